@@ -1,0 +1,1 @@
+"""Facts about the four dialects, stated once: functions, memory spaces, limits."""

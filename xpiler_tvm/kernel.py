@@ -1,0 +1,231 @@
+"""What a kernel is to us: its text, its dialect, its parameters and its launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Union
+
+from .errors import ReadError
+
+Dialect = Literal["cuda", "hip", "bang", "vnni"]
+Intent = Literal["in", "out", "inout"]
+
+DIALECTS: tuple[Dialect, ...] = ("cuda", "hip", "bang", "vnni")
+SUFFIXES: dict[str, Dialect] = {
+    ".cu": "cuda",
+    ".cuh": "cuda",
+    ".hip": "hip",
+    ".mlu": "bang",
+    ".c": "vnni",
+    ".cc": "vnni",
+    ".cpp": "vnni",
+}
+DTYPES: tuple[str, ...] = (
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "bool",
+)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A pointer parameter. `shape` counts elements; `None` is inferred from the accesses."""
+
+    name: str
+    shape: tuple[int, ...] | None = None
+    dtype: str = "float32"
+    intent: Intent = "in"
+
+    def __post_init__(self) -> None:
+        _check_dtype(self.name, self.dtype)
+        if self.intent not in ("in", "out", "inout"):
+            raise ReadError(
+                "XP1014",
+                f"tensor {self.name!r} has intent {self.intent!r}",
+                hint="an intent is 'in', 'out' or 'inout'",
+            )
+        if self.shape is not None:
+            object.__setattr__(self, "shape", tuple(int(extent) for extent in self.shape))
+            if any(extent <= 0 for extent in self.shape or ()):
+                raise ReadError(
+                    "XP1014", f"tensor {self.name!r} has shape {self.shape}: extents must be positive"
+                )
+
+    @property
+    def size(self) -> int:
+        """The number of elements. The shape must be known."""
+        if self.shape is None:
+            raise ReadError("XP1015", f"the shape of {self.name!r} is not known")
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def written(self) -> bool:
+        return self.intent != "in"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A parameter passed by value: bound to `value`, or symbolic where `value` is `None`."""
+
+    name: str
+    dtype: str = "int32"
+    value: int | float | None = None
+
+    def __post_init__(self) -> None:
+        _check_dtype(self.name, self.dtype)
+
+
+Param = Union[Tensor, Scalar]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How many threads or tasks run the kernel.
+
+    CUDA and HIP: `grid` blocks of `block` threads, each 1 to 3 extents (x first), and
+    `shared_bytes` of dynamic shared memory. BANG: `tasks` (x, y, z) and the job's `kind`
+    (`block`, `union1`, `union2`, `union4`). Kernels in C have no launch.
+    """
+
+    grid: tuple[int, ...] = ()
+    block: tuple[int, ...] = ()
+    shared_bytes: int = 0
+    tasks: tuple[int, ...] = ()
+    kind: str = "block"
+
+    def __post_init__(self) -> None:
+        for name in ("grid", "block", "tasks"):
+            extents = tuple(int(extent) for extent in getattr(self, name))
+            if len(extents) > 3 or any(extent <= 0 for extent in extents):
+                raise ReadError(
+                    "XP1011",
+                    f"{name}={extents}: a launch has one to three positive extents",
+                    hint="give them x first, for example grid=(64,), block=(16, 16)",
+                )
+            object.__setattr__(self, name, extents)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as written, and what its text alone does not say.
+
+    `entry` may be left out where the file has one kernel; a template's instance is named in full,
+    `"softmax<256>"`. `params` and `launch` may be left out where a host wrapper in the file says
+    them; `args` then gives the wrapper's integer arguments. A lifted kernel has all of them.
+    """
+
+    source: str
+    dialect: Dialect
+    entry: str | None = None
+    params: tuple[Param, ...] | None = None
+    launch: Launch | None = None
+    args: tuple[tuple[str, int | float], ...] = ()
+    filename: str = "<source>"
+
+    def __post_init__(self) -> None:
+        if self.dialect not in DIALECTS:
+            raise ReadError(
+                "XP1012",
+                f"{self.dialect!r} is no dialect",
+                hint=f"one of {', '.join(DIALECTS)}",
+            )
+        if self.params is not None:
+            object.__setattr__(self, "params", tuple(self.params))
+            names = [param.name for param in self.params or ()]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ReadError("XP1014", f"two parameters are named {name!r}")
+
+    @classmethod
+    def from_source(
+        cls,
+        source: str,
+        dialect: Dialect,
+        *,
+        entry: str | None = None,
+        args: Mapping[str, int | float] | None = None,
+        filename: str = "<source>",
+    ) -> Kernel:
+        """The kernel of `source` with launch, shapes and intents read from its host wrapper.
+
+        `args` are the wrapper's arguments by name; those left out come from a `main` or from
+        constants in the file. Raises `ReadError` where the host code does not say enough.
+        """
+        from xpiler_tvm.frontends import resolve
+
+        kernel = cls(
+            source, dialect, entry, args=tuple(sorted((args or {}).items())), filename=filename
+        )
+        return resolve(kernel)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        dialect: Dialect | None = None,
+        entry: str | None = None,
+        params: tuple[Param, ...] | None = None,
+        launch: Launch | None = None,
+        args: Mapping[str, int | float] | None = None,
+    ) -> Kernel:
+        """The kernel in a file, its dialect taken from the suffix unless given."""
+        path = Path(path)
+        if dialect is None:
+            if path.suffix not in SUFFIXES:
+                raise ReadError(
+                    "XP1012",
+                    f"{path.name}: no dialect goes by the suffix {path.suffix!r}",
+                    hint="name it with --dialect, or dialect=...",
+                )
+            dialect = SUFFIXES[path.suffix]
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise ReadError("XP1001", f"{path} cannot be read: {reason}") from None
+        kernel = cls(
+            source,
+            dialect,
+            entry,
+            params,
+            launch,
+            args=tuple(sorted((args or {}).items())),
+            filename=str(path),
+        )
+        return kernel
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The pointer parameters, in order."""
+        return tuple(param for param in self.params or () if isinstance(param, Tensor))
+
+    @property
+    def scalars(self) -> tuple[Scalar, ...]:
+        """The parameters passed by value, in order."""
+        return tuple(param for param in self.params or () if isinstance(param, Scalar))
+
+    def with_params(self, params: tuple[Param, ...]) -> Kernel:
+        return replace(self, params=params)
+
+
+def _check_dtype(name: str, dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise ReadError(
+            "XP1014", f"parameter {name!r} has dtype {dtype!r}", hint=f"one of {', '.join(DTYPES)}"
+        )
