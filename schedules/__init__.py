@@ -1,0 +1,30 @@
+"""Schedules: which primitives make a raised program fast on a target.
+
+`apply(mod, target)` tries the target's rules in order (`gpu.py` for CUDA and HIP, `cpu.py` for CPUs
+with VNNI, `bang.py` for MLUs). `base.py` says what a rule is, `analysis.py` recognises patterns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tvm
+
+    from .base import Scheduled
+
+
+def apply(mod: tvm.IRModule, target_name: str) -> Scheduled:
+    """Schedule `mod["main"]` for a target.
+
+    Raises
+    ------
+    ReadError XP1012 : there is no such target.
+    ScheduleError XP3001 : every rule declined; the message has each one's reason.
+    """
+    from xpiler_tvm import targets
+
+    from .base import first_applicable
+
+    rules, accept = targets.get(target_name).schedule_rules()
+    return first_applicable(rules, mod, accept)
