@@ -1,0 +1,478 @@
+"""clang AST -> kernel IR, for device and host functions alike."""
+
+from __future__ import annotations
+
+from clang import cindex
+
+from ..errors import Span
+from . import clang_ast, ir
+from .clang_ast import Cursor, Places
+
+_DTYPES = {
+    "BOOL": "bool",
+    "CHAR_S": "int8",
+    "CHAR_U": "uint8",
+    "SCHAR": "int8",
+    "UCHAR": "uint8",
+    "SHORT": "int16",
+    "USHORT": "uint16",
+    "INT": "int32",
+    "UINT": "uint32",
+    "LONG": "int64",
+    "ULONG": "uint64",
+    "LONGLONG": "int64",
+    "ULONGLONG": "uint64",
+    "FLOAT": "float32",
+    "DOUBLE": "float64",
+    "HALF": "float16",
+    "ENUM": "int32",
+}
+_LAUNCH = ("__cudaPushCallConfiguration", "__hipPushCallConfiguration")
+_CASTS = (
+    "CSTYLE_CAST_EXPR",
+    "CXX_STATIC_CAST_EXPR",
+    "CXX_REINTERPRET_CAST_EXPR",
+    "CXX_CONST_CAST_EXPR",
+    "CXX_FUNCTIONAL_CAST_EXPR",
+)
+_NO_EXPRESSIONS = ("TYPE_REF", "TEMPLATE_REF", "NAMESPACE_REF", "OVERLOADED_DECL_REF", "MEMBER_REF")
+
+
+def read_unit(text: str, dialect: str, filename: str) -> ir.Unit:
+    """The functions and variables of a source file. Raises `ReadError` where it is malformed."""
+    return _Reader(Places(text, filename)).unit(clang_ast.parse(text, dialect, filename))
+
+
+class _Reader:
+    def __init__(self, places: Places) -> None:
+        self.places = places
+
+    # ------------------------------------------------------------ declarations
+
+    def unit(self, parsed: Cursor) -> ir.Unit:
+        functions: dict[int, ir.Function] = {}
+        variables: dict[int, ir.Variable] = {}
+        self._file_scope(parsed.cursor, parsed.spelling, functions, variables)
+        return ir.Unit(functions, variables)
+
+    def _file_scope(
+        self,
+        scope: Cursor,
+        file: str,
+        functions: dict[int, ir.Function],
+        variables: dict[int, ir.Variable],
+    ) -> None:
+        for cursor in scope.get_children():
+            if cursor.location.file is None or cursor.location.file.name != file:
+                continue
+            kind = cursor.kind.name
+            if kind in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
+                function = self.function(cursor)
+                if function.body is not None or function.ident not in functions:
+                    functions[function.ident] = function
+            elif kind == "VAR_DECL":
+                variable = self.variable(cursor)
+                variables[variable.ident] = variable
+            elif kind in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
+                self._file_scope(cursor, file, functions, variables)
+
+    def function(self, cursor: Cursor) -> ir.Function:
+        attributes, parameters, template, body = set(), [], [], None
+        for child in cursor.get_children():
+            kind = child.kind.name
+            if kind.endswith("_ATTR"):
+                attributes.add(kind)
+            elif kind == "PARM_DECL":
+                parameters.append(self.variable(child))
+            elif kind in ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER"):
+                template.append((child.spelling, child.canonical.hash))
+            elif kind == "COMPOUND_STMT":
+                body = self.block(child)
+        role = "host"
+        if "CUDAGLOBAL_ATTR" in attributes:
+            role = "kernel"
+        elif "CUDADEVICE_ATTR" in attributes:
+            role = "both" if "CUDAHOST_ATTR" in attributes else "device"
+        return ir.Function(
+            cursor.spelling,
+            _ident(cursor),
+            role,
+            tuple(template),
+            tuple(parameters),
+            self.type(cursor.result_type),
+            body,
+            self.places.span(cursor),
+        )
+
+    def variable(self, cursor: Cursor) -> ir.Variable:
+        children = list(cursor.get_children())
+        attributes = {child.kind.name for child in children if child.kind.name.endswith("_ATTR")}
+        space = ""
+        for attribute, name in (
+            ("CUDASHARED_ATTR", "shared"),
+            ("CUDACONSTANT_ATTR", "constant"),
+            ("CUDADEVICE_ATTR", "device"),
+        ):
+            if attribute in attributes:
+                space = name
+        init = clang_ast.initializer(cursor) if cursor.kind.name == "VAR_DECL" else None
+        extents = [
+            child
+            for child in children
+            if child.kind.is_expression()
+            and (init is None or child != init)
+            and child.kind.name not in _NO_EXPRESSIONS
+        ]
+        return ir.Variable(
+            cursor.spelling,
+            cursor.canonical.hash,
+            self.type(cursor.type, extents),
+            space,
+            cursor.storage_class == cindex.StorageClass.EXTERN,
+            None if init is None else self.expression(init),
+            self.places.span(cursor),
+        )
+
+    def type(self, kind: cindex.Type, extents: list[Cursor] | None = None) -> ir.Type:
+        """`extents` are the expressions of a declared array's extents, outermost first."""
+        name = kind.kind.name if kind.kind.value != 32 else "HALF"
+        if kind.kind.value == 39:
+            return ir.Arithmetic("bfloat16")
+        if name in ("POINTER", "INCOMPLETEARRAY", "VARIABLEARRAY", "CONSTANTARRAY") or (
+            name == "DEPENDENTSIZEDARRAY"
+        ):
+            return self._compound(kind, name, extents or [])
+        if name in ("LVALUEREFERENCE", "RVALUEREFERENCE"):
+            return ir.Reference(self.type(kind.get_pointee(), extents))
+        if name in _DTYPES:
+            return ir.Arithmetic(_DTYPES[name])
+        canonical = kind.get_canonical()
+        if canonical.kind.name == "RECORD":
+            declaration = canonical.get_declaration()
+            fields = tuple(
+                (field.spelling, self.type(field.type)) for field in canonical.get_fields()
+            )
+            count = max(0, canonical.get_num_template_arguments())
+            arguments = tuple(
+                self.type(canonical.get_template_argument_type(number)) for number in range(count)
+            )
+            return ir.Struct(declaration.spelling, fields, arguments)
+        if canonical != kind and canonical.kind.name not in ("UNEXPOSED", "INVALID"):
+            return self.type(canonical, extents)
+        spelling = kind.spelling
+        for qualifier in ("const ", "volatile "):
+            spelling = spelling.replace(qualifier, "")
+        if name == "VOID":
+            return ir.VOID
+        return ir.AUTO if name == "AUTO" else ir.Named(spelling)
+
+    def _compound(self, kind: cindex.Type, name: str, extents: list[Cursor]) -> ir.Type:
+        if name == "POINTER":
+            return ir.Pointer(self.type(kind.get_pointee()))
+        if name == "INCOMPLETEARRAY":
+            return ir.ArrayType(self.type(kind.get_array_element_type(), extents), None)
+        extent: ir.Expr
+        if extents:
+            extent = self.expression(extents[0])
+        else:
+            nowhere = Span(self.places.filename, 1, 1)
+            extent = ir.Literal(kind.element_count, "int32", nowhere)
+        return ir.ArrayType(self.type(kind.get_array_element_type(), extents[1:]), extent)
+
+    # ------------------------------------------------------------ statements
+
+    def block(self, cursor: Cursor) -> ir.Block:
+        body = tuple(self.statement(child) for child in cursor.get_children())
+        return ir.Block(body, self.places.span(cursor))
+
+    def statement(self, cursor: Cursor) -> ir.Stmt:
+        kind, span = cursor.kind.name, self.places.span(cursor)
+        children = list(cursor.get_children())
+        if kind == "COMPOUND_STMT":
+            return self.block(cursor)
+        if kind == "DECL_STMT":
+            variables = [child for child in children if child.kind.name == "VAR_DECL"]
+            return ir.Declare(tuple(self.variable(child) for child in variables), span)
+        if kind == "IF_STMT":
+            return self._if(children, span)
+        if kind == "FOR_STMT":
+            init, test, step, body = clang_ast.for_parts(cursor)
+            return ir.Loop(
+                self.statement(init) if init is not None else None,
+                self.expression(test) if test is not None else None,
+                self.expression(step) if step is not None else None,
+                self.statement(body),
+                True,
+                span,
+            )
+        if kind == "WHILE_STMT":
+            test, body = children[-2:]
+            return ir.Loop(None, self.expression(test), None, self.statement(body), True, span)
+        if kind == "DO_STMT":
+            body, test = children
+            return ir.Loop(None, self.expression(test), None, self.statement(body), False, span)
+        if kind == "RETURN_STMT":
+            return ir.Return(self.expression(children[0]) if children else None, span)
+        if kind == "BREAK_STMT":
+            return ir.Break(span)
+        if kind == "CONTINUE_STMT":
+            return ir.Continue(span)
+        if kind == "NULL_STMT":
+            return ir.Block((), span)
+        if kind == "SWITCH_STMT":
+            return self._switch(children, span)
+        if kind in ("ASM_STMT", "GCC_ASM_STMT", "MS_ASM_STMT"):
+            return ir.Unreadable(
+                "XP1008",
+                "inline assembly has no reading on other platforms",
+                span,
+                "write the step in C++ or with the dialect's intrinsics",
+            )
+        if cursor.kind.is_expression():
+            return ir.Evaluate(self.expression(cursor), span)
+        what = kind.removesuffix("_STMT").lower().replace("_", " ")
+        return ir.Unreadable("XP1009", f"a {what} statement is not read", span)
+
+    def _if(self, children: list[Cursor], span: Span) -> ir.Stmt:
+        before: list[ir.Stmt] = []  # `if (int e = f())` and `if (init; test)` become a block
+        while children[0].kind.name in ("VAR_DECL", "DECL_STMT"):
+            first = children.pop(0)
+            if first.kind.name == "VAR_DECL":
+                before.append(ir.Declare((self.variable(first),), span))
+            else:
+                before.append(self.statement(first))
+        test, then, *other = children
+        choice = ir.If(
+            self.expression(test),
+            self.statement(then),
+            self.statement(other[0]) if other else None,
+            span,
+        )
+        return ir.Block((*before, choice), span) if before else choice
+
+    def _switch(self, children: list[Cursor], span: Span) -> ir.Stmt:
+        value, body = children[-2:]
+        cases: list[tuple[list[ir.Expr | None], list[ir.Stmt]]] = []
+        for child in body.get_children():
+            labels: list[ir.Expr | None] = []
+            while child.kind.name in ("CASE_STMT", "DEFAULT_STMT"):
+                parts = list(child.get_children())
+                labels.append(
+                    self.expression(parts[0]) if child.kind.name == "CASE_STMT" else None
+                )
+                child = parts[-1]
+            if labels:
+                cases.append((labels, []))
+            if not cases:
+                return ir.Unreadable("XP1009", "a switch that starts without a case", span)
+            cases[-1][1].append(self.statement(child))
+        return ir.Switch(
+            self.expression(value),
+            tuple((tuple(labels), tuple(body)) for labels, body in cases),
+            span,
+        )
+
+    # ------------------------------------------------------------ expressions
+
+    def expression(self, cursor: Cursor) -> ir.Expr:
+        kind, span = cursor.kind.name, self.places.span(cursor)
+        children = list(cursor.get_children())
+        if kind in ("INTEGER_LITERAL", "FLOATING_LITERAL", "CXX_BOOL_LITERAL_EXPR", "CHARACTER_LITERAL"):
+            return self._number(cursor, span)
+        if kind == "STRING_LITERAL":
+            return ir.Literal(cursor.spelling, "text", span)
+        if kind == "CXX_NULL_PTR_LITERAL_EXPR":
+            return ir.Literal(0, "null", span)
+        if kind in ("PAREN_EXPR", "UNEXPOSED_EXPR"):
+            return self._wrapped(cursor, children, span)
+        if kind == "DECL_REF_EXPR":
+            return self._name(cursor, span)
+        if kind == "BINARY_OPERATOR":
+            left, right = (self.expression(child) for child in children)
+            op = clang_ast.binary_operator(cursor)
+            return ir.Assign("", left, right, span) if op == "=" else ir.Binary(op, left, right, span)
+        if kind == "COMPOUND_ASSIGNMENT_OPERATOR":
+            left, right = (self.expression(child) for child in children)
+            return ir.Assign(clang_ast.binary_operator(cursor)[:-1], left, right, span)
+        if kind == "UNARY_OPERATOR":
+            return ir.Unary(clang_ast.unary_operator(cursor), self.expression(children[0]), span)
+        if kind == "CONDITIONAL_OPERATOR":
+            test, then, other = (self.expression(child) for child in children)
+            return ir.Conditional(test, then, other, span)
+        if kind == "ARRAY_SUBSCRIPT_EXPR":
+            base, index = (self.expression(child) for child in children)
+            return ir.Subscript(base, index, span)
+        if kind == "MEMBER_REF_EXPR" and children:
+            base = self.expression(children[0])
+            if children[0].type.get_canonical().kind.name == "POINTER":
+                base = ir.Unary("*", base, span)
+            return ir.Member(base, cursor.spelling, span)
+        if kind in _CASTS:
+            values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
+            return ir.Cast(self.type(cursor.type), self.expression(values[-1]), span)
+        if kind == "CXX_UNARY_EXPR":
+            return self._sizeof(cursor, children, span)
+        if kind == "CALL_EXPR":
+            return self._call(cursor, children, span)
+        if kind == "INIT_LIST_EXPR":
+            return ir.InitList(tuple(self.expression(child) for child in children), span)
+        if kind == "LAMBDA_EXPR":
+            parameters = [child for child in children if child.kind.name == "PARM_DECL"]
+            return ir.Lambda(
+                tuple(self.variable(child) for child in parameters), self.block(children[-1]), span
+            )
+        if kind == "STMT_EXPR":
+            return ir.Unreadable("XP1009", "a statement expression is not read", span)
+        if kind in ("CXX_NEW_EXPR", "CXX_DELETE_EXPR"):
+            return self._allocation(cursor, children, span)
+        what = kind.removesuffix("_EXPR").lower().replace("_", " ")
+        return ir.Unreadable("XP1009", f"a {what} expression is not read", span)
+
+    def _number(self, cursor: Cursor, span: Span) -> ir.Expr:
+        value = clang_ast.evaluate(cursor)
+        kind = self.type(cursor.type)
+        if value is None or not isinstance(kind, ir.Arithmetic):
+            return ir.Unreadable("XP1009", "a literal of this kind is not read", span)
+        return ir.Literal(value, kind.dtype, span)
+
+    def _wrapped(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
+        """Parentheses, implicit conversions (worked out again from the types) and the like."""
+        values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
+        if len(values) == 1:
+            return self.expression(values[0])
+        if any(child.kind.name == "OVERLOADED_DECL_REF" for child in children):
+            return ir.Name(cursor.spelling or children[0].spelling, 0, span)
+        value = clang_ast.evaluate(cursor)
+        if value is not None:  # a default argument has no children
+            kind = self.type(cursor.type)
+            return ir.Literal(value, kind.dtype if isinstance(kind, ir.Arithmetic) else "null", span)
+        if values:
+            arguments = tuple(self.expression(child) for child in values)
+            return ir.Construct(self.type(cursor.type), arguments, span)
+        return ir.Construct(self.type(cursor.type), (), span)
+
+    def _name(self, cursor: Cursor, span: Span) -> ir.Expr:
+        target = cursor.referenced
+        if target is None or target.kind.name == "OVERLOADED_DECL_REF":
+            for child in cursor.get_children():
+                if child.kind.name == "OVERLOADED_DECL_REF":
+                    return ir.Name(child.spelling, 0, span)
+            return ir.Name(cursor.spelling, 0, span)
+        if target.kind.name == "ENUM_CONSTANT_DECL":
+            return ir.Literal(target.enum_value, "int32", span)
+        if target.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
+            return ir.Name(target.spelling, _ident(target), span)
+        return ir.Name(target.spelling, target.canonical.hash, span)
+
+    def _sizeof(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
+        value = clang_ast.evaluate(cursor)
+        if value is not None:
+            return ir.Literal(value, "uint64", span)
+        if children and children[0].kind.name == "TYPE_REF":
+            return ir.SizeOf(self.type(children[0].type), span)
+        if children:
+            return ir.SizeOf(self.type(children[0].type), span)
+        return ir.Unreadable("XP1009", "this sizeof is not read", span)
+
+    def _call(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
+        target = cursor.referenced
+        if target is not None and target.kind.name == "CONSTRUCTOR" or (
+            target is None and cursor.type.get_canonical().kind.name == "RECORD"
+            and children
+            and not _callable(children[0])
+        ):
+            values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
+            arguments = tuple(self.expression(child) for child in values)
+            return ir.Construct(self.type(cursor.type), arguments, span)
+        if not children:
+            return ir.Construct(self.type(cursor.type), (), span)
+        if target is not None and target.spelling == "operator()" and len(children) > 1:
+            # `f(x)` of a lambda: the object stands first, the operator is one of the children
+            parts = [c for c in children if not (c.referenced is not None
+                     and c.referenced.spelling == "operator()")]
+            callee, *rest = parts
+            return ir.Call(
+                self.expression(callee), tuple(self.expression(child) for child in rest), (), span
+            )
+        if target is not None and target.spelling.startswith("operator"):
+            parts = [
+                child
+                for child in children
+                if child.referenced is None or not child.referenced.spelling.startswith("operator")
+                or child.kind.name == "CALL_EXPR"
+            ]
+            if target.spelling == "operator[]" and len(parts) == 2:
+                base, index = (self.expression(child) for child in parts)
+                return ir.Subscript(base, index, span)
+            arguments = tuple(self.expression(child) for child in parts)
+            return ir.Call(ir.Name(target.spelling, 0, span), arguments, (), span)
+        callee, *rest = children
+        if rest and rest[0].kind.name == "CALL_EXPR" and rest[0].spelling in _LAUNCH:
+            config = list(rest[0].get_children())[1:]
+            call = self._plain_call(callee, rest[1:], span)
+            return ir.LaunchExpr(call, tuple(self.expression(part) for part in config), span)
+        return self._plain_call(callee, rest, span)
+
+    def _plain_call(self, callee: Cursor, arguments: list[Cursor], span: Span) -> ir.Call:
+        return ir.Call(
+            self.expression(callee),
+            tuple(self.expression(argument) for argument in arguments),
+            self._template_args(callee),
+            span,
+        )
+
+    def _template_args(self, callee: Cursor) -> tuple[ir.Type | ir.Expr, ...]:
+        """The callee's template arguments: as deduced by clang, else as written."""
+        while callee.kind.name in ("UNEXPOSED_EXPR", "PAREN_EXPR"):
+            inner = list(callee.get_children())
+            if len(inner) != 1:
+                break
+            callee = inner[0]
+        found: list[ir.Type | ir.Expr] = []
+        target = callee.referenced
+        if target is not None and target.kind.name == "FUNCTION_DECL":
+            span = self.places.span(callee)
+            for number in range(max(0, target.get_num_template_arguments())):
+                kind = target.get_template_argument_kind(number)
+                if kind == cindex.TemplateArgumentKind.TYPE:
+                    found.append(self.type(target.get_template_argument_type(number)))
+                elif kind == cindex.TemplateArgumentKind.INTEGRAL:
+                    value = target.get_template_argument_value(number)
+                    found.append(ir.Literal(value, "int32", span))
+            return tuple(found)
+        for child in callee.get_children():
+            if child.kind.name == "TYPE_REF":
+                found.append(self.type(child.type))
+            elif child.kind.is_expression() and child.kind.name != "OVERLOADED_DECL_REF":
+                found.append(self.expression(child))
+        return tuple(found)
+
+    def _allocation(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
+        """`new T[n]` is a call of `new` with the extent; `delete` one of `free`."""
+        values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
+        arguments = tuple(self.expression(child) for child in values if child.kind.is_expression())
+        if cursor.kind.name == "CXX_DELETE_EXPR":
+            return ir.Call(ir.Name("free", 0, span), arguments, (), span)
+        pointee = self.type(cursor.type.get_pointee())
+        return ir.Call(ir.Name("new", 0, span), arguments[:1], (pointee,), span)
+
+
+def _ident(cursor: Cursor) -> int:
+    """One identity for a function, its prototypes and its template instances."""
+    template = clang_ast.template_of(cursor)
+    return int((template or cursor).canonical.hash)
+
+
+def _callable(cursor: Cursor) -> bool:
+    while cursor.kind.name in ("UNEXPOSED_EXPR", "PAREN_EXPR"):
+        inner = list(cursor.get_children())
+        if len(inner) != 1:
+            return False
+        cursor = inner[0]
+    target = cursor.referenced
+    return target is not None and target.kind.name in (
+        "FUNCTION_DECL",
+        "FUNCTION_TEMPLATE",
+        "CXX_METHOD",
+        "OVERLOADED_DECL_REF",
+    )

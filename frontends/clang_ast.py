@@ -1,0 +1,195 @@
+"""libclang behind one door: parsing, and the cures for what `clang.cindex` 18 leaves out.
+
+Gaps cured here: operator kinds and constant evaluation (not bound by the Python module), half
+types (their kinds are unknown to it), parts of `for (;;)` that are dropped from the children,
+the initialiser of a variable among its children.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from clang import cindex
+
+from ..errors import ReadError, Span
+
+Cursor = Any  # cindex.Cursor; the module ships no types
+
+BINARY = (
+    "? .* ->* * / % + - << >> <=> < > <= >= == != & ^ | && || "
+    "= *= /= %= += -= <<= >>= &= ^= |= ,"
+).split()
+UNARY = ["?", "post++", "post--", "pre++", "pre--", "&", "*", "+", "-", "~", "!", "?", "?", "ext"]
+_FLOAT16, _BFLOAT16 = 32, 39
+_PRELUDE = Path(__file__).parent / "prelude"
+_ARGS = {
+    "cuda": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
+    "hip": ["-x", "hip", "--cuda-host-only", "-nogpuinc", "-nogpulib"],
+}
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    lib = cindex.conf.lib
+    for name in ("clang_getCursorBinaryOperatorKind", "clang_getCursorUnaryOperatorKind"):
+        getattr(lib, name).argtypes = [cindex.Cursor]
+        getattr(lib, name).restype = ctypes.c_int
+    for name in ("clang_Cursor_getVarDeclInitializer", "clang_getSpecializedCursorTemplate"):
+        getattr(lib, name).argtypes = [cindex.Cursor]
+        getattr(lib, name).restype = cindex.Cursor
+    lib.clang_Cursor_Evaluate.argtypes = [cindex.Cursor]
+    lib.clang_Cursor_Evaluate.restype = ctypes.c_void_p
+    lib.clang_EvalResult_getKind.argtypes = [ctypes.c_void_p]
+    lib.clang_EvalResult_isUnsignedInt.argtypes = [ctypes.c_void_p]
+    lib.clang_EvalResult_getAsLongLong.argtypes = [ctypes.c_void_p]
+    lib.clang_EvalResult_getAsLongLong.restype = ctypes.c_longlong
+    lib.clang_EvalResult_getAsUnsigned.argtypes = [ctypes.c_void_p]
+    lib.clang_EvalResult_getAsUnsigned.restype = ctypes.c_ulonglong
+    lib.clang_EvalResult_getAsDouble.argtypes = [ctypes.c_void_p]
+    lib.clang_EvalResult_getAsDouble.restype = ctypes.c_double
+    lib.clang_EvalResult_dispose.argtypes = [ctypes.c_void_p]
+    for number in (_FLOAT16, _BFLOAT16):
+        known = cindex.TypeKind._kinds
+        if number >= len(known) or known[number] is None:
+            cindex.TypeKind(number)
+    return lib
+
+
+def without_includes(text: str) -> str:
+    """`text` with `#include` lines emptied: the prelude stands in for every header."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        words = line.strip().removeprefix("#").split(None, 1)
+        if line.lstrip().startswith("#") and words and words[0].startswith("include"):
+            lines[number] = ""
+    return "\n".join(lines)
+
+
+def parse(text: str, dialect: str, filename: str) -> Cursor:
+    """The translation unit of a source text.
+
+    Raises `ReadError` (XP1002, or XP1010 for an unknown name) at the first error.
+    """
+    if dialect not in _ARGS:
+        raise ReadError(
+            "XP1012",
+            f"sources in {dialect!r} are not read yet",
+            hint="they are emitted and emulated; the readers are for " + " and ".join(_ARGS),
+        )
+    if "\0" in text:
+        raise ReadError("XP1001", f"{filename} is not text: it holds a NUL byte")
+    _library()
+    alias = "kernel." + ("cu" if dialect == "cuda" else "hip")
+    prelude = str(_PRELUDE / "cuda.h")
+    args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-include", prelude]
+    try:
+        unit = cindex.Index.create().parse(
+            alias, args=args, unsaved_files=[(alias, without_includes(text))]
+        )
+    except cindex.TranslationUnitLoadError:
+        raise ReadError("XP1002", f"{filename} cannot be parsed") from None
+    lines = text.split("\n")
+    for diagnostic in unit.diagnostics:
+        if diagnostic.severity < cindex.Diagnostic.Error:
+            continue
+        place = diagnostic.location
+        message = diagnostic.spelling
+        unknown = message.startswith(("use of undeclared identifier", "unknown type name"))
+        span = None
+        if place.file and place.file.name == alias:
+            span = _span(filename, lines, place.line, place.column, 1)
+        raise ReadError(
+            "XP1010" if unknown else "XP1002",
+            message,
+            span=span,
+            hint="names of the file itself and of the dialect's own library are known"
+            if unknown
+            else "",
+        )
+    return unit
+
+
+class Places:
+    """Spans of cursors in the user's file."""
+
+    def __init__(self, text: str, filename: str) -> None:
+        self.lines = text.split("\n")
+        self.filename = filename
+
+    def span(self, cursor: Cursor) -> Span:
+        place = cursor.location
+        start, end = cursor.extent.start, cursor.extent.end
+        if start.line:
+            place = start
+        length = end.column - start.column if end.line == start.line == place.line else 1
+        return _span(self.filename, self.lines, place.line, place.column, length)
+
+
+def _span(filename: str, lines: list[str], line: int, column: int, length: int) -> Span:
+    text = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
+    return Span(filename, max(line, 1), max(column, 1), max(length, 1), text)
+
+
+def binary_operator(cursor: Cursor) -> str:
+    return BINARY[_library().clang_getCursorBinaryOperatorKind(cursor)]
+
+
+def unary_operator(cursor: Cursor) -> str:
+    kind = _library().clang_getCursorUnaryOperatorKind(cursor)
+    return UNARY[kind] if kind < len(UNARY) else "?"
+
+
+def evaluate(cursor: Cursor) -> int | float | None:
+    """The value of a constant expression; right through macros, unlike its tokens."""
+    lib = _library()
+    result = lib.clang_Cursor_Evaluate(cursor)
+    if not result:
+        return None
+    try:
+        kind = lib.clang_EvalResult_getKind(result)
+        if kind == 1:
+            if lib.clang_EvalResult_isUnsignedInt(result):
+                return int(lib.clang_EvalResult_getAsUnsigned(result))
+            return int(lib.clang_EvalResult_getAsLongLong(result))
+        return float(lib.clang_EvalResult_getAsDouble(result)) if kind == 2 else None
+    finally:
+        lib.clang_EvalResult_dispose(result)
+
+
+def initializer(cursor: Cursor) -> Cursor | None:
+    """The initialiser of a variable's declaration."""
+    return _related(cursor, _library().clang_Cursor_getVarDeclInitializer(cursor))
+
+
+def template_of(cursor: Cursor) -> Cursor | None:
+    """The template that a function is an instance of."""
+    return _related(cursor, _library().clang_getSpecializedCursorTemplate(cursor))
+
+
+def _related(cursor: Cursor, found: Cursor | None) -> Cursor | None:
+    """A cursor that came straight from the library, tied to its translation unit."""
+    if found is None or found.kind.is_invalid():
+        return None
+    found._tu = cursor._tu
+    return found
+
+
+def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | None, Cursor]:
+    """`init, test, step, body` of a `for`: absent parts are told by the header's semicolons."""
+    children = list(cursor.get_children())
+    if len(children) == 4:
+        return children[0], children[1], children[2], children[3]
+    depth, semicolons = 0, []
+    for token in cursor.get_tokens():
+        word = token.spelling
+        depth += (word in "([{") - (word in ")]}")
+        if word == ";" and depth == 1 and len(semicolons) < 2:
+            semicolons.append(token.extent.start.offset)
+    parts: list[Cursor | None] = [None, None, None]
+    for child in children[:-1]:
+        offset = child.extent.start.offset
+        parts[sum(offset > semicolon for semicolon in semicolons)] = child
+    return parts[0], parts[1], parts[2], children[-1]

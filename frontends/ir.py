@@ -1,0 +1,336 @@
+"""The kernel IR: what a C-family source says, with a span on every node.
+
+It keeps C's statements and expressions as written. Types stand where the source states them;
+the types of expressions are C's arithmetic conversions and are worked out by whoever walks the
+IR (templates have none before their parameters are known). Nodes are compared by identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from ..errors import Span
+
+# ---------------------------------------------------------------- types
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A number: `dtype` is TVM's name (`float32`, `uint8`, `bool`)."""
+
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Pointer:
+    to: Type
+
+
+@dataclass(frozen=True)
+class Reference:
+    to: Type
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayType:
+    """`extent` is `None` for `T name[]`."""
+
+    of: Type
+    extent: Expr | None
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A class; `args` are the type arguments of a class template's instance."""
+
+    name: str
+    fields: tuple[tuple[str, Type], ...]
+    args: tuple[Type, ...] = ()
+
+
+@dataclass(frozen=True)
+class Named:
+    """A template parameter, `auto`, `void`, or a type that only the host code uses."""
+
+    name: str
+
+
+Type = Union[Arithmetic, Pointer, Reference, ArrayType, Struct, Named]
+VOID = Named("void")
+AUTO = Named("auto")
+
+# ---------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """A number; for text `dtype` is `"text"`, for `nullptr` `"null"`."""
+
+    value: int | float | str
+    dtype: str
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Name:
+    """A use of a variable, a template parameter or (as a callee) a function."""
+
+    name: str
+    ident: int
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Unary:
+    """`op`: `+ - ~ ! * &` and `pre++ pre-- post++ post--`."""
+
+    op: str
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Binary:
+    op: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Assign:
+    """`target = value`, or `target op= value` where `op` is not empty."""
+
+    op: str
+    target: Expr
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    test: Expr
+    then: Expr
+    other: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Subscript:
+    base: Expr
+    index: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """`base.field`, and `base->field` with the dereference written out."""
+
+    base: Expr
+    field: str
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    to: Type
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class SizeOf:
+    of: Type
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """`template_args` are those written or deduced by the parser, types and values in order."""
+
+    callee: Expr
+    args: tuple[Expr, ...]
+    template_args: tuple[Type | Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Construct:
+    """A value of class type from arguments: `dim3(4, 4)`, `float4{…}`, or a copy."""
+
+    to: Type
+    args: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class InitList:
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Lambda:
+    params: tuple[Variable, ...]
+    body: Block
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class LaunchExpr:
+    """`kernel<<<config>>>(args)`; `config` is grid, block, shared bytes, stream."""
+
+    call: Call
+    config: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Unreadable:
+    """A construct without a reading; an error only if the program gets here."""
+
+    code: str
+    message: str
+    span: Span
+    hint: str = ""
+
+
+Expr = Union[
+    Literal,
+    Name,
+    Unary,
+    Binary,
+    Assign,
+    Conditional,
+    Subscript,
+    Member,
+    Cast,
+    SizeOf,
+    Call,
+    Construct,
+    InitList,
+    Lambda,
+    LaunchExpr,
+    Unreadable,
+]
+
+# ---------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """`space`: empty for automatic and host variables, else `shared`, `constant` or `device`.
+
+    `constant` of the C++ kind (`constexpr`, `const int n = 4;` at file scope) has an empty space
+    and an initialiser.
+    """
+
+    name: str
+    ident: int
+    type: Type
+    space: str
+    extern: bool
+    init: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Declare:
+    variables: tuple[Variable, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluate:
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    body: tuple[Stmt, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class If:
+    test: Expr
+    then: Stmt
+    other: Stmt | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """`for`, `while` (no `init`, no `step`) and `do` (`test_first` is false)."""
+
+    init: Stmt | None
+    test: Expr | None
+    step: Expr | None
+    body: Stmt
+    test_first: bool
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Switch:
+    """`cases` in order: the values of their labels (`None` is default) and their statements."""
+
+    value: Expr
+    cases: tuple[tuple[tuple[Expr | None, ...], tuple[Stmt, ...]], ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Return:
+    value: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Break:
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Continue:
+    span: Span
+
+
+Stmt = Union[Declare, Evaluate, Block, If, Loop, Switch, Return, Break, Continue, Unreadable]
+
+# ---------------------------------------------------------------- the file
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """`kind` is `kernel`, `device`, `host` or `both`; a prototype has no body."""
+
+    name: str
+    ident: int
+    kind: str
+    template_params: tuple[tuple[str, int], ...]
+    params: tuple[Variable, ...]
+    result: Type
+    body: Block | None
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A parsed file: functions and file-scope variables by the parser's identity."""
+
+    functions: dict[int, Function]
+    variables: dict[int, Variable]
+
+    @property
+    def kernels(self) -> tuple[Function, ...]:
+        """The kernels with a body, in the order of the file."""
+        found = [f for f in self.functions.values() if f.kind == "kernel" and f.body is not None]
+        return tuple(sorted(found, key=lambda function: function.span.line))
+
+    def named(self, name: str) -> Function | None:
+        """The function of that name, one with a body before a prototype."""
+        found = [f for f in self.functions.values() if f.name == name]
+        return next((f for f in found if f.body is not None), found[0] if found else None)

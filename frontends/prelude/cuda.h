@@ -1,0 +1,203 @@
+// What a CUDA or HIP source sees while it is read: declarations only, no vendor header.
+// Nothing here is executed; xpiler_tvm/emulation has the definitions that run.
+#pragma clang diagnostic ignored "-Wreturn-type"
+#define __global__ __attribute__((global))
+#define __device__ __attribute__((device))
+#define __host__ __attribute__((host))
+#define __shared__ __attribute__((shared))
+#define __constant__ __attribute__((constant))
+#define __forceinline__ inline __attribute__((always_inline))
+#define __noinline__ __attribute__((noinline))
+#define __inline__ inline
+#define __align__(n) __attribute__((aligned(n)))
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
+
+typedef __SIZE_TYPE__ size_t;
+typedef __PTRDIFF_TYPE__ ptrdiff_t;
+typedef __PTRDIFF_TYPE__ ssize_t;
+typedef signed char int8_t;
+typedef unsigned char uint8_t;
+typedef short int16_t;
+typedef unsigned short uint16_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long int64_t;
+typedef unsigned long uint64_t;
+typedef unsigned long uintptr_t;
+typedef unsigned char uchar;
+typedef unsigned int uint;
+typedef unsigned short ushort;
+typedef _Float16 half;
+typedef _Float16 __half;
+namespace std { using ::size_t; using ::int8_t; using ::uint8_t; using ::int32_t; using ::uint32_t; using ::int64_t; using ::uint64_t; }
+#define NULL 0
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#define HUGE_VALF __builtin_inff()
+#define CUDART_INF_F __builtin_inff()
+#define FLT_MAX 3.402823466e+38f
+#define FLT_MIN 1.175494351e-38f
+#define FLT_EPSILON 1.192092896e-07f
+#define DBL_MAX 1.7976931348623157e+308
+#define INT_MAX 2147483647
+#define INT_MIN (-2147483647 - 1)
+#define UINT_MAX 4294967295u
+#define M_PI 3.14159265358979323846
+#define M_SQRT1_2 0.70710678118654752440
+#define M_SQRT2 1.41421356237309504880
+#define M_2_SQRTPI 1.12837916709551257390
+#define M_1_PI 0.31830988618379067154
+#define M_LOG2E 1.44269504088896340736
+#define M_LN2 0.69314718055994530942
+#define CUDART_PI_F 3.141592654f
+#define EXIT_FAILURE 1
+#define EXIT_SUCCESS 0
+
+struct uint3 { unsigned int x, y, z; };
+struct dim3 {
+  unsigned int x, y, z;
+  __host__ __device__ constexpr dim3(unsigned int x_ = 1, unsigned int y_ = 1, unsigned int z_ = 1) : x(x_), y(y_), z(z_) {}
+  __host__ __device__ constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
+};
+extern __device__ const uint3 threadIdx, blockIdx;
+extern __device__ const dim3 blockDim, gridDim;
+extern __device__ const int warpSize;
+
+struct char2 { signed char x, y; };
+struct char4 { signed char x, y, z, w; };
+struct uchar4 { unsigned char x, y, z, w; };
+struct short2 { short x, y; };
+struct int2 { int x, y; };
+struct int3 { int x, y, z; };
+struct int4 { int x, y, z, w; };
+struct uint2 { unsigned x, y; };
+struct uint4 { unsigned x, y, z, w; };
+struct float2 { float x, y; };
+struct float3 { float x, y, z; };
+struct float4 { float x, y, z, w; };
+struct double2 { double x, y; };
+struct half2 { half x, y; };
+typedef half2 __half2;
+
+#define XP_HD __host__ __device__
+XP_HD float2 make_float2(float, float);
+XP_HD float3 make_float3(float, float, float);
+XP_HD float4 make_float4(float, float, float, float);
+XP_HD int2 make_int2(int, int);
+XP_HD int4 make_int4(int, int, int, int);
+
+#define XP_MATH1(name) XP_HD double name(double); XP_HD float name(float); XP_HD double name(int); XP_HD float name##f(float);
+#define XP_MATH2(name) XP_HD double name(double, double); XP_HD float name(float, float); XP_HD float name##f(float, float); \
+  XP_HD double name(double, float); XP_HD double name(float, double); XP_HD double name(int, double); XP_HD double name(double, int); \
+  XP_HD float name(float, int); XP_HD float name(int, float);
+XP_MATH1(exp) XP_MATH1(exp2) XP_MATH1(exp10) XP_MATH1(expm1) XP_MATH1(log) XP_MATH1(log2) XP_MATH1(log10) XP_MATH1(log1p)
+XP_MATH1(sqrt) XP_MATH1(rsqrt) XP_MATH1(cbrt) XP_MATH1(sin) XP_MATH1(cos) XP_MATH1(tan) XP_MATH1(asin) XP_MATH1(acos)
+XP_MATH1(atan) XP_MATH1(sinh) XP_MATH1(cosh) XP_MATH1(tanh) XP_MATH1(erf) XP_MATH1(floor) XP_MATH1(ceil) XP_MATH1(trunc)
+XP_MATH1(round) XP_MATH1(rint) XP_MATH1(nearbyint) XP_MATH1(fabs)
+XP_MATH2(atan2) XP_MATH2(pow) XP_MATH2(fmax) XP_MATH2(fmin) XP_MATH2(fmod) XP_MATH2(hypot) XP_MATH2(copysign)
+XP_HD double fma(double, double, double); XP_HD float fma(float, float, float); XP_HD float fmaf(float, float, float);
+XP_HD float __expf(float); XP_HD float __exp2f(float); XP_HD float __exp10f(float); XP_HD float __logf(float); XP_HD float __log2f(float); XP_HD float __log10f(float);
+XP_HD float __sinf(float); XP_HD float __cosf(float); XP_HD float __tanf(float); XP_HD float __tanhf(float); XP_HD float __powf(float, float);
+XP_HD float __fsqrt_rn(float); XP_HD float __frsqrt_rn(float); XP_HD float __frcp_rn(float); XP_HD float __fdividef(float, float); XP_HD float __fdiv_rn(float, float);
+XP_HD float __fmaf_rn(float, float, float); XP_HD float __fadd_rn(float, float); XP_HD float __fmul_rn(float, float); XP_HD float __fsub_rn(float, float);
+XP_HD float __saturatef(float); XP_HD int __mul24(int, int); XP_HD int __float2int_rn(float); XP_HD int __float2int_rz(float); XP_HD float __int2float_rn(int);
+XP_HD int abs(int); XP_HD long abs(long); XP_HD float abs(float); XP_HD double abs(double);
+XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double);
+#define XP_MINMAX(T) XP_HD T min(T, T); XP_HD T max(T, T);
+XP_MINMAX(int) XP_MINMAX(unsigned) XP_MINMAX(long) XP_MINMAX(unsigned long) XP_MINMAX(long long) XP_MINMAX(unsigned long long) XP_MINMAX(float) XP_MINMAX(double)
+XP_HD double min(float, double); XP_HD double max(float, double); XP_HD double min(double, float); XP_HD double max(double, float);
+XP_HD unsigned min(int, unsigned); XP_HD unsigned min(unsigned, int); XP_HD unsigned max(int, unsigned); XP_HD unsigned max(unsigned, int);
+XP_HD long min(int, long); XP_HD long min(long, int); XP_HD long max(int, long); XP_HD long max(long, int);
+XP_HD unsigned long min(unsigned long, int); XP_HD unsigned long min(int, unsigned long); XP_HD unsigned long min(unsigned long, unsigned);
+namespace std {
+template <class T> XP_HD T min(T a, T b); template <class T> XP_HD T max(T a, T b);
+using ::exp; using ::log; using ::sqrt; using ::fabs; using ::pow; using ::tanh; using ::sin; using ::cos; using ::floor; using ::ceil; using ::abs; using ::erf; using ::fmax; using ::fmin; using ::isnan; using ::isinf;
+}
+XP_HD float __half2float(half); XP_HD half __float2half(float); XP_HD half __float2half_rn(float); XP_HD half __int2half_rn(int);
+XP_HD half __hadd(half, half); XP_HD half __hsub(half, half); XP_HD half __hmul(half, half); XP_HD half __hdiv(half, half); XP_HD half __hfma(half, half, half); XP_HD half __hmax(half, half); XP_HD half __hmin(half, half);
+
+__device__ void __syncthreads();
+__device__ int __syncthreads_count(int); __device__ int __syncthreads_and(int); __device__ int __syncthreads_or(int);
+__device__ void __syncwarp(unsigned = 0xffffffffu);
+__device__ void __threadfence(); __device__ void __threadfence_block();
+template <class T> __device__ T __ldg(const T *p);
+template <class T> __device__ T __ldcs(const T *p);
+template <class T> __device__ T __ldcg(const T *p);
+template <class T> __device__ void __stcs(T *p, T v);
+template <class T> __device__ T __shfl_sync(unsigned long long m, T v, int lane, int width = 0);
+template <class T> __device__ T __shfl_up_sync(unsigned long long m, T v, unsigned d, int width = 0);
+template <class T> __device__ T __shfl_down_sync(unsigned long long m, T v, unsigned d, int width = 0);
+template <class T> __device__ T __shfl_xor_sync(unsigned long long m, T v, int d, int width = 0);
+template <class T> __device__ T __shfl(T v, int lane, int width = 0);
+template <class T> __device__ T __shfl_up(T v, unsigned d, int width = 0);
+template <class T> __device__ T __shfl_down(T v, unsigned d, int width = 0);
+template <class T> __device__ T __shfl_xor(T v, int d, int width = 0);
+__device__ unsigned __ballot_sync(unsigned, int); __device__ int __any_sync(unsigned, int); __device__ int __all_sync(unsigned, int); __device__ unsigned __activemask();
+XP_HD int __popc(unsigned); XP_HD int __clz(int); XP_HD int __ffs(int);
+template <class T> __device__ T atomicAdd(T *p, T v); template <class T> __device__ T atomicSub(T *p, T v);
+template <class T> __device__ T atomicMax(T *p, T v); template <class T> __device__ T atomicMin(T *p, T v);
+template <class T> __device__ T atomicExch(T *p, T v); template <class T> __device__ T atomicCAS(T *p, T c, T v);
+template <class T> __device__ T atomicAnd(T *p, T v); template <class T> __device__ T atomicOr(T *p, T v); template <class T> __device__ T atomicXor(T *p, T v);
+
+// ---- the host side: enough to read a wrapper that allocates, copies and launches
+typedef int cudaError_t; typedef int hipError_t;
+struct xp_stream; typedef xp_stream *cudaStream_t; typedef xp_stream *hipStream_t;
+struct xp_event; typedef xp_event *cudaEvent_t; typedef xp_event *hipEvent_t;
+enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
+enum hipMemcpyKind { hipMemcpyHostToHost, hipMemcpyHostToDevice, hipMemcpyDeviceToHost, hipMemcpyDeviceToDevice, hipMemcpyDefault };
+enum { cudaSuccess = 0, hipSuccess = 0 };
+#define XP_HOST_API(p, error, stream, event, kind) \
+  template <class T> error p##Malloc(T **, size_t); template <class T> error p##MallocManaged(T **, size_t, unsigned = 1); \
+  template <class T> error p##MallocHost(T **, size_t); \
+  error p##Free(const void *); error p##FreeHost(void *); error p##Memcpy(void *, const void *, size_t, kind); \
+  error p##MemcpyAsync(void *, const void *, size_t, kind, stream = 0); error p##Memset(void *, int, size_t); \
+  error p##MemsetAsync(void *, int, size_t, stream = 0); \
+  error p##DeviceSynchronize(); error p##GetLastError(); error p##PeekAtLastError(); error p##StreamSynchronize(stream); \
+  error p##StreamCreate(stream *); error p##StreamDestroy(stream); error p##SetDevice(int); error p##DeviceReset(); \
+  error p##EventCreate(event *); error p##EventRecord(event, stream = 0); error p##EventSynchronize(event); \
+  error p##EventElapsedTime(float *, event, event); error p##EventDestroy(event); const char *p##GetErrorString(error); \
+  template <class T> error p##FuncSetAttribute(T, int, int);
+XP_HOST_API(cuda, cudaError_t, cudaStream_t, cudaEvent_t, cudaMemcpyKind)
+XP_HOST_API(hip, hipError_t, hipStream_t, hipEvent_t, hipMemcpyKind)
+enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, hipFuncAttributeMaxDynamicSharedMemorySize = 8 };
+extern "C" {
+unsigned __cudaPushCallConfiguration(dim3, dim3, size_t = 0, void * = 0);
+unsigned __hipPushCallConfiguration(dim3, dim3, size_t = 0, void * = 0);
+cudaError_t cudaConfigureCall(dim3, dim3, size_t = 0, cudaStream_t = 0);
+hipError_t hipConfigureCall(dim3, dim3, size_t = 0, hipStream_t = 0);
+XP_HD int printf(const char *, ...); XP_HD void __assert_fail(const char *, const char *, unsigned, const char *);
+struct xp_file; extern xp_file *stderr, *stdout;
+int fprintf(xp_file *, const char *, ...); int puts(const char *); int fflush(xp_file *); void perror(const char *);
+void exit(int) __attribute__((noreturn)); void abort() __attribute__((noreturn));
+void *malloc(size_t); void *calloc(size_t, size_t); void free(void *); int rand(); void srand(unsigned); int atoi(const char *); double atof(const char *);
+void *memset(void *, int, size_t); void *memcpy(void *, const void *, size_t); int strcmp(const char *, const char *);
+long time(long *); long clock(); void *aligned_alloc(size_t, size_t);
+}
+namespace std {
+using ::printf; using ::fprintf; using ::puts; using ::fflush; using ::perror; using ::exit; using ::abort; using ::malloc; using ::calloc; using ::free;
+using ::rand; using ::srand; using ::atoi; using ::atof; using ::memset; using ::memcpy; using ::strcmp; using ::time; using ::clock; using ::aligned_alloc;
+using ::sqrtf; using ::expf; using ::fabsf; using ::fmaxf; using ::fminf;
+}
+#define RAND_MAX 2147483647
+#define CLOCKS_PER_SEC 1000000
+#define assert(c) ((void)0)
+namespace std {
+template <class T> struct vector {
+  vector(); explicit vector(size_t n); vector(size_t n, T v);
+  T *data(); const T *data() const; size_t size() const; T &operator[](size_t); const T &operator[](size_t) const;
+  T *begin(); T *end(); const T *begin() const; const T *end() const; void resize(size_t); void assign(size_t, T); bool empty() const; void push_back(T);
+};
+struct string { string(); string(const char *); const char *c_str() const; };
+struct ostream { };
+template <class T> ostream &operator<<(ostream &, const T &);
+ostream &operator<<(ostream &, ostream &(*)(ostream &));
+ostream &endl(ostream &);
+extern ostream cout, cerr;
+struct mt19937 { mt19937(unsigned = 0); unsigned operator()(); };
+template <class T = float> struct uniform_real_distribution { uniform_real_distribution(T = 0, T = 1); template <class G> T operator()(G &); };
+template <class T = float> struct normal_distribution { normal_distribution(T = 0, T = 1); template <class G> T operator()(G &); };
+template <class T> struct unique_ptr { explicit unique_ptr(T * = 0); T *get(); };
+template <class T> struct unique_ptr<T[]> { explicit unique_ptr(T * = 0); T *get(); T &operator[](size_t); };
+template <class T> void swap(T &, T &);
+template <class I, class V> void fill(I, I, V);
+}
