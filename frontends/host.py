@@ -1,0 +1,1215 @@
+"""Running the host code of a file, to learn how it launches a kernel and on what.
+
+The host functions are interpreted on concrete integers, floats and symbolic memory. Contents of
+arrays are not followed (a value read from one is `Unknown`), so loops that only fill or check
+arrays are given up after a few steps, with everything they assign unknown afterwards. What is
+recorded is each launch, each allocation on the device and each copy between the two memories.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+
+from ..dialects.math import BY_C_NAME
+from ..errors import ReadError, Span
+from ..kernel import Kernel
+from . import ir
+
+FoundIntent = Literal["in", "out", "inout", "unknown"]
+
+STEPS = 100_000  # statements of one run
+LOOP_STEPS = 1_000  # statements of a loop that launches and copies nothing
+CALL_DEPTH = 64
+_GIVE = "give params and launch yourself: --param ... --grid ... --block ..."
+
+# ---------------------------------------------------------------- what is found
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What the host code passes for one parameter of the kernel.
+
+    `extent` counts the elements behind a pointer (`None`: not known), `intent` is read from the
+    copies (`unknown`: they do not say). `value` is that of a scalar, `None` where it depends on
+    data.
+    """
+
+    name: str
+    value: int | float | None = None
+    extent: int | None = None
+    intent: FoundIntent = "unknown"
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The first launch of a kernel. `entry` names the instance: `softmax`, `gemm<16>`."""
+
+    entry: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    shared_bytes: int
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+def launch_of(unit: ir.Unit, kernel: Kernel) -> HostFacts:
+    """How the host code of `unit` launches `kernel.entry`, or its only launched kernel.
+
+    `kernel.args` give values to the parameters and variables of host functions by name. The run
+    starts at `main`; where that does not reach the launch, at the function that launches.
+
+    Raises `ReadError`: XP1006 where nothing launches the kernel or an argument is missing, XP1004
+    where several kernels are launched and none is named, XP1013 where the code cannot be run.
+    """
+    args = dict(kernel.args)
+    calls = _Calls(unit)
+    roots = calls.roots(kernel.entry)
+    if not roots:
+        what = f"kernel {kernel.entry!r}" if kernel.entry else "a kernel"
+        raise ReadError(
+            "XP1006",
+            f"no host function in {kernel.filename} launches {what}: "
+            "its parameters and launch are missing",
+            hint="give them: --grid 4 --block 128 --param 'x:float32[512]' "
+            "--param 'y:float32[512]:out', or params=[...], launch=xt.Launch(...)",
+        )
+    _refuse_unknown_args(calls, roots, args)
+    errors = []
+    for root in roots:
+        try:
+            run = _Run(calls, args)
+            run.start(root)
+            return _facts(unit, run, kernel.entry)
+        except ReadError as error:
+            errors.append(error)
+    raise min(errors, key=lambda error: "--arg" not in error.hint)  # one to act on, else the first
+
+
+def _refuse_unknown_args(
+    calls: _Calls, roots: list[ir.Function], args: dict[str, int | float]
+) -> None:
+    known = calls.settable(roots)
+    for name in args:
+        if name not in known:
+            raise ReadError(
+                "XP1014",
+                f"the host code has no variable {name!r} to set",
+                hint=f"it has {', '.join(known)}" if known else "it has none that can be set",
+            )
+
+
+# ---------------------------------------------------------------- values
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that the host code alone does not give. `why` completes "it depends on …"."""
+
+    why: str
+    span: Span | None = None
+
+
+@dataclass(eq=False)
+class Memory:
+    """An allocation. `size` is in bytes, `length` in elements (vectors know only that)."""
+
+    space: Literal["host", "device", "managed", "caller"]
+    size: Value = None
+    length: Value = None
+    items: dict[int, Value] = field(default_factory=dict)
+    filled: bool = False  # copied or set before the launch
+    fetched: bool = False  # copied to the host after the launch
+    shared: bool = False  # another kernel uses it too
+
+
+@dataclass
+class Cell:
+    """A variable, or what stands for one."""
+
+    value: Value
+    type: ir.Type | None = None
+
+
+@dataclass
+class Field:
+    """A member of a struct's value."""
+
+    record: dict[str, Value]
+    name: str
+    type: ir.Type | None = None
+
+    @property
+    def value(self) -> Value:
+        return self.record.get(self.name, Unknown(f"the member {self.name!r}"))
+
+    @value.setter
+    def value(self, value: Value) -> None:
+        self.record[self.name] = value
+
+
+@dataclass
+class Element:
+    """The element of an array at a byte offset."""
+
+    memory: Memory
+    offset: int
+    span: Span
+    type: ir.Type | None = None
+
+    @property
+    def value(self) -> Value:
+        return self.memory.items.get(self.offset, Unknown("an element of an array", self.span))
+
+    @value.setter
+    def value(self, value: Value) -> None:
+        self.memory.items[self.offset] = value
+
+
+Place = Cell | Field | Element
+
+
+@dataclass(frozen=True, eq=False)
+class Address:
+    """A pointer: into an allocation at a byte offset, or to a variable."""
+
+    target: Memory | Place
+    offset: int = 0
+    to: ir.Type | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Closure:
+    code: ir.Lambda
+    frame: dict[int, Place]
+
+
+# `None` is no value (of `void` calls); a `dict` is the value of a struct.
+Value: TypeAlias = (
+    "int | float | str | Unknown | Address | Memory | Closure | dict[str, Value] | None"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Launched:
+    entry: str
+    function: ir.Function
+    config: tuple[Value, ...]
+    values: tuple[Value, ...]
+    types: dict[str, ir.Type]
+    span: Span
+
+
+# ---------------------------------------------------------------- what calls what
+
+
+def _nodes(node: object) -> Iterator[Any]:
+    """`node` and all IR below it."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from _nodes(item)
+    elif dataclasses.is_dataclass(node) and not isinstance(node, Span):
+        yield node
+        for part in dataclasses.fields(node):
+            yield from _nodes(getattr(node, part.name))
+
+
+class _Calls:
+    """The static part: which code launches or copies, itself or through the functions it calls."""
+
+    def __init__(self, unit: ir.Unit) -> None:
+        self.unit = unit
+        self._acts: dict[int, bool] = {}
+
+    def hosts(self) -> list[ir.Function]:
+        """The host functions with a body, in the order of the file."""
+        found = [f for f in self.unit.functions.values() if _runs_on_host(f)]
+        return sorted(found, key=lambda function: function.span.line)
+
+    def callees(self, node: object) -> Iterator[ir.Function]:
+        """The host functions that `node` itself names."""
+        for name in _nodes(node):
+            if isinstance(name, ir.Name):
+                function = self.unit.functions.get(name.ident)
+                if function is not None and _runs_on_host(function):
+                    yield function
+
+    def code(self, node: object) -> Iterator[Any]:
+        """All IR of `node` and of the host functions it may get to."""
+        seen: set[int] = set()
+        todo = [node]
+        while todo:
+            node = todo.pop()
+            yield from _nodes(node)
+            for function in self.callees(node):
+                if function.ident not in seen:
+                    seen.add(function.ident)
+                    todo.append(function.body)
+
+    def acts(self, node: object) -> bool:
+        """Whether running `node` may launch, allocate or copy."""
+        if id(node) not in self._acts:
+            self._acts[id(node)] = any(
+                isinstance(part, ir.LaunchExpr)
+                or (isinstance(part, ir.Name) and _device_call(part.name) in _ACTIONS)
+                for part in self.code(node)
+            )
+        return self._acts[id(node)]
+
+    def reaches(self, function: ir.Function, entry: str | None) -> bool:
+        """Whether `function` launches the kernel of that name, directly or not."""
+        name = entry.partition("<")[0] if entry else None
+        return any(
+            isinstance(part, ir.LaunchExpr)
+            and isinstance(part.call.callee, ir.Name)
+            and name in (None, part.call.callee.name)
+            for part in self.code(function.body)
+        )
+
+    def roots(self, entry: str | None) -> list[ir.Function]:
+        """Where to start: `main` first, then outer functions before the ones they call."""
+        found = [function for function in self.hosts() if self.reaches(function, entry)]
+        inner = {f.ident for function in found for f in self.callees(function.body)}
+        return sorted(found, key=lambda f: (f.name != "main", f.ident in inner))
+
+    def settable(self, roots: list[ir.Function]) -> list[str]:
+        """The names that `args` may set: parameters and variables of numbers in host functions."""
+        names: dict[str, None] = {}
+        for root in roots:
+            variables = [
+                *root.params,
+                *(n for n in _nodes(root.body) if isinstance(n, ir.Variable)),
+            ]
+            for variable in variables:
+                if isinstance(_plain(variable.type), ir.Arithmetic) or variable.type == ir.AUTO:
+                    names[variable.name] = None
+        return list(names)
+
+
+def _runs_on_host(function: ir.Function) -> bool:
+    return function.body is not None and function.kind in ("host", "both")
+
+
+def _plain(kind: ir.Type | None) -> ir.Type | None:
+    return kind.to if isinstance(kind, ir.Reference) else kind
+
+
+def _device_call(name: str) -> str:
+    """`Malloc` for `cudaMalloc` and `hipMalloc`; empty for other names."""
+    for prefix in ("cuda", "hip"):
+        if name.startswith(prefix) and name[len(prefix) : len(prefix) + 1].isupper():
+            return name[len(prefix) :]
+    return ""
+
+
+# ---------------------------------------------------------------- the run
+
+
+class _Return(Exception):
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+class _Break(Exception):
+    pass
+
+
+class _Continue(Exception):
+    pass
+
+
+class _Exit(Exception):
+    """The program calls `exit` or `abort`."""
+
+
+class _GivenUp(Exception):
+    """The steps of a loop that neither launches nor copies are used up."""
+
+
+class _Run:
+    """One run of the host code, from one function on."""
+
+    def __init__(self, calls: _Calls, args: dict[str, int | float]) -> None:
+        self.calls = calls
+        self.unit = calls.unit
+        self.args = args
+        self.launches: list[Launched] = []
+        self.complete = False
+        self.steps = 0
+        self.loop_end: int | None = None  # the step at which the outermost inert loop is given up
+        self.frame: dict[int, Place] = {}
+        self.types: dict[str, ir.Type] = {}  # type parameters of the template that runs
+        self.depth = 0
+
+    def start(self, root: ir.Function) -> None:
+        for variable in self.unit.variables.values():
+            if not variable.space:
+                self.declare(variable, overridden=False)
+        values = self._root_values(root)
+        try:
+            self.call_function(root, values, ())
+            self.complete = True
+        except _Exit:
+            pass
+        except ReadError:
+            # What comes after the launch only serves to find the intents.
+            if not self.launches:
+                raise
+
+    def _root_values(self, root: ir.Function) -> list[Value]:
+        missing = []
+        values: list[Value] = []
+        for param in root.params:
+            kind = _plain(param.type)
+            if param.name in self.args:
+                values.append(self.args[param.name])
+            elif isinstance(kind, ir.Pointer):
+                values.append(Address(Memory("caller"), 0, kind.to))
+            elif root.name == "main":
+                values.append(1)  # argc: the program as it runs without arguments
+            elif param.init is not None:
+                values.append(self.value(param.init))
+            else:
+                if isinstance(kind, ir.Arithmetic) and not kind.dtype.startswith("float"):
+                    missing.append(param.name)
+                values.append(Unknown(f"the argument {param.name!r} of {root.name}", param.span))
+        if missing:
+            raise ReadError(
+                "XP1006",
+                f"{root.name} needs values for {', '.join(missing)}",
+                span=root.span,
+                hint="give "
+                + " ".join(f"--arg {name}=..." for name in missing)
+                + ", or args={"
+                + ", ".join(f'"{name}": ...' for name in missing)
+                + "}",
+            )
+        return values
+
+    # ------------------------------------------------------------ statements
+
+    def run(self, node: ir.Stmt) -> None:
+        self.steps += 1
+        if self.loop_end is not None and self.steps > self.loop_end:
+            raise _GivenUp
+        if self.steps > STEPS:
+            raise ReadError(
+                "XP1013", f"the host code takes more than {STEPS} steps", span=node.span, hint=_GIVE
+            )
+        if isinstance(node, ir.Block):
+            for part in node.body:
+                self.run(part)
+        elif isinstance(node, ir.Declare):
+            for variable in node.variables:
+                self.declare(variable, overridden=True)
+        elif isinstance(node, ir.Evaluate):
+            self.value(node.value)
+        elif isinstance(node, ir.If):
+            test = self.truth(node.test)
+            if isinstance(test, Unknown):
+                self.skip(node, test)
+            elif test:
+                self.run(node.then)
+            elif node.other is not None:
+                self.run(node.other)
+        elif isinstance(node, ir.Loop):
+            self.loop(node)
+        elif isinstance(node, ir.Switch):
+            self.switch(node)
+        elif isinstance(node, ir.Return):
+            raise _Return(self.value(node.value) if node.value is not None else None)
+        elif isinstance(node, ir.Break):
+            raise _Break
+        elif isinstance(node, ir.Continue):
+            raise _Continue
+        elif isinstance(node, ir.Unreadable):
+            raise ReadError("XP1013", f"in host code {node.message}", span=node.span, hint=_GIVE)
+
+    def declare(self, variable: ir.Variable, overridden: bool) -> None:
+        kind = variable.type
+        if overridden and variable.name in self.args and not isinstance(kind, ir.Pointer):
+            value: Value = self.args[variable.name]
+        elif isinstance(kind, ir.ArrayType):
+            value = self._local_array(kind, variable)
+        elif isinstance(kind, ir.Reference) and variable.init is not None:
+            self.frame[variable.ident] = self.place(variable.init)
+            return
+        elif variable.init is None:
+            value = self.construct(kind, (), variable.span)
+        else:
+            value = self.value(variable.init)
+        self.frame[variable.ident] = Cell(self.convert(value, kind), kind)
+
+    def _local_array(self, kind: ir.ArrayType, variable: ir.Variable) -> Value:
+        memory = Memory("host", size=self.size_of(kind))
+        if isinstance(variable.init, ir.InitList):
+            step = self.size_of(kind.of)
+            if memory.size is None and isinstance(step, int):
+                memory.size = step * len(variable.init.items)
+            for number, item in enumerate(variable.init.items):
+                if isinstance(step, int):
+                    memory.items[number * step] = self.convert(self.value(item), kind.of)
+        return Address(memory, 0, kind.of)
+
+    def loop(self, node: ir.Loop) -> None:
+        if self.loop_end is not None or self.calls.acts(node):
+            self._iterate(node)
+            return
+        self.loop_end = self.steps + LOOP_STEPS
+        try:
+            self._iterate(node)
+        except _GivenUp:
+            self._refuse_endless(node)
+            self.forget(node, Unknown("a loop over data", node.span))
+        finally:
+            self.loop_end = None
+
+    def _iterate(self, node: ir.Loop) -> None:
+        if node.init is not None:
+            self.run(node.init)
+        first = not node.test_first
+        while True:
+            test = True if first or node.test is None else self.truth(node.test)
+            first = False
+            if isinstance(test, Unknown):
+                self.skip(node, test)
+                return
+            if not test:
+                return
+            try:
+                self.run(node.body)
+            except _Break:
+                return
+            except _Continue:
+                pass
+            if node.step is not None:
+                self.value(node.step)
+
+    def _refuse_endless(self, node: ir.Loop) -> None:
+        """A loop whose test reads nothing that the loop changes, and which has no other way out."""
+        if any(
+            isinstance(part, (ir.Break, ir.Return))
+            or (isinstance(part, ir.Name) and part.name in _EXITS)
+            for part in _nodes(node.body)
+        ):
+            return
+        parts = list(_nodes(node.test)) if node.test is not None else []
+        changed = {name.ident for name in _assigned((node.body, node.step, node.test))}
+        known = all(not isinstance(part, (ir.Call, ir.Unreadable)) for part in parts)
+        if known and not any(isinstance(p, ir.Name) and p.ident in changed for p in parts):
+            raise ReadError("XP1013", "this loop of the host code never ends", span=node.span)
+
+    def switch(self, node: ir.Switch) -> None:
+        value = self.value(node.value)
+        if isinstance(value, Unknown):
+            self.skip(node, value)
+            return
+        labels = [[None if x is None else self.value(x) for x in case] for case, _ in node.cases]
+        start = next((n for n, case in enumerate(labels) if value in case), None)
+        if start is None:
+            start = next((n for n, case in enumerate(labels) if None in case), len(labels))
+        try:
+            for _, body in node.cases[start:]:
+                for part in body:
+                    self.run(part)
+        except _Break:
+            pass
+
+    def skip(self, node: ir.Stmt, why: Unknown) -> None:
+        """Go past code of which it is unknown whether it runs. It must not launch or copy.
+
+        Ways out of the function in it (`if (worst > limit) return 1;`) are taken not to be used.
+        """
+        if self.calls.acts(node):
+            raise _depends("whether this runs", why, node.span)
+        self.forget(node, why)
+
+    def forget(self, node: object, why: Unknown) -> None:
+        """Make all that `node` may assign unknown."""
+        for name in _assigned(node):
+            place = self.frame.get(name.ident)
+            if place is None:
+                continue
+            if isinstance(place.value, Address) and isinstance(place.value.target, Memory):
+                place.value.target.items.clear()
+            elif isinstance(place.value, Memory):
+                place.value.items.clear()
+            if not isinstance(place.value, (Address, Memory)):
+                place.value = why
+        for call in _nodes(node):
+            callee = call.callee if isinstance(call, ir.Call) else None
+            if isinstance(callee, ir.Member) and callee.field in _RESIZING:
+                base = self.value(callee.base)
+                if isinstance(base, Memory):
+                    base.length = why
+
+    # ------------------------------------------------------------ places
+
+    def place(self, node: ir.Expr) -> Place:
+        """What `node` denotes, to be read or assigned."""
+        if isinstance(node, ir.Name) and node.ident in self.frame:
+            return self.frame[node.ident]
+        if isinstance(node, ir.Member):
+            base = self.value(node.base)
+            return Field(base, node.field) if isinstance(base, dict) else Cell(self.value(node))
+        if isinstance(node, ir.Subscript):
+            return self._at(self.value(node.base), self.value(node.index), node.span)
+        if isinstance(node, ir.Unary) and node.op == "*":
+            return self._at(self.value(node.value), 0, node.span)
+        if isinstance(node, ir.Cast) and isinstance(node.to, ir.Reference):
+            return self.place(node.value)
+        return Cell(self.value(node))
+
+    def _at(self, base: Value, index: Value, span: Span) -> Place:
+        if isinstance(base, Address) and not isinstance(base.target, Memory) and index == 0:
+            return base.target
+        if isinstance(base, Memory):  # a vector, whose elements are not followed
+            return Cell(Unknown("an element of an array", span))
+        if isinstance(base, Address) and isinstance(base.target, Memory) and isinstance(index, int):
+            step = self.size_of(base.to)
+            if isinstance(step, int):
+                return Element(base.target, base.offset + index * step, span, base.to)
+        why = base if isinstance(base, Unknown) else index if isinstance(index, Unknown) else None
+        return Cell(why or Unknown("an element of an array", span))
+
+    # ------------------------------------------------------------ expressions
+
+    def truth(self, node: ir.Expr) -> bool | Unknown:
+        value = self.value(node)
+        if isinstance(value, Unknown):
+            return value
+        return bool(value) if isinstance(value, (int, float)) else value is not None
+
+    def value(self, node: ir.Expr) -> Value:
+        if isinstance(node, ir.Literal):
+            return (
+                self.convert(node.value, ir.Arithmetic(node.dtype))
+                if node.dtype != "text"
+                else (node.value)
+            )
+        if isinstance(node, ir.Name):
+            place = self.frame.get(node.ident)
+            return place.value if place is not None else Unknown(f"{node.name!r}", node.span)
+        if isinstance(node, ir.Unary):
+            return self.unary(node)
+        if isinstance(node, ir.Binary):
+            return self.binary(node)
+        if isinstance(node, ir.Assign):
+            place = self.place(node.target)
+            value = self.value(node.value)
+            if node.op:
+                value = self.arithmetic(node.op, place.value, value, node.span)
+            place.value = self.convert(value, place.type)
+            return place.value
+        if isinstance(node, ir.Conditional):
+            test = self.truth(node.test)
+            if isinstance(test, Unknown):
+                self.forget((node.then, node.other), test)
+                return test
+            return self.value(node.then if test else node.other)
+        if isinstance(node, ir.Subscript):
+            return self.place(node).value
+        if isinstance(node, ir.Member):
+            base = self.value(node.base)
+            if isinstance(base, dict):
+                return Field(base, node.field).value
+            return base if isinstance(base, Unknown) else Unknown(f"{node.field!r}", node.span)
+        if isinstance(node, ir.Cast):
+            return self.convert(self.value(node.value), node.to)
+        if isinstance(node, ir.SizeOf):
+            size = self.size_of(node.of)
+            return Unknown("the size of a type", node.span) if size is None else size
+        if isinstance(node, ir.Construct):
+            return self.construct(node.to, tuple(self.value(a) for a in node.args), node.span)
+        if isinstance(node, ir.InitList):
+            items = [self.value(item) for item in node.items]
+            return items[0] if len(items) == 1 else {str(n): v for n, v in enumerate(items)}
+        if isinstance(node, ir.Lambda):
+            return Closure(node, self.frame)
+        if isinstance(node, ir.LaunchExpr):
+            return self.launch(node)
+        if isinstance(node, ir.Call):
+            return self.call(node)
+        return Unknown(f"a construct that is not read ({node.message})", node.span)
+
+    def unary(self, node: ir.Unary) -> Value:
+        if node.op == "&":
+            return self._address(node.value)
+        if node.op == "*":
+            return self.place(node).value
+        if node.op.endswith(("++", "--")):
+            place = self.place(node.value)
+            before = place.value
+            after = self.arithmetic(node.op[-1], before, 1, node.span)
+            place.value = self.convert(after, place.type)
+            return before if node.op.startswith("post") else place.value
+        if node.op == "!":
+            test = self.truth(node.value)
+            return test if isinstance(test, Unknown) else int(not test)
+        value = self.value(node.value)
+        if isinstance(value, (int, float)) and node.op in "+-":
+            return -value if node.op == "-" else value
+        if isinstance(value, int) and node.op == "~":
+            return ~value
+        return value if isinstance(value, Unknown) else Unknown("this expression", node.span)
+
+    def _address(self, node: ir.Expr) -> Value:
+        place = self.place(node)
+        if isinstance(place, Element):
+            return Address(place.memory, place.offset, place.type)
+        if isinstance(node, ir.Subscript):  # &v[0] of a vector
+            base = self.value(node.base)
+            if isinstance(base, Memory):
+                return Address(base)
+        return Address(place, 0, place.type)
+
+    def binary(self, node: ir.Binary) -> Value:
+        if node.op in ("&&", "||"):
+            left = self.truth(node.left)
+            if not isinstance(left, Unknown) and left == (node.op == "||"):
+                return int(left)
+            right = self.truth(node.right)
+            if isinstance(left, Unknown):
+                if not isinstance(right, Unknown) and right == (node.op == "||"):
+                    return int(right)
+                return left
+            return right if isinstance(right, Unknown) else int(right)
+        left_value = self.value(node.left)
+        right_value = self.value(node.right)
+        if node.op == ",":
+            return right_value
+        return self.arithmetic(node.op, left_value, right_value, node.span)
+
+    def arithmetic(self, op: str, left: Value, right: Value, span: Span) -> Value:
+        for side in (left, right):
+            if isinstance(side, Unknown):
+                return side
+        if isinstance(left, Address) or isinstance(right, Address):
+            return self._pointer_arithmetic(op, left, right, span)
+        if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+            return Unknown("this expression", span)
+        if op in ("/", "%") and right == 0:
+            if isinstance(left, int) and isinstance(right, int):
+                raise ReadError("XP1013", "the host code divides by zero here", span=span)
+            return Unknown("a division by zero", span)
+        if op in _COMPARISONS:
+            return int(_COMPARISONS[op](left, right))
+        if op in _ARITHMETIC:
+            return cast("int | float", _ARITHMETIC[op](left, right))
+        if isinstance(left, int) and isinstance(right, int) and op in _INTEGER:
+            if op in ("<<", ">>") and not 0 <= right < 64:
+                return Unknown("a shift by more than the width", span)
+            return cast(int, _INTEGER[op](left, right))
+        return Unknown("this expression", span)
+
+    def _pointer_arithmetic(self, op: str, left: Value, right: Value, span: Span) -> Value:
+        if op in ("==", "!="):
+            same = (
+                isinstance(left, Address)
+                and isinstance(right, Address)
+                and left.target is right.target
+                and left.offset == right.offset
+            )
+            return int(same == (op == "=="))
+        if op == "+" and isinstance(right, Address):
+            left, right = right, left
+        if op in "+-" and isinstance(left, Address) and isinstance(right, int):
+            step = self.size_of(left.to)
+            if isinstance(step, int):
+                shift = right * step if op == "+" else -right * step
+                return dataclasses.replace(left, offset=left.offset + shift)
+        return Unknown("arithmetic on a pointer", span)
+
+    # ------------------------------------------------------------ types
+
+    def convert(self, value: Value, kind: ir.Type | None) -> Value:
+        """`value` as a variable of that type holds it."""
+        kind = self.resolved(kind)
+        if isinstance(kind, ir.Arithmetic) and isinstance(value, (int, float)):
+            return _rounded(value, kind.dtype)
+        if isinstance(kind, ir.Pointer) and isinstance(value, Address) and kind.to != ir.VOID:
+            return dataclasses.replace(value, to=kind.to)
+        if isinstance(kind, ir.Struct):
+            if kind.name == "dim3" and isinstance(value, int):
+                return {"x": value, "y": 1, "z": 1}
+            if isinstance(value, dict):  # a copy; members of `{a, b}` get their names
+                names = [name for name, _ in kind.fields]
+                if set(value) <= set(names):
+                    return dict(value)
+                return dict(zip(names, value.values(), strict=False))
+        return value
+
+    def resolved(self, kind: ir.Type | None) -> ir.Type | None:
+        kind = _plain(kind)
+        if isinstance(kind, ir.Named):
+            return self.types.get(kind.name, kind)
+        return kind
+
+    def size_of(self, kind: ir.Type | None) -> int | None:
+        """Bytes of a type, `None` where not known."""
+        kind = self.resolved(kind)
+        if isinstance(kind, ir.Arithmetic):
+            return _bytes(kind.dtype)
+        if isinstance(kind, ir.Pointer):
+            return 8
+        if isinstance(kind, ir.ArrayType) and kind.extent is not None:
+            extent, step = self.value(kind.extent), self.size_of(kind.of)
+            return extent * step if isinstance(extent, int) and step is not None else None
+        if isinstance(kind, ir.Struct) and kind.fields:
+            offset, widest = 0, 1
+            for _, inner in kind.fields:
+                size = self.size_of(inner)
+                if size is None:
+                    return None
+                align = min(size, 8) or 1
+                offset = -(-offset // align) * align + size
+                widest = max(widest, align)
+            return -(-offset // widest) * widest
+        return None
+
+    def construct(self, kind: ir.Type | None, args: tuple[Value, ...], span: Span) -> Value:
+        """A value of that type from constructor arguments."""
+        kind = self.resolved(kind)
+        if isinstance(kind, ir.Struct):
+            if kind.name == "vector":
+                if len(args) == 1 and isinstance(args[0], Memory):
+                    return dataclasses.replace(args[0], items={})
+                return Memory("host", length=args[0] if args else 0)
+            if len(args) == 1 and isinstance(args[0], (dict, Address, Memory)):
+                return args[0]  # a copy, or a smart pointer
+            if kind.name == "dim3":
+                return dict(zip("xyz", (*args, 1, 1, 1)[: max(3, len(args))], strict=False))
+            return dict(zip((name for name, _ in kind.fields), args, strict=False))
+        if args:
+            return self.convert(args[0], kind)
+        return Unknown("a variable without a value", span)
+
+    # ------------------------------------------------------------ calls
+
+    def call(self, node: ir.Call) -> Value:
+        if isinstance(node.callee, ir.Member):
+            return self._method(node, node.callee)
+        if not isinstance(node.callee, ir.Name):
+            return Unknown("a call", node.span)
+        function = self.unit.functions.get(node.callee.ident)
+        if function is not None and function.body is not None:
+            places = [
+                self.place(arg) if isinstance(param.type, ir.Reference) else self.value(arg)
+                for param, arg in zip(function.params, node.args, strict=False)
+            ]
+            return self.call_function(function, places, node.template_args)
+        values = [self.value(arg) for arg in node.args]
+        place = self.frame.get(node.callee.ident)
+        if place is not None and isinstance(place.value, Closure):
+            return self._invoke(
+                place.value.code.params, place.value.code.body, values, {}, place.value.frame
+            )
+        return self._library(node, node.callee.name, values)
+
+    def call_function(
+        self,
+        function: ir.Function,
+        values: list[Value | Place] | list[Value],
+        template_args: tuple[ir.Type | ir.Expr, ...],
+    ) -> Value:
+        types: dict[str, ir.Type] = {}
+        frame: dict[int, Place] = dict(self.frame)
+        for (name, ident), argument in zip(function.template_params, template_args, strict=False):
+            if _is_type(argument):
+                types[name] = self.resolved(cast(ir.Type, argument)) or ir.AUTO
+            else:
+                frame[ident] = Cell(self.value(cast(ir.Expr, argument)))
+        named = [
+            self.args[param.name]
+            if param.name in self.args and isinstance(_plain(param.type), ir.Arithmetic)
+            else value
+            for param, value in zip(function.params, values, strict=False)
+        ]
+        assert function.body is not None
+        return self._invoke(function.params, function.body, named, types, frame)
+
+    def _invoke(
+        self,
+        params: tuple[ir.Variable, ...],
+        body: ir.Block,
+        values: list[Any],
+        types: dict[str, ir.Type],
+        frame: dict[int, Place],
+    ) -> Value:
+        if self.depth >= CALL_DEPTH:
+            raise ReadError("XP1013", "the host code calls itself too often", span=body.span)
+        outer_frame, outer_types = self.frame, self.types
+        self.frame, self.types = dict(frame), {**outer_types, **types}
+        self.depth += 1
+        try:
+            for number, param in enumerate(params):
+                if number < len(values):
+                    value = values[number]
+                else:
+                    value = self.value(param.init) if param.init is not None else None
+                if isinstance(value, (Cell, Field, Element)):
+                    self.frame[param.ident] = value
+                else:
+                    self.frame[param.ident] = Cell(self.convert(value, param.type), param.type)
+            self.run(body)
+        except _Return as result:
+            return result.value
+        finally:
+            self.frame, self.types = outer_frame, outer_types
+            self.depth -= 1
+        return None
+
+    def _method(self, node: ir.Call, callee: ir.Member) -> Value:
+        base = self.value(callee.base)
+        values = [self.value(arg) for arg in node.args]
+        if isinstance(base, Memory):
+            if callee.field == "size" and base.length is not None:
+                return base.length
+            if callee.field in ("data", "begin"):
+                return Address(base)
+            if callee.field in ("resize", "assign") and values:
+                base.length = values[0]
+                return None
+            if callee.field in ("push_back", "emplace_back"):
+                length = base.length
+                base.length = length + 1 if isinstance(length, int) else length
+                return None
+            if callee.field == "empty" and isinstance(base.length, int):
+                return int(base.length == 0)
+        if isinstance(base, Address) and callee.field == "get":
+            return base
+        return base if isinstance(base, Unknown) else Unknown(f"{callee.field}()", node.span)
+
+    def _library(self, node: ir.Call, name: str, values: list[Value]) -> Value:
+        """A function without a body in the file."""
+        action = _device_call(name)
+        if action:
+            handler = _ACTIONS.get(action)
+            if handler is not None:
+                handler(self, values)
+            else:
+                self._outputs(values, name, node.span)
+            return "" if action == "GetErrorString" else 0  # success
+        if name in _EXITS:
+            raise _Exit
+        if name in ("malloc", "aligned_alloc") and values:
+            return Address(Memory("host", size=values[-1]))
+        if name == "calloc" and len(values) == 2:
+            return Address(
+                Memory("host", size=self.arithmetic("*", values[0], values[1], node.span))
+            )
+        if name == "new":
+            kind = node.template_args[0] if node.template_args else None
+            return Address(Memory("host"), 0, cast("ir.Type | None", kind))
+        function = _function(name)
+        if function is not None and all(isinstance(value, (int, float)) for value in values):
+            try:
+                return cast("int | float", function(*values))
+            except (ValueError, OverflowError, TypeError):
+                return Unknown(f"the result of {name}", node.span)
+        self._outputs(values, name, node.span)
+        return Unknown(f"the result of {name}", node.span)
+
+    def _outputs(self, values: list[Value], name: str, span: Span) -> None:
+        """Variables whose address an unknown function gets hold unknown values afterwards."""
+        for value in values:
+            if isinstance(value, Address):
+                if isinstance(value.target, Memory):
+                    value.target.items.clear()
+                else:
+                    value.target.value = Unknown(f"what {name} stores", span)
+
+    # ------------------------------------------------------------ the device
+
+    def launch(self, node: ir.LaunchExpr) -> Value:
+        callee = node.call.callee
+        function = self.unit.functions.get(callee.ident) if isinstance(callee, ir.Name) else None
+        if function is None:
+            raise ReadError("XP1013", "this launch names no kernel of the file", span=node.span)
+        types: dict[str, ir.Type] = {}
+        words = []
+        for (name, _), argument in zip(
+            function.template_params, node.call.template_args, strict=False
+        ):
+            if _is_type(argument):
+                types[name] = self.resolved(cast(ir.Type, argument)) or ir.AUTO
+                words.append(_spelled(types[name]))
+            else:
+                value = self.value(cast(ir.Expr, argument))
+                if isinstance(value, Unknown):
+                    raise _depends("the template's argument", value, node.span)
+                words.append(str(value))
+        entry = function.name + (f"<{', '.join(words)}>" if words else "")
+        config = tuple(self.value(part) for part in node.config)
+        values = tuple(
+            self.convert(self.value(arg), param.type)
+            for param, arg in zip(function.params, node.call.args, strict=False)
+        )
+        self.launches.append(Launched(entry, function, config, values, types, node.span))
+        return None
+
+    def allocate(self, values: list[Value], space: Literal["device", "managed", "host"]) -> None:
+        pointer, size = values[0], values[1]
+        if isinstance(pointer, Address) and not isinstance(pointer.target, Memory):
+            pointer.target.value = self.convert(
+                Address(Memory(space, size=size)), pointer.target.type
+            )
+        elif isinstance(pointer, Address):
+            # `&buffers[i]`: an element of an array of pointers
+            assert isinstance(pointer.target, Memory)
+            of = pointer.to.to if isinstance(pointer.to, ir.Pointer) else None
+            pointer.target.items[pointer.offset] = Address(Memory(space, size=size), 0, of)
+
+    def copy(self, values: list[Value]) -> None:
+        to, source = values[0], values[1]
+        if isinstance(to, Address) and isinstance(to.target, Memory) and not self.launches:
+            to.target.filled = True
+        if isinstance(source, Address) and isinstance(source.target, Memory) and self.launches:
+            source.target.fetched = True
+
+    def fill(self, values: list[Value]) -> None:
+        if isinstance(values[0], Address) and isinstance(values[0].target, Memory):
+            values[0].target.filled |= not self.launches
+
+
+_ACTIONS: dict[str, Callable[[_Run, list[Value]], None]] = {
+    "Malloc": lambda run, values: run.allocate(values, "device"),
+    "MallocAsync": lambda run, values: run.allocate(values, "device"),
+    "MallocManaged": lambda run, values: run.allocate(values, "managed"),
+    "MallocHost": lambda run, values: run.allocate(values, "host"),
+    "HostAlloc": lambda run, values: run.allocate(values, "host"),
+    "Memcpy": lambda run, values: run.copy(values),
+    "MemcpyAsync": lambda run, values: run.copy(values),
+    "Memcpy2D": lambda run, values: run.copy([values[0], values[2]]),
+    "Memset": lambda run, values: run.fill(values),
+    "MemsetAsync": lambda run, values: run.fill(values),
+}
+_EXITS = ("exit", "abort", "_Exit", "quick_exit")
+_RESIZING = ("push_back", "emplace_back", "pop_back", "resize", "assign", "insert", "clear")
+
+# ---------------------------------------------------------------- arithmetic of C
+
+
+def _quotient(left: float, right: float) -> float:
+    if isinstance(left, int) and isinstance(right, int):
+        magnitude = abs(left) // abs(right)
+        return magnitude if (left < 0) == (right < 0) else -magnitude
+    return left / right
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": _quotient,
+}
+_INTEGER: dict[str, Callable[[Any, Any], Any]] = {
+    "%": lambda left, right: left - right * _quotient(left, right),
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+}
+_SPELLINGS = {
+    "float16": "half",
+    "bfloat16": "__nv_bfloat16",
+    "float32": "float",
+    "float64": "double",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "int16": "short",
+    "uint16": "unsigned short",
+    "int32": "int",
+    "uint32": "unsigned int",
+    "int64": "long long",
+    "uint64": "unsigned long long",
+}
+
+
+def _bytes(dtype: str) -> int | None:
+    digits = dtype.lstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(digits) // 8 if digits else 1 if dtype == "bool" else None
+
+
+def _rounded(value: int | float, dtype: str) -> int | float:
+    if dtype == "float32":
+        try:
+            return float(struct.unpack("f", struct.pack("f", value))[0])
+        except OverflowError:
+            return math.copysign(math.inf, value)
+    if dtype.startswith(("float", "bfloat")):
+        return float(value)
+    if dtype == "bool":
+        return int(value != 0)
+    size = _bytes(dtype)
+    if size is None or not math.isfinite(value):
+        return value
+    bits = 8 * size
+    wrapped = int(value) & ((1 << bits) - 1)
+    return wrapped - (1 << bits) if not dtype.startswith("u") and wrapped >> (bits - 1) else wrapped
+
+
+def _function(name: str) -> Callable[..., Any] | None:
+    """A function of numbers by its C name."""
+    known: dict[str, Callable[..., Any]] = {
+        "min": min, "max": max, "abs": abs, "fabs": abs, "fmin": min, "fmax": max,
+        "ceil": lambda x: float(math.ceil(x)), "floor": lambda x: float(math.floor(x)),
+    }  # fmt: skip
+    row = BY_C_NAME.get(name)
+    name = row.name if row is not None else name
+    return known.get(name) or (getattr(math, name, None) if row is not None else None)
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _is_type(node: object) -> bool:
+    return isinstance(node, (ir.Arithmetic, ir.Pointer, ir.Reference, ir.Struct, ir.Named))
+
+
+def _spelled(kind: ir.Type) -> str:
+    if isinstance(kind, ir.Arithmetic):
+        return _SPELLINGS.get(kind.dtype, kind.dtype)
+    if isinstance(kind, ir.Pointer):
+        return _spelled(kind.to) + "*"
+    return kind.name if isinstance(kind, (ir.Named, ir.Struct)) else "?"
+
+
+def _assigned(node: object) -> Iterator[ir.Name]:
+    """The variables that `node` may change: assigned, counted, or handed out by address."""
+    for part in _nodes(node):
+        target: ir.Expr | None = None
+        if isinstance(part, ir.Assign):
+            target = part.target
+        elif isinstance(part, ir.Unary) and (part.op == "&" or part.op.endswith(("++", "--"))):
+            target = part.value
+        while isinstance(target, (ir.Subscript, ir.Member, ir.Unary, ir.Cast)):
+            target = target.value if isinstance(target, (ir.Unary, ir.Cast)) else target.base
+        if isinstance(target, ir.Name):
+            yield target
+
+
+def _depends(what: str, why: Unknown, span: Span) -> ReadError:
+    return ReadError(
+        "XP1013",
+        f"{what} depends on {why.why}",
+        span=why.span or span,
+        hint="give the value with --arg, or params and launch yourself",
+    )
+
+
+# ---------------------------------------------------------------- what the run showed
+
+
+def _facts(unit: ir.Unit, run: _Run, entry: str | None) -> HostFacts:
+    wanted = [launched for launched in run.launches if _is_instance(launched.entry, entry)]
+    if not wanted:
+        seen = ", ".join(sorted({launched.entry for launched in run.launches})) or "nothing"
+        raise ReadError(
+            "XP1006",
+            f"the host code does not launch {entry!r}"
+            if entry
+            else "the host code launches nothing",
+            hint=f"it launches {seen}; give params and launch yourself",
+        )
+    names = sorted({launched.entry for launched in wanted})
+    if len(names) > 1:
+        raise ReadError(
+            "XP1004",
+            f"the host code launches several kernels: {', '.join(names)}",
+            hint=f"choose one: --entry '{names[0]}'",
+        )
+    first = wanted[0]
+    certain = run.complete and all(_targets(other) == _targets(first) for other in wanted)
+    for other in run.launches:
+        if other.entry != first.entry:
+            for value in other.values:
+                if isinstance(value, Address) and isinstance(value.target, Memory):
+                    value.target.shared = True
+    return HostFacts(
+        first.entry,
+        _extents("the grid", first.config[0], first.span),
+        _extents("the block", first.config[1], first.span),
+        _shared_bytes(first),
+        tuple(
+            _argument(run, first, param, value, certain)
+            for param, value in zip(first.function.params, first.values, strict=False)
+        ),
+        first.span,
+    )
+
+
+def _targets(launched: Launched) -> list[int]:
+    """The allocations a launch works on, by identity."""
+    return [id(value.target) for value in launched.values if isinstance(value, Address)]
+
+
+def _is_instance(name: str, entry: str | None) -> bool:
+    if entry is None:
+        return True
+    spaceless = "".join(entry.split())
+    return spaceless in ("".join(name.split()), name.partition("<")[0])
+
+
+def _extents(what: str, value: Value, span: Span) -> tuple[int, ...]:
+    parts = [value.get(axis, 1) for axis in "xyz"] if isinstance(value, dict) else [value, 1, 1]
+    extents = []
+    for part in parts:
+        if not isinstance(part, (int, float)):
+            raise _depends(what, part if isinstance(part, Unknown) else Unknown("this"), span)
+        extents.append(int(part))
+    while len(extents) > 1 and extents[-1] == 1:
+        extents.pop()
+    return tuple(extents)
+
+
+def _shared_bytes(launched: Launched) -> int:
+    value = launched.config[2] if len(launched.config) > 2 else 0
+    if isinstance(value, (int, float)):
+        return int(value)
+    raise _depends(
+        "the size of the shared memory",
+        value if isinstance(value, Unknown) else Unknown("this"),
+        launched.span,
+    )
+
+
+def _argument(
+    run: _Run, launched: Launched, param: ir.Variable, value: Value, certain: bool
+) -> Argument:
+    if not isinstance(value, Address):
+        return Argument(param.name, value if isinstance(value, (int, float)) else None)
+    memory = value.target
+    if not isinstance(memory, Memory):
+        return Argument(param.name)
+    kind = _plain(param.type)
+    pointee = kind.to if isinstance(kind, ir.Pointer) else None
+    if isinstance(pointee, ir.Named):
+        pointee = launched.types.get(pointee.name, pointee)
+    step = run.size_of(pointee)
+    extent = None
+    if isinstance(memory.size, Unknown):
+        raise _depends(f"the size of {param.name!r}", memory.size, launched.span)
+    if isinstance(memory.size, (int, float)) and step:
+        extent = (int(memory.size) - value.offset) // step
+    intent: FoundIntent = "unknown"
+    if certain and memory.space == "device" and not memory.shared:
+        if memory.filled:
+            intent = "inout" if memory.fetched else "in"
+        elif memory.fetched:
+            intent = "out"
+    return Argument(param.name, None, extent, intent)
