@@ -1,0 +1,122 @@
+"""Steps that rules of several targets take: inlining, and running all stages under one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.s_tir.schedule import LoopRV, SBlockRV
+
+from .analysis import Axis, Stage, collect, is_parameter, stages
+
+CHEAP_CALLS = ("prim.if_then_else", "tirx.likely", "tirx.reinterpret", "tirx.fabs")
+"""Calls that cost no more than an addition, unlike `exp` or `erf`."""
+
+MOST_REPEATS = 4
+"""How often a costly value may be computed again in order to save storing it."""
+
+
+def inline_injective(sch: s_tir.Schedule) -> tuple[Stage, ...]:
+    """Put elementwise intermediates into the stages that read them; the program that is left.
+
+        B[i] = A[i] + 1;  C[i] = B[i] * 2          ->          C[i] = (A[i] + 1) * 2
+
+    A costly value that a consumer would compute more than `MOST_REPEATS` times stays, and so does
+    whatever TVM refuses to inline (a conditional store, a buffer with two writers).
+    """
+    for stage in stages(sch):
+        if not stage.is_injective or is_parameter(sch, stage.block.writes[0].source):
+            continue
+        if _is_costly(stage) and _most_readings(sch, stage) > MOST_REPEATS * stage.size():
+            continue
+        with suppress(s_tir.ScheduleError):
+            sch.compute_inline(stage.rv)
+    return stages(sch)
+
+
+def inline_around(sch: s_tir.Schedule) -> None:
+    """Put every elementwise stage into its consumers, or else into the stage that feeds it.
+
+    Unlike `inline_injective` this ignores cost: for work around one large stage, whose copies in
+    and out of fast memory it joins.
+    """
+    for stage in stages(sch):
+        writes_parameter = is_parameter(sch, stage.block.writes[0].source)
+        if stage.is_injective and not writes_parameter and not _is_bound(sch, stage):
+            with suppress(s_tir.ScheduleError):
+                sch.compute_inline(stage.rv)
+    for stage in stages(sch):
+        if stage.is_injective and not _is_bound(sch, stage):
+            with suppress(s_tir.ScheduleError):
+                sch.reverse_compute_inline(stage.rv)
+
+
+def _is_bound(sch: s_tir.Schedule, stage: Stage) -> bool:
+    """Whether the stage is placed already: below other loops than its own, or in fast memory."""
+    if stage.block.writes[0].source.scope() != "global":
+        return True
+    loops = [sch.get(loop) for loop in sch.get_loops(stage.rv)]
+    return any(loop.kind != tirx.ForKind.SERIAL for loop in loops)
+
+
+def _is_costly(stage: Stage) -> bool:
+    calls = collect(stage.block.body, tvm.ir.Call)
+    return any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
+
+
+def _most_readings(sch: s_tir.Schedule, stage: Stage) -> int:
+    names = {sch.get(consumer).name_hint for consumer in sch.get_consumers(stage.rv)}
+    return max((each.size() for each in stages(sch) if each.name in names), default=0)
+
+
+def loops_of(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> list[LoopRV]:
+    """The loops of some of a stage's axes; the stage's loops must be as when it was read."""
+    loops = sch.get_loops(stage.rv)
+    return [loops[axis.position] for axis in axes]
+
+
+def one_loop(
+    sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
+) -> LoopRV:
+    """Run the whole program under one loop over the shared axes, and give that loop.
+
+        for i, j: P          for r in range(|i| * |j|): P; Q
+        for i, j, k: Q  ->       (Q keeps its loop over k)
+
+    Without shared axes the loop has a single iteration.
+    """
+    outer: list[LoopRV] = []
+    seen: list[tirx.Var] = []
+    for index, stage in enumerate(program):
+        axes = [row[index] for row in rows]
+        if any(axis.var.same_as(var) for axis in stage.axes for var in seen):
+            continue  # it stands under the loops of a stage that was handled before it
+        seen += [axis.var for axis in axes or stage.axes[:1]]
+        outer.append(_outermost(sch, stage, axes))
+    return outer[0] if len(outer) == 1 else sch.merge(*outer)
+
+
+def _outermost(sch: s_tir.Schedule, stage: Stage, axes: list[Axis]) -> LoopRV:
+    loops = sch.get_loops(stage.rv)
+    if not axes:
+        return sch.add_unit_loop(loops[0] if loops else stage.rv)
+    chosen = [loops[axis.position] for axis in axes]
+    rest = [loop for place, loop in enumerate(loops) if place not in {a.position for a in axes}]
+    if [axis.position for axis in axes] != list(range(len(axes))):
+        sch.reorder(*chosen, *rest)
+    return sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
+
+
+def fused(sch: s_tir.Schedule, block: SBlockRV, loops: Sequence[LoopRV]) -> LoopRV:
+    """The loops as one; a loop of one iteration directly around `block` where there are none."""
+    if not loops:
+        return sch.add_unit_loop(block)
+    return sch.fuse(*loops) if len(loops) > 1 else loops[0]
+
+
+def accumulate_in(sch: s_tir.Schedule, block: SBlockRV, at: LoopRV, scope: str) -> None:
+    """Let a reduction accumulate in memory of its own and store its result once, below `at`."""
+    copy = sch.cache_write(block, 0, scope)
+    sch.reverse_compute_at(copy, at, preserve_unit_loops=True)

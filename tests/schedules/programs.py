@@ -1,0 +1,411 @@
+"""Raised programs for the schedule tests: what the raiser gives, and what each one means in numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import te
+
+Arrays = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A PrimFunc whose last parameters are its outputs, and their values given the inputs."""
+
+    mod: tvm.IRModule
+    reference: Callable[..., object]
+    outputs: int = 1
+
+    def inputs(self, seed: int = 0) -> Arrays:
+        """Arrays for all parameters in order; the outputs hold NaN or a sentinel."""
+        rng = np.random.default_rng(seed)
+        params = list(self.mod["main"].params)
+        arrays: Arrays = []
+        for place, param in enumerate(params):
+            shape, dtype = tuple(int(extent) for extent in param.shape), str(param.dtype)
+            if place >= len(params) - self.outputs:
+                poison = np.nan if np.issubdtype(dtype, np.floating) else 77
+                arrays.append(np.full(shape, poison, dtype))
+            elif np.issubdtype(dtype, np.integer):
+                info = np.iinfo(dtype)
+                low, high = max(info.min, -128), min(info.max, 255)
+                arrays.append(rng.integers(low, high + 1, shape).astype(dtype))
+            else:
+                arrays.append(rng.standard_normal(shape).astype(dtype))
+        return arrays
+
+    def expected(self, arrays: Arrays) -> Arrays:
+        given = [array.copy() for array in arrays[: len(arrays) - self.outputs]]
+        result = self.reference(*given)
+        return [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
+
+
+def from_te(*tensors: te.Tensor) -> tvm.IRModule:
+    return tvm.IRModule(
+        {"main": te.create_prim_func(list(tensors)).with_attr("global_symbol", "main")}
+    )
+
+
+def from_text(text: str) -> tvm.IRModule:
+    return tvm.IRModule({"main": tvm.script.from_source(text).with_attr("global_symbol", "main")})
+
+
+def vector_add(n: int) -> Program:
+    a, b = te.placeholder((n,), name="A"), te.placeholder((n,), name="B")
+    return Program(from_te(a, b, te.compute((n,), lambda i: a[i] + b[i], "C")), lambda a, b: a + b)
+
+
+def gelu(*shape: int) -> Program:
+    a = te.placeholder(shape, name="A")
+    scaled = te.compute(shape, lambda *i: a(*i) * 0.70710678, "scaled")
+    error = te.compute(shape, lambda *i: te.erf(scaled(*i)), "error")
+    out = te.compute(shape, lambda *i: 0.5 * a(*i) * (1.0 + error(*i)), "O")
+    reference = np.vectorize(lambda x: 0.5 * x * (1 + math.erf(x * 0.70710678)))
+    return Program(from_te(a, out), reference)
+
+
+def softmax(rows: int, columns: int) -> Program:
+    a = te.placeholder((rows, columns), name="A")
+    k, k2 = te.reduce_axis((0, columns), "k"), te.reduce_axis((0, columns), "k")
+    top = te.compute((rows,), lambda i: te.max(a[i, k], axis=k), "top")
+    e = te.compute((rows, columns), lambda i, j: te.exp(a[i, j] - top[i]), "e")
+    total = te.compute((rows,), lambda i: te.sum(e[i, k2], axis=k2), "total")
+    out = te.compute((rows, columns), lambda i, j: e[i, j] / total[i], "O")
+
+    def reference(x: np.ndarray) -> np.ndarray:
+        y = np.exp(x.astype("float64") - x.max(-1, keepdims=True))
+        return y / y.sum(-1, keepdims=True)
+
+    return Program(from_te(a, out), reference)
+
+
+def layernorm(batch: int, rows: int, columns: int) -> Program:
+    shape = (batch, rows, columns)
+    a, g = te.placeholder(shape, name="A"), te.placeholder((columns,), name="G")
+    k, k2 = te.reduce_axis((0, columns), "k"), te.reduce_axis((0, columns), "k")
+    total = te.compute(shape[:2], lambda b, i: te.sum(a[b, i, k], axis=k), "total")
+    mean = te.compute(shape[:2], lambda b, i: total[b, i] / float(columns), "mean")
+
+    def square(b: te.Var, i: te.Var) -> te.Expr:
+        return te.sum((a[b, i, k2] - mean[b, i]) * (a[b, i, k2] - mean[b, i]), axis=k2)
+
+    var = te.compute(shape[:2], square, "var")
+    dev = te.compute(shape[:2], lambda b, i: te.sqrt(var[b, i] / float(columns)) + 1e-5, "dev")
+    out = te.compute(shape, lambda b, i, j: (a[b, i, j] - mean[b, i]) / dev[b, i] * g[j], "O")
+
+    def reference(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+        x = x.astype("float64")
+        return (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1e-5) * g
+
+    return Program(from_te(a, g, out), reference)
+
+
+def gemm(m: int, n: int, k: int, dtype: str = "float32", out: str = "float32") -> Program:
+    a, b = te.placeholder((m, k), dtype, "A"), te.placeholder((k, n), dtype, "B")
+    r = te.reduce_axis((0, k), "r")
+    c = te.compute(
+        (m, n), lambda i, j: te.sum(a[i, r].astype(out) * b[r, j].astype(out), axis=r), "C"
+    )
+    wide = "float64" if out.startswith("float") else out
+    return Program(from_te(a, b, c), lambda a, b: a.astype(wide) @ b.astype(wide))
+
+
+def dense_relu(m: int, n: int, k: int) -> Program:
+    a, b = te.placeholder((m, k), name="A"), te.placeholder((n, k), name="B")
+    bias = te.placeholder((n,), name="bias")
+    r = te.reduce_axis((0, k), "r")
+    shifted = te.compute((m, k), lambda i, j: te.exp(a[i, j] * 0.1), "shifted")
+    c = te.compute((m, n), lambda i, j: te.sum(shifted[i, r] * b[j, r], axis=r), "C")
+    summed = te.compute((m, n), lambda i, j: c[i, j] + bias[j], "summed")
+    out = te.compute((m, n), lambda i, j: te.max(summed[i, j], 0.0), "O")
+    return Program(
+        from_te(a, b, bias, out),
+        lambda a, b, bias: np.maximum(np.exp(a.astype("float64") * 0.1) @ b.T + bias, 0),
+    )
+
+
+def batched_gemm(batch: int, m: int, n: int, k: int) -> Program:
+    a, b = te.placeholder((batch, m, k), name="A"), te.placeholder((batch, k, n), name="B")
+    r = te.reduce_axis((0, k), "r")
+    c = te.compute((batch, m, n), lambda p, i, j: te.sum(a[p, i, r] * b[p, r, j], axis=r), "C")
+    return Program(from_te(a, b, c), lambda a, b: a.astype("float64") @ b)
+
+
+def gemv(m: int, n: int) -> Program:
+    a, x = te.placeholder((m, n), name="A"), te.placeholder((n,), name="X")
+    r = te.reduce_axis((0, n), "r")
+    y = te.compute((m,), lambda i: te.sum(a[i, r] * x[r], axis=r), "Y")
+    return Program(from_te(a, x, y), lambda a, x: a.astype("float64") @ x)
+
+
+def conv2d(n: int, size: int, cin: int, cout: int, stride: int) -> Program:
+    out = (size - 2) // stride + 1
+    a, w = (
+        te.placeholder((n, size, size, cin), name="A"),
+        te.placeholder((cout, 2, 2, cin), name="W"),
+    )
+    y, x, c = (
+        te.reduce_axis((0, 2), "y"),
+        te.reduce_axis((0, 2), "x"),
+        te.reduce_axis((0, cin), "c"),
+    )
+    o = te.compute(
+        (n, out, out, cout),
+        lambda b, i, j, f: te.sum(
+            a[b, i * stride + y, j * stride + x, c] * w[f, y, x, c], axis=[y, x, c]
+        ),
+        "O",
+    )
+
+    def reference(a: np.ndarray, w: np.ndarray) -> np.ndarray:
+        patches = np.lib.stride_tricks.sliding_window_view(a.astype("float64"), (2, 2), (1, 2))
+        return np.einsum("bijcyx,fyxc->bijf", patches[:, ::stride, ::stride], w)
+
+    return Program(from_te(a, w, o), reference)
+
+
+def stencil(rows: int, columns: int) -> Program:
+    a = te.placeholder((rows, columns), name="A")
+
+    def point(i: te.Var, j: te.Var) -> te.Expr:
+        inside = te.all(i > 0, i < rows - 1, j > 0, j < columns - 1)
+        around = a[i - 1, j] + a[i + 1, j] + a[i, j - 1] + a[i, j + 1]
+        return te.if_then_else(inside, 0.25 * around, a[i, j])
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        out = a.copy()
+        out[1:-1, 1:-1] = 0.25 * (a[:-2, 1:-1] + a[2:, 1:-1] + a[1:-1, :-2] + a[1:-1, 2:])
+        return out
+
+    return Program(from_te(a, te.compute((rows, columns), point, "O")), reference)
+
+
+def transpose(*shape: int, perm: tuple[int, ...]) -> Program:
+    a = te.placeholder(shape, name="A")
+
+    def source(*i: te.Var) -> te.Expr:
+        return a(*[i[perm.index(axis)] for axis in range(len(shape))])
+
+    out = te.compute(tuple(shape[p] for p in perm), source, "O")
+    return Program(from_te(a, out), lambda a: a.transpose(perm))
+
+
+def maxpool(n: int, size: int, channels: int, window: int, stride: int) -> Program:
+    out = (size - window) // stride + 1
+    a = te.placeholder((n, size, size, channels), name="A")
+    y, x = te.reduce_axis((0, window), "y"), te.reduce_axis((0, window), "x")
+    o = te.compute(
+        (n, out, out, channels),
+        lambda b, i, j, c: te.max(a[b, i * stride + y, j * stride + x, c], axis=[y, x]),
+        "O",
+    )
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        windows = np.lib.stride_tricks.sliding_window_view(a, (window, window), (1, 2))
+        return windows[:, ::stride, ::stride].max((-1, -2))
+
+    return Program(from_te(a, o), reference)
+
+
+def avgpool(n: int, size: int, channels: int) -> Program:
+    out = size - 2
+    a = te.placeholder((n, size, size, channels), name="A")
+    y, x = te.reduce_axis((0, 3), "y"), te.reduce_axis((0, 3), "x")
+    total = te.compute(
+        (n, out, out, channels),
+        lambda b, i, j, c: te.sum(a[b, i + y, j + x, c], axis=[y, x]),
+        "total",
+    )
+    o = te.compute(total.shape, lambda *i: total(*i) / 9.0, "O")
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        windows = np.lib.stride_tricks.sliding_window_view(a.astype("float64"), (3, 3), (1, 2))
+        return windows.mean((-1, -2))
+
+    return Program(from_te(a, o), reference)
+
+
+def column_sum(rows: int, columns: int) -> Program:
+    a = te.placeholder((rows, columns), name="A")
+    k = te.reduce_axis((0, rows), "k")
+    o = te.compute((columns,), lambda j: te.sum(a[k, j], axis=k), "O")
+    return Program(from_te(a, o), lambda a: a.astype("float64").sum(0))
+
+
+def column_center(rows: int, columns: int) -> Program:
+    a = te.placeholder((rows, columns), name="A")
+    k = te.reduce_axis((0, rows), "k")
+    total = te.compute((columns,), lambda j: te.sum(a[k, j], axis=k), "total")
+    o = te.compute((rows, columns), lambda i, j: a[i, j] - total[j] / float(rows), "O")
+    return Program(from_te(a, o), lambda a: a - a.astype("float64").mean(0))
+
+
+def full_sum(n: int) -> Program:
+    a = te.placeholder((n,), name="A")
+    k = te.reduce_axis((0, n), "k")
+    o = te.compute((1,), lambda _: te.sum(a[k], axis=k), "O")
+    return Program(from_te(a, o), lambda a: a.astype("float64").sum(keepdims=True))
+
+
+def normalize_vector(n: int) -> Program:
+    a = te.placeholder((n,), name="A")
+    k = te.reduce_axis((0, n), "k")
+    total = te.compute((1,), lambda _: te.sum(a[k] * a[k], axis=k), "total")
+    o = te.compute((n,), lambda i: a[i] / te.sqrt(total[0]), "O")
+    return Program(from_te(a, o), lambda a: a / np.sqrt((a.astype("float64") ** 2).sum()))
+
+
+def attention(heads: int, queries: int, keys: int, dim: int) -> Program:
+    q, k, v = (
+        te.placeholder((heads, length, dim), name=name)
+        for name, length in (("Q", queries), ("K", keys), ("V", keys))
+    )
+    d, j, j2, j3 = (te.reduce_axis((0, extent), "r") for extent in (dim, keys, keys, keys))
+    rows, full = (heads, queries), (heads, queries, keys)
+    s = te.compute(full, lambda h, i, j: te.sum(q[h, i, d] * k[h, j, d], axis=d), "s")
+    top = te.compute(rows, lambda h, i: te.max(s[h, i, j], axis=j), "top")
+    p = te.compute(full, lambda h, i, j: te.exp(s[h, i, j] - top[h, i]), "p")
+    total = te.compute(rows, lambda h, i: te.sum(p[h, i, j2], axis=j2), "total")
+    mixed = te.compute(
+        (heads, queries, dim), lambda h, i, c: te.sum(p[h, i, j3] * v[h, j3, c], axis=j3), "mixed"
+    )
+    o = te.compute(mixed.shape, lambda h, i, c: mixed[h, i, c] / total[h, i], "O")
+
+    def reference(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        s = q.astype("float64") @ k.transpose(0, 2, 1)
+        p = np.exp(s - s.max(-1, keepdims=True))
+        return p @ v / p.sum(-1, keepdims=True)
+
+    return Program(from_te(q, k, v, o), reference)
+
+
+def two_outputs(n: int) -> Program:
+    a = te.placeholder((n,), name="A")
+    sine = te.compute((n,), lambda i: te.sin(a[i]), "sine")
+    square = te.compute((n,), lambda i: a[i] * a[i], "square")
+    return Program(from_te(a, sine, square), lambda a: (np.sin(a), a * a), outputs=2)
+
+
+def concat() -> Program:
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((37,), "float32"), B: T.Buffer((500,), "float32"), O: T.Buffer((537,), "float32")):
+    for i in range(37):
+        with T.sblock("first"):
+            vi = T.axis.spatial(37, i)
+            O[vi] = A[vi]
+    for i in range(500):
+        with T.sblock("second"):
+            vi = T.axis.spatial(500, i)
+            O[vi + 37] = B[vi]
+"""
+    return Program(from_text(text), lambda a, b: np.concatenate([a, b]))
+
+
+def halves() -> Program:
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((60, 50), "float32"), O: T.Buffer((60, 50), "float32")):
+    for i, j in T.grid(60, 50):
+        with T.sblock("low"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.where(i + j < 50)
+            O[vi, vj] = A[vi, vj]
+    for i, j in T.grid(60, 50):
+        with T.sblock("high"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            T.where(50 <= i + j)
+            O[vi, vj] = -A[vi, vj]
+"""
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        i, j = np.indices(a.shape)
+        return np.where(i + j < 50, a, -a)
+
+    return Program(from_text(text), reference)
+
+
+def opaque(rows: int = 45) -> Program:
+    """An insertion sort of each row, the fallback form: any body below spatial axes."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer(({rows}, 9), "float32"), O: T.Buffer(({rows}, 9), "float32")):
+    for i in range({rows}):
+        with T.sblock("sort"):
+            vi = T.axis.spatial({rows}, i)
+            T.reads(A[vi, 0:9])
+            T.writes(O[vi, 0:9])
+            row = T.sblock_alloc_buffer((9,), "float32", scope="local")
+            for k in range(9):
+                row[k] = A[vi, k]
+            for k in range(9):
+                for m in range(8):
+                    if row[m] > row[m + 1]:
+                        low = T.float32()
+                        row[m] = row[m] + row[m + 1]
+                        row[m + 1] = row[m] - row[m + 1]
+                        row[m] = row[m] - row[m + 1]
+            for k in range(9):
+                O[vi, k] = row[k]
+"""
+    text = text.replace("                        low = T.float32()\n", "")
+    return Program(from_text(text), lambda a: np.sort(a, -1))
+
+
+def sequential() -> Program:
+    """A scan: one block without axes, in order."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((100,), "float32"), O: T.Buffer((100,), "float32")):
+    with T.sblock("root"):
+        with T.sblock("scan"):
+            T.reads(A[0:100])
+            T.writes(O[0:100])
+            O[0] = A[0]
+            for k in range(99):
+                O[k + 1] = O[k] + A[k + 1]
+"""
+    return Program(from_text(text), lambda a: np.cumsum(a.astype("float64")))
+
+
+PROGRAMS: dict[str, Callable[[], Program]] = {
+    "vector_add_prime": lambda: vector_add(1000003),
+    "vector_add_small": lambda: vector_add(7),
+    "gelu": lambda: gelu(5, 12, 23),
+    "softmax": lambda: softmax(64, 1000),
+    "softmax_long": lambda: softmax(3, 5003),
+    "softmax_short": lambda: softmax(45, 7),
+    "softmax_prime": lambda: softmax(127, 101),
+    "layernorm": lambda: layernorm(2, 8, 128),
+    "gemm": lambda: gemm(128, 128, 128),
+    "gemm_odd": lambda: gemm(67, 130, 51),
+    "gemm_f16": lambda: gemm(64, 96, 33, "float16", "float32"),
+    "gemm_int8": lambda: gemm(48, 80, 64, "int8", "int32"),
+    "gemm_thin": lambda: gemm(3, 200, 40),
+    "dense_relu": lambda: dense_relu(33, 70, 40),
+    "batched_gemm": lambda: batched_gemm(3, 65, 40, 32),
+    "gemv": lambda: gemv(125, 320),
+    "conv2d": lambda: conv2d(2, 8, 16, 32, 2),
+    "stencil": lambda: stencil(101, 97),
+    "transpose": lambda: transpose(70, 45, perm=(1, 0)),
+    "transpose_3d": lambda: transpose(36, 24, 48, perm=(0, 2, 1)),
+    "transpose_201": lambda: transpose(24, 32, 48, perm=(2, 0, 1)),
+    "maxpool": lambda: maxpool(2, 17, 64, 3, 2),
+    "avgpool": lambda: avgpool(2, 9, 5),
+    "column_sum": lambda: column_sum(300, 512),
+    "column_sum_prime": lambda: column_sum(300, 509),
+    "column_center": lambda: column_center(100, 96),
+    "full_sum": lambda: full_sum(100003),
+    "normalize_vector": lambda: normalize_vector(5000),
+    "attention": lambda: attention(2, 6, 70, 24),
+    "two_outputs": lambda: two_outputs(1003),
+    "concat": concat,
+    "halves": halves,
+    "opaque": opaque,
+    "sequential": sequential,
+}
