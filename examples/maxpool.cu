@@ -60,7 +60,7 @@ int main() {
 
     CUDA_OK(cudaMemcpy(&y[0], dy, out_count * sizeof(float), cudaMemcpyDeviceToHost));
     double sum = 0;
-    for (float v : y) sum += v;
+    for (int i = 0; i < out_count; ++i) sum += y[i];
     printf("maxpool: checksum %.1f\n", sum);
     cudaFree(dx);
     cudaFree(dy);

@@ -231,11 +231,18 @@ class _Calls:
         found = [f for f in self.unit.functions.values() if _runs_on_host(f)]
         return sorted(found, key=lambda function: function.span.line)
 
+    def function(self, name: ir.Name) -> ir.Function | None:
+        """The function with a body that `name` means; in templates the parser knows no identity."""
+        found = self.unit.functions.get(name.ident)
+        if found is None and not name.ident:
+            found = self.unit.named(name.name)
+        return found if found is not None and found.body is not None else None
+
     def callees(self, node: object) -> Iterator[ir.Function]:
         """The host functions that `node` itself names."""
         for name in _nodes(node):
             if isinstance(name, ir.Name):
-                function = self.unit.functions.get(name.ident)
+                function = self.function(name)
                 if function is not None and _runs_on_host(function):
                     yield function
 
@@ -796,8 +803,8 @@ class _Run:
             return self._method(node, node.callee)
         if not isinstance(node.callee, ir.Name):
             return Unknown("a call", node.span)
-        function = self.unit.functions.get(node.callee.ident)
-        if function is not None and function.body is not None:
+        function = self.calls.function(node.callee)
+        if function is not None:
             places = [
                 self.place(arg) if isinstance(param.type, ir.Reference) else self.value(arg)
                 for param, arg in zip(function.params, node.args, strict=False)
@@ -928,9 +935,18 @@ class _Run:
 
     def launch(self, node: ir.LaunchExpr) -> Value:
         callee = node.call.callee
-        function = self.unit.functions.get(callee.ident) if isinstance(callee, ir.Name) else None
+        function = self.calls.function(callee) if isinstance(callee, ir.Name) else None
         if function is None:
             raise ReadError("XP1013", "this launch names no kernel of the file", span=node.span)
+        if len(node.call.template_args) < len(function.template_params):
+            # Inside a template the parser does not show types that are written as keywords.
+            raise ReadError(
+                "XP1013",
+                f"the template arguments of {function.name} are not all known here",
+                span=node.span,
+                hint="give params and launch yourself, and the instance: "
+                f"--entry '{function.name}<...>'",
+            )
         types: dict[str, ir.Type] = {}
         words = []
         for (name, _), argument in zip(
