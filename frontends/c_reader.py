@@ -217,6 +217,8 @@ class _Reader:
             return ir.Break(span)
         if kind == "CONTINUE_STMT":
             return ir.Continue(span)
+        if kind == "UNEXPOSED_STMT" and children:  # a statement behind a pragma
+            return self.statement(children[-1])
         if kind == "NULL_STMT":
             return ir.Block((), span)
         if kind == "SWITCH_STMT":

@@ -193,3 +193,55 @@ def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | No
         offset = child.extent.start.offset
         parts[sum(offset > semicolon for semicolon in semicolons)] = child
     return parts[0], parts[1], parts[2], children[-1]
+
+
+def without_host_code(text: str, dialect: str, filename: str) -> str:
+    """`text` with everything that only the host runs blanked out; lines and columns are kept.
+
+    Kept: kernels, device functions, and what they are built from (types, constants, device
+    variables, templates). Host functions, host variables and includes become blanks.
+    """
+    unit = parse(text, dialect, filename)
+    data = bytearray(without_includes(text).encode())
+    for cursor in _file_scope(unit.cursor, unit.spelling):
+        if not _runs_on_host(cursor):
+            continue
+        start, end = cursor.extent.start.offset, cursor.extent.end.offset
+        while start > 0 and cursor.kind.name == "FUNCTION_DECL" and data[start - 1] in b" \t":
+            start -= 1
+        for place in range(start, end):
+            if data[place] not in b"\n\r":
+                data[place] = ord(" ")
+        if cursor.kind.name == "VAR_DECL" and end < len(data) and data[end] == ord(";"):
+            data[end] = ord(" ")
+    return data.decode()
+
+
+def _file_scope(scope: Cursor, file: str) -> list[Cursor]:
+    found = []
+    for cursor in scope.get_children():
+        if cursor.location.file is None or cursor.location.file.name != file:
+            continue
+        if cursor.kind.name in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
+            found += _file_scope(cursor, file)
+        else:
+            found.append(cursor)
+    return found
+
+
+def _runs_on_host(cursor: Cursor) -> bool:
+    attributes = {child.kind.name for child in cursor.get_children()}
+    device = attributes & {"CUDAGLOBAL_ATTR", "CUDADEVICE_ATTR"}
+    if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
+        # Kernels may call a constexpr function of the host.
+        return not device and "constexpr" not in {t.spelling for t in _head(cursor)}
+    return False
+
+
+def _head(cursor: Cursor) -> list[Any]:
+    tokens = []
+    for token in cursor.get_tokens():
+        if token.spelling in ("(", "{"):
+            break
+        tokens.append(token)
+    return tokens

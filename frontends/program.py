@@ -1,0 +1,135 @@
+"""The flat program: sequential statements over flat buffers, each with its span.
+
+Expressions are TVM's; statements are ours, so that passes stay short and spans are never lost.
+`to_prim_func` turns a program into an executable PrimFunc.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import tvm
+from tvm import tirx
+
+from xpiler_tvm.errors import Span
+from xpiler_tvm.kernel import Param
+from xpiler_tvm.tir import Buffer, Expr, Var
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """`buffer[index] = value`; `atomic` marks a read-modify-write that threads may share."""
+
+    buffer: Buffer
+    index: Expr
+    value: Expr
+    span: Span
+    atomic: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """`for var in range(extent)`; the iterations of a `parallel` loop do not depend on each other."""
+
+    var: Var
+    extent: Expr
+    body: Body
+    parallel: bool
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    test: Expr
+    then: Body
+    other: Body
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class While:
+    test: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Alloc:
+    """A buffer that lives through the rest of the statement list."""
+
+    buffer: Buffer
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Barrier:
+    """Every thread of the block arrives before any goes on. Only in a thread's own program."""
+
+    span: Span
+
+
+Statement = Union[Store, Loop, Branch, While, Alloc, Barrier]
+Body = tuple[Statement, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A kernel as sequential statements.
+
+    `params` pairs each unbound parameter with its flat buffer or scalar variable; bound scalars
+    have been folded in. `assumptions` are what the reading rests on, in words.
+    """
+
+    name: str
+    params: tuple[tuple[Param, Any], ...]
+    body: Body
+    assumptions: tuple[str, ...] = field(default=())
+
+
+def holds_barrier(statement: Statement) -> bool:
+    if isinstance(statement, Barrier):
+        return True
+    if isinstance(statement, (Loop, While)):
+        return any(map(holds_barrier, statement.body))
+    if isinstance(statement, Branch):
+        return any(map(holds_barrier, (*statement.then, *statement.other)))
+    return False
+
+
+def to_prim_func(program: Program) -> Any:
+    """The program as a PrimFunc of plain loops over flat buffers."""
+    body = to_stmt(program.body)
+    params = [place for _, place in program.params]
+    attrs = {"global_symbol": "main", "tirx.noalias": True}
+    return tirx.PrimFunc(params, body).with_attr(attrs)
+
+
+def to_stmt(body: Body) -> Any:
+    """Statements as one TIR statement."""
+    parts = [_statement(statement) for statement in body]
+    if not parts:
+        return tirx.Evaluate(tirx.const(0, "int32"))
+    return parts[0] if len(parts) == 1 else tirx.SeqStmt(parts)
+
+
+def _statement(statement: Statement) -> Any:
+    if isinstance(statement, Store):
+        return tirx.BufferStore(statement.buffer, statement.value, [statement.index])
+    if isinstance(statement, Loop):
+        zero = tirx.const(0, str(statement.var.ty.dtype))
+        return tirx.For(
+            statement.var, zero, statement.extent, tirx.ForKind.SERIAL, to_stmt(statement.body)
+        )
+    if isinstance(statement, Branch):
+        other = to_stmt(statement.other) if statement.other else None
+        return tirx.IfThenElse(statement.test, to_stmt(statement.then), other)
+    if isinstance(statement, While):
+        return tirx.While(statement.test, to_stmt(statement.body))
+    if isinstance(statement, Alloc):
+        return tirx.AllocBuffer(statement.buffer)
+    raise TypeError(f"{type(statement).__name__} has no sequential form")
+
+
+def to_module(program: Program) -> tvm.IRModule:
+    return tvm.IRModule({"main": to_prim_func(program)})

@@ -1,0 +1,88 @@
+"""A resolved kernel -> its flat program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xpiler_tvm.errors import LiftError, ReadError
+from xpiler_tvm.kernel import Kernel, Tensor
+
+from .partial_eval import ThreadProgram, evaluate
+from .program import Program
+from .resolving import find_entry, intents_unknown, template_arguments, unit_of
+from .threads import sequential
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A kernel as read: `kernel` has every shape and intent, `program` is sequential."""
+
+    kernel: Kernel
+    program: Program
+
+
+def read(kernel: Kernel) -> Reading:
+    """The flat program of a resolved kernel.
+
+    Shapes that are `None` become the extents that the accesses need, where those are constant
+    (XP1015 else); intents that the host code left open become what the kernel does.
+    """
+    unit = unit_of(kernel.source, kernel.dialect, kernel.filename)
+    function = find_entry(unit, kernel)
+    templates = template_arguments(unit, function, kernel.entry or "")
+    thread = evaluate(unit, function, kernel, templates)
+    known = _with_extents(kernel, thread)
+    known = _with_intents(known, thread, intents_unknown(unit, kernel))
+    if not thread.written:
+        raise LiftError(
+            "XP2005",
+            f"{function.name!r} writes to none of its parameters",
+            span=function.span,
+            hint="a kernel's result is what it stores through its pointers",
+        )
+    _check_intents(known, thread)
+    if known != kernel and any(t.shape is None for t in kernel.tensors):
+        thread = evaluate(unit, function, known, templates)
+    return Reading(known, sequential(thread, known))
+
+
+def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:
+    params = []
+    for param in kernel.params or ():
+        if isinstance(param, Tensor) and param.shape is None:
+            extent = thread.extents.get(param.name, 0)
+            if extent > 1 << 30:
+                raise ReadError(
+                    "XP1015",
+                    f"the extent of {param.name!r} does not follow from the accesses",
+                    hint=f"give it: --param '{param.name}:{param.dtype}[...]', or a shape in Tensor",
+                )
+            param = replace(param, shape=(max(extent, 1),))
+        params.append(param)
+    return kernel.with_params(tuple(params))
+
+
+def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: frozenset[str]) -> Kernel:
+    params = []
+    for param in kernel.params or ():
+        if isinstance(param, Tensor) and param.name in unknown:
+            reads, writes = param.name in thread.read, param.name in thread.written
+            intent = "inout" if reads and writes else "out" if writes else "in"
+            param = replace(param, intent=intent)
+        params.append(param)
+    return kernel.with_params(tuple(params))
+
+
+def _check_intents(kernel: Kernel, thread: ThreadProgram) -> None:
+    for tensor in kernel.tensors:
+        if tensor.intent == "in" and tensor.name in thread.written:
+            raise ReadError(
+                "XP1007",
+                f"{tensor.name!r} is given as an input, and the kernel writes to it",
+                hint="give it the intent 'out' or 'inout'",
+            )
+        if tensor.written and tensor.name not in thread.written:
+            raise LiftError(
+                "XP2005",
+                f"{tensor.name!r} is given as {tensor.intent!r}, and the kernel never writes to it",
+            )

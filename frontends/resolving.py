@@ -1,0 +1,238 @@
+"""Filling in what a kernel's text alone does not say: entry, parameters, launch.
+
+What the caller gives is held against the kernel's signature; what is missing is read from the
+file's host code (`host.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from xpiler_tvm.errors import ReadError
+from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
+
+from . import clang_ast, ir
+from .c_reader import read_unit
+from .host import launch_of
+
+MAX_THREADS = 1024
+MAX_BLOCK = (1024, 1024, 64)
+MAX_GRID = (2**31 - 1, 65535, 65535)
+
+
+@lru_cache(maxsize=32)
+def unit_of(source: str, dialect: str, filename: str) -> ir.Unit:
+    """The parsed file, kept for as long as it is being worked on."""
+    return read_unit(source, dialect, filename)
+
+
+def resolve(kernel: Kernel) -> Kernel:
+    """`kernel` with entry, parameters and launch. Shapes may still be `None`.
+
+    Raises `ReadError`: XP1003 to XP1007, XP1011 to XP1015.
+    """
+    unit = unit_of(kernel.source, kernel.dialect, kernel.filename)
+    function = find_entry(unit, kernel)
+    if kernel.params is None or kernel.launch is None:
+        kernel = _from_host(unit, function, kernel)
+    elif kernel.entry is None:
+        kernel = replace(kernel, entry=function.name)
+    _check_signature(unit, function, kernel)
+    _check_launch(kernel.launch or Launch(), function)
+    return kernel
+
+
+def find_entry(unit: ir.Unit, kernel: Kernel) -> ir.Function:
+    """The kernel that is meant; a template's instance by its template's name."""
+    kernels = unit.kernels
+    names = ", ".join(found.name for found in kernels)
+    if not kernels:
+        raise ReadError(
+            "XP1005", f"{kernel.filename} has no kernel", hint="a kernel is a __global__ function"
+        )
+    if kernel.entry is not None:
+        base = kernel.entry.split("<")[0].strip()
+        for found in kernels:
+            if found.name == base:
+                return found
+        raise ReadError(
+            "XP1003",
+            f"{kernel.filename} has no kernel named {base!r}",
+            hint=f"it has: {names}",
+        )
+    if len(kernels) == 1:
+        return kernels[0]
+    raise ReadError(
+        "XP1004",
+        f"{kernel.filename} has {len(kernels)} kernels and none is named",
+        span=kernels[1].span,
+        hint=f"name one of {names} with --entry, or entry=...",
+    )
+
+
+def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
+    """The kernel with what the host code says, where the caller did not say it."""
+    named = kernel if kernel.entry is not None else replace(kernel, entry=function.name)
+    facts = launch_of(unit, named)
+    entry = kernel.entry if kernel.entry and "<" in kernel.entry else facts.entry
+    params = kernel.params
+    if params is None:
+        found: list[Param] = []
+        bound = template_arguments(unit, function, entry)
+        for variable, argument in zip(function.params, facts.arguments):
+            dtype = _element(variable.type, bound, function)
+            if isinstance(variable.type, ir.Pointer):
+                shape = None if argument.extent is None else (argument.extent,)
+                intent = "inout" if argument.intent == "unknown" else argument.intent
+                found.append(Tensor(variable.name, shape, dtype, intent))
+            else:
+                found.append(Scalar(variable.name, dtype, argument.value))
+        params = tuple(found)
+    launch = kernel.launch or Launch(facts.grid, facts.block, facts.shared_bytes)
+    return replace(kernel, entry=entry, params=params, launch=launch)
+
+
+def intents_unknown(unit: ir.Unit, kernel: Kernel) -> frozenset[str]:
+    """Tensors whose intent the host code did not say; reading the kernel decides them."""
+    try:
+        facts = launch_of(unit, kernel)
+    except ReadError:
+        return frozenset()
+    return frozenset(a.name for a in facts.arguments if a.intent == "unknown")
+
+
+def template_arguments(
+    unit: ir.Unit, function: ir.Function, entry: str
+) -> dict[int, ir.Type | int]:
+    """The template arguments in `softmax<float, 256>`, by the parameters' identities."""
+    del unit
+    if not function.template_params:
+        return {}
+    inside = entry.partition("<")[2].rpartition(">")[0]
+    words = [word.strip() for word in inside.split(",")] if inside else []
+    if len(words) != len(function.template_params):
+        names = ", ".join(name for name, _ in function.template_params)
+        raise ReadError(
+            "XP1003",
+            f"{function.name!r} is a template over {names}: its instance is not named",
+            span=function.span,
+            hint=f'name it in full, for example entry="{function.name}<256>"',
+        )
+    bound: dict[int, ir.Type | int] = {}
+    for (_, ident), word in zip(function.template_params, words):
+        try:
+            bound[ident] = int({"true": "1", "false": "0"}.get(word, word).rstrip("uUlL"), 0)
+        except ValueError:
+            dtype = _C_TYPES.get(word.removeprefix("const ").strip())
+            if dtype is None:
+                raise ReadError(
+                    "XP1014", f"the template argument {word!r} is neither a number nor a type"
+                ) from None
+            bound[ident] = ir.Arithmetic(dtype)
+    return bound
+
+
+_C_TYPES = {
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "__half": "float16",
+    "_Float16": "float16",
+    "int": "int32",
+    "unsigned": "uint32",
+    "unsigned int": "uint32",
+    "char": "int8",
+    "signed char": "int8",
+    "unsigned char": "uint8",
+    "short": "int16",
+    "unsigned short": "uint16",
+    "long": "int64",
+    "long long": "int64",
+    "int8_t": "int8",
+    "uint8_t": "uint8",
+    "int32_t": "int32",
+    "uint32_t": "uint32",
+    "int64_t": "int64",
+    "bool": "bool",
+}
+
+
+def _element(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
+    """The dtype of a scalar parameter, or of what a pointer parameter points to."""
+    while isinstance(kind, (ir.Pointer, ir.Reference)):
+        kind = kind.to
+    if isinstance(kind, ir.Named):
+        for name, ident in function.template_params:
+            found = bound.get(ident)
+            if name == kind.name and isinstance(found, ir.Arithmetic):
+                return found.dtype
+    if isinstance(kind, ir.Struct):
+        dtypes = {of.dtype for _, of in kind.fields if isinstance(of, ir.Arithmetic)}
+        if len(dtypes) == 1:
+            return dtypes.pop()
+    if not isinstance(kind, ir.Arithmetic):
+        raise ReadError("XP1007", f"{function.name!r} has a parameter of an unreadable type")
+    return kind.dtype
+
+
+def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> None:
+    params = kernel.params or ()
+    bound = template_arguments(unit, function, kernel.entry or "")
+    wanted = ", ".join(variable.name for variable in function.params)
+    if len(params) != len(function.params):
+        raise ReadError(
+            "XP1007",
+            f"{function.name!r} takes {len(function.params)} parameters ({wanted}), "
+            f"{len(params)} are given",
+            span=function.span,
+        )
+    for variable, param in zip(function.params, params):
+        dtype = _element(variable.type, bound, function)
+        is_pointer = isinstance(variable.type, ir.Pointer)
+        given = "a tensor" if isinstance(param, Tensor) else "a scalar"
+        if is_pointer != isinstance(param, Tensor):
+            what = "a pointer" if is_pointer else "a scalar"
+            raise ReadError(
+                "XP1007", f"{variable.name!r} is {what}, {given} is given", span=variable.span
+            )
+        if dtype != param.dtype:
+            raise ReadError(
+                "XP1007",
+                f"{variable.name!r} holds {dtype}, {param.dtype} is given",
+                span=variable.span,
+            )
+
+
+def _check_launch(launch: Launch, function: ir.Function) -> None:
+    if not launch.grid or not launch.block:
+        raise ReadError(
+            "XP1006",
+            "the launch has no grid or no block",
+            span=function.span,
+            hint="give --grid and --block, or launch=xt.Launch(grid=(64,), block=(256,))",
+        )
+    threads = 1
+    for extent in launch.block:
+        threads *= extent
+    if threads > MAX_THREADS or any(n > most for n, most in zip(launch.block, MAX_BLOCK)):
+        raise ReadError(
+            "XP1011",
+            f"a block of {'x'.join(map(str, launch.block))} has {threads} threads, "
+            f"the limit is {MAX_THREADS}",
+            span=function.span,
+            hint="launch more blocks of fewer threads",
+        )
+    if any(n > most for n, most in zip(launch.grid, MAX_GRID)):
+        raise ReadError(
+            "XP1011",
+            f"a grid of {'x'.join(map(str, launch.grid))} is beyond {MAX_GRID}",
+            span=function.span,
+        )
+
+
+def device_text(kernel: Kernel) -> str:
+    """The source with host functions blanked out, its lines kept: what the emulator compiles."""
+    if kernel.dialect not in ("cuda", "hip"):
+        return kernel.source
+    return clang_ast.without_host_code(kernel.source, kernel.dialect, kernel.filename)

@@ -1,0 +1,345 @@
+"""C's values and arithmetic over TVM expressions.
+
+An integer's C type and its TIR type are kept apart: a `size_t` that provably fits is an int32
+expression, which TVM's analyzer understands best, while its C type still decides conversions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import LiftError, ReadError, Span
+from xpiler_tvm.tir import Buffer, Expr
+
+from . import ir
+
+BITS = {"bool": 8, "int8": 8, "int16": 16, "int32": 32, "int64": 64, "float16": 16, "bfloat16": 16}
+BITS |= {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64, "float32": 32, "float64": 64}
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """`expr` of C type `dtype`. Floats have that type in TIR too."""
+
+    expr: Expr
+    dtype: str
+
+    @property
+    def is_float(self) -> bool:
+        return "float" in self.dtype
+
+
+@dataclass(frozen=True, eq=False)
+class Address:
+    """Element `offset` of a flat buffer, seen as (the start of) an object of type `of`."""
+
+    buffer: Buffer
+    offset: Expr
+    of: ir.Type
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A class value held in parts."""
+
+    kind: ir.Struct
+    fields: dict[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Closure:
+    """A lambda. Captures by reference: the body sees the variables of its scope."""
+
+    source: ir.Lambda
+
+
+@dataclass(frozen=True, eq=False)
+class Nothing:
+    """What a void call gives, and an uninitialised variable holds."""
+
+
+Value = Union[Number, Address, Record, Closure, Nothing]
+
+
+def size_of(kind: ir.Type, span: Span) -> int:
+    """Bytes of a type without template parameters or run-time extents."""
+    if isinstance(kind, ir.Arithmetic):
+        return BITS[kind.dtype] // 8
+    if isinstance(kind, ir.Struct):
+        return sum(size_of(field, span) for _, field in kind.fields)
+    if isinstance(kind, ir.Pointer):
+        return 8
+    raise ReadError("XP1009", "the size of this type is not known here", span=span)
+
+
+def promoted(dtype: str) -> str:
+    """C's integer promotion."""
+    return "int32" if dtype in ("bool", "int8", "uint8", "int16", "uint16") else dtype
+
+
+def common(left: str, right: str) -> str:
+    """C's usual arithmetic conversions."""
+    floats = [dtype for dtype in (left, right) if "float" in dtype]
+    if floats:
+        return max(floats, key=lambda dtype: BITS[dtype])
+    left, right = promoted(left), promoted(right)
+    if BITS[left] != BITS[right]:
+        return max((left, right), key=lambda dtype: BITS[dtype])
+    return left if left.startswith("uint") else right
+
+
+def range_of(dtype: str) -> tuple[int, int]:
+    if dtype == "bool":
+        return 0, 1
+    bits = BITS[dtype]
+    return (0, (1 << bits) - 1) if dtype.startswith("u") else (-(1 << bits - 1), (1 << bits - 1) - 1)
+
+
+INT32 = range_of("int32")
+
+
+class Arithmetic:
+    """C's operators over values, with what an analyzer knows of the variables' ranges."""
+
+    def __init__(self, analyzer: Any) -> None:
+        self.analyzer = analyzer
+
+    def number(self, value: int | float | bool, dtype: str) -> Number:
+        if "float" in dtype:
+            if dtype == "float32":  # the text's decimal digits, rounded as the compiler rounds them
+                value = float(np.float32(value))
+            return Number(tir.const(float(value), dtype), dtype)
+        value = int(value)
+        low, high = range_of(dtype)
+        if not low <= value <= high:
+            value = (value - low) % (high - low + 1) + low
+        return Number(tir.const(value, "int32" if _fits(value, value) else dtype), dtype)
+
+    def bounds(self, expr: Expr) -> tuple[int, int]:
+        return tir.bounds(self.analyzer, expr)
+
+    def simplify(self, expr: Expr) -> Expr:
+        return self.analyzer.simplify(expr)
+
+    def known(self, expr: Expr) -> int | None:
+        """The value of a test or an integer where it is certain."""
+        return tir.as_const(self.simplify(expr))
+
+    # ------------------------------------------------------------ conversions
+
+    def convert(self, value: Number, dtype: str) -> Number:
+        """`(dtype)value`."""
+        if value.dtype == dtype:
+            return value
+        if "float" in dtype:
+            expr = value.expr
+            if tir.as_const(expr) is not None:
+                return self.number(tir.as_const(expr) or 0, dtype)
+            if isinstance(expr, tirx.FloatImm):
+                return self.number(float(expr.value), dtype)
+            return Number(tirx.Cast(dtype, expr), dtype)
+        if dtype == "bool":
+            return Number(self.truth(value), "bool")
+        if value.is_float:
+            return Number(tirx.Cast(dtype, value.expr), dtype)
+        return self._integer(value.expr, dtype)
+
+    def _integer(self, expr: Expr, dtype: str) -> Number:
+        """An integer expression brought to C type `dtype`, in int32 where it provably fits."""
+        if tir.dtype_of(expr) == "bool":
+            test = self.known(expr)
+            if test is not None:
+                return self.number(test, dtype)
+            expr = tirx.Cast("int32", expr)
+        constant = tir.as_const(expr)
+        if constant is not None:
+            return self.number(constant, dtype)
+        while isinstance(expr, tirx.Cast) and dtype == "int32" and (
+            tir.dtype_of(expr) in ("uint32", "int64", "uint64")
+            and tir.dtype_of(expr.value) == "int32"
+        ):
+            expr = expr.value  # int -> unsigned or wider -> int gives the same bits back
+        low, high = self.bounds(expr)
+        least, most = range_of(dtype)
+        if least <= low and high <= most and tir.dtype_of(expr) == "int32":
+            return Number(expr, dtype)
+        if least <= low and high <= most and _fits(low, high) and not tir.has_load(expr):
+            return Number(self.simplify(tirx.Cast("int32", expr)), dtype)
+        return Number(expr if tir.dtype_of(expr) == dtype else tirx.Cast(dtype, expr), dtype)
+
+    def truth(self, value: Value) -> Expr:
+        """A value as a condition."""
+        if isinstance(value, Address):
+            return tir.const(True, "bool")
+        assert isinstance(value, Number)
+        if tir.dtype_of(value.expr) == "bool":
+            return value.expr
+        expr = value.expr
+        if isinstance(expr, tirx.Cast) and tir.dtype_of(expr.value) == "bool":
+            return expr.value
+        test = tirx.NE(expr, tir.const(0, tir.dtype_of(expr)))
+        return test if value.is_float else self.simplify(test)
+
+    def as_index(self, value: Number) -> Expr:
+        expr = value.expr
+        dtype = tir.dtype_of(expr)
+        if dtype == "bool":
+            return self.simplify(tirx.Cast("int32", expr))
+        if dtype in ("int32", "int64"):
+            return expr
+        return tirx.Cast("int64" if dtype in ("uint32", "uint64") else "int32", expr)
+
+    # ------------------------------------------------------------ operators
+
+    def binary(self, op: str, left: Number, right: Number, span: Span) -> Number:
+        if op in ("<", ">", "<=", ">=", "==", "!="):
+            return self._compare(op, left, right)
+        if op in ("<<", ">>"):
+            return self._shift(op, left, right, span)
+        dtype = common(left.dtype, right.dtype)
+        if "float" in dtype:
+            a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
+            if op not in ("+", "-", "*", "/"):
+                raise ReadError("XP1002", f"'{op}' of floating-point values", span=span)
+            makers = {"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul, "/": tirx.Div}
+            if isinstance(a, tirx.FloatImm) and isinstance(b, tirx.FloatImm):
+                return self._fold(op, float(a.value), float(b.value), dtype)
+            return Number(makers[op](a, b), dtype)
+        a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
+        if op in ("&", "|", "^"):
+            return self._bitwise(op, a, b, dtype)
+        if op in ("/", "%"):
+            return self._divide(op, a, b, dtype, span)
+        return self._linear(op, a, b, dtype)
+
+    def _fold(self, op: str, a: float, b: float, dtype: str) -> Number:
+        kind = np.dtype(dtype).type if dtype != "bfloat16" else np.float32
+        x, y = kind(a), kind(b)
+        with np.errstate(all="ignore"):
+            result = {"+": x + y, "-": x - y, "*": x * y, "/": np.divide(x, y)}[op]
+        return self.number(float(result), dtype)
+
+    def _linear(self, op: str, a: Expr, b: Expr, dtype: str) -> Number:
+        (a0, a1), (b0, b1) = self.bounds(a), self.bounds(b)
+        corners = {
+            "+": (a0 + b0, a1 + b1),
+            "-": (a0 - b1, a1 - b0),
+            "*": (
+                min(a0 * b0, a0 * b1, a1 * b0, a1 * b1),
+                max(a0 * b0, a0 * b1, a1 * b0, a1 * b1),
+            ),
+        }[op]
+        low, high = range_of(dtype)
+        signed = not dtype.startswith("u")
+        narrow = tir.dtype_of(a) == tir.dtype_of(b) == "int32"
+        makers = {"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}
+        # Signed overflow is undefined in C, so an int result may be taken to fit.
+        if narrow and (dtype == "int32" or (_fits(*corners) and (signed or corners[0] >= low))):
+            return Number(self.simplify(makers[op](a, b)), dtype)
+        a, b = self._as(a, dtype), self._as(b, dtype)
+        return Number(self.simplify(makers[op](a, b)), dtype)
+
+    def _as(self, expr: Expr, dtype: str) -> Expr:
+        return expr if tir.dtype_of(expr) == dtype else tirx.Cast(dtype, expr)
+
+    def _divide(self, op: str, a: Expr, b: Expr, dtype: str, span: Span) -> Number:
+        if self.known(b) == 0:
+            raise LiftError("XP2004", "this divides by zero", span=span)
+        if tir.dtype_of(a) != tir.dtype_of(b):
+            a, b = self._as(a, dtype), self._as(b, dtype)
+        positive = self.analyzer.can_prove(b > 0)
+        if positive and self.bounds(a)[0] >= 0:
+            expr = tirx.floordiv(a, b) if op == "/" else tirx.floormod(a, b)
+        else:
+            expr = tirx.truncdiv(a, b) if op == "/" else tirx.truncmod(a, b)
+        return Number(self.simplify(expr), dtype)
+
+    def _shift(self, op: str, left: Number, right: Number, span: Span) -> Number:
+        dtype = promoted(left.dtype)
+        a, count = self.convert(left, dtype), self.known(self.convert(right, "int32").expr)
+        if count is not None and 0 <= count < BITS[dtype] - 1:
+            factor = self.number(1 << count, dtype)
+            if op == "<<":
+                return self.binary("*", a, factor, span)
+            return Number(self.simplify(tirx.floordiv(a.expr, self._like(factor, a))), dtype)
+        make = tirx.shift_left if op == "<<" else tirx.shift_right
+        return Number(make(self._as(a.expr, dtype), self._as(right.expr, dtype)), dtype)
+
+    def _like(self, value: Number, other: Number) -> Expr:
+        return self._as(value.expr, tir.dtype_of(other.expr))
+
+    def _bitwise(self, op: str, a: Expr, b: Expr, dtype: str) -> Number:
+        for x, y in ((a, b), (b, a)):
+            mask = self.known(y)
+            if op == "&" and mask is not None and mask & (mask + 1) == 0 and self.bounds(x)[0] >= 0:
+                size = tir.const(mask + 1, tir.dtype_of(x))
+                return Number(self.simplify(tirx.floormod(x, size)), dtype)
+            bit = self.known(y)
+            # x ^ 2^k flips one digit: x + 2^k or x - 2^k.
+            if op == "^" and bit and bit & (bit - 1) == 0 and self.bounds(x)[0] >= 0:
+                digit = tirx.floormod(tirx.floordiv(x, y), tir.const(2, tir.dtype_of(x)))
+                return Number(self.simplify(x + y - digit * (2 * bit)), dtype)
+        x, y = self.known(a), self.known(b)
+        if x is not None and y is not None:
+            return self.number({"&": x & y, "|": x | y, "^": x ^ y}[op], dtype)
+        make = {"&": tirx.bitwise_and, "|": tirx.bitwise_or, "^": tirx.bitwise_xor}[op]
+        return Number(make(self._as(a, dtype), self._as(b, dtype)), dtype)
+
+    def _compare(self, op: str, left: Number, right: Number) -> Number:
+        dtype = common(left.dtype, right.dtype)
+        a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
+        if tir.dtype_of(a) != tir.dtype_of(b):
+            a, b = self._as(a, dtype), self._as(b, dtype)
+        make = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ}
+        test = make[op](a, b) if op in make else tirx.NE(a, b)
+        return Number(test if "float" in dtype else self.simplify(test), "bool")
+
+    def negative(self, value: Number, span: Span) -> Number:
+        if value.is_float:
+            if isinstance(value.expr, tirx.FloatImm):
+                return self.number(-float(value.expr.value), value.dtype)
+            # 0 - x would lose the sign of zero
+            return Number(value.expr * tir.const(-1.0, value.dtype), value.dtype)
+        dtype = promoted(value.dtype)
+        return self.binary("-", self.number(0, dtype), self.convert(value, dtype), span)
+
+    def select(self, test: Expr, then: Number, other: Number) -> Number:
+        """`test ? then : other`, lazily where a side reads memory."""
+        known = self.known(test) if not tir.has_load(test) else None
+        dtype = common(then.dtype, other.dtype) if then.dtype != other.dtype else then.dtype
+        a, b = self.convert(then, dtype), self.convert(other, dtype)
+        if known is not None:
+            return a if known else b
+        x, y = a.expr, b.expr
+        if tir.dtype_of(x) != tir.dtype_of(y):
+            x, y = self._as(x, dtype), self._as(y, dtype)
+        if tir.has_load(x) or tir.has_load(y):
+            return Number(tirx.if_then_else(test, x, y), dtype)
+        chosen = tirx.Select(test, x, y)
+        if a.is_float or tir.has_load(test):
+            return Number(chosen, dtype)
+        return Number(self.simplify(_as_extremum(test, x, y) or chosen), dtype)
+
+
+def _fits(low: int, high: int) -> bool:
+    return INT32[0] <= low and high <= INT32[1]
+
+
+def _as_extremum(test: Expr, then: Expr, other: Expr) -> Expr | None:
+    """`a < b ? a : b` is a minimum, which bounds analysis understands."""
+    if isinstance(test, (tirx.LT, tirx.LE)):
+        small, large = test.a, test.b
+    elif isinstance(test, (tirx.GT, tirx.GE)):
+        small, large = test.b, test.a
+    else:
+        return None
+    if tir.same(then, small) and tir.same(other, large):
+        return tirx.min(small, large)
+    if tir.same(then, large) and tir.same(other, small):
+        return tirx.max(small, large)
+    return None

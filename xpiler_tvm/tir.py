@@ -1,0 +1,111 @@
+"""The one module that knows TVM's names for expressions: predicates, walks and rewrites.
+
+TVM 0.27 has no statement functors; expressions are walked and mapped through `tvm_ffi`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import sym, tirx
+
+Expr = Any  # a tirx expression; TVM ships no types
+Var = Any
+Buffer = Any
+
+Load = tvm.ir.TensorLoad
+INT_INF = 1 << 62
+
+
+def dtype_of(expr: Expr) -> str:
+    return str(expr.ty.dtype)
+
+
+def is_int(expr: Expr) -> bool:
+    return dtype_of(expr).startswith(("int", "uint", "bool"))
+
+
+def const(value: int | float | bool, dtype: str) -> Expr:
+    return tirx.const(value, dtype)
+
+
+def as_const(expr: Expr) -> int | None:
+    """The value of an integer constant."""
+    return int(expr.value) if isinstance(expr, tirx.IntImm) else None
+
+
+def loads(expr: Expr) -> list[Expr]:
+    """The buffer reads in an expression, those inside indices included."""
+    found: list[Expr] = []
+    tvm_ffi.structural_walk(expr, [(Load, found.append)], order="post")
+    return found
+
+
+def has_load(expr: Expr) -> bool:
+    return bool(loads(expr))
+
+
+def variables(expr: Expr) -> list[Var]:
+    """The scalar variables of an expression, each once, in the order of their first use."""
+    found: list[Var] = []
+
+    def visit(var: Var) -> None:
+        if not tirx.is_buffer_var(var) and not any(var.same_as(seen) for seen in found):
+            found.append(var)
+
+    tvm_ffi.structural_walk(expr, [(tirx.Var, visit)], order="pre")
+    return found
+
+
+def uses(expr: Expr, names: Iterable[Var]) -> bool:
+    wanted = list(names)
+    return any(var.same_as(name) for var in variables(expr) for name in wanted)
+
+
+def substitute(expr: Expr, mapping: Mapping[Var, Expr]) -> Expr:
+    """`expr` with variables replaced; not simplified."""
+    if not mapping:
+        return expr
+    return tvm_ffi.structural_map(expr, (tirx.Var, lambda var: mapping.get(var, var)))
+
+
+def map_loads(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """`expr` with every buffer read replaced by `change(read)`, innermost first."""
+    return tvm_ffi.structural_map(expr, (Load, change), order="post")
+
+
+def same(left: Expr, right: Expr) -> bool:
+    """Structural equality; free variables are equal only to themselves."""
+    return bool(tvm_ffi.structural_equal(left, right))
+
+
+def bounds(analyzer: Any, expr: Expr) -> tuple[int, int]:
+    """Inclusive bounds of an integer expression; `±INT_INF` where there is none."""
+    found = analyzer.const_int_bound(expr)
+    low, high = int(found.min_value), int(found.max_value)
+    return (max(low, -INT_INF), min(high, INT_INF))
+
+
+def analyzer_for(ranges: Mapping[Var, Expr | int]) -> Any:
+    """An analyzer that knows `0 <= var < extent` for each entry."""
+    analyzer = sym.Analyzer()
+    for var, extent in ranges.items():
+        analyzer.bind(var, tvm.ir.Range(0, extent))
+    return analyzer
+
+
+def conjunction(tests: Iterable[Expr]) -> Expr:
+    whole = tirx.const(True, "bool")
+    for test in tests:
+        whole = test if as_const(whole) == 1 else tirx.And(whole, test)
+    return whole
+
+
+def conjuncts(test: Expr) -> list[Expr]:
+    """The parts of a nested `and`."""
+    if isinstance(test, tirx.And):
+        return conjuncts(test.a) + conjuncts(test.b)
+    return [test]
