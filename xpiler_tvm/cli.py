@@ -1,0 +1,379 @@
+"""The `xpiler` command.
+
+Exit codes: 0 done; 2 wrong usage; 11 to 16 an error of stage 1 to 6 (the first digit of its code:
+`XP1…` reading, … `XP6…` environment); 70 an error of ours; 130 interrupted.
+
+Nothing heavy is imported before it is needed, so that `xpiler --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CheckError, ReadError, SetupError, XpilerError
+from .kernel import DIALECTS, Kernel, Launch, Param, Scalar, Tensor
+
+if TYPE_CHECKING:
+    from . import Translation
+
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+# What a target's files end in, beside the report.
+SUFFIXES = {"cuda": (".cu",), "hip": (".hip",), "bang": (".mlu",), "vnni": (".ll", ".so")}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        code: int = options.action(options)
+        sys.stdout.flush()
+        return code
+    except XpilerError as error:
+        print(error, file=sys.stderr)
+        if options.json:
+            print(json.dumps({"error": _error_dict(error)}, indent=2))
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; keep Python from failing again while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if options.debug:
+            traceback.print_exc()
+        lines = str(error).strip().splitlines() or [""]
+        print(
+            f"internal error: {type(error).__name__}: {lines[0]}\n"
+            "hint: this is a defect of xpiler, not of your file; report it with the file, the "
+            "output of `xpiler doctor` and of this command with --debug",
+            file=sys.stderr,
+        )
+        return INTERNAL_ERROR
+
+
+def exit_code(error: XpilerError) -> int:
+    """10 and the stage's digit: 11 for `XP1…`."""
+    return 10 + int(error.code[2])
+
+
+def _error_dict(error: XpilerError) -> dict[str, Any]:
+    span = error.span
+    place = {"file": span.file, "line": span.line, "column": span.column} if span else {}
+    return {"code": error.code, "message": error.message, **place, "hint": error.hint}
+
+
+# ---------------------------------------------------------------- the parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    common.add_argument("--debug", action="store_true", help="show tracebacks of internal errors")
+
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument("file", help="the file that holds the kernel")
+    source.add_argument("--dialect", help=f"{', '.join(DIALECTS)}; else told by the file's suffix")
+    source.add_argument("--entry", help="the kernel, or an instance: softmax, 'gemm<16>'")
+    source.add_argument("--grid", metavar="X[,Y[,Z]]", help="blocks of the launch, as in 4 or 16x8")
+    source.add_argument("--block", metavar="X[,Y[,Z]]", help="threads of a block")
+    source.add_argument("--shared", metavar="BYTES", help="dynamic shared memory of the launch")
+    source.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="a parameter of the kernel, in order: 'x:float32[64,64]', 'y:float32[512]:out', "
+        "'x:float32[]' (extent inferred), 'n:int32=512', 'a:float32'",
+    )
+    source.add_argument(
+        "--arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a value for an argument of the host wrapper, or for a scalar of the kernel",
+    )
+
+    parser = argparse.ArgumentParser(
+        prog="xpiler",
+        description="Translate a GPU kernel to other platforms, with evidence by execution.",
+    )
+    parser.add_argument("--version", action="version", version=f"xpiler {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    translate = commands.add_parser(
+        "translate", parents=[source, common], help="write a kernel for other platforms"
+    )
+    translate.add_argument(
+        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(DIALECTS)}"
+    )
+    translate.add_argument(
+        "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
+    )
+    translate.set_defaults(action=_translate)
+
+    lift = commands.add_parser(
+        "lift", parents=[source, common], help="print a kernel's TensorIR and its evidence"
+    )
+    lift.set_defaults(action=_lift)
+
+    doctor = commands.add_parser(
+        "doctor", parents=[common], help="say what is installed and what is missing"
+    )
+    doctor.set_defaults(action=_doctor)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("xpiler-tvm")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+# ---------------------------------------------------------------- what the user says
+
+
+def _kernel(options: argparse.Namespace) -> Kernel:
+    return Kernel.from_file(
+        options.file,
+        dialect=options.dialect,
+        entry=options.entry,
+        params=tuple(parse_param(spec) for spec in options.param) or None,
+        launch=_launch(options),
+        args=dict(parse_arg(spec) for spec in options.arg),
+    )
+
+
+def _launch(options: argparse.Namespace) -> Launch | None:
+    if options.grid is None and options.block is None:
+        if options.shared is not None:
+            raise ReadError("XP1006", "--shared needs --grid and --block")
+        return None
+    if options.grid is None or options.block is None:
+        missing = "--grid" if options.grid is None else "--block"
+        raise ReadError(
+            "XP1006", f"the launch lacks {missing}", hint="give both: --grid 4 --block 128"
+        )
+    shared = options.shared or "0"
+    if not shared.isdigit():
+        raise ReadError("XP1014", f"--shared {shared!r} is no number of bytes")
+    return Launch(
+        grid=parse_extents("--grid", options.grid),
+        block=parse_extents("--block", options.block),
+        shared_bytes=int(shared),
+    )
+
+
+def parse_extents(what: str, text: str) -> tuple[int, ...]:
+    """`4`, `4,2,1` or `16x16` as a tuple of integers."""
+    words = [word.strip() for word in text.replace("x", ",").split(",")]
+    if not all(word.isdigit() for word in words):
+        raise ReadError(
+            "XP1014", f"{what} {text!r} is malformed", hint="as in 4, 16x16 or 4,2,1 (x first)"
+        )
+    return tuple(int(word) for word in words)
+
+
+def parse_arg(spec: str) -> tuple[str, int | float]:
+    """`n=512` as a pair."""
+    name, equals, value = spec.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise ReadError("XP1014", f"--arg {spec!r} is malformed", hint="as in --arg rows=4096")
+    return name.strip(), _number(f"--arg {spec!r}", value)
+
+
+def parse_param(spec: str) -> Param:
+    """A parameter: `x:float32[64,64]:out` is a tensor, `n:int32=512` a scalar.
+
+    `x:float32[]` is a tensor whose extent is to be inferred, `a:float32` a scalar without a value.
+    """
+    what = f"--param {spec!r}"
+    malformed = ReadError(
+        "XP1014",
+        f"{what} is malformed",
+        hint="as in 'x:float32[64,64]', 'y:float32[512]:out', 'x:float32[]' or 'n:int32=512'",
+    )
+    name, *parts = (part.strip() for part in spec.split(":"))
+    if not name.isidentifier() or len(parts) not in (1, 2):
+        raise malformed
+    kind, equals, value = parts[0].partition("=")
+    dtype, bracket, extents = kind.partition("[")
+    if not bracket:
+        if len(parts) == 2:
+            raise malformed
+        return Scalar(name, dtype.strip(), _number(what, value) if equals else None)
+    if not extents.endswith("]") or equals:
+        raise malformed
+    intent: Any = parts[1] if len(parts) == 2 else "in"
+    inside = extents[:-1].strip()
+    shape = parse_extents(what, inside) if inside else None
+    return Tensor(name, shape, dtype.strip(), intent)
+
+
+def _number(what: str, text: str) -> int | float:
+    try:
+        return int(text, 0)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise ReadError("XP1014", f"{what}: {text!r} is no number") from None
+
+
+def parse_targets(text: str) -> tuple[str, ...]:
+    """`hip,bang` as a tuple of targets, each once."""
+    targets = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for target in targets:
+        if target not in DIALECTS:
+            raise ReadError(
+                "XP1012", f"{target!r} is no target", hint=f"any of {', '.join(DIALECTS)}"
+            )
+    if not targets:
+        raise ReadError("XP1012", "--to names no target", hint=f"any of {', '.join(DIALECTS)}")
+    return targets
+
+
+# ---------------------------------------------------------------- commands
+
+
+def _translate(options: argparse.Namespace) -> int:
+    targets = parse_targets(options.to)
+    kernel = _kernel(options)
+    source, output = Path(options.file), Path(options.output)
+    names = [source.stem + suffix for target in targets for suffix in SUFFIXES[target]]
+    _check_output(source, output, names)
+
+    import xpiler_tvm as xt
+
+    from . import report
+
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        finished = Path(folder) / "finished"
+        finished.mkdir()
+        lifted = xt.lift(kernel)
+        translations: dict[str, Translation] = {}
+        for target in targets:
+            result = xt.transcompile(lifted, target)
+            _refuse_refuted(target, result)
+            part = Path(folder) / target
+            part.mkdir()
+            for path in map(Path, result.export(part)):
+                if not path.name.endswith("report.json"):
+                    shutil.move(path, finished / path.name)
+            translations[target] = result
+        summary = {
+            "file": source.name,
+            "entry": lifted.kernel.entry,
+            "version": _version(),
+            "targets": {target: result.report for target, result in translations.items()},
+        }
+        text = json.dumps(summary, indent=2, default=str) + "\n"
+        (finished / f"{source.stem}.report.json").write_text(text, encoding="utf-8")
+        _check_output(source, output, [path.name for path in finished.iterdir()])
+        written = _publish(finished, output)
+
+    if options.json:
+        print(text, end="")
+        return 0
+    sections = [
+        report.Section(f"{source.name} -> {target}", tuple(result.evidence), result.seconds)
+        for target, result in translations.items()
+    ]
+    report.show(sections, sys.stdout)
+    for path in written:
+        print(f"wrote {path}")
+    return 0
+
+
+def _refuse_refuted(target: str, result: Translation) -> None:
+    """A result with evidence against it is never written, whoever let it through."""
+    for check in result.evidence:
+        if check.verdict == "refuted":
+            raise CheckError("XP5001", f"{target}: {check.name}: {check.detail}")
+
+
+def _check_output(source: Path, output: Path, names: Sequence[str]) -> None:
+    """Refuse before the work what could not be written after it."""
+    for name in names:
+        if (output / name).resolve() == source.resolve():
+            raise SetupError(
+                "XP6004",
+                f"{output / name} is the input file itself",
+                hint="choose another folder with -o",
+            )
+    folder = output
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise SetupError("XP6004", f"{output} cannot be a folder: {folder} is a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SetupError("XP6004", f"{folder} is not writable", hint="choose a folder with -o")
+
+
+def _publish(finished: Path, output: Path) -> list[Path]:
+    """Move the finished files to the output folder, each in one step."""
+    written = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for path in sorted(finished.iterdir()):
+            partial = output / f".{path.name}.partial"
+            shutil.copyfile(path, partial)
+            os.replace(partial, output / path.name)
+            written.append(output / path.name)
+    except OSError as error:
+        raise SetupError(
+            "XP6004", f"{output} cannot be written: {error.strerror or error}"
+        ) from None
+    return written
+
+
+def _lift(options: argparse.Namespace) -> int:
+    kernel = _kernel(options)
+
+    import xpiler_tvm as xt
+
+    from . import report
+
+    lifted = xt.lift(kernel)
+    script = lifted.mod.script()
+    if options.json:
+        found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script}
+        print(json.dumps({**found, **report.as_dict(lifted.evidence, {})}, indent=2))
+        return 0
+    print(script)
+    report.show([report.Section(Path(options.file).name, tuple(lifted.evidence))], sys.stdout)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import findings
+
+    found = findings()
+    if options.json:
+        print(json.dumps([vars(finding) for finding in found], indent=2))
+    else:
+        width = max(len(finding.name) for finding in found)
+        for finding in found:
+            advice = f"  -> {finding.advice}" if finding.advice else ""
+            mark = "ok" if finding.ok else "MISSING" if finding.needed else "absent"
+            print(f"{finding.name:<{width}}  {mark:<7}  {finding.detail}{advice}")
+    broken = any(finding.needed and not finding.ok for finding in found)
+    return 16 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Evidence and times as people read them (a table), as pipes take them (aligned text), as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from .evidence import Check
+
+_COLUMNS = ("check", "verdict", "error/bound", "CPU s", "detail")
+_COLOURS = {"proved": "green", "tested": "green", "refuted": "bold red"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """The evidence of one thing: a lifted kernel, or the translation to one target.
+
+    `seconds` maps the names of stages to CPU seconds, in the order in which they ran.
+    """
+
+    title: str
+    evidence: tuple[Check, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def as_dict(evidence: Iterable[Check], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The JSON form. Errors that are no finite number become `null`, as JSON has none."""
+    return {
+        "evidence": [
+            {
+                "name": check.name,
+                "verdict": check.verdict,
+                "detail": check.detail,
+                "worst": check.worst if _finite(check.worst) else None,
+                "seconds": round(check.seconds, 6),
+            }
+            for check in evidence
+        ],
+        "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
+    }
+
+
+def show(sections: Sequence[Section], stream: TextIO) -> None:
+    """Print the sections: as tables on a terminal, else as aligned text without colours."""
+    if stream.isatty():
+        _show_tables(sections, stream)
+    else:
+        stream.write(text(sections))
+
+
+def text(sections: Sequence[Section]) -> str:
+    """The sections as aligned plain text."""
+    lines: list[str] = []
+    for section in sections:
+        rows = [_COLUMNS, *(_row(check) for check in section.evidence)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        lines += [section.title, "-" * len(section.title)]
+        for row in rows if section.evidence else []:
+            cells = (
+                cell.rjust(width) if column in (2, 3) else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            lines.append("  ".join(cells).rstrip())
+        lines += [_times(section.seconds)] if section.seconds else []
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _show_tables(sections: Sequence[Section], stream: TextIO) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(file=stream)
+    for section in sections:
+        table = Table(
+            title=escape(section.title),
+            caption=escape(_times(section.seconds)) if section.seconds else None,
+            title_justify="left",
+            caption_justify="left",
+        )
+        for number, column in enumerate(_COLUMNS):
+            table.add_column(column, justify="right" if number in (2, 3) else "left")
+        for check in section.evidence:
+            name, verdict, *rest = (escape(cell) for cell in _row(check))
+            colour = _COLOURS.get(check.verdict, "yellow")
+            table.add_row(name, f"[{colour}]{verdict}[/]", *rest)
+        console.print(table)
+
+
+def _row(check: Check) -> tuple[str, ...]:
+    worst = "" if check.worst is None else f"{check.worst:.3g}"
+    return (
+        check.name,
+        check.verdict,
+        worst,
+        f"{check.seconds:.2f}",
+        " ".join(check.detail.split()),
+    )
+
+
+def _times(seconds: Mapping[str, float]) -> str:
+    stages = ", ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
+    return f"CPU seconds: {stages}; together {sum(seconds.values()):.2f}"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
