@@ -1,0 +1,71 @@
+// Calls a kernel with arguments whose types are deduced from its address, so that nobody has to
+// parse its signature.
+#pragma once
+
+#include "runtime.h"
+
+template <class T>
+struct XpPointer {
+  static constexpr bool value = false;
+  static T from(const XpArg& arg) { return arg.kind == XP_REAL ? T(arg.real) : T(arg.integer); }
+};
+template <class T>
+struct XpPointer<T*> {
+  static constexpr bool value = true;
+  static T* from(const XpArg& arg) { return (T*)arg.pointer; }
+};
+template <class T>
+struct XpPointer<const T> : XpPointer<T> {};
+template <class T>
+struct XpPointer<T* const> : XpPointer<T*> {};
+template <class T>
+struct XpPointer<T* __restrict__> : XpPointer<T*> {};
+template <class T>
+struct XpPointer<T* const __restrict__> : XpPointer<T*> {};
+
+template <class... Rest>
+struct XpApply {
+  template <class Call, class... Ready>
+  static void to(Call call, const XpArg*, Ready... ready) {
+    call(ready...);
+  }
+};
+template <class First, class... Rest>
+struct XpApply<First, Rest...> {
+  template <class Call, class... Ready>
+  static void to(Call call, const XpArg* arg, Ready... ready) {
+    XpApply<Rest...>::to(call, arg + 1, ready..., XpPointer<First>::from(*arg));
+  }
+};
+
+template <class... Params>
+void xp_invoke(void (*kernel)(), const XpArg* args) {
+  XpApply<Params...>::to((void (*)(Params...))kernel, args);
+}
+
+// An overload set such as `sin` (the library's and a kernel of that name) resolves to the kernel:
+// it alone returns void.
+template <class... Params>
+int xp_start(void (*kernel)(Params...), const XpLaunch* launch, const XpArg* args, int count) {
+  XpReport* report = launch->report;
+  constexpr int expected = sizeof...(Params);
+  const bool pointers[] = {XpPointer<Params>::value..., false};
+  int bad = count == expected ? -1 : count < expected ? count : expected;
+  for (int i = 0; bad < 0 && i < expected; ++i) {
+    if (pointers[i] != (args[i].kind == XP_POINTER)) bad = i;
+  }
+  if (bad >= 0) {
+    report->code = 5007;
+    if (count != expected) {
+      __builtin_snprintf(report->message, sizeof report->message,
+                         "the kernel takes %d arguments, %d were given", expected, count);
+    } else {
+      __builtin_snprintf(report->message, sizeof report->message,
+                         "argument %d of the kernel is %s, %s was given", bad + 1,
+                         pointers[bad] ? "a pointer" : "passed by value",
+                         pointers[bad] ? "a scalar" : "an array");
+    }
+    return 1;
+  }
+  return xp_run(launch, xp_invoke<Params...>, (void (*)())kernel, args);
+}

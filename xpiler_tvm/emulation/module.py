@@ -1,0 +1,162 @@
+"""Runs TensorIR without thread bindings through TVM's LLVM back end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpiler_tvm.errors import CheckError, SetupError
+
+from . import compiler, worker
+from .arrays import Guarded, numpy_dtype
+
+if TYPE_CHECKING:
+    import tvm
+
+# What TVM assumes of, and checks at, the address of every buffer.
+ALIGNMENT = 64
+COMPILE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class ModuleRun:
+    """Every array after the run, in parameter order, and the CPU seconds of the call alone."""
+
+    arrays: list[np.ndarray]
+    seconds: float
+
+
+def run_module(
+    mod: tvm.IRModule,
+    arrays: Sequence[np.ndarray],
+    *,
+    func: str = "main",
+    scalars: Sequence[int | float] = (),
+    seconds: float = 60.0,
+    target: Mapping[str, Any] | None = None,
+) -> ModuleRun:
+    """Compiles `mod[func]` for this machine and runs it, both in a process of its own.
+
+    Parameters
+    ----------
+    mod : an IRModule whose function `func` binds no threads.
+    arrays : one for each buffer parameter, in order; an array of the buffer's size is reshaped to
+        its shape, and copied.
+    scalars : values of the parameters that are no buffers, in order.
+    seconds : CPU seconds of the run; compiling gets a minute on top.
+    target : a TVM target as a dict; `{"kind": "llvm"}` unless given.
+
+    Raises
+    ------
+    CheckError
+        XP5002, XP5004 to XP5007 as `run_text`; XP5005 also where TVM refuses the module.
+    """
+    parameters = [_Parameter.of(param) for param in mod[func].params]
+    buffers = [one for one in parameters if one.shape is not None]
+    wanted = len(buffers), len(parameters) - len(buffers)
+    if wanted != (len(arrays), len(scalars)):
+        raise CheckError(
+            "XP5007",
+            f"{func!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
+            f"{len(arrays)} and {len(scalars)} were given",
+        )
+    shared = [one.share(array) for one, array in zip(buffers, arrays, strict=True)]
+    rest, values = iter(shared), iter(scalars)
+    arguments = [next(values) if one.shape is None else next(rest).array for one in parameters]
+    kind = dict(target or {"kind": "llvm"})
+
+    def call(report: worker.Report) -> None:
+        library = _compile(mod, kind)
+        converted = [_as_argument(argument) for argument in arguments]
+        worker.start_clock(seconds)
+        started = time.process_time()
+        library[func](*converted)
+        report.seconds = max(time.process_time() - started, 1e-9)
+
+    def task(report: worker.Report) -> None:
+        _in_fresh_thread(call, report)
+
+    report = worker.run(task, shared, seconds, watch=_can_watch(), before=COMPILE_SECONDS)
+    pairs = zip(shared, arrays, strict=True)
+    return ModuleRun(
+        [one.array.reshape(array.shape).copy() for one, array in pairs], report.seconds
+    )
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """A parameter of a PrimFunc; `shape` is `None` for a scalar."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, param: Any) -> _Parameter:
+        shape = getattr(param, "shape", None)
+        extents = None if shape is None else tuple(int(extent) for extent in shape)
+        dtype = str(param.ty) if shape is None else str(param.dtype)
+        return cls(str(param.name), dtype, extents)
+
+    def share(self, array: np.ndarray) -> Guarded:
+        """A shared copy of `array` in this buffer's shape."""
+        dtype, shape = numpy_dtype(self.dtype), self.shape or ()
+        if array.dtype != dtype or array.size != int(np.prod(shape, dtype=np.int64)):
+            raise CheckError(
+                "XP5007",
+                f"{self.name!r} takes {shape} of {self.dtype}, "
+                f"{array.shape} of {array.dtype} was given",
+            )
+        shared = Guarded(self.name, shape, dtype, alignment=ALIGNMENT)
+        shared.array[...] = array.reshape(shape)
+        return shared
+
+
+def _compile(mod: tvm.IRModule, target: dict[str, Any]) -> Any:
+    import tvm
+
+    return tvm.compile(mod, target=tvm.target.Target(target))
+
+
+def _as_argument(value: Any) -> Any:
+    """What TVM takes for it; numpy cannot hand bfloat16 over by itself."""
+    if not isinstance(value, np.ndarray) or value.dtype.name != "bfloat16":
+        return value
+    import tvm
+
+    bits = tvm.runtime.from_dlpack(value.view("uint16"))
+    return bits._create_view(value.shape, dtype="bfloat16")
+
+
+def _in_fresh_thread(work: Callable[[worker.Report], None], report: worker.Report) -> None:
+    """Runs `work(report)` in a new thread and raises what it raised.
+
+    TVM's thread pool belongs to a thread: that of the forking thread has lost its workers.
+    """
+    raised: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work(report)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+
+
+def _can_watch() -> bool:
+    """Faulting addresses need a small native library; without a compiler a crash has no place."""
+    try:
+        compiler.find_compiler()
+    except SetupError:
+        return False
+    return True

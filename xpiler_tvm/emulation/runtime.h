@@ -1,0 +1,72 @@
+// The border between a kernel's translation unit and the precompiled runtime: plain C types, no
+// standard library, so that it costs nothing to parse.
+#pragma once
+
+#include "report.h"
+
+#define XP_HIDDEN __attribute__((visibility("hidden")))
+
+struct xp_uint3 {
+  unsigned x, y, z;
+};
+
+// One argument of the kernel: an array's address, an integer or a floating-point number.
+struct XpArg {
+  int kind;  // XP_POINTER, XP_INTEGER or XP_REAL
+  void* pointer;
+  long long integer;
+  double real;
+};
+enum { XP_POINTER = 0, XP_INTEGER = 1, XP_REAL = 2 };
+
+// How the kernel is run. `grid` counts blocks (or BANG tasks), `block` threads in a block.
+struct XpLaunch {
+  unsigned grid[3], block[3];
+  unsigned warp;                // lanes of a warp: 32 or 64
+  unsigned dynamic_shared;      // bytes
+  unsigned static_limit;        // most bytes of static shared memory, 0 for no limit
+  unsigned total_limit;         // most bytes of static and dynamic shared memory together
+  unsigned stack;               // bytes of one thread's stack
+  unsigned clusters;            // BANG: clusters of a union job, 0 for a block job
+  unsigned nram, wram, sram;    // BANG: bytes that variables of each memory may take
+  XpReport* report;
+};
+
+typedef void (*XpInvoke)(void (*kernel)(), const XpArg* args);
+
+// What the lanes of one warp brought to a collective. A lane reads it and then calls
+// `xp_collective_done`; the record is reused once every lane that took part has read it.
+struct XpRecord {
+  unsigned long long arrived;  // the lanes that took part
+  unsigned long long mask;     // the lanes it waits for; 0: all that can still arrive
+  int kind, site, readers;
+  struct XpThread* waiting;
+  XpRecord* next;
+  alignas(16) unsigned char value[64][16];
+};
+
+enum { XP_SHUFFLE = 1, XP_VOTE = 2, XP_SYNC = 3, XP_ACTIVE = 4, XP_MATCH = 5 };
+
+extern "C" {
+
+// Indices of the thread that runs now; the runtime sets them at every switch.
+extern XP_HIDDEN xp_uint3 threadIdx, blockIdx, blockDim, gridDim;
+extern XP_HIDDEN unsigned xp_lane;
+extern XP_HIDDEN unsigned char* xp_dynamic;  // dynamic shared memory of the block
+
+// Waits for every live thread of the block; `site` is the source line. Returns how many of them
+// brought a non-zero `predicate`; `*total` becomes the number of threads that arrived.
+XP_HIDDEN int xp_barrier(int site, int predicate, int* total);
+
+// Waits for the lanes of `mask`; 0 means every lane of the warp that can still arrive.
+XP_HIDDEN XpRecord* xp_collective(int kind, unsigned long long mask, int site, const void* value,
+                                  unsigned bytes);
+XP_HIDDEN void xp_collective_done(XpRecord* record);
+
+// Ends the run with an XP5xxx code. Does not return.
+XP_HIDDEN [[noreturn]] void xp_fail(int code, int line, const char* format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Runs `kernel` over the whole grid: 0, or 1 with `launch->report` filled in.
+XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, void (*kernel)(), const XpArg* args);
+}

@@ -1,0 +1,160 @@
+"""Kernel text to a C++ translation unit.
+
+The text keeps its lines. Three things change in it, by pattern, because no macro can do them:
+includes are taken out (the dialect's header stands for the vendor's, headers of the standard
+library move to the front), `extern __shared__ T name[];` becomes a pointer, and `extern "C"`
+becomes `extern "C++"`, so that a kernel may be called like a function of libm. All of it is
+compiled in a namespace of its own, without a name: a kernel's static variables then belong to
+this library alone.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from xpiler_tvm.dialects.math import MATH, MathFunction
+from xpiler_tvm.kernel import Dialect
+
+# The name under which the compiler reports places in the user's text.
+MARKER = "kernel-text"
+
+HEADERS: dict[Dialect, str] = {"cuda": "cuda.h", "hip": "hip.h", "bang": "bang.h", "vnni": "c.h"}
+
+# Headers of the C and C++ standard libraries and of x86 that a kernel may really include.
+_STANDARD = frozenset(
+    (
+        "algorithm",
+        "array",
+        "assert.h",
+        "cassert",
+        "cfloat",
+        "climits",
+        "cmath",
+        "cstddef",
+        "cstdint",
+        "cstdio",
+        "cstdlib",
+        "cstring",
+        "float.h",
+        "functional",
+        "immintrin.h",
+        "initializer_list",
+        "inttypes.h",
+        "iostream",
+        "limits",
+        "limits.h",
+        "math.h",
+        "numeric",
+        "stdbool.h",
+        "stddef.h",
+        "stdint.h",
+        "stdio.h",
+        "stdlib.h",
+        "string",
+        "string.h",
+        "tuple",
+        "type_traits",
+        "utility",
+        "vector",
+        "x86intrin.h",
+    )
+)
+# Costly to parse, and needed only by text that says `std::`; the dialects' headers have the rest.
+_ONLY_WITH_STD = frozenset(("cmath", "math.h", "iostream", "algorithm", "vector", "string"))
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"].*$', re.MULTILINE)
+_PRAGMA = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once.*$", re.MULTILINE)
+_EXTERN_SHARED = re.compile(
+    r"extern\s+__shared__\s+(?P<type>[^;=]*?)\s*\b(?P<name>\w+)\s*\[\s*\]\s*;"
+)
+_SHARED_EXTERN = re.compile(r"\b__shared__\s+extern\b")
+_ATTRIBUTE = re.compile(r"\b(?:__align__|alignas)\s*\([^()]*\)|__attribute__\s*\(\(.*?\)\)\)?")
+_STATIC_SHARED = re.compile(r"\bstatic\s+(?=__shared__\b|__(?:nram|wram|mlu_shared|ldram)__\b)")
+_EXTERN_C = re.compile(r'\bextern(\s+)"C"')
+
+# Math functions that are no compiler builtin: their value in terms of builtins, with `{s}` for the
+# suffix of the type and `{x}` for the argument.
+_COMPOSED = {"rsqrt": "1 / __builtin_sqrt{s}({x})"}
+
+
+@lru_cache(maxsize=1)
+def math_functions() -> str:
+    """C++ definitions of every row of `dialects.math.MATH`: the library's overloads, fast forms."""
+    return "\n".join(_define(row) for row in MATH)
+
+
+def _define(row: MathFunction) -> str:
+    names = ("x", "y", "z")[: row.arity]
+
+    def function(name: str, types: tuple[str, ...], single: bool) -> str:
+        result, suffix = ("float", "f") if single else ("double", "")
+        call = f"__builtin_{row.name}{suffix}({', '.join(names)})"
+        if row.name in _COMPOSED:
+            call = _COMPOSED[row.name].format(s=suffix, x="x")
+        params = ", ".join(f"{kind} {x}" for kind, x in zip(types, names, strict=True))
+        return f"inline {result} {name}({params}) {{ return {call}; }}"
+
+    def same(kind: str) -> tuple[str, ...]:
+        return (kind,) * row.arity
+
+    rows = [
+        function(row.single, same("float"), True),
+        function(row.name, same("float"), True),
+        function(row.name, same("double"), False),
+        function(row.name, same("int"), False),
+    ]
+    if row.arity == 2:
+        # Mixed arguments compute in double, as in C++; float with an integer too.
+        mixed = ("float", "double"), ("double", "float"), ("float", "int"), ("int", "float")
+        more = ("double", "int"), ("int", "double")
+        rows += [function(row.name, pair, False) for pair in mixed + more]
+    rows += [function(fast, same("float"), True) for fast in row.fast]
+    return "\n".join(rows)
+
+
+def _keep_lines(found: re.Match[str], text: str) -> str:
+    return text + "\n" * found.group(0).count("\n")
+
+
+def rewrite(text: str) -> tuple[str, list[str]]:
+    """The text as it is compiled, and the standard headers that it includes."""
+    includes = [name for name in _INCLUDE.findall(text) if name in _STANDARD]
+    text = _PRAGMA.sub("", _INCLUDE.sub("", text))
+    if "std::" not in text:
+        includes = [name for name in includes if name not in _ONLY_WITH_STD]
+
+    def dynamic(found: re.Match[str]) -> str:
+        kind = _ATTRIBUTE.sub("", found["type"]).strip()
+        return _keep_lines(found, f"{kind}* const {found['name']} = ({kind}*)xp_dynamic;")
+
+    text = _SHARED_EXTERN.sub("extern __shared__", text)
+    text = _EXTERN_SHARED.sub(dynamic, text)
+    text = _STATIC_SHARED.sub("", text)
+    text = _EXTERN_C.sub(r'extern\1"C++"', text)
+    return text, list(dict.fromkeys(includes))
+
+
+def translation_unit(text: str, dialect: Dialect, entry: str) -> str:
+    """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`."""
+    body, includes = rewrite(text)
+    lines = [f"#include <{name}>" for name in includes]
+    lines += [
+        "#include <stdint.h>",
+        "#include <stddef.h>",
+        '#include "runtime.h"',
+        '#include "launch.h"',
+        "namespace xp { namespace {",
+        math_functions(),
+        f'#include "{HEADERS[dialect]}"',
+        f'#line 1 "{MARKER}"',
+        body,
+        '#line 1 "launcher"',
+        "}",
+        'extern "C" __attribute__((visibility("default")))',
+        "int xp_entry(const XpLaunch* launch, const XpArg* args, int count) {",
+        f"  return xp_start(&{entry}, launch, args, count);",
+        "}",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"

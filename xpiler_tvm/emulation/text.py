@@ -1,0 +1,205 @@
+"""Runs a kernel's text, as written, on this machine."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from xpiler_tvm.errors import CheckError, SetupError, Span
+from xpiler_tvm.kernel import Kernel, Scalar, Tensor
+
+from . import compiler, worker
+from .arrays import Guarded, numpy_dtype, unwritten_array
+from .source import MARKER, translation_unit
+
+WARP = {"cuda": 32, "hip": 64}
+# Bytes of shared memory a block may have: static alone, and together with the launch's dynamic
+# part. CUDA's second limit is that of kernels whose host code raised it (sm_90); HIP has one.
+SHARED_LIMITS = {"cuda": (48 << 10, 227 << 10), "hip": (64 << 10, 64 << 10)}
+STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind: every tensor's array by name, and the CPU seconds it took."""
+
+    arrays: dict[str, np.ndarray]
+    seconds: float
+
+
+class _Arg(ctypes.Structure):
+    """`XpArg` of runtime.h."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("pointer", ctypes.c_void_p),
+        ("integer", ctypes.c_longlong),
+        ("real", ctypes.c_double),
+    )
+
+
+class _Launch(ctypes.Structure):
+    """`XpLaunch` of runtime.h."""
+
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        *(
+            (name, ctypes.c_uint)
+            for name in (
+                "warp",
+                "dynamic_shared",
+                "static_limit",
+                "total_limit",
+                "stack",
+                "clusters",
+                "nram",
+                "wram",
+                "sram",
+            )
+        ),
+        ("report", ctypes.POINTER(worker.Report)),
+    )
+
+
+_POINTER, _INTEGER, _REAL = range(3)
+
+
+def run_text(
+    kernel: Kernel,
+    arrays: Mapping[str, np.ndarray],
+    scalars: Mapping[str, int | float] | None = None,
+    *,
+    text: str | None = None,
+    seconds: float = 60.0,
+) -> Run:
+    """Compiles the kernel's text for this machine and runs it in a process of its own.
+
+    Parameters
+    ----------
+    kernel : resolved: entry, params and launch are known.
+    arrays : one array for each `in` and `inout` tensor, of the tensor's shape (or size) and dtype.
+        They are copied. `out` tensors start unwritten (see `arrays.unwritten_array`) whatever is
+        given for them.
+    scalars : values of scalar parameters; those left out take `Scalar.value`.
+    text : what to compile in place of `kernel.source`, with the same lines.
+    seconds : CPU seconds after which the run is stopped.
+
+    Raises
+    ------
+    CheckError
+        What went wrong at run time: XP5002, XP5004 to XP5008.
+    ReadError
+        XP1011: more shared memory than a block can have.
+    SetupError
+        XP6002 without a C++ compiler; XP6003 where it refuses the text, with the place.
+    """
+    if kernel.entry is None or kernel.params is None:
+        raise ValueError("run_text takes a resolved kernel: entry and params are missing")
+    guarded: dict[str, Guarded] = {}
+    args = (_Arg * max(1, len(kernel.params)))()
+    for arg, param in zip(args, kernel.params, strict=False):
+        if isinstance(param, Tensor):
+            guarded[param.name] = array = _share(param, arrays)
+            arg.kind, arg.pointer = _POINTER, array.address
+        else:
+            _pass(arg, param, dict(scalars or {}))
+    path = _compile(kernel, kernel.source if text is None else text)
+
+    def task(report: worker.Report) -> None:
+        launch = _launch(kernel, report)
+        entry = ctypes.CDLL(str(path)).xp_entry
+        entry(ctypes.byref(launch), args, len(kernel.params or ()))
+
+    def span(line: int) -> Span | None:
+        return _span(kernel, line, 1) if line else None
+
+    report = worker.run(task, list(guarded.values()), seconds, span=span)
+    return Run({name: array.array.copy() for name, array in guarded.items()}, report.seconds)
+
+
+def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray]) -> Guarded:
+    """A shared copy of the caller's array for `tensor`."""
+    dtype = numpy_dtype(tensor.dtype)
+    given = None if tensor.intent == "out" else arrays.get(tensor.name)
+    if tensor.intent != "out" and given is None:
+        raise CheckError("XP5007", f"no array was given for {tensor.name!r}")
+    shape = tensor.shape
+    if shape is None:
+        if tensor.name not in arrays:
+            raise CheckError("XP5007", f"the shape of {tensor.name!r} is not known")
+        shape = np.shape(arrays[tensor.name])
+    size = int(np.prod(shape, dtype=np.int64))
+    if given is not None and (given.dtype != dtype or given.size != size):
+        raise CheckError(
+            "XP5007",
+            f"{tensor.name!r} takes {shape} of {tensor.dtype}, "
+            f"{given.shape} of {given.dtype} was given",
+        )
+    shared = Guarded(tensor.name, tuple(shape), dtype)
+    shared.array[...] = unwritten_array(shape, dtype) if given is None else given.reshape(shape)
+    return shared
+
+
+def _pass(arg: _Arg, scalar: Scalar, scalars: dict[str, int | float]) -> None:
+    value = scalars.get(scalar.name, scalar.value)
+    if value is None:
+        raise CheckError("XP5007", f"no value was given for {scalar.name!r}")
+    if "float" in scalar.dtype:
+        arg.kind, arg.real = _REAL, float(value)
+    else:
+        arg.kind = _INTEGER
+        # Unsigned values beyond 2^63 travel as their two's complement.
+        arg.integer = ctypes.c_longlong(int(value)).value
+
+
+def _launch(kernel: Kernel, report: worker.Report) -> _Launch:
+    launch = _Launch(report=ctypes.pointer(report), warp=WARP.get(kernel.dialect, 1))
+    launch.grid[:] = launch.block[:] = (1, 1, 1)
+    launch.stack = STACK_BYTES[kernel.dialect]
+    if kernel.launch is None:
+        if kernel.dialect != "vnni":
+            raise ValueError("run_text takes a resolved kernel: the launch is missing")
+        return launch
+    launch.grid[:] = _three(kernel.launch.grid)
+    launch.block[:] = _three(kernel.launch.block)
+    launch.dynamic_shared = kernel.launch.shared_bytes
+    launch.static_limit, launch.total_limit = SHARED_LIMITS.get(kernel.dialect, (0, 0))
+    return launch
+
+
+def _three(extents: tuple[int, ...]) -> tuple[int, ...]:
+    return (*extents, 1, 1, 1)[:3]
+
+
+_PLACE = re.compile(
+    rf"^{MARKER}:(?P<line>\d+):(?P<column>\d+): (?:fatal )?error: (?P<message>.*)$", re.MULTILINE
+)
+_ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE)
+
+
+def _compile(kernel: Kernel, text: str) -> object:
+    unit = translation_unit(text, kernel.dialect, kernel.entry or "")
+    try:
+        return compiler.library(unit, objects=(compiler.native_object("runtime.cc"),))
+    except compiler.CompileFailure as failure:
+        place = _PLACE.search(failure.log)
+        first = place or _ANY.search(failure.log)
+        message = first["message"] if first else failure.log.strip()[-500:]
+        span = _span(kernel, int(place["line"]), int(place["column"])) if place else None
+        raise SetupError(
+            "XP6003",
+            f"the emulator could not compile {kernel.entry!r}: {message}",
+            span=span,
+            hint="it takes the dialect's device code, without inline assembly",
+        ) from None
+
+
+def _span(kernel: Kernel, line: int, column: int) -> Span:
+    lines = kernel.source.splitlines()
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    return Span(kernel.filename, line, max(1, min(column, len(text) + 1)), text=text)
