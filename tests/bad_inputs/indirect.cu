@@ -1,0 +1,3 @@
+__global__ void gather(const float *x, const int *index, float *y) {
+    y[threadIdx.x] = x[index[threadIdx.x]];
+}

@@ -1,0 +1,3 @@
+__global__ void scatter(const int *index, float *y) {
+    y[index[threadIdx.x] * 1000000] = 1.0f;
+}

@@ -1,0 +1,4 @@
+__global__ void copy(const float *x, float *y, int n) {
+    int i = threadIdx.x
+    y[i] = x[i];
+}
