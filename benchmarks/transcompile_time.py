@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
 
-    chosen = [path for path in sorted(EXAMPLES.glob("*.cu"))]
+    chosen = sorted(EXAMPLES.glob("*.cu"))
     unknown = set(options.examples) - {path.stem for path in chosen}
     if unknown:
         parser.error(f"no example named {', '.join(sorted(unknown))}")

@@ -302,3 +302,96 @@ def test_main_that_wants_arguments_falls_back_to_the_wrapper() -> None:
         facts(wrapped(COPIES) + main)
     assert "--arg n=..." in error.value.hint
     assert facts(wrapped(COPIES) + main, n=1000).grid == (8,)
+
+
+def test_structs_streams_and_events() -> None:
+    text = (
+        SCALE
+        + """
+    typedef struct { int width; int height; float *elements; } Matrix;
+    static void check(cudaError_t error) { if (error != cudaSuccess) exit(EXIT_FAILURE); }
+    void run(const Matrix a, Matrix b) {
+        Matrix da = a, db;
+        int count = a.width * a.height;
+        check(cudaMalloc(&da.elements, count * sizeof(float)));
+        check(cudaMemcpy(da.elements, a.elements, count * sizeof(float), cudaMemcpyHostToDevice));
+        db = da;
+        check(cudaMalloc(&db.elements, count * sizeof(float)));
+        cudaStream_t stream;
+        check(cudaStreamCreate(&stream));
+        cudaEvent_t start, stop;
+        cudaEventCreate(&start);
+        cudaEventRecord(start, stream);
+        for (int i = 0; i < 5; ++i)
+            scale<<<dim3((count + 255) / 256), 256, 0, stream>>>(da.elements, db.elements, count);
+        float ms = 0;
+        cudaEventElapsedTime(&ms, start, stop);
+        if (ms > 1000.0f) { printf("slow"); return; }
+        cudaMemcpyAsync(b.elements, db.elements, count * 4, cudaMemcpyDeviceToHost, stream);
+    }
+    int main() {
+        Matrix a, b;
+        a.width = 64; a.height = 480;
+        b = a;
+        a.elements = (float *)malloc(a.width * a.height * sizeof(float));
+        for (int i = 0; i < a.height; i++)
+            for (int j = 0; j < a.width; j++) a.elements[i * a.width + j] = rand() % 3;
+        run(a, b);
+    }
+    """
+    )
+    found = facts(text)
+    assert found.grid == (120,)
+    assert arguments(found) == {"x": (30720, "in"), "y": (30720, "out"), "n": 30720}
+
+
+def test_helpers_that_allocate() -> None:
+    text = (
+        SCALE
+        + """
+    const int shape[] = {4, 8, 128};
+    float host_x[4096], host_y[4096];
+    template <typename T> T *to_device(const T *from, size_t n) {
+        T *p;
+        cudaMalloc((void **)&p, n * sizeof(T));
+        if (from) cudaMemcpy(p, from, n * sizeof(T), cudaMemcpyHostToDevice);
+        return p;
+    }
+    int main() {
+        size_t n = 1;
+        for (int i = 0; i < 3; ++i) n *= shape[i];
+        float *buffers[2];
+        buffers[0] = to_device(host_x, n);
+        buffers[1] = to_device<float>(nullptr, n);
+        auto launch = [&](int threads) {
+            scale<<<(n + threads - 1) / threads, threads>>>(buffers[0], buffers[1], n);
+        };
+        launch(64);
+        cudaMemcpy(host_y, buffers[1], sizeof(host_y), cudaMemcpyDeviceToHost);
+    }
+    """
+    )
+    found = facts(text)
+    assert (found.grid, found.block) == ((64,), (64,))
+    assert arguments(found) == {"x": (4096, "in"), "y": (4096, "out"), "n": 4096}
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for (int i = 0; i < 1 << 20; ++i) g = g * 3 + i;",
+        "int &r = g; for (int i = 0; i < 1 << 20; ++i) r = r * 3 + i;",
+        "for (int i = 0; i < 1 << 20; ++i) { int &r = g; if (x[i] > 0) ++r; }",
+        "for (int i = 0; i < 1 << 20; ++i) bump(g);",
+        "for (int i = 0; i < 1 << 20; ++i) if (x[i] > 0) bump(g);",
+        "auto f = [&](int k) { g += k; }; for (int i = 0; i < 1 << 20; ++i) if (x[i] > 0) f(i);",
+        "int *p = &g; for (int i = 0; i < 1 << 20; ++i) if (x[i] > 0) *p = i;",
+        "struct S { int v; } s = {1}; for (int i = 0; i < 1 << 20; ++i) s.v += i; g = s.v;",
+        "int a[2] = {1, 2}; for (int i = 0; i < 1 << 20; ++i) a[i & 1] += i; g = a[0];",
+    ],
+)
+def test_what_a_given_up_loop_changes_is_unknown(loop: str) -> None:
+    text = "void bump(int &v) { v++; }\n" + wrapped(f"int g = 1; {loop}\nscale<<<g, 1>>>(x, y, n);")
+    with pytest.raises(ReadError) as error:
+        facts(text, n=1000)
+    assert error.value.code == "XP1013"
