@@ -35,6 +35,7 @@ class Axis:
     position: int
     extent: int
     kind: AxisKind
+    feeds: tuple[tirx.Var, ...]
     iterator: tirx.Var | None
 
 
@@ -94,9 +95,11 @@ def stages(sch: s_tir.Schedule) -> tuple[Stage, ...]:
 
 def _axis(position: int, loop: tirx.For, realize: s_tir.SBlockRealize) -> Axis:
     kinds: set[str] = set()
+    feeds: list[tirx.Var] = []
     exact: list[tirx.Var] = []
     for iterator, value in zip(realize.block.iter_vars, realize.iter_values, strict=True):
         if mentions(value, loop.loop_var):
+            feeds.append(iterator.var)
             data_parallel = iterator.iter_type == tirx.IterVar.DataPar
             reduction = iterator.iter_type == tirx.IterVar.CommReduce
             kinds.add("S" if data_parallel else "R" if reduction else "O")
@@ -106,9 +109,8 @@ def _axis(position: int, loop: tirx.For, realize: s_tir.SBlockRealize) -> Axis:
     kind: AxisKind = "S" if kinds == {"S"} else "R" if kinds == {"R"} else "O"
     if not kinds and extent_of(loop) == 1:
         kind = "S"
-    return Axis(
-        loop.loop_var, position, extent_of(loop), kind, exact[0] if len(exact) == 1 else None
-    )
+    iterator = exact[0] if len(exact) == 1 else None
+    return Axis(loop.loop_var, position, extent_of(loop), kind, tuple(feeds), iterator)
 
 
 def extent_of(ranged: tirx.For | tvm.ir.Range) -> int:
@@ -276,3 +278,12 @@ def plain_axis(stage: Stage, index: tvm.ir.Range) -> Axis | None:
         if axis.iterator is not None and index.min.same_as(axis.iterator):
             return axis
     return None
+
+
+def runs_along(program: Sequence[Stage], row: Sequence[Axis]) -> bool:
+    """Whether neighbouring rows are neighbours in memory, for what the longest stage reads."""
+    longest = max(range(len(program)), key=lambda index: program[index].size())
+    stage = program[longest]
+    regions = [r for r in stage.block.reads if len(r.region)] or list(stage.block.writes)
+    largest = max(regions, key=lambda region: len(region.region))
+    return plain_axis(stage, largest.region[-1]) is row[longest]

@@ -26,6 +26,7 @@ from .analysis import (
     coupled_buffers,
     is_parameter,
     plain_axis,
+    runs_along,
     shared_axes,
     stages,
 )
@@ -284,7 +285,7 @@ class TeamPerRow:
         rows = shared_axes(program)
         count = _count(rows)
         inner = max(stage.size() for stage in program) // count
-        across = bool(rows) and _runs_along(program, rows[-1])
+        across = bool(rows) and runs_along(program, rows[-1])
         if inner <= (32 if across and count >= 1 << 14 else 8):
             return Declined(f"a row of {inner} steps is too short for several threads")
         if not rows and len(program) > 1 and inner > 1 << 18:
@@ -373,15 +374,6 @@ def _lone_writers(program: Sequence[Stage]) -> set[str]:
         if len(stage.block.writes) == 1
         and sum(stage.block.writes[0].source.same_as(buffer) for buffer in written) == 1
     }
-
-
-def _runs_along(program: Sequence[Stage], row: Sequence[Axis]) -> bool:
-    """Whether neighbouring rows are neighbours in memory, for what the longest stage reads."""
-    longest = max(range(len(program)), key=lambda index: program[index].size())
-    stage = program[longest]
-    regions = [r for r in stage.block.reads if len(r.region)] or list(stage.block.writes)
-    largest = max(regions, key=lambda region: len(region.region))
-    return plain_axis(stage, largest.region[-1]) is row[longest]
 
 
 def _count(rows: Sequence[Sequence[Axis]]) -> int:

@@ -36,19 +36,24 @@ def inline_injective(sch: s_tir.Schedule) -> tuple[Stage, ...]:
     return stages(sch)
 
 
-def inline_around(sch: s_tir.Schedule) -> None:
+def inline_around(sch: s_tir.Schedule, keep: Sequence[SBlockRV] = ()) -> None:
     """Put every elementwise stage into its consumers, or else into the stage that feeds it.
 
     Unlike `inline_injective` this ignores cost: for work around one large stage, whose copies in
-    and out of fast memory it joins.
+    and out of fast memory it joins. The copies themselves stay: those in memory other than the
+    device's main one, those below loops that are bound, and the blocks to `keep`.
     """
+    names = {sch.get(block).name_hint for block in keep}
+
+    def is_around(stage: Stage) -> bool:
+        return stage.is_injective and stage.name not in names and not _is_bound(sch, stage)
+
     for stage in stages(sch):
-        writes_parameter = is_parameter(sch, stage.block.writes[0].source)
-        if stage.is_injective and not writes_parameter and not _is_bound(sch, stage):
+        if is_around(stage) and not is_parameter(sch, stage.block.writes[0].source):
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)
     for stage in stages(sch):
-        if stage.is_injective and not _is_bound(sch, stage):
+        if is_around(stage):
             with suppress(s_tir.ScheduleError):
                 sch.reverse_compute_inline(stage.rv)
 
@@ -78,14 +83,18 @@ def loops_of(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> list[Lo
 
 
 def one_loop(
-    sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
+    sch: s_tir.Schedule,
+    program: Sequence[Stage],
+    rows: Sequence[Sequence[Axis]],
+    chunk: int | None = None,
 ) -> LoopRV:
     """Run the whole program under one loop over the shared axes, and give that loop.
 
         for i, j: P          for r in range(|i| * |j|): P; Q
         for i, j, k: Q  ->       (Q keeps its loop over k)
 
-    Without shared axes the loop has a single iteration.
+    Without shared axes the loop has a single iteration. With `chunk` the last axis is cut into
+    pieces of that length: the loop runs over pieces, and within one each stage has its own loop.
     """
     outer: list[LoopRV] = []
     seen: list[tirx.Var] = []
@@ -94,11 +103,11 @@ def one_loop(
         if any(axis.var.same_as(var) for axis in stage.axes for var in seen):
             continue  # it stands under the loops of a stage that was handled before it
         seen += [axis.var for axis in axes or stage.axes[:1]]
-        outer.append(_outermost(sch, stage, axes))
+        outer.append(_outermost(sch, stage, axes, chunk))
     return outer[0] if len(outer) == 1 else sch.merge(*outer)
 
 
-def _outermost(sch: s_tir.Schedule, stage: Stage, axes: list[Axis]) -> LoopRV:
+def _outermost(sch: s_tir.Schedule, stage: Stage, axes: list[Axis], chunk: int | None) -> LoopRV:
     loops = sch.get_loops(stage.rv)
     if not axes:
         return sch.add_unit_loop(loops[0] if loops else stage.rv)
@@ -106,6 +115,8 @@ def _outermost(sch: s_tir.Schedule, stage: Stage, axes: list[Axis]) -> LoopRV:
     rest = [loop for place, loop in enumerate(loops) if place not in {a.position for a in axes}]
     if [axis.position for axis in axes] != list(range(len(axes))):
         sch.reorder(*chosen, *rest)
+    if chunk is not None:
+        chosen[-1], _ = sch.split(chosen[-1], [None, min(chunk, axes[-1].extent)])
     return sch.fuse(*chosen) if len(chosen) > 1 else chosen[0]
 
 

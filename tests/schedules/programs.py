@@ -1,4 +1,4 @@
-"""Raised programs for the schedule tests: what the raiser gives, and what each one means in numpy."""
+"""Raised programs for the schedule tests, and what each one means in numpy."""
 
 from __future__ import annotations
 
@@ -105,8 +105,9 @@ def layernorm(batch: int, rows: int, columns: int) -> Program:
     return Program(from_te(a, g, out), reference)
 
 
-def gemm(m: int, n: int, k: int, dtype: str = "float32", out: str = "float32") -> Program:
-    a, b = te.placeholder((m, k), dtype, "A"), te.placeholder((k, n), dtype, "B")
+def gemm(m: int, n: int, k: int, dtypes: str = "float32 float32 float32") -> Program:
+    left, right, out = dtypes.split()
+    a, b = te.placeholder((m, k), left, "A"), te.placeholder((k, n), right, "B")
     r = te.reduce_axis((0, k), "r")
     c = te.compute(
         (m, n), lambda i, j: te.sum(a[i, r].astype(out) * b[r, j].astype(out), axis=r), "C"
@@ -294,7 +295,11 @@ def two_outputs(n: int) -> Program:
 def concat() -> Program:
     text = """
 @T.prim_func(s_tir=True)
-def main(A: T.Buffer((37,), "float32"), B: T.Buffer((500,), "float32"), O: T.Buffer((537,), "float32")):
+def main(
+    A: T.Buffer((37,), "float32"),
+    B: T.Buffer((500,), "float32"),
+    O: T.Buffer((537,), "float32"),
+):
     for i in range(37):
         with T.sblock("first"):
             vi = T.axis.spatial(37, i)
@@ -384,8 +389,9 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "layernorm": lambda: layernorm(2, 8, 128),
     "gemm": lambda: gemm(128, 128, 128),
     "gemm_odd": lambda: gemm(67, 130, 51),
-    "gemm_f16": lambda: gemm(64, 96, 33, "float16", "float32"),
-    "gemm_int8": lambda: gemm(48, 80, 64, "int8", "int32"),
+    "gemm_f16": lambda: gemm(64, 96, 33, "float16 float16 float32"),
+    "gemm_int8": lambda: gemm(48, 80, 64, "int8 int8 int32"),
+    "gemm_vnni": lambda: gemm(67, 130, 51, "uint8 int8 int32"),
     "gemm_thin": lambda: gemm(3, 200, 40),
     "dense_relu": lambda: dense_relu(33, 70, 40),
     "batched_gemm": lambda: batched_gemm(3, 65, 40, 32),
