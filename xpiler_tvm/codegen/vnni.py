@@ -1,0 +1,164 @@
+"""CPUs with AVX-512 VNNI: LLVM's IR, its assembly and a shared library, all through TVM.
+
+LLVM ends the process on an instruction that a CPU does not have, so everything is compiled in a
+forked child; what comes back are bytes. The library is TVM's kind: `tvm.runtime.load_module` gives
+a module whose function takes the source kernel's parameters in their order.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.target import Target
+
+from xpiler_tvm.errors import EmitError
+from xpiler_tvm.kernel import Kernel
+
+from .c_family import entry_name
+
+FEATURES: dict[str, tuple[str, ...]] = {
+    "cascadelake": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
+    "icelake-server": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
+    "sapphirerapids": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_int8"),
+}
+"""The flags of /proc/cpuinfo that code for a CPU counts on, as far as it matters here."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel for a CPU.
+
+    Attributes
+    ----------
+    entry : the function's name in the library.
+    library : a shared library's bytes, for `load`.
+    llvm : LLVM IR, `assembly` what became of it.
+    missing : features that the code counts on and this machine lacks. It cannot run here unless
+        this is empty; the schedule without its instructions can (`s_tir` programs run anywhere).
+    """
+
+    entry: str
+    library: bytes
+    llvm: str
+    assembly: str
+    missing: tuple[str, ...] = ()
+
+    def load(self) -> tvm.runtime.Module:
+        """The loaded library. Raises `EmitError` XP4001 where this machine cannot run it."""
+        if self.missing:
+            raise EmitError(
+                "XP4001",
+                f"this machine has no {', '.join(self.missing)}, which the code counts on",
+                hint="copy the library to a machine that has, or emit for another mcpu",
+            )
+        with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+            path = Path(folder) / f"{self.entry}.so"
+            path.write_bytes(self.library)
+            return tvm.runtime.load_module(str(path))
+
+
+def cpu_target(mcpu: str = "cascadelake") -> Target:
+    """The TVM target for a CPU by LLVM's name for it."""
+    return Target({"kind": "llvm", "mcpu": mcpu})
+
+
+def compile_vnni(
+    scheduled_mod: tvm.IRModule, kernel: Kernel, mcpu: str = "cascadelake"
+) -> Compiled:
+    """Compile a scheduled module; the function is named after the kernel.
+
+    Raises `EmitError` XP4001 where LLVM or the linker fails, with what they said.
+    """
+    entry = entry_name(kernel)
+    func = unaligned(scheduled_mod["main"].without_attr("target"))
+    mod = tvm.IRModule({entry: func.with_attr("global_symbol", entry)})
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        library = Path(folder) / f"{entry}.so"
+        llvm, assembly = _compile_in_child(mod, cpu_target(mcpu), library)
+        return Compiled(entry, library.read_bytes(), llvm, assembly, missing_features(mcpu))
+
+
+def unaligned(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """The function for arrays at any address.
+
+    TVM takes parameters to lie at multiples of 64 bytes and loads vectors accordingly, without a
+    check: an array of numpy's, aligned to 16, ends the process. Loads that may be unaligned cost
+    nothing on these CPUs when the arrays happen to be aligned.
+    """
+    renewed = [
+        (
+            param,
+            tirx.decl_buffer(
+                param.shape,
+                param.dtype,
+                param.name,
+                data_alignment=max(1, tvm.DataType(str(param.dtype)).bits // 8),
+            ),
+        )
+        for param in func.params
+        if tirx.is_buffer_var(param)
+    ]
+
+    def new(var: tvm.ir.Var) -> tvm.ir.Var:
+        return next((fresh for old, fresh in renewed if old.same_as(var)), var)
+
+    body = tvm_ffi.structural_map(func.body, (tirx.Var, new))
+    return tirx.PrimFunc([new(param) for param in func.params], body, func.ret_type, func.attrs)
+
+
+def missing_features(mcpu: str) -> tuple[str, ...]:
+    """What code for `mcpu` counts on and this machine lacks."""
+    wanted = FEATURES.get(mcpu, ())
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return wanted or ("x86-64",)
+    try:
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return wanted
+    line = next((row for row in cpuinfo.splitlines() if row.startswith("flags")), "")
+    present = set(line.split())
+    return tuple(feature for feature in wanted if feature not in present)
+
+
+def _compile_in_child(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, str]:
+    """LLVM IR and assembly; the library is written to its path. A crash stays in the child."""
+    answer = library.with_suffix(".pickle")
+    messages = library.with_suffix(".txt")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with messages.open("wb") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+            answer.write_bytes(pickle.dumps(_compile(mod, target, library)))
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if not answer.exists():
+        said = messages.read_text(errors="replace").strip() if messages.exists() else ""
+        last = said.splitlines()[-1] if said else f"status {status}"
+        raise EmitError("XP4001", f"LLVM gave up on the kernel: {last}")
+    kind, *texts = pickle.loads(answer.read_bytes())
+    if kind == "error":
+        raise EmitError("XP4001", f"the kernel does not compile: {texts[0]}")
+    return texts[0], texts[1]
+
+
+def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, ...]:
+    try:
+        compiled = tvm.compile(mod, target=target)
+        texts = tuple(str(compiled.mod.inspect_source(form)) for form in ("ll", "s"))
+        compiled.export_library(str(library))
+    except Exception as error:  # of any kind: it goes back to the parent as text
+        return ("error", str(error).strip().splitlines()[-1] if str(error) else repr(error))
+    return ("done", *texts)
