@@ -4,6 +4,9 @@ Contents of arrays are not followed beyond single stores (a value read from one 
 loops that only fill or check arrays are given up after a few steps, with everything they assign
 unknown afterwards. What is recorded is each launch, each allocation on the device and each copy
 between the two memories.
+
+Integers are exact and wrap where a variable of a width takes them. Methods and constructors of
+classes are not followed: what they may change becomes unknown.
 """
 
 from __future__ import annotations
@@ -107,6 +110,8 @@ class Calls:
                     yield part.init
             elif isinstance(part, ir.Call) and isinstance(part.callee, ir.Name):
                 function = self.function(part.callee)
+                if function is None and _by_reference(part.callee.name):
+                    yield from part.args
                 for param, arg in zip(function.params if function else (), part.args, strict=False):
                     if isinstance(param.type, ir.Reference):
                         yield arg
@@ -505,8 +510,7 @@ class Run:
         if isinstance(node, ir.Construct):
             return self.construct(node.to, tuple(self.value(a) for a in node.args), node.span)
         if isinstance(node, ir.InitList):
-            items = [self.value(item) for item in node.items]
-            return items[0] if len(items) == 1 else {str(n): v for n, v in enumerate(items)}
+            return tuple(self.value(item) for item in node.items)
         if isinstance(node, ir.Lambda):
             return Closure(node, self.frame)
         if isinstance(node, ir.LaunchExpr):
@@ -608,18 +612,24 @@ class Run:
     def convert(self, value: Value, kind: ir.Type | None) -> Value:
         """`value` as a variable of that type holds it."""
         kind = self.resolved(kind)
+        if isinstance(value, tuple) and not isinstance(kind, ir.Struct):
+            value = value[0] if len(value) == 1 else 0 if not value else Unknown("a list")
         if isinstance(kind, ir.Arithmetic) and isinstance(value, (int, float)):
             return rounded(value, kind.dtype)
         if isinstance(kind, ir.Pointer) and isinstance(value, Address) and kind.to != ir.VOID:
             return dataclasses.replace(value, to=kind.to)
         if isinstance(kind, ir.Struct):
-            if kind.name == "dim3" and isinstance(value, int):
-                return {"x": value, "y": 1, "z": 1}
-            if isinstance(value, dict):  # a copy; members of `{a, b}` get their names
-                names = [name for name, _ in kind.fields]
-                if set(value) <= set(names):
-                    return dict(value)
-                return dict(zip(names, value.values(), strict=False))
+            if kind.name == "dim3" and isinstance(value, (int, float)):
+                return self.construct(kind, (value,), _NOWHERE)
+            if isinstance(value, tuple):
+                fields = zip(kind.fields, value, strict=False)
+                return {name: self.convert(item, inner) for (name, inner), item in fields}
+            if isinstance(value, dict):  # a copy
+                return {
+                    name: self.convert(value[name], inner)
+                    for name, inner in kind.fields
+                    if name in value
+                }
         return value
 
     def resolved(self, kind: ir.Type | None) -> ir.Type | None:
@@ -658,11 +668,12 @@ class Run:
                 if len(args) == 1 and isinstance(args[0], Memory):
                     return dataclasses.replace(args[0], items={})
                 return Memory("host", length=args[0] if args else 0)
-            if len(args) == 1 and isinstance(args[0], (dict, Address, Memory)):
-                return args[0]  # a copy, or a smart pointer
-            if kind.name == "dim3":
-                return dict(zip("xyz", (*args, 1, 1, 1)[: max(3, len(args))], strict=False))
-            return dict(zip((name for name, _ in kind.fields), args, strict=False))
+            if kind.name == "dim3" and not (args and isinstance(args[0], dict)):
+                parts = zip("xyz", (*args, 1, 1, 1)[:3], strict=True)
+                return {axis: self.convert(part, _UNSIGNED) for axis, part in parts}
+            if len(args) == 1 and isinstance(args[0], (dict, tuple, Address, Memory)):
+                return self.convert(args[0], kind)  # a copy, or a smart pointer
+            return {}  # what other constructors do is not followed
         if args:
             return self.convert(args[0], kind)
         return Unknown("a variable without a value", span)
@@ -681,6 +692,8 @@ class Run:
                 for param, arg in zip(function.params, node.args, strict=False)
             ]
             return self.call_function(function, places, node.template_args)
+        if _by_reference(node.callee.name):
+            return self._by_reference(node, node.callee.name)
         values = [self.value(arg) for arg in node.args]
         place = self.frame.get(node.callee.ident)
         if place is not None and isinstance(place.value, Closure):
@@ -761,7 +774,21 @@ class Run:
                 return int(base.length == 0)
         if isinstance(base, Address) and callee.field == "get":
             return base
+        if isinstance(base, dict):
+            base.clear()  # what methods do is not followed
         return base if isinstance(base, Unknown) else Unknown(f"{callee.field}()", node.span)
+
+    def _by_reference(self, node: ir.Call, name: str) -> Value:
+        places = [self.place(arg) for arg in node.args]
+        if name == "operator=" and len(places) == 2:
+            places[0].value = self.convert(places[1].value, places[0].type)
+            return places[0].value
+        if name == "swap" and len(places) == 2:
+            places[0].value, places[1].value = places[1].value, places[0].value
+            return None
+        for arg in node.args:
+            self._forget_target(arg, Unknown(f"what {name} stores", node.span))
+        return Unknown(f"the result of {name}", node.span)
 
     def _library(self, node: ir.Call, name: str, values: list[Value]) -> Value:
         """A function without a body in the file."""
@@ -876,11 +903,18 @@ _ACTIONS: dict[str, Callable[[Run, list[Value]], None]] = {
     "Memset": lambda run, values: run.fill(values),
     "MemsetAsync": lambda run, values: run.fill(values),
 }
+_UNSIGNED = ir.Arithmetic("uint32")
+_NOWHERE = Span("", 1, 1)
 _EXITS = ("exit", "abort", "_Exit", "quick_exit")
 _RESIZING = ("push_back", "emplace_back", "pop_back", "resize", "assign", "insert", "clear")
 
 
 # ---------------------------------------------------------------- helpers
+
+
+def _by_reference(name: str) -> bool:
+    """Whether a library function of that name may change the variables that it is given."""
+    return name == "swap" or (name.startswith("operator") and name != "operator<<")
 
 
 def _is_type(node: object) -> bool:

@@ -96,9 +96,10 @@ class Closure:
     frame: dict[int, Place]
 
 
-# `None` is no value (of `void` calls); a `dict` is the value of a struct.
+# A `dict` is the value of a struct, a `tuple` what stands in braces, `None` that of a `void` call.
 Value: TypeAlias = (
-    "int | float | str | Unknown | Address | Memory | Closure | dict[str, Value] | None"
+    "int | float | str | Unknown | Address | Memory | Closure | dict[str, Value]"
+    " | tuple[Value, ...] | None"
 )
 
 
