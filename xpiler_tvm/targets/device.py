@@ -1,0 +1,69 @@
+"""What must hold of every schedule for a device: one kernel, within the device's limits.
+
+Imports TVM; targets import this module when they are asked for their rules.
+"""
+
+from __future__ import annotations
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.target import Target
+
+from xpiler_tvm.codegen.lower import DeviceFunction, device_function
+from xpiler_tvm.errors import EmitError
+from xpiler_tvm.schedules.base import Declined
+
+from .base import Accept, Limits
+
+LOCAL_BYTES = 256 * 1024
+"""Of arrays that one thread keeps for itself. CUDA allows 512 KB, the stack included."""
+
+
+def one_kernel(target: Target, limits: Limits) -> Accept:
+    """The check of a GPU: the program lowers to one kernel, whose block and arrays fit."""
+
+    def check(mod: tvm.IRModule) -> Declined | None:
+        function = device_function(mod, target)
+        x, y, z = function.block
+        if x * y * z > limits.max_threads:
+            return Declined(f"a block of {x * y * z} threads is beyond {limits.max_threads}")
+        if any(extent > 65535 for extent in function.grid[1:]):
+            return Declined(f"a grid of {function.grid} is beyond 65535 blocks along y or z")
+        for scope, most in (("shared", limits.shared_bytes), ("local", LOCAL_BYTES)):
+            used = bytes_in(function, scope)
+            if used > most:
+                return Declined(f"{used} bytes of {scope} memory are beyond {most}")
+        return None
+
+    return reasons(check)
+
+
+def reasons(check: Accept) -> Accept:
+    """The check with what it raises turned into its answer."""
+
+    def accept(mod: tvm.IRModule) -> Declined | None:
+        try:
+            return check(mod)
+        except EmitError as error:
+            return Declined(error.message)
+        except (RuntimeError, ValueError, TypeError) as error:
+            # TVM says in many classes that it cannot lower a program; each is a reason to go on.
+            return Declined(str(error).strip().splitlines()[-1] if str(error) else repr(error))
+
+    return accept
+
+
+def bytes_in(function: DeviceFunction, scope: str) -> int:
+    """The bytes of all arrays of one scope that a device function declares."""
+    sizes: list[int] = []
+
+    def add(stmt: tirx.AllocBuffer) -> None:
+        if str(stmt.buffer.scope()).split(".")[0] == scope:
+            size = tvm.DataType(str(stmt.buffer.dtype)).bits // 8
+            for extent in stmt.buffer.shape:
+                size *= int(extent)
+            sizes.append(size)
+
+    tvm_ffi.structural_walk(function.body, [(tirx.AllocBuffer, add)])
+    return sum(sizes)

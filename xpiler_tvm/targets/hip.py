@@ -1,0 +1,43 @@
+"""HIP C++ for AMD GPUs of the CDNA family, whose waves have 64 lanes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .base import Emitted, Limits, TargetSpec
+
+if TYPE_CHECKING:
+    import tvm
+    from tvm.target import Target
+
+    from xpiler_tvm.kernel import Kernel
+    from xpiler_tvm.schedules.base import Rule
+
+    from .base import Accept
+
+LIMITS = Limits(max_threads=1024, warp=64, shared_bytes=64 * 1024)
+
+
+def _target() -> Target:
+    from xpiler_tvm.codegen.hip import hip_target
+
+    return hip_target()
+
+
+def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
+    from xpiler_tvm.schedules import gpu
+
+    from .device import one_kernel
+
+    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.shared_bytes)
+    return gpu.rules(limits), one_kernel(_target(), LIMITS)
+
+
+def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
+    from xpiler_tvm.codegen.hip import emit_hip
+
+    text, emitted = emit_hip(mod, kernel)
+    return Emitted(text, emitted, str(emitted.entry))
+
+
+HIP = TargetSpec("hip", ".hip", "HIP C++ for AMD GPUs", LIMITS, _target, _rules, _emit)

@@ -1,0 +1,41 @@
+"""CPUs with AVX-512 and VNNI, through LLVM: assembly to read, a library to call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .base import Emitted, Limits, TargetSpec
+
+if TYPE_CHECKING:
+    import tvm
+    from tvm.target import Target
+
+    from xpiler_tvm.kernel import Kernel
+    from xpiler_tvm.schedules.base import Rule
+
+    from .base import Accept
+
+MCPU = "cascadelake"
+
+
+def _target() -> Target:
+    from xpiler_tvm.codegen.vnni import cpu_target
+
+    return cpu_target(MCPU)
+
+
+def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
+    from xpiler_tvm.schedules import cpu
+
+    return cpu.rules(cpu.CpuLimits()), None
+
+
+def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
+    from xpiler_tvm.codegen.vnni import compile_vnni
+
+    compiled = compile_vnni(mod, kernel, MCPU)
+    libraries = {".so": compiled.library, ".ll": compiled.llvm.encode()}
+    return Emitted(compiled.assembly, None, compiled.entry, libraries)
+
+
+VNNI = TargetSpec("vnni", ".s", "CPUs with AVX-512 VNNI", Limits(), _target, _rules, _emit)
