@@ -439,7 +439,11 @@ class Run:
             return self.frame[node.ident]
         if isinstance(node, ir.Member):
             base = self.value(node.base)
-            return Field(base, node.field) if isinstance(base, dict) else Cell(self.value(node))
+            return (
+                Field(base, node.field, node.span)
+                if isinstance(base, dict)
+                else Cell(self.value(node))
+            )
         if isinstance(node, ir.Subscript):
             return self._at(self.value(node.base), self.value(node.index), node.span)
         if isinstance(node, ir.Unary) and node.op == "*":
@@ -500,7 +504,7 @@ class Run:
         if isinstance(node, ir.Member):
             base = self.value(node.base)
             if isinstance(base, dict):
-                return Field(base, node.field).value
+                return Field(base, node.field, node.span).value
             return base if isinstance(base, Unknown) else Unknown(f"{node.field!r}", node.span)
         if isinstance(node, ir.Cast):
             return self.convert(self.value(node.value), node.to)

@@ -49,11 +49,12 @@ class Field:
 
     record: dict[str, Value]
     name: str
+    span: Span
     type: ir.Type | None = None
 
     @property
     def value(self) -> Value:
-        return self.record.get(self.name, Unknown(f"the member {self.name!r}"))
+        return self.record.get(self.name, Unknown(f"the member {self.name!r}", self.span))
 
     @value.setter
     def value(self, value: Value) -> None:
