@@ -12,7 +12,8 @@ from .programs import Program
 
 def device_part(kernel: Kernel) -> str:
     """The emitted text without its launcher, which is the last function and needs the vendor."""
-    return kernel.source.partition(f'extern "C" hipError_t launch_{kernel.entry}')[0]
+    before, _, _ = kernel.source.partition(f"launch_{kernel.entry}(")
+    return before[: before.rfind("\n") + 1]
 
 
 def check_values(kernel: Kernel, program: Program, tolerance: float) -> None:

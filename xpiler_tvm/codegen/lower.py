@@ -106,9 +106,10 @@ def device_functions(mod: tvm.IRModule, target: Target) -> tuple[DeviceFunction,
     # A target that the schedule left on the function would win over ours.
     source = mod["main"].without_attr("target")
     func = pipeline(target)(tvm.IRModule({"main": source}))["main"]
+    body = merge_guards(func.body)
     views: list[tirx.Stmt] = []
     kernels: list[tirx.Stmt] = []
-    for stmt in _sequence(func.body):
+    for stmt in _sequence(body):
         if isinstance(stmt, tirx.DeclBuffer):
             views.append(stmt)
         elif isinstance(stmt, tirx.AllocBuffer):
@@ -139,6 +140,70 @@ def device_function(mod: tvm.IRModule, target: Target) -> DeviceFunction:
     return functions[0]
 
 
+def merge_guards(body: tirx.Stmt) -> tirx.Stmt:
+    """Lift guards out of loops that do not change them, and join neighbours with the same guard.
+
+        for k: if c: A           if c:
+        if c: B            ->        for k: A
+                                     B
+
+    Only guards that read no memory move: nothing can change them on the way.
+    """
+
+    def lift(loop: tirx.For) -> tirx.Stmt:
+        guard = loop.body
+        # The loop that runs in threads of its own must stay outside: it is the launch.
+        if loop.thread_binding is not None or not _is_fixed_guard(guard):
+            return loop
+        if any(var.same_as(loop.loop_var) for var in _collect(guard.condition, tvm.ir.Var)):
+            return loop
+        inner = tirx.For(
+            loop.loop_var,
+            loop.min,
+            loop.extent,
+            loop.kind,
+            guard.then_case,
+            None,
+            loop.annotations,
+            loop.step,
+        )
+        return tirx.IfThenElse(guard.condition, inner, None)
+
+    def join(seq: tirx.SeqStmt) -> tirx.Stmt:
+        parts: list[tirx.Stmt] = []
+        for part in seq.seq:
+            last = parts[-1] if parts else None
+            if (
+                _is_fixed_guard(part)
+                and _is_fixed_guard(last)
+                and tvm_ffi.structural_equal(part.condition, last.condition)
+            ):
+                both = tirx.SeqStmt([*_sequence(last.then_case), *_sequence(part.then_case)])
+                parts[-1] = tirx.IfThenElse(part.condition, both, None)
+            else:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else tirx.SeqStmt(parts)
+
+    return tvm_ffi.structural_map(body, [(tirx.For, lift), (tirx.SeqStmt, join)], order="post")
+
+
+def _is_fixed_guard(stmt: tirx.Stmt | None) -> bool:
+    return (
+        isinstance(stmt, tirx.IfThenElse)
+        and stmt.else_case is None
+        and not _collect(stmt.condition, tvm.ir.TensorLoad)
+        # A variable that is bound inside one branch must not be seen by the next.
+        and not any(isinstance(part, tirx.Bind) for part in _sequence(stmt.then_case))
+    )
+
+
+def _collect(node: tvm.ir.Expr | tirx.Stmt, kind: type) -> list:
+    """All nodes of one class. Callbacks of TVM's walks cannot raise: look first, act then."""
+    found: list = []
+    tvm_ffi.structural_walk(node, [(kind, found.append)], order="pre")
+    return found
+
+
 def _sequence(stmt: tirx.Stmt) -> list[tirx.Stmt]:
     if isinstance(stmt, tirx.SeqStmt):
         return [inner for part in stmt.seq for inner in _sequence(part)]
@@ -151,10 +216,9 @@ def _is_noop(stmt: tirx.Stmt) -> bool:
 
 def _axes(kernel: tirx.Stmt) -> dict[str, ThreadAxis]:
     axes: dict[str, ThreadAxis] = {}
-
-    def note(attr: tirx.AttrStmt) -> None:
+    for attr in _collect(kernel, tirx.AttrStmt):
         if attr.attr_key != "thread_extent":
-            return
+            continue
         tag, var = attr.node.thread_tag, attr.node.var
         if not isinstance(attr.value, tirx.IntImm):
             raise EmitError("XP4001", f"the launch extent of {tag}, {attr.value}, is no constant")
@@ -163,6 +227,4 @@ def _axes(kernel: tirx.Stmt) -> dict[str, ThreadAxis]:
         if known.extent != extent:
             raise EmitError("XP4001", f"{tag} has the extents {known.extent} and {extent}")
         axes[tag] = ThreadAxis(tag, extent, (*known.variables, var))
-
-    tvm_ffi.structural_walk(kernel, [(tirx.AttrStmt, note)], order="pre")
     return axes

@@ -1,0 +1,99 @@
+"""A complete BANG C file: NRAM arrays, the kernel, and a host function that launches it."""
+
+from __future__ import annotations
+
+import functools
+
+import tvm
+from tvm.target import Target
+
+from xpiler_tvm.codegen.c_family import INDENT, arguments, banner, entry_name, signature
+from xpiler_tvm.codegen.lower import DeviceFunction, device_function
+from xpiler_tvm.dialects.bang import ARCHS, DEFAULT_ARCH, KINDS, Arch, TaskKind
+from xpiler_tvm.errors import EmitError, ReadError
+from xpiler_tvm.kernel import Kernel, Launch
+
+from .memory import MOST_SLOTS, NramPlan
+from .printer import BANG, BangPrinter
+
+
+@functools.cache
+def bang_target() -> Target:
+    """TVM has no kind for MLUs; `ext_dev` is its kind for devices it does not know."""
+    return Target({"kind": "ext_dev", "keys": ["bang", "gpu"], "device": "bang"}, host="llvm")
+
+
+def emit_bang(
+    scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_ARCH
+) -> tuple[str, Kernel]:
+    """The text of a BANG C file, and the kernel in it.
+
+    Parameters
+    ----------
+    scheduled_mod : a module whose `main` has one loop bound to `blockIdx.x`: the tasks. Buffers
+        in scope `local.nram` become arrays in NRAM.
+    kernel : the resolved source kernel; the emitted one has the same parameters.
+    arch : a key of `dialects.bang.ARCHS`.
+
+    Raises
+    ------
+    ReadError XP1012 : there is no such architecture.
+    EmitError XP4001 : several kernels, or a construct without a form in BANG C.
+    EmitError XP4002 : the buffers do not fit into NRAM.
+    """
+    if arch not in ARCHS:
+        raise ReadError("XP1012", f"no MLU is called {arch!r}", hint=f"one of {', '.join(ARCHS)}")
+    function = device_function(scheduled_mod, bang_target())
+    tasks, kind = function.grid[0], _kind(function.grid[0])
+    body, helpers, plan = _print(function, kernel, ARCHS[arch])
+    name = entry_name(kernel)
+    launch = Launch(tasks=(tasks, 1, 1), kind=kind.name)
+    parts = [
+        banner(kernel, f"BANG C for {arch}", f"{tasks} tasks, {kind.name}"),
+        "#include <bang.h>\n",
+        "".join(f"{line}\n" for line in plan.declarations()),
+        *helpers,
+        _kernel_text(name, kernel, kind, body),
+        _launcher_text(name, kernel, launch, kind),
+    ]
+    text = "\n".join(part for part in parts if part)
+    return text, Kernel(text, "bang", name, kernel.params, launch, filename=f"{name}.mlu")
+
+
+def _print(
+    function: DeviceFunction, kernel: Kernel, arch: Arch
+) -> tuple[list[str], list[str], NramPlan]:
+    """The kernel's body. Printed twice: how long a slot can be depends on how many there are."""
+    plan = NramPlan(arch, slot_bytes=arch.nram_usable // MOST_SLOTS)
+    for _ in range(3):
+        printer = BangPrinter(function, kernel, plan)
+        body = printer.body()
+        slot = plan.best_slot()
+        if slot == plan.slot_bytes or not plan.slots:
+            return body, list(printer.helpers.values()), plan
+        plan = NramPlan(arch, slot_bytes=slot)
+    raise EmitError("XP4002", "the length of vectors in NRAM does not settle")
+
+
+def _kind(tasks: int) -> TaskKind:
+    """Whole clusters where the number of tasks allows it."""
+    return KINDS["union1" if tasks % KINDS["union1"].multiple == 0 else "block"]
+
+
+def _kernel_text(name: str, kernel: Kernel, kind: TaskKind, body: list[str]) -> str:
+    guard = [f"{INDENT}if (__is_mpu()) return;"] if kind.runs_on_mpu else []
+    head = f"__mlu_global__ void {name}({signature(kernel, BANG)}) {{"
+    return "\n".join([head, *guard, *body, "}", ""])
+
+
+def _launcher_text(name: str, kernel: Kernel, launch: Launch, kind: TaskKind) -> str:
+    x, y, z = launch.tasks
+    return "\n".join(
+        [
+            f'extern "C" void launch_{name}({signature(kernel, BANG)}, cnrtQueue_t queue) {{',
+            f"{INDENT}cnrtDim3_t dim = {{{x}, {y}, {z}}};",
+            f"{INDENT}{name}<<<dim, {kind.function_type}, queue>>>({arguments(kernel)});",
+            "}",
+            "",
+        ]
+    )

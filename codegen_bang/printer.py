@@ -1,0 +1,311 @@
+"""Prints device TIR as BANG C: scalar code like every C, innermost loops as vector instructions.
+
+A loop around one store becomes, piece by piece of at most a slot's length,
+
+    for i in range(n):                      __memcpy(v0, x + i, count * 4, GDRAM2NRAM);
+        y[i] = exp(x[i])          ->        __bang_mul_scalar(v1, v0, 1.442695f, count);
+                                            ...
+                                            __memcpy(y + i, v0, count * 4, NRAM2GDRAM);
+
+A loop without a vector form stays a scalar loop over the memory it names, which is always right
+and, outside NRAM, always slow.
+"""
+
+from __future__ import annotations
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import Expr
+
+from xpiler_tvm.codegen.c_family import (
+    C_TYPES,
+    SUM,
+    CDialect,
+    CPrinter,
+    buffer_size,
+    dtype_of,
+    identifier,
+)
+from xpiler_tvm.codegen.lower import DeviceFunction
+from xpiler_tvm.kernel import Kernel
+
+from .loops import (
+    Range,
+    condition_of,
+    conjuncts,
+    earlier,
+    guarded_store,
+    later,
+    loads,
+    sides_of,
+    substitute,
+)
+from .memory import ITEM_BYTES, NramPlan
+from .selection import LANES, REDUCTIONS, Selection
+from .vectors import NoVectorForm, Vector
+
+BANG = CDialect(
+    name="BANG C",
+    types={**C_TYPES, "float16": "half", "bfloat16": "bfloat16_t"},
+    indices={"blockIdx.x": "taskId"},
+    index_names={"blockIdx.x": "task"},
+    # Tasks share nothing, so what a schedule calls shared is a core's own.
+    scopes={"local": ""},
+    barriers={"shared": "", "shared.dyn": "", "warp": ""},
+    helper="static __mlu_func__",
+    unroll="",
+    reserved=frozenset(
+        {"taskId", "taskDim", "coreId", "coreDim", "clusterId", "clusterDim", "queue", "dim"}
+    ),
+)
+
+SHORTEST = 8
+"""Loops with fewer iterations stay scalar: starting a copy costs more than they do."""
+
+_FOLD = """\
+// {name} folds the n values of v into total: {lanes} lanes by one pool, then lane by lane.
+{q} float {name}(float total, float* v, int n) {{
+  const int rows = n / {lanes};
+  if (rows > 0) {{
+    {pool}({array}, v, {lanes}, 1, rows, 1, rows, 1, 1);
+    for (int i = 0; i < {lanes}; ++i) {{
+      total = {from_lane};
+    }}
+  }}
+  for (int i = rows * {lanes}; i < n; ++i) {{
+    total = {from_tail};
+  }}
+  return total;
+}}
+"""
+_LANES_ARRAY = "vector_lanes"
+
+
+class BangPrinter(CPrinter):
+    """Prints one kernel. `plan` collects what it keeps in NRAM and says how long a slot is."""
+
+    def __init__(self, function: DeviceFunction, kernel: Kernel, plan: NramPlan) -> None:
+        super().__init__(BANG, function, kernel)
+        self.plan = plan
+        self.taken |= {*plan.slot_names(), _LANES_ARRAY}
+
+    # --- memory -----------------------------------------------------------------------------
+
+    def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
+        buffer, size = node.buffer, buffer_size(node.buffer)
+        if not self.in_nram(buffer):
+            super().stmt_AllocBuffer(node)
+            return
+        if size is None:
+            self.refuse(node, f"the extent of {buffer.name!r} is no constant")
+        # Arrays in NRAM are declared at file scope: their names end with the file, not the block.
+        short = identifier(buffer.name).replace("_local_nram", "_nram")
+        name = identifier(short, self.taken | set(self.plan.arrays))
+        self.taken.add(name)
+        self.names[buffer] = name
+        dtype = str(buffer.dtype)
+        self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype])
+
+    def in_nram(self, buffer: tirx.Buffer) -> bool:
+        return bool(buffer.scope().endswith(".nram"))
+
+    def in_gdram(self, buffer: tirx.Buffer) -> bool:
+        return bool(buffer.scope() in ("global", ""))
+
+    # --- loops ------------------------------------------------------------------------------
+
+    def stmt_For(self, node: tirx.For) -> None:
+        found = guarded_store(node, self.analyzer)
+        if found is None or not self.independent(*found):
+            super().stmt_For(node)
+        else:
+            self.store_over(*found)
+
+    def independent(self, span: Range, store: tirx.BufferStore) -> bool:
+        """Whether the loop's guards do not change while it runs."""
+        written = self.name(store.buffer)
+        read = {self.name(load.source) for each in span.conditions for load in loads(each)}
+        return written not in read
+
+    def store_over(self, span: Range, store: tirx.BufferStore) -> None:
+        """Code for `store` at every value of `span`: parts of the range, vector or scalar."""
+        if span.conditions:
+            condition = tirx.all(*span.conditions)
+            with self.braces(f"if ({self.expr(condition).code})"), self.assuming(condition):
+                self.store_over(Range(span.var, span.low, span.high), store)
+            return
+        if self.analyzer.can_prove(span.high <= span.low):
+            return
+        choice = self.splittable(store, span)
+        if choice is None:
+            self.leaf(span, store)
+        else:
+            self.split(span, store, choice)
+
+    def splittable(self, store: tirx.BufferStore, span: Range) -> Expr | None:
+        """A conditional whose condition holds in an interval of the loop variable, if any."""
+        choices: list[Expr] = []
+
+        def note(node: Expr) -> None:
+            condition = condition_of(node)
+            if condition is not None and not loads(condition):
+                choices.append(node)
+
+        tvm_ffi.structural_walk(store.value, [(tvm.ir.Call, note), (tirx.Select, note)])
+        for node in choices:
+            if span.within(conjuncts(condition_of(node)), self.analyzer) is not None:
+                return node
+        return None
+
+    def split(self, span: Range, store: tirx.BufferStore, choice: Expr) -> None:
+        """One loop for each part of the range in which the conditional `choice` is decided.
+
+        for j in range(w):                              if i > 0: [0, 1) no, [1, w) yes
+            y[j] = x[j-1] if i > 0 and j > 0 else 0  ->  else:     [0, w) no
+        """
+        yes, no = (_decided(store, choice, side) for side in sides_of(choice))
+        inner = Range(span.var, span.low, span.high).within(
+            conjuncts(condition_of(choice)), self.analyzer
+        )
+        assert inner is not None  # `splittable` has asked the same
+        if not inner.conditions:
+            self.three_parts(span, inner, yes, no)
+            return
+        condition = tirx.all(*inner.conditions)
+        with (
+            self.braces(f"if ({self.expr(condition).code})", "} else {"),
+            self.assuming(condition),
+        ):
+            self.three_parts(span, inner, yes, no)
+        self.depth += 1
+        with self.assuming(tirx.Not(condition)):
+            self.store_over(span, no)
+        self.depth -= 1
+        self.line("}")
+
+    def three_parts(
+        self, span: Range, inner: Range, yes: tirx.BufferStore, no: tirx.BufferStore
+    ) -> None:
+        """`no` before `inner`, `yes` inside, `no` behind it; `inner` may reach beyond `span`."""
+        low = later(earlier(inner.low, span.high, self.analyzer), span.low, self.analyzer)
+        high = later(earlier(inner.high, span.high, self.analyzer), low, self.analyzer)
+        self.store_over(Range(span.var, span.low, low), no)
+        self.store_over(Range(span.var, low, high), yes)
+        self.store_over(Range(span.var, high, span.high), no)
+
+    def leaf(self, span: Range, store: tirx.BufferStore) -> None:
+        """A vector loop if there is one, else a scalar loop."""
+        length = self.analyzer.simplify(span.high - span.low)
+        fixed = int(length) if isinstance(length, tirx.IntImm) else None
+        if fixed is None or fixed >= SHORTEST:
+            lines, taken, helpers = len(self.lines), set(self.taken), dict(self.helpers)
+            depth, memory = self.depth, self.plan.snapshot()
+            try:
+                self.vector_loop(span, store, fixed)
+                return
+            except NoVectorForm:
+                # Nothing of a failed attempt may stay, neither text nor memory.
+                del self.lines[lines:]
+                self.taken, self.helpers, self.depth = taken, helpers, depth
+                self.plan.restore(memory)
+        if fixed == 1:
+            self.stmt(_at(store, span.var, span.low, self.analyzer))
+            return
+        loop = tirx.For(span.var, span.low, length, tirx.ForKind.SERIAL, store)
+        super().stmt_For(loop)
+
+    def vector_loop(self, span: Range, store: tirx.BufferStore, fixed: int | None) -> None:
+        """Vector code, in pieces that fit into the slots. Raises `NoVectorForm`.
+
+        `fixed` is the number of iterations where it is a constant.
+        """
+        dtypes = {str(store.buffer.dtype), *(dtype_of(load) for load in loads(store.value))}
+        width = max(ITEM_BYTES[dtype] for dtype in dtypes)
+        most = self.plan.slot_bytes // width
+        bound = fixed if fixed is not None else self.upper_bound(span.high - span.low)
+        self.plan.need(None if bound is None else bound * width)
+        if fixed is not None and fixed <= most:
+            self.instructions(span, store, str(fixed), span.low)
+            return
+        count = self.reserve("count")
+        if bound is not None and bound <= most:
+            # One piece, of a length that is known at run time only, and may be nothing.
+            length = self.analyzer.simplify(span.high - span.low)
+            self.line(f"const int {count} = {self.expr(length).code};")
+            with self.braces(f"if ({count} > 0)"):
+                self.instructions(span, store, count, span.low)
+            return
+        self.analyzer.bind(span.var, tvm.ir.Range(span.low, span.high), allow_override=True)
+        var, ctype = self.declare(span.var), self.dialect.type(dtype_of(span.var))
+        low, end = self.expr(span.low).code, self.expr(span.high).within(SUM)
+        with self.braces(f"for ({ctype} {var} = {low}; {var} < {end}; {var} += {most})"):
+            rest = f"{end} - {var}"
+            self.line(f"const int {count} = {rest} < {most} ? {rest} : {most};")
+            self.instructions(span, store, count, None)
+        self.taken -= {var, count}
+
+    def upper_bound(self, value: Expr) -> int | None:
+        high = self.analyzer.const_int_bound(value).max_value
+        return int(high) if high < 2**31 else None
+
+    def reserve(self, wanted: str) -> str:
+        """A name for a local variable that is no TIR variable."""
+        name = identifier(wanted, self.taken)
+        self.taken.add(name)
+        return name
+
+    def instructions(
+        self, span: Range, store: tirx.BufferStore, count: str, start: Expr | None
+    ) -> None:
+        """`count` iterations from `start`, or from the printed loop variable where it is `None`."""
+        code = Selection(self, span, store, count, start).run()
+        slots, used = code.allocate()
+        self.plan.use_slots(used)
+
+        def name(vector: Vector) -> str:
+            if vector.place is not None:
+                return vector.place
+            slot = self.plan.slot_name(slots[vector])
+            cast = f"({self.dialect.type(vector.dtype)}*)"
+            return slot if vector.dtype == "float32" else cast + slot
+
+        for instruction in code.instructions:
+            for line in instruction.text(name):
+                self.line(line)
+
+    def fold_helper(self, kind: type) -> str:
+        """The name of the function that folds a vector into a float."""
+        short, pool, step = REDUCTIONS[kind]
+        name = f"vector_{short}"
+        self.plan.add(_LANES_ARRAY, "float", LANES, ITEM_BYTES["float32"])
+        self.helpers[name] = _FOLD.format(
+            name=name,
+            q=self.dialect.helper,
+            pool=pool,
+            array=_LANES_ARRAY,
+            lanes=LANES,
+            from_lane=step.format(f"{_LANES_ARRAY}[i]"),
+            from_tail=step.format("v[i]"),
+        )
+        return name
+
+
+def _at(
+    store: tirx.BufferStore, var: tvm.ir.Var, value: Expr, analyzer: tvm.sym.Analyzer
+) -> tirx.BufferStore:
+    """The store of one iteration."""
+    indices = [analyzer.simplify(substitute(index, var, value)) for index in store.indices]
+    return tirx.BufferStore(
+        store.buffer, analyzer.simplify(substitute(store.value, var, value)), indices
+    )
+
+
+def _decided(store: tirx.BufferStore, choice: Expr, side: Expr) -> tirx.BufferStore:
+    """The store with one conditional decided, wherever the same one occurs."""
+    value = tvm_ffi.structural_map(
+        store.value,
+        (type(choice), lambda node: side if tvm_ffi.structural_equal(node, choice) else node),
+        order="post",
+    )
+    return tirx.BufferStore(store.buffer, value, store.indices)

@@ -1,0 +1,140 @@
+"""Straight-line vector code over NRAM: instructions on virtual vectors, then slots for them.
+
+`VectorCode` is filled by instruction selection. A `Vector` is either *placed* (a part of a buffer
+in NRAM) or *temporary*; `allocate` gives temporaries slots, reusing one as soon as its last
+reader is done. All vectors of one `VectorCode` have the same number of elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from xpiler_tvm.codegen.c_family import PRIMARY
+from xpiler_tvm.dialects.bang import ELEMENTWISE, Elementwise
+
+
+class NoVectorForm(Exception):
+    """There is no instruction for it: the loop stays scalar. Never leaves this package."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """`n` elements of `dtype` in NRAM. `place` is the C pointer of a placed vector."""
+
+    dtype: str
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One value, the same for all elements, as a C expression of the vectors' type."""
+
+    code: str
+    strength: int = PRIMARY
+
+
+Value = Vector | Scalar
+Names = Callable[[Vector], str]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """`text(names)` gives its lines, where `names` gives the C pointer of each vector.
+
+    `in_place` says whether `target` may share its memory with a source that ends here.
+    """
+
+    target: Vector | None
+    sources: tuple[Vector, ...]
+    text: Callable[[Names], list[str]]
+    in_place: bool = True
+
+
+def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwise]]:
+    """Instructions by what they mean, on which operands and for which type; the first is used."""
+    table: dict[tuple[str, tuple[str, ...], str], list[Elementwise]] = {}
+    for row in ELEMENTWISE:
+        if row.accurate and not row.scratch and not row.selector and "cycle" not in row.operands:
+            for dtype in row.dtypes:
+                table.setdefault((row.meaning, row.operands, dtype), []).append(row)
+    return table
+
+
+_TABLE = _selection_table()
+
+
+@dataclass
+class VectorCode:
+    """A sequence of instructions on vectors of `count` elements (a C expression)."""
+
+    arch: str
+    count: str
+    instructions: list[Instruction] = field(default_factory=list)
+
+    def add(
+        self,
+        target: Vector | None,
+        sources: Sequence[Vector],
+        text: Callable[[Names], list[str]],
+        *,
+        in_place: bool = True,
+    ) -> None:
+        self.instructions.append(Instruction(target, tuple(sources), text, in_place))
+
+    def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:
+        """The instruction for a meaning on such operands, if the architecture has one."""
+        kinds = tuple("vector" if isinstance(each, Vector) else "scalar" for each in operands)
+        rows = _TABLE.get((meaning, kinds, dtype), [])
+        return next((row for row in rows if row.on(self.arch)), None)
+
+    def has(self, meaning: str, dtype: str, *operands: Value) -> bool:
+        return self.row(meaning, dtype, *operands) is not None
+
+    def apply(self, meaning: str, dtype: str, *operands: Value) -> Vector:
+        """The instruction that computes `meaning` of `a`, `b`, … on each element.
+
+        Raises `NoVectorForm` where the architecture has none that is accurate.
+        """
+        row = self.row(meaning, dtype, *operands)
+        if row is None:
+            raise NoVectorForm(f"{meaning} for {dtype}")
+        name, result = row.name, Vector(dtype)
+
+        def text(names: Names) -> list[str]:
+            args = [each.code if isinstance(each, Scalar) else names(each) for each in operands]
+            return [f"{name}({', '.join([names(result), *args, self.count])});"]
+
+        sources = [each for each in operands if isinstance(each, Vector)]
+        self.add(result, sources, text, in_place=row.in_place)
+        return result
+
+    def allocate(self) -> tuple[dict[Vector, int], int]:
+        """A slot for each temporary, and how many slots there are."""
+        last_use: dict[Vector, int] = {}
+        for place, instruction in enumerate(self.instructions):
+            for vector in (*instruction.sources, instruction.target):
+                if vector is not None:
+                    last_use[vector] = place
+        slots: dict[Vector, int] = {}
+        free: list[int] = []
+        used = 0
+        for place, instruction in enumerate(self.instructions):
+            ending = {
+                source
+                for source in instruction.sources
+                if source in slots and last_use[source] == place
+            }
+            if instruction.in_place:
+                free += sorted(slots[source] for source in ending)
+            target = instruction.target
+            if target is not None and target.place is None and target not in slots:
+                if not free:
+                    free.append(used)
+                    used += 1
+                slots[target] = free.pop(free.index(min(free)))
+            if not instruction.in_place:
+                free += sorted(slots[source] for source in ending)
+            if target in slots and last_use[target] == place:
+                free.append(slots[target])
+        return slots, used

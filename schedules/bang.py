@@ -1,0 +1,382 @@
+"""Schedules for MLUs: tasks over the outer loops, vectors along memory, intermediates in NRAM.
+
+| rule | program | who computes what |
+|---|---|---|
+| `bang.flat` | elementwise, every array indexed alike | a task a contiguous piece |
+| `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
+| `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
+
+A task is `blockIdx.x`. How long vectors are is left to the emitter, which knows how many it needs:
+an innermost loop may be of any length. Rules only bring the axis that runs along memory inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tvm
+import tvm_ffi
+from tvm import s_tir, tirx
+from tvm.s_tir.schedule import LoopRV
+
+from xpiler_tvm.dialects.bang import ALIGN, ARCHS, DEFAULT_ARCH, Arch
+
+from .analysis import (
+    Axis,
+    Stage,
+    collect,
+    coupled_buffers,
+    is_parameter,
+    mentions,
+    plain_axis,
+    shared_axes,
+    stages,
+)
+from .base import Declined, Rule, fresh
+from .matmul import find_contraction, normalize
+from .steps import accumulate_in, fused, inline_around, inline_injective, one_loop
+
+NRAM = "local.nram"
+"""Scope of arrays in a core's vector memory."""
+
+CHUNK = 4096
+"""Elements of a piece where the last shared axis is the one that runs along memory."""
+
+SMALLEST_PIECE = 1024
+"""Elements below which dividing work among more tasks costs more than it brings."""
+
+
+def rules(arch: Arch = ARCHS[DEFAULT_ARCH]) -> tuple[Rule, ...]:
+    """The rules in the order in which they are tried."""
+    return (Flat(arch), Matmul(arch), Rows(arch))
+
+
+def _tasks(pieces: int, arch: Arch) -> int:
+    """How many tasks share equal pieces of work: at most one a core, none of them idle."""
+    each = -(-pieces // min(pieces, arch.cores))
+    return -(-pieces // each)
+
+
+def _bytes(buffer: tirx.Buffer) -> int:
+    """The size of an array of constant extents."""
+    return math.prod(int(extent) for extent in buffer.shape) * (
+        tvm.DataType(str(buffer.dtype)).bits // 8 or 1
+    )
+
+
+# -- Elementwise ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Elementwise stages whose arrays are all indexed alike: one long vector, cut among tasks.
+
+    for i, j: O[i, j] = f(A[i, j])   ->   for t in blockIdx.x: for k: O[t * piece + k] = f(...)
+    """
+
+    arch: Arch
+    name: str = "bang.flat"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        program = inline_injective(sch)
+        if not all(stage.is_injective and self._is_flat(stage) for stage in program):
+            return Declined("an array is not indexed as the result is")
+        if coupled_buffers(program):
+            return Declined("one stage needs what another writes")
+        size = max(stage.size() for stage in program)
+        piece = max(SMALLEST_PIECE, -(-size // self.arch.cores))
+        piece = -(-piece // ALIGN) * ALIGN
+        tasks = _tasks(-(-size // piece), self.arch)
+        outer = []
+        for stage in program:
+            loop = fused(sch, stage.rv, sch.get_loops(stage.rv))
+            outer.append(sch.split(loop, [tasks, piece])[0])
+        sch.bind(sch.merge(*outer) if len(outer) > 1 else outer[0], "blockIdx.x")
+        return sch
+
+    def _is_flat(self, stage: Stage) -> bool:
+        store = stage.block.body
+        if len(stage.axes) == 1:
+            return True
+        written = [plain_axis(stage, index) for index in stage.block.writes[0].region]
+        if written != list(stage.axes):
+            return False
+        iterators = [iterator.var for iterator in stage.block.iter_vars]
+        return all(
+            _same(load, store)
+            or not any(mentions(index, var) for index in load.indices for var in iterators)
+            for load in collect(store.value, tvm.ir.TensorLoad)
+        )
+
+
+def _same(load: tvm.ir.TensorLoad, store: tirx.BufferStore) -> bool:
+    """Whether a load is of the same element of an array of the same shape."""
+    return bool(
+        tvm_ffi.structural_equal(list(load.indices), list(store.indices))
+        and tvm_ffi.structural_equal(list(load.source.shape), list(store.buffer.shape))
+    )
+
+
+# -- Matrix products ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Matmul:
+    """One sum of products: a tile of the result stays in NRAM while rows of B are added to it.
+
+    for k: for i: C[i, :] += A[i, k] * B[k, :]      vectors along j, A[i, k] a scalar
+
+    This is the vector unit's work, in float32 throughout. The matrix unit would be faster by an
+    order of magnitude, but it rounds float32 operands on some chips.
+    """
+
+    arch: Arch
+    rows: int = 16
+    columns: int = 512
+    depth: int = 64
+    name: str = "bang.matmul"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        found = find_contraction(sch)
+        if isinstance(found, Declined):
+            return found
+        batch, rows, columns, depth = found.extents()
+        if columns < 8 or rows < 2:
+            return Declined(f"{rows} x {columns} is too thin for tiles")
+        tile_j, tile_k = _even(columns, self.columns), _even(depth, self.depth)
+        bands = batch * -(-columns // tile_j)
+        tile_i = _even(rows, max(1, min(self.rows, rows * bands // self.arch.cores)))
+
+        # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
+        main = normalize(sch, found)
+        sch.pad_einsum(main, [1, tile_i, tile_j, tile_k])
+
+        # Step 2. Tiles to tasks; in a tile, rows of the result under steps of k.
+        b, i, j, k = sch.get_loops(main)
+        block_i, own_i = sch.split(i, [None, tile_i])
+        block_j, own_j = sch.split(j, [None, tile_j])
+        steps, own_k = sch.split(k, [None, tile_k])
+        sch.reorder(b, block_i, block_j, steps, own_k, own_i, own_j)
+        tiles = sch.fuse(b, block_i, block_j)
+        count = bands * -(-rows // tile_i)
+        task, tile = sch.split(tiles, [_tasks(count, self.arch), None])
+        sch.bind(task, "blockIdx.x")
+
+        # Step 3. Sum in NRAM; operands in NRAM, a step of k at a time.
+        accumulate_in(sch, main, tile, NRAM)
+        for operand in (0, 1):
+            staged = sch.cache_read(main, operand, NRAM)
+            sch.compute_at(staged, steps, preserve_unit_loops=True)
+        sch.decompose_reduction(main, steps)
+        inline_around(sch)
+        return sch
+
+
+def _even(extent: int, most: int) -> int:
+    """The tile, up to `most`, that divides `extent` into the fewest tiles of nearly equal size."""
+    return -(-extent // -(-extent // most))
+
+
+# -- Rows -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Each task computes some rows, one after the other; within a row, vectors along memory.
+
+    for i: for k: M[i] max= A[i, k]        for i in my rows: A_nram = A[i, :]
+    for i: for j: O[i, j] = g(A, M)   ->       for k: M max= A_nram[k]
+                                               for j: O[i, j] = g(A_nram[j], M)
+
+    What stages hand to each other stays in NRAM, and so does what several of them read. Where
+    memory runs along the shared axes (a column sum, a pooling over channels last), the last of
+    them is cut into pieces that are computed as vectors. A program of one block with an opaque body
+    keeps that body: its spatial axes become tasks. One without shared axes is one task.
+    """
+
+    arch: Arch
+    name: str = "bang.rows"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        program = inline_injective(sch)
+        rows, across = self._rows(sch, program)
+        if self._held(sch, program, rows, across) > self.arch.nram_usable // 2:
+            inline_around(sch)
+            program = stages(sch)
+            rows, across = self._rows(sch, program)
+        held = self._held(sch, program, rows, across)
+        if held > self.arch.nram_usable // 2:
+            return Declined(f"a row of intermediates takes {held} bytes of NRAM")
+        plain = _is_plain(program)
+        points = _count(rows[:-1] if across else rows)
+
+        chunk = min(CHUNK, rows[-1][0].extent) if across else None
+        shared = self._read_often(sch, program, rows) if plain else []
+
+        # Step 1. All stages under one loop over the rows; some rows a task.
+        row = one_loop(sch, program, rows, chunk)
+        count = (
+            _count(rows) if chunk is None else _count(rows[:-1]) * -(-rows[-1][0].extent // chunk)
+        )
+        task, row = sch.split(row, [_tasks(count, self.arch), None])
+        sch.bind(task, "blockIdx.x")
+
+        # Step 2. Memory: intermediates, and operands that are read more than once.
+        for stage in stages(sch):
+            for place, region in enumerate(stage.block.writes):
+                if not is_parameter(sch, region.source) and region.source.scope() == "global":
+                    alone = math.prod(map(int, region.source.shape)) == points
+                    sch.set_scope(stage.rv, place, "local" if alone and not across else NRAM)
+        for buffer, every_row in shared:
+            self._stage_in(sch, buffer, row if every_row else task)
+
+        # Step 3. Within each stage, the axis that runs along memory innermost.
+        for name in [stage.name for stage in stages(sch)]:
+            stage = next(each for each in stages(sch) if each.name == name)
+            if not stage.is_opaque and not any(axis.kind == "O" for axis in stage.axes[2:]):
+                self._arrange(sch, stage)
+        return sch
+
+    def _rows(
+        self, sch: s_tir.Schedule, program: Sequence[Stage]
+    ) -> tuple[list[tuple[Axis, ...]], bool]:
+        """The shared axes, and whether memory runs along the last of them."""
+        rows = list(shared_axes(program))
+        if not rows or not _is_plain(program):
+            return rows, False
+        longest = max(range(len(program)), key=lambda index: program[index].size())
+        vector = _vector_axis(sch, program[longest], program[longest].axes)
+        along = [row for row in rows if row[longest] is vector]
+        return [row for row in rows if row not in along] + along, bool(along)
+
+    def _held(
+        self,
+        sch: s_tir.Schedule,
+        program: Sequence[Stage],
+        rows: Sequence[Sequence[Axis]],
+        across: bool,
+    ) -> int:
+        """Bytes of a row of all intermediates."""
+        buffers: list[tirx.Buffer] = []
+        for stage in program:
+            for region in stage.block.writes:
+                known = any(region.source.same_as(each) for each in buffers)
+                if not known and not is_parameter(sch, region.source):
+                    buffers.append(region.source)
+        points = _count(rows[:-1] if across else rows)
+        return sum(_bytes(buffer) for buffer in buffers) // points
+
+    def _read_often(
+        self, sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
+    ) -> list[tuple[tirx.Buffer, bool]]:
+        """Parameters to keep in NRAM, and whether each row has its own part of them."""
+        room = self.arch.nram_usable // 4
+        found: list[tuple[tirx.Buffer, bool]] = []
+        for buffer in sch.mod["main"].params:
+            if not isinstance(buffer.ty, tirx.BufferType):
+                continue
+            writers = [s for s in program if _touches(s.block.writes, buffer)]
+            readers = [i for i, s in enumerate(program) if _touches(s.block.reads, buffer)]
+            if writers or not readers:
+                continue
+            iterators = [row[i].iterator for row in rows for i in readers]
+            every_row = any(
+                mentions(index.min, var)
+                for i in readers
+                for region in program[i].block.reads
+                if region.source.same_as(buffer)
+                for index in region.region
+                for var in iterators
+                if var is not None
+            )
+            size = _bytes(buffer) // (_count(rows) if every_row else 1)
+            often = len(readers) > 1 if every_row else _count(rows) > 1
+            if often and size <= room:
+                room -= size
+                found.append((buffer, every_row))
+        return found
+
+    def _stage_in(self, sch: s_tir.Schedule, buffer: tirx.Buffer, at: LoopRV) -> None:
+        """Copy what the program reads of `buffer` below `at` into NRAM once."""
+        readers = [each for each in stages(sch) if _touches(each.block.reads, buffer)]
+        first = readers[0]
+        place = next(
+            i for i, region in enumerate(first.block.reads) if region.source.same_as(buffer)
+        )
+        copy = sch.cache_read(first.rv, place, NRAM, [each.rv for each in readers])
+        sch.compute_at(copy, at, preserve_unit_loops=True)
+
+    def _arrange(self, sch: s_tir.Schedule, stage: Stage) -> None:
+        """Axes 0 and 1 are the task and its rows; of the rest the vector axis goes innermost."""
+        inner = list(stage.axes[2:])
+        if not inner:
+            return
+        vector = _vector_axis(sch, stage, inner)
+        outer = [axis for axis in inner if axis is not vector]
+        order = [axis for kind in ("S", "R") for axis in outer if axis.kind == kind] + [vector]
+        loops = sch.get_loops(stage.rv)
+        if len(order) > 1:
+            sch.reorder(*(loops[axis.position] for axis in order))
+        if not stage.is_reduction:
+            return
+        first = next(place for place, axis in enumerate(order) if axis.kind == "R")
+        buffer = stage.block.writes[0].source
+        if buffer.scope() == "global":
+            loops = sch.get_loops(stage.rv)
+            accumulate_in(sch, stage.rv, loops[1 + first], "local" if vector.kind == "R" else NRAM)
+        sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[2 + first])
+
+
+def _touches(regions: Sequence[tirx.BufferRegion], buffer: tirx.Buffer) -> bool:
+    return any(region.source.same_as(buffer) for region in regions)
+
+
+def _count(rows: Sequence[Sequence[Axis]]) -> int:
+    return math.prod(row[0].extent for row in rows)
+
+
+def _is_plain(program: Sequence[Stage]) -> bool:
+    """Whether every stage is one store over spatial and reduction axes."""
+    return not any(stage.is_opaque or stage.of_kind("O") for stage in program)
+
+
+def _vector_axis(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> Axis:
+    """The axis along which most accesses move by one element; among equals the innermost."""
+    strides = _strides(sch, stage)
+    return max(axes, key=lambda axis: (_smoothness(strides[axis.position]), axis.position))
+
+
+def _smoothness(strides: Sequence[int | None]) -> int:
+    """How well a vector along an axis suits a stage: strides of 0 and 1 do, others do not."""
+    return sum(1 if stride == 1 else 0 if stride == 0 else -1 for stride in strides)
+
+
+def _strides(sch: s_tir.Schedule, stage: Stage) -> list[list[int | None]]:
+    """For each axis, by how many elements each access moves a step; `None` where it varies."""
+    realizes = collect(sch.mod["main"].body, s_tir.SBlockRealize)
+    realize = next(each for each in realizes if each.block.same_as(stage.block))
+    pairs = list(zip(stage.block.iter_vars, realize.iter_values, strict=True))
+    store = stage.block.body
+    accesses = [(store.buffer, store.indices)] + [
+        (load.source, load.indices) for load in collect(store.value, tvm.ir.TensorLoad)
+    ]
+
+    def loops_for(var: tirx.Var) -> tvm.ir.Expr:
+        return next((value for iterator, value in pairs if iterator.var.same_as(var)), var)
+
+    found: list[list[int | None]] = [[] for _ in stage.axes]
+    for buffer, indices in accesses:
+        flat: tvm.ir.Expr = tirx.IntImm("int32", 0)
+        for extent, index in zip(buffer.shape, indices, strict=True):
+            flat = flat * extent + index
+        flat = tvm.sym.Analyzer().simplify(tvm_ffi.structural_map(flat, (tirx.Var, loops_for)))
+        for axis in stage.axes:
+            parts = tvm.sym.detect_linear_equation(flat, [axis.var])
+            known = bool(parts) and isinstance(parts[0], tirx.IntImm)
+            found[axis.position].append(int(parts[0]) if known else None)
+    return found
