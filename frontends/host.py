@@ -59,14 +59,7 @@ def launch_of(unit: ir.Unit, kernel: Kernel) -> HostFacts:
     calls = Calls(unit)
     roots = calls.roots(kernel.entry)
     if not roots:
-        what = f"kernel {kernel.entry!r}" if kernel.entry else "a kernel"
-        raise ReadError(
-            "XP1006",
-            f"no host function in {kernel.filename} launches {what}: "
-            "its parameters and launch are missing",
-            hint="give them: --grid 4 --block 128 --param 'x:float32[512]' "
-            "--param 'y:float32[512]:out', or params=[...], launch=xt.Launch(...)",
-        )
+        raise _nothing_launches(calls, kernel)
     _refuse_unknown_args(calls, roots, args)
     errors = []
     for root in roots:
@@ -79,6 +72,44 @@ def launch_of(unit: ir.Unit, kernel: Kernel) -> HostFacts:
         except RecursionError:
             errors.append(ReadError("XP1013", "the host code is nested too deeply", span=root.span))
     raise min(errors, key=lambda error: "--arg" not in error.hint)  # one to act on, else the first
+
+
+def _nothing_launches(calls: Calls, kernel: Kernel) -> ReadError:
+    """What is missing, and the options and the call that give it, in the kernel's own names."""
+    unit = calls.unit
+    function = unit.named(kernel.entry.partition("<")[0]) if kernel.entry else None
+    function = function or next(iter(unit.kernels), None)
+    missing, options, call = [], [], []
+    if kernel.params is None and function is not None:
+        missing.append("parameters")
+        stored = set(calls.stored(function.body))
+        kinds = [_described(param, param.ident in stored) for param in function.params]
+        options += [f"--param '{option}'" for option, _ in kinds]
+        call.append(f"params=[{', '.join(word for _, word in kinds)}]")
+    if kernel.launch is None:
+        missing.append("launch")
+        options.append("--grid 4 --block 128")
+        call.append("launch=xt.Launch(grid=(4,), block=(128,))")
+    return ReadError(
+        "XP1006",
+        f"no host function in {kernel.filename} launches "
+        f"{repr(function.name) if function else 'a kernel'}, so its "
+        f"{' and '.join(missing)} must be given",
+        span=function.span if function else None,
+        hint=f"for example {' '.join(options)}\nor in Python: {', '.join(call)}",
+    )
+
+
+def _described(param: ir.Variable, stored: bool) -> tuple[str, str]:
+    """A parameter as an option and as a word of the API, with examples for what is not known."""
+    kind = plain(param.type)
+    inner = kind.to if isinstance(kind, ir.Pointer) else kind
+    dtype = inner.dtype if isinstance(inner, ir.Arithmetic) else "float32"
+    if not isinstance(kind, ir.Pointer):
+        return f"{param.name}:{dtype}=512", f'xt.Scalar("{param.name}", "{dtype}", 512)'
+    option = f"{param.name}:{dtype}[512]" + ":out" * stored
+    intent = ', intent="out"' if stored else ""
+    return option, f'xt.Tensor("{param.name}", (512,), "{dtype}"{intent})'
 
 
 def _refuse_unknown_args(

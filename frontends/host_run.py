@@ -116,6 +116,15 @@ class Calls:
                     if isinstance(param.type, ir.Reference):
                         yield arg
 
+    def stored(self, node: object) -> Iterator[int]:
+        """The identities of the pointers through which `node` stores."""
+        for target in self.assigned(list(_nodes(node))):
+            base = target
+            while isinstance(base, (ir.Subscript, ir.Member, ir.Unary, ir.Cast)):
+                base = base.value if isinstance(base, (ir.Unary, ir.Cast)) else base.base
+            if isinstance(base, ir.Name) and base is not target:
+                yield base.ident
+
     def acts(self, node: object) -> bool:
         """Whether running `node` may launch, allocate or copy."""
         if id(node) not in self._acts:

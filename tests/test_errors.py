@@ -86,7 +86,7 @@ BAD = [
     Bad("launch_2048.cu", ("XP1011",), ()),
     Bad("host_endless.cu", ("XP1013",), ("--arg", "n=64"), at="while"),
     Bad("host_data.cu", ("XP1013",), (), at="sizes[0]"),
-    Bad("host_missing_argument.cu", ("XP1006",), ("--arg", "rows=4"), at="run("),
+    Bad("host_missing_argument.cu", ("XP1006",), ("--arg", "rows=4"), at="void run("),
     Bad("host_missing_argument.cu", ("XP1014",), ("--arg", "columns=4")),
     # the device code
     Bad("inline_ptx.cu", ("XP1008",), at="asm"),

@@ -162,11 +162,17 @@ def test_wrapper_on_device_pointers_has_no_extents() -> None:
     assert arguments(found) == {"x": (None, "unknown"), "y": (None, "unknown"), "n": 512}
 
 
-def test_no_host_code() -> None:
+def test_no_host_code_shows_what_to_give() -> None:
     with pytest.raises(ReadError) as error:
         facts(SCALE)
     assert error.value.code == "XP1006"
-    assert "--grid" in error.value.hint
+    assert error.value.hint.splitlines() == [
+        "for example --param 'x:float32[512]' --param 'y:float32[512]:out' "
+        "--param 'n:int32=512' --grid 4 --block 128",
+        'or in Python: params=[xt.Tensor("x", (512,), "float32"), '
+        'xt.Tensor("y", (512,), "float32", intent="out"), xt.Scalar("n", "int32", 512)], '
+        "launch=xt.Launch(grid=(4,), block=(128,))",
+    ]
 
 
 def test_two_kernels_need_an_entry() -> None:
