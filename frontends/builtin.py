@@ -13,7 +13,7 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from . import ir
-from .values import Address, Nothing, Number, Record, Value, common
+from .values import Nothing, Number, Record, Value, common
 
 if TYPE_CHECKING:
     from .partial_eval import _Evaluator

@@ -378,7 +378,7 @@ class _Reader:
 
     def _call(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
         target = cursor.referenced
-        if target is not None and target.kind.name == "CONSTRUCTOR" or (
+        if (target is not None and target.kind.name == "CONSTRUCTOR") or (
             target is None and cursor.type.get_canonical().kind.name == "RECORD"
             and children
             and not _callable(children[0])

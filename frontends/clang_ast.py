@@ -18,10 +18,7 @@ from ..errors import ReadError, Span
 
 Cursor = Any  # cindex.Cursor; the module ships no types
 
-BINARY = (
-    "? .* ->* * / % + - << >> <=> < > <= >= == != & ^ | && || "
-    "= *= /= %= += -= <<= >>= &= ^= |= ,"
-).split()
+BINARY = ["?", ".*", "->*", "*", "/", "%", "+", "-", "<<", ">>", "<=>", "<", ">", "<=", ">=", "==", "!=", "&", "^", "|", "&&", "||", "=", "*=", "/=", "%=", "+=", "-=", "<<=", ">>=", "&=", "^=", "|=", ","]
 UNARY = ["?", "post++", "post--", "pre++", "pre--", "&", "*", "+", "-", "~", "!", "?", "?", "ext"]
 _FLOAT16, _BFLOAT16 = 32, 39
 _PRELUDE = Path(__file__).parent / "prelude"

@@ -238,7 +238,7 @@ class _Evaluator:
         self.types[variable.ident] = kind
         if variable.ident in self.demoted or (
             isinstance(value, Number)
-            and (value.is_float and not _is_constant(value) or tir.has_load(value.expr))
+            and ((value.is_float and not _is_constant(value)) or tir.has_load(value.expr))
             and not isinstance(value.expr, tirx.Var)
         ):
             address = self.allocate(variable.name, kind, variable.span)
@@ -671,7 +671,7 @@ class _Evaluator:
         before, env = len(self.out), dict(self.env)
         value = self.value(expr)
         written = any(
-            isinstance(s, Store) and s.buffer.scope() != "local" or not isinstance(s, (Store, Alloc))
+            (isinstance(s, Store) and s.buffer.scope() != "local") or not isinstance(s, (Store, Alloc))
             for s in self.out[before:]
         )
         if written or any(self.env.get(k) is not v for k, v in env.items()):
@@ -945,10 +945,6 @@ class _Evaluator:
         if known is not None:
             return self.run([*sides[0 if known else 1], *rest])
         exits = _exits(statement)
-        if tir.has_load(test):  # a store in a branch must not change the test
-            frozen = self.freeze(Number(test, "bool"), statement.span)
-            assert isinstance(frozen, Number)
-            test = frozen.expr
         results, reached = [], []
         for side, holds in zip(sides, (test, tirx.Not(test))):
             env = dict(self.env)
@@ -1003,8 +999,8 @@ class _Evaluator:
             if value is not None and not first.atomic:
                 a = Number(first.value, first.buffer.dtype)
                 b = Number(value, first.buffer.dtype)
-                chosen = _extremum(test, a.expr, b.expr) or self.math.select(test, a, b).expr
-                self.emit(Store(first.buffer, first.index, chosen, first.span))
+                chosen = self.math.select(test, a, b)
+                self.emit(Store(first.buffer, first.index, chosen.expr, first.span))
                 return
         self.emit(Branch(test, tuple(then), tuple(other), span))
 
@@ -1419,7 +1415,7 @@ class _Evaluator:
         if not loop.test_first:
             count = self.math.simplify(tirx.max(count, tir.const(0, tir.dtype_of(count))) + 1)
         low, high = self.math.bounds(count)
-        if tir.dtype_of(count) == "int64" and -(1 << 31) <= low and high < 1 << 31:
+        if tir.dtype_of(count) == "int64" and low >= -(1 << 31) and high < 1 << 31:
             count = self.math.simplify(tirx.Cast("int32", count))
         if tir.dtype_of(count) != "int32":
             return None
@@ -1619,21 +1615,6 @@ def _same_value(a: Any, b: Any) -> bool:
     if isinstance(a, Address) and isinstance(b, Address):
         return bool(a.buffer.same_as(b.buffer)) and tir.same(a.offset, b.offset)
     return False
-
-
-def _extremum(test: Expr, then: Expr, other: Expr) -> Expr | None:
-    """`if (a > b) b = a` on floats is a maximum, as `fmax` is: NaNs are not propagated."""
-    pairs = {tirx.GT: (0, 1), tirx.GE: (0, 1), tirx.LT: (1, 0), tirx.LE: (1, 0)}
-    order = pairs.get(type(test))
-    if order is None:
-        return None
-    sides = (test.a, test.b)
-    large, small = sides[order[0]], sides[order[1]]
-    if tir.same(then, large) and tir.same(other, small):
-        return tirx.max(other, then)
-    if tir.same(then, small) and tir.same(other, large):
-        return tirx.min(other, then)
-    return None
 
 
 __all__ = ["ThreadProgram", "common", "evaluate"]

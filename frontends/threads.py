@@ -20,7 +20,6 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from .partial_eval import ThreadProgram
 from .program import (
     Alloc,
-    Barrier,
     Body,
     Branch,
     Loop,

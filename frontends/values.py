@@ -318,12 +318,15 @@ class Arithmetic:
         x, y = a.expr, b.expr
         if tir.dtype_of(x) != tir.dtype_of(y):
             x, y = self._as(x, dtype), self._as(y, dtype)
+        extremum = _as_extremum(test, x, y)
+        if extremum is not None and (a.is_float or tir.has_load(extremum)):
+            return Number(extremum, dtype)
         if tir.has_load(x) or tir.has_load(y):
             return Number(tirx.if_then_else(test, x, y), dtype)
         chosen = tirx.Select(test, x, y)
         if a.is_float or tir.has_load(test):
             return Number(chosen, dtype)
-        return Number(self.simplify(_as_extremum(test, x, y) or chosen), dtype)
+        return Number(self.simplify(chosen if extremum is None else extremum), dtype)
 
 
 def _fits(low: int, high: int) -> bool:
@@ -331,7 +334,10 @@ def _fits(low: int, high: int) -> bool:
 
 
 def _as_extremum(test: Expr, then: Expr, other: Expr) -> Expr | None:
-    """`a < b ? a : b` is a minimum, which bounds analysis understands."""
+    """`a < b ? a : b` is a minimum, which bounds analysis and the raiser understand.
+
+    On floats the two differ only where an operand is NaN (an assumption of the lift).
+    """
     if isinstance(test, (tirx.LT, tirx.LE)):
         small, large = test.a, test.b
     elif isinstance(test, (tirx.GT, tirx.GE)):

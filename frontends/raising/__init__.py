@@ -1,0 +1,105 @@
+"""Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
+
+    dataflow     which store does each read see: loops become tensors over axes
+    inline       copies, staging and cheap expressions move into their readers
+    reductions   trees, partial sums and copies of sums become one reduction
+    axes         guards, block and thread ids become plain axes
+    layout       flat parameters get the shape their accesses speak of
+    blocks       one SBlock a tensor
+
+Where the first pass refuses, the kernel becomes one opaque block over its parallel loops, with
+the reason kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+import tvm_ffi
+
+from xpiler_tvm.errors import Span
+
+from ..program import Program
+from .axes import canonical_axes
+from .blocks import to_blocks, to_opaque
+from .dataflow import Unraisable, to_tensors
+from .inline import inline, pin
+from .reductions import gather_reductions
+from .tensors import Graph
+
+ROUNDS = 24
+MEMORY_LIMIT = 1 << 30  # bytes of intermediates
+
+
+@dataclass(frozen=True, eq=False)
+class Raised:
+    """`mod["main"]` in SBlock form. `rung` is `blocks` or `opaque`; `reason` says why not better."""
+
+    mod: tvm.IRModule
+    rung: str
+    reason: str = ""
+    span: Span | None = None
+
+
+def raise_program(program: Program) -> Raised:
+    """The SBlock form of a flat program; never fails, at worst one opaque block."""
+    try:
+        graph = canonical(to_tensors(program))
+    except Unraisable as refusal:
+        return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
+    size = sum(_bytes(tensor.buffer) for tensor in graph.tensors)
+    if size > MEMORY_LIMIT:
+        reason = f"the intermediates would take {size >> 20} MiB"
+        return Raised(_module(to_opaque(program)), "opaque", reason)
+    return Raised(_module(to_blocks(program, graph)), "blocks")
+
+
+def canonical(graph: Graph) -> Graph:
+    """The passes over tensors, repeated until none changes anything.
+
+    Only copies are inlined at first, so that a tree of partial sums is still a tree when
+    reductions are looked for.
+    """
+    for copies_only in (True, False):
+        seen: Any = None
+        for _ in range(ROUNDS):
+            graph = canonical_axes(gather_reductions(pin(inline(graph, copies_only))))
+            state = _fingerprint(graph)
+            if state == seen:
+                break
+            seen = state
+    return graph
+
+
+def opaque(program: Program) -> tvm.IRModule:
+    """The kernel as one opaque block, which every target can run."""
+    return _module(to_opaque(program))
+
+
+def _fingerprint(graph: Graph) -> tuple[Any, ...]:
+    shape = [
+        (
+            tensor.buffer.name,
+            tuple(extent for _, extent in tensor.all_axes),
+            str(tensor.value),
+            len(tensor.guard),
+        )
+        for tensor in (*graph.tensors, *(output.tensor for output in graph.outputs))
+    ]
+    return tuple(shape)
+
+
+def _bytes(buffer: Any) -> int:
+    size = tvm_ffi.dtype(buffer.dtype).bits // 8
+    for extent in buffer.shape:
+        size *= int(extent)
+    return size
+
+
+def _module(function: Any) -> tvm.IRModule:
+    return tvm.IRModule({"main": function})
+
+
+__all__ = ["Raised", "canonical", "opaque", "raise_program"]

@@ -1,0 +1,221 @@
+"""Tensors -> SBlock TensorIR: one block a tensor, in loops over its axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import s_tir, tirx
+from tvm.ir import Range
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Buffer, Expr, Var
+
+from ..program import Body, Loop, Program, to_stmt
+from .layout import coordinates_of, parameter_shapes
+from .tensors import Axis, Graph, Tensor, combine
+
+
+def to_blocks(program: Program, graph: Graph) -> Any:
+    """The PrimFunc of a graph, with N-D parameters. Raises nothing: every graph has this form."""
+    flat: dict[Buffer, tuple[int, ...]] = {}
+    for param, place in program.params:
+        if tirx.is_buffer_var(place):
+            flat[place] = getattr(param, "shape", None) or (int(place.shape[0]),)
+    shapes = parameter_shapes(graph, flat)
+    writer = _Writer(shapes)
+    names = _Names(place.name for _, place in program.params)
+    block_names = _Names(["root"])
+    intermediates = {}
+    for tensor in graph.tensors:
+        shape = [extent for _, extent in tensor.axes] or [1]
+        name = names.fresh(tensor.buffer.name)
+        intermediates[tensor.buffer] = tirx.decl_buffer(shape, tensor.buffer.dtype, name)
+    writer.intermediates = intermediates
+    blocks = []
+    for tensor in graph.tensors:
+        target = intermediates[tensor.buffer]
+        point = [var for var, _ in tensor.axes] or [tir.const(0, "int32")]
+        blocks.append(writer.block(tensor, target, point, block_names.fresh(target.name)))
+    for output in graph.outputs:
+        target = shapes[output.param]
+        index = coordinates_of(output.index, target, output.tensor, int(output.param.shape[0]))
+        blocks.append(writer.block(output.tensor, target, index, block_names.fresh(target.name)))
+    body = blocks[0] if len(blocks) == 1 else tirx.SeqStmt(blocks)
+    params = [shapes.get(place, place) for _, place in program.params]
+    return _function(params, body, list(intermediates.values()))
+
+
+def to_opaque(program: Program) -> Any:
+    """The whole kernel as one block over its outer parallel loops, the rest inside as it is.
+
+        for bx: { alloc; A; B }   ->   for bx: sblock(bx) { A; B }
+    """
+    loops: list[Loop] = []
+    body: Body = program.body
+    while len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
+        loops.append(body[0])
+        body = body[0].body
+    inner = to_stmt(body)
+    params = [place for _, place in program.params]
+    buffers = [place for place in params if tirx.is_buffer_var(place)]
+    axes = [(loop.var, tir.as_const(loop.extent) or 1) for loop in loops]
+    names = {var: tirx.Var("v" + var.name, "int32") for var, _ in axes}
+    from tvm_ffi import structural_map
+
+    inner = structural_map(inner, (tirx.Var, lambda var: names.get(var, var)))
+    whole = [_whole_region(buffer) for buffer in buffers]
+    block = s_tir.SBlock(
+        [_iter(names[var], extent, tirx.IterVar.DataPar) for var, extent in axes],
+        whole,
+        [region for region, (param, _) in zip(whole, _tensors(program)) if param.written],
+        "kernel",
+        inner,
+    )
+    body_ = s_tir.SBlockRealize([var for var, _ in axes], tir.const(True, "bool"), block)
+    return _function(params, _loops(axes, body_), [])
+
+
+def _tensors(program: Program) -> list[tuple[Any, Buffer]]:
+    return [(param, place) for param, place in program.params if tirx.is_buffer_var(place)]
+
+
+def _whole_region(buffer: Buffer) -> Any:
+    return tirx.BufferRegion(buffer, [Range(0, extent) for extent in buffer.shape])
+
+
+def _function(params: list[Any], body: Any, allocated: list[Buffer]) -> Any:
+    root = s_tir.SBlock([], [], [], "root", body, alloc_buffers=allocated)
+    realize = s_tir.SBlockRealize([], tir.const(True, "bool"), root)
+    attrs = {"global_symbol": "main", "s_tir": True, "tirx.noalias": True}
+    return tirx.PrimFunc(params, realize).with_attr(attrs)
+
+
+def _iter(var: Var, extent: int, kind: int) -> Any:
+    return tirx.IterVar(Range(0, extent), var, kind)
+
+
+def _loops(axes: list[Axis], body: Any) -> Any:
+    for var, extent in reversed(axes):
+        zero, size = tir.const(0, "int32"), tir.const(extent, "int32")
+        body = tirx.For(var, zero, size, tirx.ForKind.SERIAL, body)
+    return body
+
+
+class _Names:
+    """Unique names for buffers and blocks."""
+
+    def __init__(self, taken: Any) -> None:
+        self.taken = set(taken)
+
+    def fresh(self, hint: str) -> str:
+        name, count = hint, 0
+        while name in self.taken:
+            count += 1
+            name = f"{hint}_{count}"
+        self.taken.add(name)
+        return name
+
+
+class _Writer:
+    def __init__(self, shapes: dict[Buffer, Buffer]) -> None:
+        self.shapes = shapes
+        self.intermediates: dict[Buffer, Buffer] = {}
+
+    def block(self, tensor: Tensor, target: Buffer, point: list[Expr], name: str) -> Any:
+        """`target[point] = tensor` over the tensor's axes."""
+        spatial = [(var, extent) for var, extent in tensor.axes]
+        reduced = list(tensor.reduction.axes) if tensor.reduction else []
+        names = _axis_names([var for var, _ in (*spatial, *reduced)])
+        loops = [(tirx.Var(names[var], "int32"), extent) for var, extent in (*spatial, *reduced)]
+        inside = {
+            var: tirx.Var("v" + names[var], "int32") for var, _ in (*spatial, *reduced)
+        }
+        kinds = [tirx.IterVar.DataPar] * len(spatial) + [tirx.IterVar.CommReduce] * len(reduced)
+        iters = [
+            _iter(inside[var], extent, kind)
+            for (var, extent), kind in zip((*spatial, *reduced), kinds)
+        ]
+        at = [tir.substitute(self._reads(p, tensor), inside) for p in point]
+        value = tir.substitute(self._reads(tensor.value, tensor), inside)
+        init = None
+        if tensor.reduction is not None:
+            init = tirx.BufferStore(target, tir.substitute(tensor.reduction.init, inside), at)
+            value = combine(tensor.reduction.op, target[tuple(at)], value)
+        store = tirx.BufferStore(target, value, at)
+        block = s_tir.SBlock(iters, [], [], name, store, init)
+        reads, writes = self._regions(block, target, at)
+        block = s_tir.SBlock(iters, reads, writes, name, store, init)
+        outer = {var: loop for (var, _), (loop, _) in zip((*spatial, *reduced), loops)}
+        predicate = tir.conjunction(
+            tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard
+        )
+        realize = s_tir.SBlockRealize([loop for loop, _ in loops], predicate, block)
+        return _loops(loops, realize)
+
+    def _regions(self, block: Any, target: Buffer, at: list[Expr]) -> tuple[list[Any], list[Any]]:
+        """What the block reads and writes, element by element.
+
+        An element that the block itself is about to overwrite is not listed as read: updates in
+        place stay schedulable, and no other block is involved.
+        """
+        seen: list[Any] = []
+        reads: list[Any] = []
+        for load in tir.loads(block.body.value):
+            if _same_element(load, target, at):
+                continue
+            if not any(_same_element(load, other.source, list(other.indices)) for other in seen):
+                seen.append(load)
+                reads.append(self._point(load.source, list(load.indices)))
+        return reads, [self._point(target, at)]
+
+    def _point(self, buffer: Buffer, indices: list[Expr]) -> Any:
+        if any(tir.has_load(index) for index in indices):
+            return _whole_region(buffer)
+        one = tir.const(1, "int32")
+        return tirx.BufferRegion(buffer, [Range.from_min_extent(index, one) for index in indices])
+
+    def _reads(self, expr: Expr, tensor: Tensor) -> Expr:
+        """Reads of flat parameters and of tensors as reads of their N-D buffers."""
+        from .layout import reads_under_guards
+
+        guarded = {
+            _key(load): holder
+            for load, holder in reads_under_guards(expr, tensor, set(self.shapes))
+        }
+
+        def change(load: Expr) -> Expr:
+            if load.source in self.intermediates:
+                return self.intermediates[load.source][tuple(load.indices)]
+            target = self.shapes.get(load.source)
+            if target is None:
+                return load
+            holder = guarded.get(_key(load), tensor)
+            size = int(load.source.shape[0])
+            return target[tuple(coordinates_of(load.indices[0], target, holder, size))]
+
+        return tir.map_loads(expr, change)
+
+
+def _same_element(load: Expr, buffer: Buffer, point: list[Expr]) -> bool:
+    return bool(load.source.same_as(buffer)) and all(map(tir.same, load.indices, point))
+
+
+def _key(load: Expr) -> int:
+    from tvm_ffi import structural_hash
+
+    return hash((load.source, structural_hash(load.indices[0], map_free_vars=False)))
+
+
+_IDS = ("bx", "by", "bz", "tx", "ty", "tz")
+
+
+def _axis_names(variables: list[Var]) -> dict[Var, str]:
+    """A name for each axis, unique within the block: the source's, or `i0`, `i1`, …"""
+    names: dict[Var, str] = {}
+    for position, var in enumerate(variables):
+        made = var.name in _IDS or var.name.endswith(("_o", "_i"))
+        name = f"i{position}" if made else var.name
+        while name in names.values():
+            name += "_"
+        names[var] = name
+    return names

@@ -1,0 +1,196 @@
+"""Tensors that need no memory of their own are written into their readers.
+
+    t[i] = x[i];  y[i] = f(t[i])       ->  y[i] = f(x[i])
+    t[i] = …;     y[i] = t[3]          ->  t has the one point 3
+
+A tensor is inlined if it is cheap to compute again, or is read once and not for more points than
+it has. What reads the first content of a parameter that is overwritten stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Buffer, Expr
+
+from .tensors import (
+    Graph,
+    Output,
+    Tensor,
+    is_choice,
+    knowing,
+    parts,
+    resimplified,
+    rewritten,
+    simplified,
+)
+
+CHEAP = 12  # nodes that may be computed again for each reader
+
+
+def inline(graph: Graph, copies_only: bool = False) -> Graph:
+    """The graph without tensors that are better computed where they are read.
+
+    With `copies_only`, plain reads and constants alone: pairs of elements are then still there to
+    be recognised as reductions.
+    """
+    written = {output.param for output in graph.outputs}
+    for buffer in [tensor.buffer for tensor in graph.tensors]:
+        tensor = _named(graph, buffer)
+        if tensor.reduction is not None:
+            continue
+        readers = [t for t in _consumers(graph) if _reads(t, buffer)]
+        if not readers:
+            continue
+        work = cost(tensor.value)
+        limit = 0 if copies_only else CHEAP
+        count = graph.readers().get(buffer, 0)
+        once = not copies_only and count == 1 and _points(readers[0]) <= _points(tensor)
+        if (work <= limit or once) and not _holds_old_content(tensor, graph, written):
+            graph = _inlined(graph, tensor)
+    return graph.live()
+
+
+def _named(graph: Graph, buffer: Buffer) -> Tensor:
+    return next(tensor for tensor in graph.tensors if tensor.buffer.same_as(buffer))
+
+
+def pin(graph: Graph) -> Graph:
+    """Axes that do not matter are dropped: every reader asks for the same constant, or no
+    expression of the tensor uses it."""
+    for buffer in [tensor.buffer for tensor in graph.tensors]:
+        tensor = _named(graph, buffer)
+        points = [
+            load.indices
+            for expr in graph.expressions()
+            for load in tir.loads(expr)
+            if load.source.same_as(buffer)
+        ]
+        fixed: dict[int, int] = {}
+        for position in range(len(tensor.axes)):
+            found = {tir.as_const(point[position]) for point in points}
+            value = found.pop() if len(found) == 1 else None
+            if value is None and _unused(tensor, position):
+                value = 0
+            if value is not None:
+                fixed[position] = value
+        if fixed:
+            graph = _pinned(graph, tensor, fixed)
+    return graph
+
+
+def _unused(tensor: Tensor, position: int) -> bool:
+    var = tensor.axes[position][0]
+    return not any(tir.uses(expr, [var]) for expr in parts(tensor))
+
+
+def _pinned(graph: Graph, tensor: Tensor, fixed: dict[int, int]) -> Graph:
+    mapping = {
+        tensor.axes[position][0]: tir.const(value, "int32") for position, value in fixed.items()
+    }
+    axes = tuple(axis for position, axis in enumerate(tensor.axes) if position not in fixed)
+    shape = [extent for _, extent in axes] or [1]
+    buffer = tirx.decl_buffer(shape, tensor.buffer.dtype, tensor.buffer.name)
+
+    def moved(load: Expr) -> Expr:
+        if not load.source.same_as(tensor.buffer):
+            return load
+        kept = [index for position, index in enumerate(load.indices) if position not in fixed]
+        return buffer[tuple(kept) or (tir.const(0, "int32"),)]
+
+    new = rewritten(tensor, lambda expr, _: tir.substitute(expr, mapping))
+    new = replace(new, axes=axes, buffer=buffer)
+    new = resimplified(new)
+    graph = Graph(tuple(new if t is tensor else t for t in graph.tensors), graph.outputs)
+    return graph.rewrite(lambda expr, _: tir.map_loads(expr, moved))
+
+
+def substitute_reads(expr: Expr, tensor: Tensor) -> Expr:
+    """`expr` with the tensor's value in place of its reads."""
+
+    def change(load: Expr) -> Expr:
+        if not load.source.same_as(tensor.buffer):
+            return load
+        return tir.substitute(
+            tensor.value, {var: index for (var, _), index in zip(tensor.axes, load.indices)}
+        )
+
+    return tir.map_loads(expr, change)
+
+
+def _inlined(graph: Graph, tensor: Tensor) -> Graph:
+    def change(expr: Expr, reader: Tensor) -> Expr:
+        if not any(load.source.same_as(tensor.buffer) for load in tir.loads(expr)):
+            return expr
+        with knowing(reader.all_axes, reader.guard) as analyzer:
+            return simplified(analyzer, substitute_reads(expr, tensor))
+
+    kept = Graph(tuple(t for t in graph.tensors if t is not tensor), graph.outputs)
+    return kept.rewrite(change)
+
+
+def _holds_old_content(tensor: Tensor, graph: Graph, written: set[Buffer]) -> bool:
+    """Whether inlining would move a read of an overwritten parameter behind the overwriting."""
+    old = [load for load in tir.loads(tensor.value) if load.source in written]
+    if not old:
+        return False
+    for output in graph.outputs:
+        if not _reads(output.tensor, tensor.buffer):
+            continue
+        for load in tir.loads(output.tensor.value):
+            if load.source.same_as(tensor.buffer) and not _same_element(load, tensor, old, output):
+                return True
+    return False
+
+
+def _same_element(load: Expr, tensor: Tensor, old: list[Expr], output: Output) -> bool:
+    """Whether every old element that the inlined read needs is the one about to be stored."""
+    point = {var: index for (var, _), index in zip(tensor.axes, load.indices)}
+    with knowing(output.tensor.axes, output.tensor.guard) as analyzer:
+        return all(
+            read.source.same_as(output.param)
+            and analyzer.can_prove_equal(tir.substitute(read.indices[0], point), output.index)
+            for read in old
+        )
+
+
+def _consumers(graph: Graph) -> Iterable[Tensor]:
+    return (*graph.tensors, *(output.tensor for output in graph.outputs))
+
+
+def _reads(tensor: Tensor, buffer: Buffer) -> bool:
+    return any(load.source.same_as(buffer) for expr in parts(tensor) for load in tir.loads(expr))
+
+
+def _points(tensor: Tensor) -> int:
+    size = 1
+    for _, extent in tensor.all_axes:
+        size *= extent
+    return size
+
+
+def cost(expr: Expr) -> int:
+    """Floating-point work of an expression: operations, with functions counted heavily."""
+    total = 0
+
+    def operation(_: Expr) -> None:
+        nonlocal total
+        total += 1
+
+    def call(node: Expr) -> None:
+        nonlocal total
+        total += 1 if is_choice(node) else 1000
+
+    kinds = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Max, tirx.Min, tirx.Select, tirx.Cast)
+    handlers = [(kind, operation) for kind in kinds]
+    bare = tir.map_loads(expr, lambda load: tir.const(0, tir.dtype_of(load)))
+    tvm_ffi.structural_walk(
+        bare, [*handlers, (tirx.Div, lambda _: operation(_)), (tvm.ir.Call, call)], order="pre"
+    )
+    return total

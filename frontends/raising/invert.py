@@ -1,0 +1,98 @@
+"""Which iteration wrote an element: inverting store indices.
+
+An index `base + c1*v1 + … + cn*vn` whose strides do not overlap (each `c` exceeds the reach of all
+smaller ones) is a number in mixed radix, so `v1 = (t - base) // c1`, `v2 = rest // c2`, …
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import sym, tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Expr, Var
+
+from .tensors import Axis
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """`values` of the unknowns, and what must hold for them to exist; free ones are missing."""
+
+    values: dict[Var, Expr]
+    conditions: tuple[Expr, ...]
+
+
+def linear(index: Expr, unknowns: list[Var]) -> tuple[list[int], Expr] | None:
+    """Constant coefficients of the unknowns and the rest of the index."""
+    if not unknowns:
+        return [], index
+    found = list(sym.detect_linear_equation(index, unknowns))
+    if not found:
+        return None
+    *coefficients, base = found
+    constants = [tir.as_const(c) for c in coefficients]
+    if any(c is None for c in constants) or tir.uses(base, unknowns):
+        return None
+    return [c for c in constants if c is not None], base
+
+
+def strides(index: Expr, unknowns: list[Axis]) -> list[tuple[int, Axis]] | None:
+    """The strides of a mixed-radix index, largest first; `None` where two overlap."""
+    found = linear(index, [var for var, _ in unknowns])
+    if found is None:
+        return None
+    used = [(abs(c), axis) for c, axis in zip(found[0], unknowns) if c != 0 and axis[1] > 1]
+    used.sort(key=lambda item: -item[0])
+    reach = 0
+    for stride, (_, extent) in reversed(used):
+        if stride <= reach:
+            return None
+        reach += stride * (extent - 1)
+    return used
+
+
+def injective(index: Expr, axes: list[Axis]) -> bool:
+    """Whether different points of the axes (of extent over 1) have different indices."""
+    used = strides(index, axes)
+    return used is not None and len(used) == sum(extent > 1 for _, extent in axes)
+
+
+def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Solution | None:
+    """The unknowns for which `index == target`; `None` where the index is not mixed radix.
+
+    `analyzer` knows the other variables. Unknowns that the index does not use are left out.
+    """
+    found = linear(index, [var for var, _ in unknowns])
+    if found is None or strides(index, unknowns) is None:
+        return None
+    coefficients, base = found
+    pairs = [(c, axis) for c, axis in zip(coefficients, unknowns) if c != 0]
+    pairs.sort(key=lambda pair: -abs(pair[0]))
+    values: dict[Var, Expr] = {}
+    conditions: list[Expr] = []
+    # A negative stride counts its digit from the other end.
+    for c, (_, extent) in pairs:
+        if c < 0:
+            base = base + c * (extent - 1)
+    rest = analyzer.simplify(target - base)
+    for position, (c, (var, extent)) in enumerate(pairs):
+        stride = abs(c)
+        digit = rest if stride == 1 else analyzer.simplify(tirx.floordiv(rest, stride))
+        if position == 0:
+            conditions.append(digit >= 0)
+        conditions.append(digit < extent)
+        values[var] = digit if c > 0 else analyzer.simplify(extent - 1 - digit)
+        rest = analyzer.simplify(rest - digit * stride) if stride == 1 else analyzer.simplify(
+            tirx.floormod(rest, stride)
+        )
+    conditions.append(tirx.EQ(rest, tir.const(0, tir.dtype_of(rest))))
+    remaining = []
+    for condition in conditions:
+        simple = analyzer.simplify(condition)
+        if tir.as_const(simple) == 1 or analyzer.can_prove(condition):
+            continue
+        remaining.append(simple)
+    return Solution(values, tuple(remaining))

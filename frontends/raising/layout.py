@@ -1,0 +1,208 @@
+"""N-D parameters: the shape that a flat buffer's accesses speak of.
+
+    A[i*256 + k], i < 64, k < 256   ->   A: (64, 256), A[i, k]
+
+Strides come from the accesses' coefficients; a shape is taken only where every access of the
+parameter has coordinates free of divisions, so that no bound is lost. The caller's own N-D shape
+goes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Buffer, Expr
+
+from .invert import linear
+from .tensors import Graph, Tensor, divisions, knowing, simplified
+
+
+def parameter_shapes(graph: Graph, flat: dict[Buffer, tuple[int, ...]]) -> dict[Buffer, Buffer]:
+    """For each flat parameter the N-D buffer to use; `flat` gives the caller's shapes."""
+    accesses = _accesses(graph, set(flat))
+    chosen: dict[Buffer, Buffer] = {}
+    for buffer, declared in flat.items():
+        found = accesses.get(buffer, [])
+        shape: tuple[int, ...] = ()
+        for candidate in _candidates(buffer, declared, found):
+            if all(_coordinates(index, candidate, tensor) for index, tensor in found):
+                shape = candidate
+                break
+        shape = shape or (int(buffer.shape[0]),)
+        chosen[buffer] = tirx.decl_buffer(shape, buffer.dtype, buffer.name)
+    return chosen
+
+
+def coordinates_of(index: Expr, buffer: Buffer, tensor: Tensor, flat_size: int) -> list[Expr]:
+    """The N-D coordinates of a flat index within `tensor`."""
+    shape = tuple(int(extent) for extent in buffer.shape)
+    if shape == (flat_size,):
+        return [index]
+    found = _coordinates(index, shape, tensor)
+    assert found is not None
+    return found
+
+
+def _accesses(graph: Graph, params: set[Buffer]) -> dict[Buffer, list[tuple[Expr, Tensor]]]:
+    found: dict[Buffer, list[tuple[Expr, Tensor]]] = {}
+
+    def note(expr: Expr, tensor: Tensor) -> Expr:
+        for index, reader in reads_under_guards(expr, tensor, params):
+            found.setdefault(index.source, []).append((index.indices[0], reader))
+        return expr
+
+    graph.rewrite(note)
+    for output in graph.outputs:
+        found.setdefault(output.param, []).append((output.index, output.tensor))
+    return found
+
+
+def reads_under_guards(
+    expr: Expr, tensor: Tensor, params: set[Buffer]
+) -> list[tuple[Expr, Tensor]]:
+    """Reads of parameters, each with the tensor whose guard includes the choices around it."""
+    return [
+        (load, replace(tensor, guard=(*tensor.guard, *tests)))
+        for load, tests in _guarded_loads(expr, ())
+        if load.source in params
+    ]
+
+
+def _guarded_loads(expr: Expr, tests: tuple[Expr, ...]) -> list[tuple[Expr, tuple[Expr, ...]]]:
+    from .tensors import is_choice
+
+    if isinstance(expr, tir.Load):
+        inner = [found for index in expr.indices for found in _guarded_loads(index, tests)]
+        return [*inner, (expr, tests)]
+    if is_choice(expr):
+        test, then, other = expr.args
+        return [
+            *_guarded_loads(test, tests),
+            *_guarded_loads(then, (*tests, test)),
+            *_guarded_loads(other, (*tests, tirx.Not(test))),
+        ]
+    found = []
+    for child in _children(expr):
+        found += _guarded_loads(child, tests)
+    return found
+
+
+def _children(expr: Expr) -> list[Expr]:
+    for names in (("a", "b"), ("condition", "true_value", "false_value"), ("value",), ("args",)):
+        if all(hasattr(expr, name) for name in names):
+            parts: list[Expr] = []
+            for name in names:
+                part = getattr(expr, name)
+                parts += list(part) if name == "args" else [part]
+            return [part for part in parts if isinstance(part, tirx.Expr)]
+    if isinstance(expr, tirx.Not):
+        return [expr.a]
+    return []
+
+
+def _candidates(
+    buffer: Buffer, declared: tuple[int, ...], accesses: list[tuple[Expr, Tensor]]
+) -> list[tuple[int, ...]]:
+    """Shapes to try: the caller's, then those the strides speak of, finest first."""
+    size = int(buffer.shape[0])
+    shapes: list[tuple[int, ...]] = [declared] if len(declared) > 1 else []
+    coefficients: set[int] = set()
+    for index, tensor in accesses:
+        found = linear(index, [var for var, _ in tensor.all_axes])
+        if found is not None:
+            coefficients |= {abs(c) for c in found[0] if c}
+    # A longest chain of divisors, from the size down to 1.
+    chain = [1]
+    for stride in sorted(coefficients):
+        if stride > chain[-1] and stride % chain[-1] == 0 and size % stride == 0 and stride < size:
+            chain.append(stride)
+    inner = chain[1:][-10:]
+    for count in range(len(inner), 0, -1):  # finest first
+        for kept in combinations(inner, count):
+            ladder = [size, *reversed(kept), 1]
+            shapes.append(tuple(a // b for a, b in zip(ladder, ladder[1:])))
+    return shapes
+
+
+def _coordinates(index: Expr, shape: tuple[int, ...], tensor: Tensor) -> list[Expr] | None:
+    """The digits of a flat index, or `None` where one keeps a division."""
+    with knowing(tensor.all_axes, tensor.guard) as analyzer:
+        if tir.has_load(index):
+            return None
+        before = divisions(index)
+        rest, found = index, []
+        stride = 1
+        for extent in shape:
+            stride *= extent
+        for extent in shape:
+            stride //= extent
+            digit = analyzer.simplify(tirx.floordiv(rest, stride)) if stride > 1 else rest
+            if divisions(digit) > before or not _within(analyzer, digit, extent):
+                digit, rest = _by_coefficients(index, shape, tensor, analyzer, len(found))
+                if digit is None:
+                    return None
+            else:
+                rest = analyzer.simplify(rest - digit * stride)
+            found.append(digit)
+    return found
+
+
+def _within(analyzer: Any, digit: Expr, extent: int) -> bool:
+    low, high = tir.bounds(analyzer, digit)
+    if low >= 0 and high < extent:
+        return True
+    return bool(analyzer.can_prove(digit >= 0) and analyzer.can_prove(digit < extent))
+
+
+def _by_coefficients(
+    index: Expr, shape: tuple[int, ...], tensor: Tensor, analyzer: Any, position: int
+) -> tuple[Expr | None, Expr]:
+    """A digit read off the coefficients: needed where a guard, not a range, keeps it in bounds.
+
+    `(i - 1)*500 + (j + 1)` under `1 <= i < 300`: each coefficient belongs to the largest stride
+    that divides it, the constant is split to the nearest multiple.
+    """
+    found = linear(index, [var for var, _ in tensor.all_axes])
+    if found is None:
+        return None, index
+    coefficients, base = found
+    constant = tir.as_const(analyzer.simplify(base))
+    if constant is None:
+        return None, index
+    strides = []
+    stride = 1
+    for extent in reversed(shape):
+        strides.insert(0, stride)
+        stride *= extent
+    digits: list[Expr] = []
+    left = constant
+    variables = [var for var, _ in tensor.all_axes]
+    used = [False] * len(variables)
+    for k, step in enumerate(strides):
+        digit: Expr = tir.const(0, "int32")
+        for n, (var, c) in enumerate(zip(variables, coefficients)):
+            if c and not used[n] and c % step == 0:
+                digit = digit + var * (c // step)
+                used[n] = True
+        share = left if step == 1 else round(left / step)
+        left -= share * step
+        digit = analyzer.simplify(digit + share)
+        if k > 0 and not _within(analyzer, digit, shape[k]):
+            return None, index
+        if k == 0 and not _within(analyzer, digit, shape[0]):
+            return None, index
+        digits.append(digit)
+    if left or not all(u or not c for u, c in zip(used, coefficients)):
+        return None, index
+    rest = analyzer.simplify(
+        index - sum((d * s for d, s in zip(digits[: position + 1], strides)), tir.const(0, "int32"))
+    )
+    return digits[position], rest
+
+
+__all__ = ["coordinates_of", "parameter_shapes", "reads_under_guards", "simplified"]

@@ -1,0 +1,187 @@
+"""Reductions in the one form: however a kernel adds up, the sum is one block.
+
+    t[i] = s[i] + s[i + 128]                    ->  t[i] = sum(j < 2) s[i + 128*j]        (pair)
+    t[i] = sum(j) s[i, j], s[i, j] = sum(k) …    ->  t[i] = sum(j, k) …                    (merge)
+    y[i] = t[i], t[i] = sum(j) …                 ->  y[i] = sum(j) …                       (retarget)
+
+Trees in shared memory, shuffles and partial sums by thread all end as one reduction. Floating-
+point sums are reassociated, which the caller declares as an assumption of the lift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Buffer, Expr
+
+from .tensors import (
+    IDENTITY,
+    Axis,
+    Graph,
+    Reduction,
+    Tensor,
+    is_choice,
+    knowing,
+    resimplified,
+    simplified,
+)
+
+_KINDS = {tirx.Add: "+", tirx.Mul: "*", tirx.Max: "max", tirx.Min: "min"}
+
+
+def gather_reductions(graph: Graph) -> Graph:
+    """Pairs, nested reductions and copies of reductions, each as one reduction."""
+    made = {tensor.buffer for tensor in graph.tensors}
+    graph = graph.map_tensors(lambda tensor: _paired(tensor, made))
+    producers = {tensor.buffer: tensor for tensor in graph.tensors}
+    readers = graph.readers()
+
+    def merged(tensor: Tensor) -> Tensor:
+        result = _merged(tensor, producers, readers)
+        producers[tensor.buffer] = result
+        return result
+
+    return graph.map_tensors(merged).live().map_tensors(_without_padding)
+
+
+def _without_padding(tensor: Tensor) -> Tensor:
+    """Terms that are the identity beyond a bound leave the reduction.
+
+        sum(k < 208) (k < 200 ? a[k] : 0) * (k < 200 ? b[k] : 0)   ->   sum(k < 200) a[k] * b[k]
+
+    Each factor must vanish, since 0 times an infinity is no 0.
+    """
+    reduction = tensor.reduction
+    if reduction is None:
+        return tensor
+    for position, (var, extent) in enumerate(reduction.axes):
+        for test in _bounds_on(tensor.value, var):
+            limit = tir.as_const(test.b)
+            if limit is None or not 0 < limit < extent or not _vanishes(
+                tensor.value, test, reduction.op, tensor.buffer.dtype
+            ):
+                continue
+            axes = list(reduction.axes)
+            axes[position] = (var, limit)
+            tensor = replace(tensor, reduction=replace(reduction, axes=tuple(axes)))
+            return resimplified(tensor)
+    return tensor
+
+
+def _bounds_on(value: Expr, var: Expr) -> list[Expr]:
+    """Tests `var < n` among the conditions of choices."""
+    found: list[Expr] = []
+
+    def visit(node: Expr) -> None:
+        if is_choice(node):
+            found.extend(
+                test
+                for test in tir.conjuncts(node.args[0])
+                if isinstance(test, tirx.LT) and test.a.same_as(var)
+            )
+
+    tvm_ffi.structural_walk(value, [(tvm.ir.Call, visit)], order="pre")
+    return found
+
+
+def _vanishes(value: Expr, test: Expr, op: str, dtype: str) -> bool:
+    """Whether `value` is the identity of `op` wherever `test` fails."""
+    if is_choice(value) and any(tir.same(part, test) for part in tir.conjuncts(value.args[0])):
+        identity = IDENTITY[op](dtype)
+        return tir.same(value.args[2], identity)
+    if isinstance(value, tirx.Mul) and op == "+":
+        return _vanishes(value.a, test, op, dtype) and _vanishes(value.b, test, op, dtype)
+    if isinstance(value, tirx.Cast) and op == "+":
+        return _vanishes(value.value, test, op, tir.dtype_of(value.value))
+    return False
+
+
+def _pair(value: Expr, analyzer: object) -> tuple[str, Expr, list[Expr], int, int] | None:
+    """`(op, buffer, point, coordinate, step)` of `q[…, e, …] op q[…, e + step, …]`."""
+    op = _KINDS.get(type(value))
+    if op is None or not (isinstance(value.a, tir.Load) and isinstance(value.b, tir.Load)):
+        return None
+    left, right = value.a, value.b
+    if not left.source.same_as(right.source):
+        return None
+    steps = [analyzer.simplify(b - a) for a, b in zip(left.indices, right.indices)]  # type: ignore[attr-defined]
+    moved = [(k, tir.as_const(step)) for k, step in enumerate(steps) if tir.as_const(step) != 0]
+    if len(moved) != 1 or moved[0][1] is None:
+        return None
+    coordinate, step = moved[0]
+    point = list(left.indices if step > 0 else right.indices)
+    return op, left.source, point, coordinate, abs(step)
+
+
+def _paired(tensor: Tensor, made: set[Buffer]) -> Tensor:
+    """A pair of elements of one intermediate; two of a parameter are left as they are."""
+    if tensor.reduction is not None:
+        return tensor
+    with knowing(tensor.axes, tensor.guard) as analyzer:
+        found = _pair(tensor.value, analyzer)
+    if found is None or found[1] not in made:
+        return tensor
+    op, buffer, point, coordinate, step = found
+    axis, read = _pair_axis(buffer, point, coordinate, step)
+    identity = IDENTITY[op](tensor.buffer.dtype)
+    return replace(tensor, value=read, reduction=Reduction(op, (axis,), identity))
+
+
+def _pair_axis(buffer: Buffer, point: list[Expr], coordinate: int, step: int) -> tuple[Axis, Expr]:
+    var = tirx.Var("j", "int32")
+    point = list(point)
+    point[coordinate] = point[coordinate] + var * step
+    return (var, 2), buffer[tuple(point)]
+
+
+def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffer, int]) -> Tensor:
+    """`tensor` with the reductions (and pairs) that its value is a plain read of taken in."""
+    while isinstance(tensor.value, tir.Load):
+        producer = producers.get(tensor.value.source)
+        if producer is None or producer is tensor:
+            return tensor
+        op = tensor.reduction.op if tensor.reduction else None
+        point = {var: index for (var, _), index in zip(producer.axes, tensor.value.indices)}
+        inner = producer.reduction
+        if inner is not None:
+            alone = readers.get(producer.buffer, 0) == 1
+            fits = op in (None, inner.op) and not _moves(inner.init)
+            if not (alone and fits and _size(tensor.axes) <= _size(producer.axes)):
+                return tensor
+            fresh = {var: tirx.Var(var.name, "int32") for var, _ in inner.axes}
+            value = tir.substitute(tir.substitute(producer.value, fresh), point)
+            axes = tuple((fresh[var], extent) for var, extent in inner.axes)
+        elif op is not None:
+            value = tir.substitute(producer.value, point)
+            with knowing(tensor.all_axes, tensor.guard) as analyzer:
+                pair = _pair(simplified(analyzer, value), analyzer)
+            if pair is None or pair[0] != op:
+                return tensor
+            axis, value = _pair_axis(*pair[1:])
+            axes = (axis,)
+        else:
+            return tensor
+        if tensor.reduction is not None:
+            reduction = replace(tensor.reduction, axes=(*tensor.reduction.axes, *axes))
+        else:
+            assert inner is not None
+            reduction = Reduction(inner.op, axes, inner.init)
+        tensor = replace(tensor, value=value, reduction=reduction)
+        tensor = resimplified(tensor)
+    return tensor
+
+
+def _moves(init: Expr) -> bool:
+    return not isinstance(init, (tirx.IntImm, tirx.FloatImm))
+
+
+def _size(axes: tuple[Axis, ...]) -> int:
+    size = 1
+    for _, extent in axes:
+        size *= extent
+    return size

@@ -1,0 +1,264 @@
+"""The functional form between loops and SBlocks: tensors defined over their own axes.
+
+A `Tensor` is what one store of the program computes, as a function of the loops around it; where
+the program reads an array, the functional form reads the tensor whose store reached that read.
+Array layouts, staging, barriers and thread ids are gone, so every pass below is a rewrite of
+expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.tirx import FloorDiv, FloorMod
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import Span
+from xpiler_tvm.tir import Buffer, Expr, Var
+
+Axis = tuple[Var, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """`op` (`+ * max min`) over `axes`, starting from `init`."""
+
+    op: str
+    axes: tuple[Axis, ...]
+    init: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """`buffer[axes] = value`, or its reduction, for the points where `guard` holds."""
+
+    buffer: Buffer
+    axes: tuple[Axis, ...]
+    value: Expr
+    reduction: Reduction | None
+    guard: tuple[Expr, ...]
+    span: Span
+
+    @property
+    def all_axes(self) -> tuple[Axis, ...]:
+        return (*self.axes, *(self.reduction.axes if self.reduction else ()))
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """`param[index] = tensor's value` over the tensor's axes; nothing else reads the tensor."""
+
+    param: Buffer
+    index: Expr
+    tensor: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Tensors in an order in which each comes after those it reads, then the outputs."""
+
+    tensors: tuple[Tensor, ...]
+    outputs: tuple[Output, ...]
+
+    def expressions(self) -> Iterator[Expr]:
+        """Every expression that may read a tensor."""
+        for tensor in (*self.tensors, *(output.tensor for output in self.outputs)):
+            yield tensor.value
+            yield from tensor.guard
+            if tensor.reduction is not None:
+                yield tensor.reduction.init
+        for output in self.outputs:
+            yield output.index
+
+    def readers(self) -> dict[Buffer, int]:
+        """How many reads each buffer has."""
+        count: dict[Buffer, int] = {}
+        for expr in self.expressions():
+            for load in tir.loads(expr):
+                count[load.source] = count.get(load.source, 0) + 1
+        return count
+
+    def rewrite(self, change: Callable[[Expr, Tensor], Expr]) -> Graph:
+        """The graph with `change(expression, its tensor)` in place of every expression."""
+        tensors = tuple(rewritten(tensor, change) for tensor in self.tensors)
+        outputs = tuple(
+            replace(
+                output,
+                tensor=rewritten(output.tensor, change),
+                index=change(output.index, output.tensor),
+            )
+            for output in self.outputs
+        )
+        return Graph(tensors, outputs)
+
+    def map_tensors(self, change: Callable[[Tensor], Tensor]) -> Graph:
+        tensors = tuple(change(tensor) for tensor in self.tensors)
+        outputs = tuple(replace(o, tensor=change(o.tensor)) for o in self.outputs)
+        return Graph(tensors, outputs)
+
+    def live(self) -> Graph:
+        """Without tensors that nothing reads, directly or through others."""
+        needed: set[Buffer] = set()
+
+        def visit(tensor: Tensor) -> None:
+            for expr in parts(tensor):
+                needed.update(load.source for load in tir.loads(expr))
+
+        for output in self.outputs:
+            visit(output.tensor)
+            needed.update(load.source for load in tir.loads(output.index))
+        kept = []
+        for tensor in reversed(self.tensors):
+            if tensor.buffer in needed:
+                visit(tensor)
+                kept.append(tensor)
+        return Graph(tuple(reversed(kept)), self.outputs)
+
+
+def parts(tensor: Tensor) -> tuple[Expr, ...]:
+    init = (tensor.reduction.init,) if tensor.reduction else ()
+    return (tensor.value, *tensor.guard, *init)
+
+
+def rewritten(tensor: Tensor, change: Callable[[Expr, Tensor], Expr]) -> Tensor:
+    reduction = tensor.reduction
+    if reduction is not None:
+        reduction = replace(reduction, init=change(reduction.init, tensor))
+    return replace(
+        tensor,
+        value=change(tensor.value, tensor),
+        guard=tuple(change(test, tensor) for test in tensor.guard),
+        reduction=reduction,
+    )
+
+
+def resimplified(tensor: Tensor) -> Tensor:
+    """The tensor with its expressions simplified under its guard, and the guard on its own."""
+    with knowing(tensor.all_axes) as plain:
+        guard = tuple(plain.simplify(test) for test in tensor.guard)
+    guard = tuple(test for test in guard if tir.as_const(test) != 1)
+    with knowing(tensor.all_axes, guard) as analyzer:
+        value = simplified(analyzer, tensor.value)
+        reduction = tensor.reduction
+        if reduction is not None:
+            reduction = replace(reduction, init=simplified(analyzer, reduction.init))
+    return replace(tensor, value=value, guard=guard, reduction=reduction)
+
+
+@contextmanager
+def knowing(axes: Iterable[Axis], tests: Iterable[Expr] = ()) -> Iterator[Any]:
+    """An analyzer that knows the axes' ranges and that the tests hold."""
+    analyzer = tir.analyzer_for(dict(axes))
+    with ExitStack() as stack:
+        for test in tests:
+            for fact in _facts(test, analyzer):
+                if not tir.has_load(fact):
+                    stack.enter_context(analyzer.constraint_scope(fact))
+        yield analyzer
+
+
+def _facts(test: Expr, analyzer: Any) -> list[Expr]:
+    """A test as facts that bounds analysis uses: `not (a or v == 0)` is `not a` and `v >= 1`."""
+    if isinstance(test, tirx.And):
+        return _facts(test.a, analyzer) + _facts(test.b, analyzer)
+    if not isinstance(test, tirx.Not):
+        if isinstance(test, tirx.NE) and not tir.has_load(test):
+            return [test, *_beyond_end(test, analyzer)]
+        return [test]
+    inner = test.a
+    if isinstance(inner, tirx.Or):
+        return _facts(tirx.Not(inner.a), analyzer) + _facts(tirx.Not(inner.b), analyzer)
+    flipped = {
+        tirx.LT: tirx.GE,
+        tirx.LE: tirx.GT,
+        tirx.GT: tirx.LE,
+        tirx.GE: tirx.LT,
+        tirx.EQ: tirx.NE,
+        tirx.NE: tirx.EQ,
+    }.get(type(inner))
+    if flipped is None or tir.has_load(inner) or not tir.is_int(inner.a):
+        return [test]
+    return _facts(flipped(inner.a, inner.b), analyzer)
+
+
+def _beyond_end(test: Expr, analyzer: Any) -> list[Expr]:
+    """`v != n` where n is an end of v's range."""
+    low, high = tir.bounds(analyzer, test.a - test.b)
+    if low == 0:
+        return [test.a > test.b]
+    return [test.a < test.b] if high == 0 else []
+
+
+def simplified(analyzer: Any, expr: Expr) -> Expr:
+    """`expr` with its integer parts simplified; floating-point arithmetic is left alone."""
+    if tir.is_int(expr) and not tir.has_load(expr):
+        return analyzer.simplify(expr)
+
+    def at_load(load: Expr) -> Expr:
+        indices = [
+            index if tir.has_load(index) else analyzer.simplify(index) for index in load.indices
+        ]
+        return load.source[tuple(indices)]
+
+    expr = tir.map_loads(expr, at_load)
+
+    def at_choice(call: Expr) -> Expr:
+        if not is_choice(call) or tir.has_load(call.args[0]):
+            return call
+        test = analyzer.simplify(call.args[0])
+        known = tir.as_const(test)
+        if known is not None:
+            return call.args[1] if known else call.args[2]
+        return tirx.if_then_else(test, call.args[1], call.args[2])
+
+    expr = tvm_ffi.structural_map(expr, (tvm.ir.Call, at_choice), order="post")
+
+    def at_select(node: Expr) -> Expr:
+        if tir.has_load(node.condition):
+            return node
+        known = tir.as_const(analyzer.simplify(node.condition))
+        if known is not None:
+            return node.true_value if known else node.false_value
+        return node
+
+    return tvm_ffi.structural_map(expr, (tirx.Select, at_select), order="post")
+
+
+def is_choice(expr: Expr) -> bool:
+    """Whether an expression is an `if_then_else`."""
+    return isinstance(expr, tvm.ir.Call) and getattr(expr.op, "name", "") == "prim.if_then_else"
+
+
+def divisions(expr: Expr) -> int:
+    """How many integer divisions and remainders an expression has."""
+    count = 0
+
+    def visit(_: Expr) -> None:
+        nonlocal count
+        count += 1
+
+    kinds = (FloorDiv, FloorMod, tirx.Mod)
+    tvm_ffi.structural_walk(expr, [(kind, visit) for kind in kinds], order="pre")
+    return count
+
+
+IDENTITY: dict[str, Callable[[str], Expr]] = {
+    "+": lambda dtype: tir.const(0, dtype),
+    "*": lambda dtype: tir.const(1, dtype),
+    "max": tirx.min_value,
+    "min": tirx.max_value,
+}
+
+
+def combine(op: str, left: Expr, right: Expr) -> Expr:
+    if op == "+":
+        return left + right
+    if op == "*":
+        return left * right
+    return tirx.max(left, right) if op == "max" else tirx.min(left, right)
