@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xpiler_tvm.dialects.bang import DEFAULT_ARCH
 from xpiler_tvm.emulation import Run, run_text
 from xpiler_tvm.kernel import Dialect, Kernel, Launch, Param, Scalar, Tensor
 
@@ -28,16 +29,20 @@ def execute(
     dialect: Dialect = "cuda",
     entry: str = "k",
     seconds: float = 20.0,
+    tasks: tuple[int, ...] = (),
+    kind: str = "block",
+    arch: str = DEFAULT_ARCH,
 ) -> Run:
-    """Runs `source`; a pair (name, array) is an input."""
+    """Runs `source`; a pair (name, array) is an input. With `tasks` it is BANG C."""
     arrays = {param[0]: param[1] for param in params if isinstance(param, tuple)}
     described = tuple(
         tensor(param[0], param[1]) if isinstance(param, tuple) else param for param in params
     )
-    kernel = Kernel(
-        source, dialect, entry, described, Launch(grid, block, shared), filename="kernel.cu"
-    )
-    return run_text(kernel, arrays, seconds=seconds)
+    launch = Launch(grid, block, shared)
+    if tasks:
+        dialect, launch = "bang", Launch(tasks=tasks, kind=kind)
+    kernel = Kernel(source, dialect, entry, described, launch, filename="kernel.cu")
+    return run_text(kernel, arrays, seconds=seconds, arch=arch)
 
 
 def first(run: Run, name: str = "y") -> np.ndarray:

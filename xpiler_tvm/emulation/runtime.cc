@@ -112,6 +112,8 @@ extern "C" {
 XP_HIDDEN xp_uint3 threadIdx, blockIdx, blockDim, gridDim;
 XP_HIDDEN unsigned xp_lane;
 XP_HIDDEN unsigned char* xp_dynamic;
+XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
+XP_HIDDEN void (*xp_on_leave)(unsigned thread);
 }
 
 static const XpLaunch* launch;
@@ -165,10 +167,11 @@ static Fiber* take_fiber() {
   return fiber;
 }
 
-static void enter(XpThread* thread) {
+static void enter(XpThread* thread, bool fresh) {
   current = thread;
   threadIdx = thread->id;
   xp_lane = thread->lane;
+  if (xp_on_enter) xp_on_enter(thread - threads, fresh);
 }
 
 static bool release_partial();
@@ -189,7 +192,7 @@ static Context choose() {
     xp_fail(5008, other, "lanes of a warp wait in line %d for lanes that never come", other);
   }
   if (ready.head) {
-    enter(ready.pop());
+    enter(ready.pop(), false);
     return current->context;
   }
   if (next_thread < total) {
@@ -202,6 +205,7 @@ static Context choose() {
 static void wait_here() {
   XpThread* self = current;
   Fiber* fiber = running_fiber;
+  if (xp_on_leave) xp_on_leave(self - threads);
   Context next = choose();
   if (current != self || next != self->context) switch_to(&self->context, next);
   running_fiber = fiber;
@@ -214,7 +218,7 @@ static void fiber_main() {
   for (;;) {
     while (next_thread < total) {
       XpThread* thread = &threads[next_thread++];
-      enter(thread);
+      enter(thread, true);
       invoke(kernel, args);
       running_fiber = self;
       finish(current);
@@ -367,6 +371,13 @@ extern "C" void xp_fail(int code, int line, const char* format, ...) {
   Context nowhere;
   switch_to(&nowhere, main_context);
   __builtin_unreachable();
+}
+
+extern "C" const XpLaunch* xp_launched() { return launch; }
+
+extern "C" bool xp_on_stack(const void* address) {
+  const uintptr_t place = reinterpret_cast<uintptr_t>(address);
+  return place >= launch->report->stack[0] && place < launch->report->stack[1];
 }
 
 struct Module {

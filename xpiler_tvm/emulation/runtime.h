@@ -28,7 +28,6 @@ struct XpLaunch {
   unsigned total_limit;         // most bytes of static and dynamic shared memory together
   unsigned stack;               // bytes of one thread's stack
   unsigned clusters;            // BANG: clusters of a union job, 0 for a block job
-  unsigned nram, wram, sram;    // BANG: bytes that variables of each memory may take
   XpReport* report;
 };
 
@@ -66,6 +65,15 @@ XP_HIDDEN void xp_collective_done(XpRecord* record);
 // Ends the run with an XP5xxx code. Does not return.
 XP_HIDDEN [[noreturn]] void xp_fail(int code, int line, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// Called, where set, before a thread goes on (`fresh`: starts) and before it waits. `thread` counts
+// within the block.
+extern XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
+extern XP_HIDDEN void (*xp_on_leave)(unsigned thread);
+
+// The launch that runs, and whether an address lies on a thread's stack.
+XP_HIDDEN const XpLaunch* xp_launched();
+XP_HIDDEN bool xp_on_stack(const void* address);
 
 // Runs `kernel` over the whole grid: 0, or 1 with `launch->report` filled in.
 XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, void (*kernel)(), const XpArg* args);

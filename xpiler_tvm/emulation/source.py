@@ -13,8 +13,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from xpiler_tvm.dialects.bang import DEFAULT_ARCH
 from xpiler_tvm.dialects.math import MATH, MathFunction
 from xpiler_tvm.kernel import Dialect
+
+from . import bang
 
 # The name under which the compiler reports places in the user's text.
 MARKER = "kernel-text"
@@ -135,18 +138,25 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     return text, list(dict.fromkeys(includes))
 
 
-def translation_unit(text: str, dialect: Dialect, entry: str) -> str:
-    """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`."""
+def translation_unit(text: str, dialect: Dialect, entry: str, arch: str = DEFAULT_ARCH) -> str:
+    """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`.
+
+    `arch` is that of BANG C, a key of `dialects.bang.ARCHS`; the other dialects have none.
+    """
     body, includes = rewrite(text)
+    before = bang.prelude(body, arch) if dialect == "bang" else ""
+    after = bang.operations(body, arch) if dialect == "bang" else ""
     lines = [f"#include <{name}>" for name in includes]
     lines += [
         "#include <stdint.h>",
         "#include <stddef.h>",
-        '#include "runtime.h"',
+        f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
         '#include "launch.h"',
         "namespace xp { namespace {",
         math_functions(),
+        before,
         f'#include "{HEADERS[dialect]}"',
+        after,
         f'#line 1 "{MARKER}"',
         body,
         '#line 1 "launcher"',

@@ -6,13 +6,15 @@ import ctypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from xpiler_tvm.dialects.bang import DEFAULT_ARCH
 from xpiler_tvm.errors import CheckError, SetupError, Span
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import compiler, worker
+from . import bang, compiler, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
 from .source import MARKER, translation_unit
 
@@ -57,9 +59,6 @@ class _Launch(ctypes.Structure):
                 "total_limit",
                 "stack",
                 "clusters",
-                "nram",
-                "wram",
-                "sram",
             )
         ),
         ("report", ctypes.POINTER(worker.Report)),
@@ -76,6 +75,7 @@ def run_text(
     *,
     text: str | None = None,
     seconds: float = 60.0,
+    arch: str = DEFAULT_ARCH,
 ) -> Run:
     """Compiles the kernel's text for this machine and runs it in a process of its own.
 
@@ -88,13 +88,14 @@ def run_text(
     scalars : values of scalar parameters; those left out take `Scalar.value`.
     text : what to compile in place of `kernel.source`, with the same lines.
     seconds : CPU seconds after which the run is stopped.
+    arch : the MLU that BANG C is run as, a key of `dialects.bang.ARCHS`.
 
     Raises
     ------
     CheckError
         What went wrong at run time: XP5002, XP5004 to XP5008.
     ReadError
-        XP1011: more shared memory than a block can have.
+        XP1011: more shared memory than a block can have, more NRAM than a core has.
     SetupError
         XP6002 without a C++ compiler; XP6003 where it refuses the text, with the place.
     """
@@ -108,12 +109,18 @@ def run_text(
             arg.kind, arg.pointer = _POINTER, array.address
         else:
             _pass(arg, param, dict(scalars or {}))
-    path = _compile(kernel, kernel.source if text is None else text)
+    text = kernel.source if text is None else text
+    path = _compile(kernel, text, arch)
+    launch = _launch(kernel, text)
+    symbols = bang.variables(path) if kernel.dialect == "bang" else []
+    bang.check_capacity(symbols, arch)
 
     def task(report: worker.Report) -> None:
-        launch = _launch(kernel, report)
-        entry = ctypes.CDLL(str(path)).xp_entry
-        entry(ctypes.byref(launch), args, len(kernel.params or ()))
+        library = ctypes.CDLL(str(path))
+        launch.report = ctypes.pointer(report)
+        if kernel.dialect == "bang":
+            bang.register(library, path, symbols, guarded.values())
+        library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
 
     def span(line: int) -> Span | None:
         return _span(kernel, line, 1) if line else None
@@ -157,18 +164,22 @@ def _pass(arg: _Arg, scalar: Scalar, scalars: dict[str, int | float]) -> None:
         arg.integer = ctypes.c_longlong(int(value)).value
 
 
-def _launch(kernel: Kernel, report: worker.Report) -> _Launch:
-    launch = _Launch(report=ctypes.pointer(report), warp=WARP.get(kernel.dialect, 1))
+def _launch(kernel: Kernel, text: str) -> _Launch:
+    launch = _Launch(warp=WARP.get(kernel.dialect, 1), stack=STACK_BYTES[kernel.dialect])
     launch.grid[:] = launch.block[:] = (1, 1, 1)
-    launch.stack = STACK_BYTES[kernel.dialect]
+    if kernel.dialect == "vnni":
+        return launch
     if kernel.launch is None:
-        if kernel.dialect != "vnni":
-            raise ValueError("run_text takes a resolved kernel: the launch is missing")
+        raise ValueError("run_text takes a resolved kernel: the launch is missing")
+    if kernel.dialect == "bang":
+        job = bang.job(kernel.launch, text)
+        launch.grid[:], launch.block[0] = job.grid, job.cores
+        launch.warp, launch.clusters = job.lanes, job.clusters
         return launch
     launch.grid[:] = _three(kernel.launch.grid)
     launch.block[:] = _three(kernel.launch.block)
     launch.dynamic_shared = kernel.launch.shared_bytes
-    launch.static_limit, launch.total_limit = SHARED_LIMITS.get(kernel.dialect, (0, 0))
+    launch.static_limit, launch.total_limit = SHARED_LIMITS[kernel.dialect]
     return launch
 
 
@@ -182,10 +193,11 @@ _PLACE = re.compile(
 _ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE)
 
 
-def _compile(kernel: Kernel, text: str) -> object:
-    unit = translation_unit(text, kernel.dialect, kernel.entry or "")
+def _compile(kernel: Kernel, text: str, arch: str) -> Path:
+    unit = translation_unit(text, kernel.dialect, kernel.entry or "", arch)
+    natives = ("runtime.cc", "bang.cc") if kernel.dialect == "bang" else ("runtime.cc",)
     try:
-        return compiler.library(unit, objects=(compiler.native_object("runtime.cc"),))
+        return compiler.library(unit, objects=tuple(map(compiler.native_object, natives)))
     except compiler.CompileFailure as failure:
         place = _PLACE.search(failure.log)
         first = place or _ANY.search(failure.log)
