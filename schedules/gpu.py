@@ -255,8 +255,8 @@ class ThreadPerRow:
         sch.bind(block, "blockIdx.x")
         sch.bind(thread, "threadIdx.x")
         alone = _lone_writers(program)
-        _set_scopes(sch, program, "local")
         for stage in stages(sch):
+            _set_scope(sch, stage, "local")
             if stage.is_reduction and stage.name in alone:
                 _accumulate_in_registers(sch, stage, stage.axes[2:])
         return sch
@@ -270,8 +270,8 @@ class TeamPerRow:
         for i: for k: S[i] += f(A, M)     ->                   threadIdx.x = k: sum over the threads
         for i: for j: O[i, j] = g(A, M, S)                     threadIdx.x = j: O[i, j] = g(A, M, S)
 
-    Values that stages hand to each other live in shared memory. Where memory runs along the rows
-    (a column sum), neighbouring threads take neighbouring rows and `threadIdx.y` the reduction.
+    Where memory runs along the rows (a column sum), neighbouring threads take neighbouring rows and
+    the team is along `threadIdx.y`.
     """
 
     limits: GpuLimits
@@ -300,7 +300,6 @@ class TeamPerRow:
         sch.bind(block, "blockIdx.x")
         sch.bind(member, "threadIdx.x" if across else "threadIdx.y")
         alone = _lone_writers(program)
-        _set_scopes(sch, program, "shared")
 
         # Step 2. Within each stage, the team's threads.
         thread_axis = "threadIdx.y" if across else "threadIdx.x"
@@ -321,19 +320,34 @@ class TeamPerRow:
     def _share_out(
         self, sch: s_tir.Schedule, stage: Stage, team: int, thread_axis: str, alone: bool
     ) -> None:
-        # Axes 0 and 1 are the block and its rows; the rest is the team's work.
+        """Divide a stage's work in a row among the team, and place its result if it is no output.
+
+        Three ways, by what is left to do in a row:
+
+        - a few sums: all threads add up each, and every thread gets the results in registers;
+        - one value: every thread computes it for itself, in a register;
+        - many values: a thread each in turn, in shared memory.
+
+        Only the last needs a barrier. TVM would leave it out in the first two, had they their
+        values in shared memory: it takes what is indexed by `threadIdx.y` for a thread's own.
+        """
         loops = sch.get_loops(stage.rv)
         spatial = [axis for axis in stage.axes[2:] if axis.kind == "S"]
         reduced = [axis for axis in stage.axes[2:] if axis.kind == "R"]
         points = _count([(axis,) for axis in spatial])
         order = [loops[axis.position] for axis in (*spatial, *reduced)]
+        output = any(is_parameter(sch, region.source) for region in stage.block.writes)
         if len(order) > 1:
             sch.reorder(*order)
         if stage.is_reduction and points < team // 2:
-            loop = fused(sch, stage.rv, order[len(spatial) :])
-            _, thread = sch.split(loop, [None, team])
+            _set_scope(sch, stage, "local")
+            _, thread = sch.split(fused(sch, stage.rv, order[len(spatial) :]), [None, team])
             sch.bind(thread, thread_axis)
             return
+        if points == 1 and not output:
+            _set_scope(sch, stage, "local")
+            return
+        _set_scope(sch, stage, "shared")
         if spatial:
             loop = fused(sch, stage.rv, order[: len(spatial)])
         else:
@@ -352,17 +366,16 @@ def _accumulate_in_registers(sch: s_tir.Schedule, stage: Stage, tail: Sequence[A
     first = next(place for place, axis in enumerate(tail) if axis.kind == "R")
     loops = sch.get_loops(stage.rv)
     place = len(loops) - len(tail) + first
-    if stage.block.writes[0].source.scope() != "local":
+    if sch.get(stage.rv).writes[0].source.scope() != "local":
         accumulate_in(sch, stage.rv, loops[place - 1], "local")
     sch.decompose_reduction(stage.rv, loops[place])
 
 
-def _set_scopes(sch: s_tir.Schedule, program: Sequence[Stage], scope: str) -> None:
-    """Move every intermediate of the program to a memory of the device."""
-    for stage in program:
-        for place, region in enumerate(sch.get(stage.rv).writes):
-            if not is_parameter(sch, region.source) and region.source.scope() != scope:
-                sch.set_scope(stage.rv, place, scope)
+def _set_scope(sch: s_tir.Schedule, stage: Stage, scope: str) -> None:
+    """Move what a stage writes, outputs apart, to a memory of the device."""
+    for place, region in enumerate(sch.get(stage.rv).writes):
+        if not is_parameter(sch, region.source) and region.source.scope() != scope:
+            sch.set_scope(stage.rv, place, scope)
 
 
 def _lone_writers(program: Sequence[Stage]) -> set[str]:
