@@ -1,0 +1,77 @@
+"""xpiler_tvm: a kernel written for one platform comes out correct and fast for the others.
+
+    kernel = xt.Kernel.from_file("softmax.cu")
+    lifted = xt.lift(kernel)
+    result = xt.transcompile(lifted, "hip")
+
+Nothing heavy is imported before it is used: TVM is loaded by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from . import pins
+from .errors import (
+    CheckError,
+    EmitError,
+    LiftError,
+    ReadError,
+    ScheduleError,
+    SetupError,
+    Span,
+    XpilerError,
+)
+from .evidence import Check
+from .kernel import Kernel, Launch, Scalar, Tensor
+
+if TYPE_CHECKING:
+    from .lifting import Lifted, lift
+    from .translation import Translation, transcompile
+
+pins.check()
+
+try:
+    __version__ = version("xpiler-tvm")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "0"
+
+_LAZY = {
+    "Lifted": "lifting",
+    "lift": "lifting",
+    "Translation": "translation",
+    "transcompile": "translation",
+}
+
+__all__ = [
+    "Check",
+    "CheckError",
+    "EmitError",
+    "Kernel",
+    "Launch",
+    "LiftError",
+    "Lifted",
+    "ReadError",
+    "Scalar",
+    "ScheduleError",
+    "SetupError",
+    "Span",
+    "Tensor",
+    "Translation",
+    "XpilerError",
+    "__version__",
+    "lift",
+    "transcompile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,290 @@
+"""`transcompile`: the whole road from a kernel to a target's text, with its evidence."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CheckError, EmitError, ScheduleError, SetupError
+from .evidence import Check
+from .kernel import Kernel
+from .lifting import RUN_SECONDS, Arrays, Lifted, Trial, check_module, check_runs, lift, require
+from .stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tvm
+
+    from .schedules.base import Scheduled
+    from .targets import Emitted, TargetSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Translation:
+    """A kernel in another dialect.
+
+    Attributes
+    ----------
+    target : the target's name.
+    source : text of the emitted file.
+    kernel : the emitted file as a `Kernel`, which can be fed back in; `None` for vnni, whose text
+        is LLVM's.
+    schedule : the `s_tir.Schedule` with its trace; `mod` its IRModule.
+    evidence : the lift's checks and those of this target.
+    lifted : what was scheduled.
+    rule : the schedule rule that applied; `declined` the others, with their reasons.
+    libraries : further files by suffix, as bytes.
+    seconds : CPU seconds by stage.
+    """
+
+    target: str
+    source: str
+    kernel: Kernel | None
+    schedule: Any
+    mod: tvm.IRModule
+    evidence: tuple[Check, ...]
+    lifted: Lifted
+    rule: str
+    declined: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    entry: str
+    libraries: Mapping[str, bytes]
+    seconds: dict[str, float]
+
+    # ------------------------------------------------------------ running
+
+    def __call__(self, *arrays: np.ndarray, **scalars: int | float) -> None:
+        """Runs the translated kernel on numpy arrays.
+
+        `arrays` are the tensors in parameter order, of the parameter's size and dtype; those of
+        intent `out` and `inout` are filled in place. Scalars without a value go by keyword. Runs
+        natively for vnni where the CPU can, else emulated. Raises `CheckError` XP5007 where the
+        arguments do not fit.
+        """
+        given = self._arguments(arrays, scalars)
+        outputs = self._native(given, scalars) if self._runs_natively else self._emulated(
+            given, scalars
+        )
+        for tensor, array in zip(self.lifted.kernel.tensors, arrays):
+            if tensor.written:
+                array[...] = outputs[tensor.name].reshape(array.shape)
+
+    @property
+    def _runs_natively(self) -> bool:
+        from .codegen.vnni import missing_features
+        from .targets.vnni import MCPU
+
+        return ".so" in self.libraries and not missing_features(MCPU)
+
+    def _arguments(
+        self, arrays: tuple[np.ndarray, ...], scalars: Mapping[str, int | float]
+    ) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        from .emulation import numpy_dtype
+
+        tensors = self.lifted.kernel.tensors
+        free = {s.name for s in self.lifted.kernel.scalars if s.value is None}
+        if len(arrays) != len(tensors) or set(scalars) != free:
+            names = ", ".join(tensor.name for tensor in tensors)
+            keywords = "".join(f", {name}=..." for name in sorted(free))
+            raise CheckError(
+                "XP5007",
+                f"{len(arrays)} arrays and the scalars {sorted(scalars)} are given",
+                hint=f"call it as result({names}{keywords})",
+            )
+        for tensor, array in zip(tensors, arrays):
+            fits = isinstance(array, np.ndarray) and array.size == tensor.size
+            if not fits or array.dtype != numpy_dtype(tensor.dtype):
+                found = f"{getattr(array, 'shape', type(array).__name__)}"
+                raise CheckError(
+                    "XP5007",
+                    f"{tensor.name!r} takes {tensor.size} elements of {tensor.dtype}; "
+                    f"{found} of {getattr(array, 'dtype', '?')} is given",
+                )
+            if tensor.written and not array.flags.writeable:
+                raise CheckError("XP5007", f"{tensor.name!r} is written to and is read-only")
+        return {tensor.name: array for tensor, array in zip(tensors, arrays)}
+
+    def _emulated(self, arrays: Arrays, scalars: Mapping[str, int | float]) -> Arrays:
+        from .emulation import run_module, run_text
+
+        if self.kernel is not None:
+            return run_text(self.kernel, arrays, scalars, seconds=RUN_SECONDS).arrays
+        from .schedules.base import unbind
+
+        tensors = self.lifted.kernel.tensors
+        run = run_module(
+            unbind(self.mod),
+            [arrays[tensor.name] for tensor in tensors],
+            scalars=[scalars[s.name] for s in self.lifted.kernel.scalars if s.value is None],
+        )
+        return {tensor.name: array for tensor, array in zip(tensors, run.arrays)}
+
+    @cached_property
+    def _library(self) -> Any:
+        import tvm
+
+        with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+            path = Path(folder) / f"{self.entry}.so"
+            path.write_bytes(self.libraries[".so"])
+            return tvm.runtime.load_module(str(path))
+
+    def _native(self, arrays: Arrays, scalars: Mapping[str, int | float]) -> Arrays:
+        import numpy as np
+
+        kernel = self.lifted.kernel
+        shapes = {
+            str(param.name): tuple(int(extent) for extent in param.shape)
+            for param in self.mod["main"].params
+            if hasattr(param, "shape")
+        }
+        used: dict[str, np.ndarray] = {}
+        arguments: list[Any] = []
+        for param in kernel.params or ():
+            if param.name in shapes:
+                array = np.ascontiguousarray(arrays[param.name]).reshape(shapes[param.name])
+                used[param.name] = array
+                arguments.append(array)
+            elif param.name in scalars:
+                arguments.append(scalars[param.name])
+        self._library[self.entry](*arguments)
+        return used
+
+    # ------------------------------------------------------------ showing
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Everything that is known about the translation, as plain data."""
+        from .report import as_dict
+
+        trace = [line for line in str(self.schedule.trace).splitlines() if line.strip()]
+        return {
+            "target": self.target,
+            "entry": self.entry,
+            "rung": self.lifted.rung,
+            "rule": self.rule,
+            "declined": [{"rule": rule, "reason": reason} for rule, reason in self.declined],
+            "notes": list(self.notes),
+            "assumptions": list(self.lifted.assumptions),
+            "schedule": trace,
+            **as_dict(self.evidence, self.seconds),
+        }
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Writes source, libraries and `<name>.report.json`; gives their paths.
+
+        Raises `SetupError` XP6004 where the folder cannot be written to.
+        """
+        from .targets import get
+
+        stem = Path(self.lifted.kernel.filename).stem
+        name = self.entry if self.lifted.kernel.filename == "<source>" else stem
+        files: dict[str, bytes] = {}
+        if self.kernel is not None:
+            files[name + get(self.target).suffix] = self.source.encode()
+        files.update({name + suffix: data for suffix, data in self.libraries.items()})
+        files[name + ".report.json"] = json.dumps(self.report, indent=2).encode()
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file, data in files.items():
+                (folder / file).write_bytes(data)
+        except OSError as error:
+            raise SetupError(
+                "XP6004", f"{folder} cannot be written to: {error.strerror or error}"
+            ) from None
+        return [folder / file for file in files]
+
+
+def transcompile(kernel: Kernel | Lifted, target: str) -> Translation:
+    """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`), checked by execution.
+
+    A kernel that is translated to several targets is best lifted once. Raises what `lift` raises,
+    `ScheduleError` and `EmitError` where the target has no form for it, and `CheckError` XP5001
+    where what was emitted differs from the source: then there is no translation.
+    """
+    from . import targets
+
+    spec = targets.get(target)
+    lifted = kernel if isinstance(kernel, Lifted) else lift(kernel)
+    first: XpilerFailure | None = None
+    attempts = [(lifted.mod, lifted.rung)]
+    if lifted.rung != "opaque":
+        attempts.append((lifted.opaque, "opaque"))
+    notes = list(lifted.notes)
+    for mod, rung in attempts:
+        try:
+            return _attempt(spec, lifted, mod, rung, tuple(notes))
+        except (ScheduleError, EmitError, CheckError) as error:
+            first = first or error
+            notes.append(f"the {rung} form was dropped for {target}: {error.code}: {error.message}")
+    assert first is not None
+    raise first
+
+
+XpilerFailure = ScheduleError | EmitError | CheckError
+
+
+def _attempt(
+    spec: TargetSpec, lifted: Lifted, mod: tvm.IRModule, rung: str, notes: tuple[str, ...]
+) -> Translation:
+    from . import schedules
+    from .schedules.base import unbind
+
+    watch = Stopwatch()
+    watch.seconds.update(lifted.seconds)
+    checks = list(lifted.evidence)
+    with watch("schedule"):
+        scheduled = schedules.apply(mod, spec.name)
+    with watch("emit"):
+        emitted = spec.emit(scheduled.mod, lifted.kernel)
+    with watch("check target"):
+        name = f"scheduled for {spec.name} = source"
+        checks.append(require(check_module(name, unbind(scheduled.mod), lifted.kernel, lifted.trials)))
+        checks.append(require(_check_emitted(spec, scheduled, emitted, lifted)))
+    del rung
+    return Translation(
+        spec.name,
+        emitted.text,
+        emitted.kernel,
+        scheduled.schedule,
+        scheduled.mod,
+        tuple(checks),
+        lifted,
+        scheduled.rule,
+        scheduled.declined,
+        notes,
+        emitted.entry,
+        emitted.libraries,
+        watch.seconds,
+    )
+
+
+def _check_emitted(
+    spec: TargetSpec, scheduled: Scheduled, emitted: Emitted, lifted: Lifted
+) -> Check:
+    """Runs the emitted text, or the library where the text is LLVM's."""
+    name = f"emitted {spec.name} = source"
+    if emitted.kernel is not None:
+        from .emulation import run_text
+
+        written = emitted.kernel
+
+        def run(trial: Trial) -> Arrays:
+            return run_text(written, trial.inputs, trial.scalars, seconds=RUN_SECONDS).arrays
+
+        return check_runs(name, run, lifted.kernel, lifted.trials)
+    from .codegen.vnni import missing_features
+    from .targets.vnni import MCPU
+
+    missing = missing_features(MCPU)
+    if missing:
+        return Check(name, "unknown", f"this machine has no {', '.join(missing)}")
+    target = {"kind": "llvm", "mcpu": MCPU}
+    return check_module(name, scheduled.mod, lifted.kernel, lifted.trials, target)
