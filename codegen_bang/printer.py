@@ -50,7 +50,6 @@ BANG = CDialect(
     types={**C_TYPES, "float16": "half", "bfloat16": "bfloat16_t"},
     indices={"blockIdx.x": "taskId"},
     index_names={"blockIdx.x": "task"},
-    # Tasks share nothing, so what a schedule calls shared is a core's own.
     scopes={"local": ""},
     barriers={"shared": "", "shared.dyn": "", "warp": ""},
     helper="static __mlu_func__",
@@ -89,17 +88,22 @@ class BangPrinter(CPrinter):
         super().__init__(BANG, function, kernel)
         self.plan = plan
         self.taken |= {*plan.slot_names(), _LANES_ARRAY}
+        self.nram: set[tvm.ir.Var] = set()
 
     # --- memory -----------------------------------------------------------------------------
 
     def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
         buffer, size = node.buffer, buffer_size(node.buffer)
-        if not self.in_nram(buffer):
+        if size == 1 and buffer.scope() == "local":
             super().stmt_AllocBuffer(node)
             return
+        if buffer.scope() == "global":
+            self.refuse(node, f"buffer {buffer.name!r} would live in device memory")
         if size is None:
             self.refuse(node, f"the extent of {buffer.name!r} is no constant")
+        # Tasks share nothing, so what a schedule calls shared is a core's own, as are its locals.
         # Arrays in NRAM are declared at file scope: their names end with the file, not the block.
+        self.nram.add(buffer)
         short = identifier(buffer.name).replace("_local_nram", "_nram")
         name = identifier(short, self.taken | set(self.plan.arrays))
         self.taken.add(name)
@@ -107,11 +111,16 @@ class BangPrinter(CPrinter):
         dtype = str(buffer.dtype)
         self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype])
 
+    def stmt_DeclBuffer(self, node: tirx.DeclBuffer) -> None:
+        super().stmt_DeclBuffer(node)
+        if node.data.args[0] in self.nram:
+            self.nram.add(node.buffer)
+
     def in_nram(self, buffer: tirx.Buffer) -> bool:
-        return bool(buffer.scope().endswith(".nram"))
+        return buffer in self.nram
 
     def in_gdram(self, buffer: tirx.Buffer) -> bool:
-        return bool(buffer.scope() in ("global", ""))
+        return buffer not in self.nram and buffer not in self.scalars
 
     # --- loops ------------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ class Selection:
             return "NRAM2NRAM"
         if self.printer.in_gdram(buffer):
             return "GDRAM2NRAM" if into_nram else "NRAM2GDRAM"
-        raise NoVectorForm("an array on the stack")
+        raise NoVectorForm("a variable")
 
     def copy(
         self,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import tvm
@@ -36,7 +37,7 @@ from .analysis import (
 )
 from .base import Declined, Rule, fresh
 from .matmul import find_contraction, normalize
-from .steps import accumulate_in, fused, inline_around, inline_injective, one_loop
+from .steps import CHEAP_CALLS, accumulate_in, fused, inline_around, inline_injective, one_loop
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -172,8 +173,36 @@ class Matmul:
             staged = sch.cache_read(main, operand, NRAM)
             sch.compute_at(staged, steps, preserve_unit_loops=True)
         sch.decompose_reduction(main, steps)
+
+        # Step 4. An update of the result (C = A B + C) follows tile by tile: TVM does not join a
+        # stage that reads what it writes with another. All other work goes into the copies.
+        if any(_updates(stage) for stage in stages(sch)):
+            for stage in stages(sch):
+                if not self._is_placed(sch, stage) and self._reads_result(sch, stage):
+                    sch.reverse_compute_at(stage.rv, tile, preserve_unit_loops=True)
+            for stage in stages(sch):
+                if stage.is_injective and not is_parameter(sch, stage.block.writes[0].source):
+                    with suppress(s_tir.ScheduleError):
+                        sch.compute_inline(stage.rv)
         inline_around(sch)
+        _keep_on_chip(sch)
         return sch
+
+    def _is_placed(self, sch: s_tir.Schedule, stage: Stage) -> bool:
+        return sch.get(sch.get_loops(stage.rv)[0]).kind == tirx.ForKind.THREAD_BINDING
+
+    def _reads_result(self, sch: s_tir.Schedule, stage: Stage) -> bool:
+        """Whether a stage that is placed already feeds this one."""
+        names = {sch.get(producer).name_hint for producer in sch.get_producers(stage.rv)}
+        return any(each.name in names and self._is_placed(sch, each) for each in stages(sch))
+
+
+def _updates(stage: Stage) -> bool:
+    """Whether a stage reads the array that it writes, and is no reduction."""
+    store = stage.block.body
+    return stage.is_injective and any(
+        load.source.same_as(store.buffer) for load in collect(store.value, tvm.ir.TensorLoad)
+    )
 
 
 def _even(extent: int, most: int) -> int:
@@ -203,7 +232,7 @@ class Rows:
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         sch = fresh(mod)
-        program = inline_injective(sch)
+        program = _inline_cheap(sch)
         rows, across = self._rows(sch, program)
         if self._held(sch, program, rows, across) > self.arch.nram_usable // 2:
             inline_around(sch)
@@ -227,11 +256,7 @@ class Rows:
         sch.bind(task, "blockIdx.x")
 
         # Step 2. Memory: intermediates, and operands that are read more than once.
-        for stage in stages(sch):
-            for place, region in enumerate(stage.block.writes):
-                if not is_parameter(sch, region.source) and region.source.scope() == "global":
-                    alone = math.prod(map(int, region.source.shape)) == points
-                    sch.set_scope(stage.rv, place, "local" if alone and not across else NRAM)
+        _keep_on_chip(sch, None if across else points)
         for buffer, every_row in shared:
             self._stage_in(sch, buffer, row if every_row else task)
 
@@ -282,7 +307,9 @@ class Rows:
                 continue
             writers = [s for s in program if _touches(s.block.writes, buffer)]
             readers = [i for i, s in enumerate(program) if _touches(s.block.reads, buffer)]
-            if writers or not readers:
+            # TVM's copies know one region a block; `x[i, j] - x[i, 0]` reads two.
+            twice = any(_regions(program[i].block.reads, buffer) > 1 for i in readers)
+            if writers or not readers or twice:
                 continue
             iterators = [row[i].iterator for row in rows for i in readers]
             every_row = any(
@@ -332,12 +359,42 @@ class Rows:
         sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[2 + first])
 
 
+def _regions(regions: Sequence[tirx.BufferRegion], buffer: tirx.Buffer) -> int:
+    return sum(region.source.same_as(buffer) for region in regions)
+
+
 def _touches(regions: Sequence[tirx.BufferRegion], buffer: tirx.Buffer) -> bool:
-    return any(region.source.same_as(buffer) for region in regions)
+    return _regions(regions, buffer) > 0
 
 
 def _count(rows: Sequence[Sequence[Axis]]) -> int:
     return math.prod(row[0].extent for row in rows)
+
+
+def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
+    """Inline elementwise intermediates, but those that are costly and read by several stages.
+
+    An exponential takes a dozen vector instructions and a row of it has room in NRAM.
+    """
+    for stage in stages(sch):
+        if not stage.is_injective or is_parameter(sch, stage.block.writes[0].source):
+            continue
+        calls = collect(stage.block.body, tvm.ir.Call)
+        costly = any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
+        if not (costly and len(sch.get_consumers(stage.rv)) > 1):
+            with suppress(s_tir.ScheduleError):
+                sch.compute_inline(stage.rv)
+    return stages(sch)
+
+
+def _keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
+    """Move every intermediate to NRAM; to a variable where it has one value at each of `points`."""
+    for stage in stages(sch):
+        for place, region in enumerate(sch.get(stage.rv).writes):
+            buffer = region.source
+            if not is_parameter(sch, buffer) and buffer.scope() == "global":
+                alone = math.prod(int(extent) for extent in buffer.shape) == points
+                sch.set_scope(stage.rv, place, "local" if alone else NRAM)
 
 
 def _is_plain(program: Sequence[Stage]) -> bool:

@@ -275,6 +275,19 @@ class CPrinter:
         self.names[var] = name
         return name
 
+    def declare_loop(self, var: tvm.ir.Var) -> str:
+        """A name for a loop variable: just `i` where TVM lists all the loops it has fused."""
+        if "fused" not in var.name:
+            return self.declare(var)
+        name = next(
+            each
+            for each in (*"ijklmnpqrst", *(f"i{n}" for n in range(99)))
+            if each not in self.taken
+        )
+        self.taken.add(name)
+        self.names[var] = name
+        return name
+
     def name(self, var: tvm.ir.Var) -> str:
         if var in self.axis_of:
             tag = self.axis_of[var]
@@ -383,7 +396,7 @@ class CPrinter:
             tvm.ir.Range.from_min_extent(node.min, node.extent),
             allow_override=True,
         )
-        var, ctype = self.declare(node.loop_var), self.dialect.type(dtype_of(node.loop_var))
+        var, ctype = self.declare_loop(node.loop_var), self.dialect.type(dtype_of(node.loop_var))
         with self.braces(f"for ({ctype} {var} = {start}; {var} < {end}; {step.format(var)})"):
             self.stmt(node.body)
         self.taken.discard(var)
