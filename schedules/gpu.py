@@ -32,7 +32,7 @@ from .analysis import (
 )
 from .base import Declined, Rule, fresh
 from .matmul import find_contraction, normalize
-from .steps import accumulate_in, fused, inline_around, inline_injective, one_loop
+from .steps import accumulate_in, fused, inline_around, inline_injective, one_loop, private_scratch
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class ThreadPerRow:
     name: str = "gpu.threads"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
+        sch = fresh(private_scratch(mod, "local"))
         program = inline_injective(sch)
         rows = shared_axes(program)
         if not rows and len(program) > 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import tvm
+import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
@@ -131,3 +132,32 @@ def accumulate_in(sch: s_tir.Schedule, block: SBlockRV, at: LoopRV, scope: str) 
     """Let a reduction accumulate in memory of its own and store its result once, below `at`."""
     copy = sch.cache_write(block, 0, scope)
     sch.reverse_compute_at(copy, at, preserve_unit_loops=True)
+
+
+def private_scratch(mod: tvm.IRModule, scope: str) -> tvm.IRModule:
+    """The program with the arrays that opaque bodies keep for themselves in memory `scope`.
+
+    A device has no main memory to give to each thread. Arrays of the whole program (the root
+    block's) and arrays that have a scope already stay as they are.
+    """
+    func = mod["main"]
+    renewed: list[tuple[tirx.Buffer, tirx.Buffer]] = []
+
+    def note(block: s_tir.SBlock) -> None:
+        if block.same_as(func.body.block):
+            return
+        for old in block.alloc_buffers:
+            if old.scope() == "global":
+                new = tirx.decl_buffer(old.shape, old.dtype, old.name, scope=scope)
+                renewed.append((old, new))
+
+    tvm_ffi.structural_walk(func.body, [(s_tir.SBlock, note)])
+    if not renewed:
+        return mod
+
+    def replace(var: tirx.Var) -> tirx.Var:
+        return next((new for old, new in renewed if old.same_as(var)), var)
+
+    body = tvm_ffi.structural_map(func.body, (tirx.Var, replace))
+    changed = tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
+    return tvm.IRModule({"main": changed}, attrs=mod.attrs)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tvm
-from tvm import te
+from tvm import te, tirx
 
-Arrays = list[np.ndarray]
+Arrays = list[Any]
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Program:
     outputs: int = 1
 
     def inputs(self, seed: int = 0) -> Arrays:
-        """Arrays for all parameters in order; the outputs hold NaN or a sentinel."""
+        """Values of all parameters in order; the outputs hold NaN or a sentinel."""
         rng = np.random.default_rng(seed)
         params = list(self.mod["main"].params)
         arrays: Arrays = []
         for place, param in enumerate(params):
+            if not tirx.is_buffer_var(param):
+                arrays.append(1.5 if str(param.ty.dtype).startswith("float") else 700)
+                continue
             shape, dtype = tuple(int(extent) for extent in param.shape), str(param.dtype)
             if place >= len(params) - self.outputs:
                 poison = np.nan if np.issubdtype(dtype, np.floating) else 77
@@ -40,7 +44,7 @@ class Program:
         return arrays
 
     def expected(self, arrays: Arrays) -> Arrays:
-        given = [array.copy() for array in arrays[: len(arrays) - self.outputs]]
+        given = arrays[: len(arrays) - self.outputs]
         result = self.reference(*given)
         return [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
 
@@ -378,6 +382,118 @@ def main(A: T.Buffer((100,), "float32"), O: T.Buffer((100,), "float32")):
     return Program(from_text(text), lambda a: np.cumsum(a.astype("float64")))
 
 
+def saxpy() -> Program:
+    """Scalars by value, one of them a bound."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(
+    alpha: T.float32,
+    n: T.int32,
+    X: T.Buffer((1000,), "float32"),
+    Y: T.Buffer((1000,), "float32"),
+    O: T.Buffer((1000,), "float32"),
+):
+    for i in range(1000):
+        with T.sblock("O"):
+            vi = T.axis.spatial(1000, i)
+            O[vi] = T.if_then_else(vi < n, alpha * X[vi] + Y[vi], T.float32(0))
+"""
+
+    def reference(alpha: float, n: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(1000) < n, alpha * x + y, 0)
+
+    return Program(from_text(text), reference)
+
+
+def flat_rows(rows: int = 40, columns: int = 100) -> Program:
+    """Row sums of a flat array, subtracted in place from another."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer(({rows * columns},), "float32"), O: T.Buffer(({rows * columns},), "float32")):
+    with T.sblock("root"):
+        total = T.sblock_alloc_buffer(({rows},), "float32")
+        for i, k in T.grid({rows}, {columns}):
+            with T.sblock("total"):
+                vi, vk = T.axis.remap("SR", [i, k])
+                with T.init():
+                    total[vi] = T.float32(0)
+                total[vi] = total[vi] + A[vi * {columns} + vk]
+        for i, j in T.grid({rows}, {columns}):
+            with T.sblock("O"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                O[vi * {columns} + vj] = A[vi * {columns} + vj] - total[vi]
+"""
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        table = a.astype("float64").reshape(rows, columns)
+        return (table - table.sum(-1, keepdims=True)).reshape(-1)
+
+    return Program(from_text(text), reference)
+
+
+def overwritten() -> Program:
+    """Two stages of which the second reads and writes what the first wrote."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((30, 40), "float32"), O: T.Buffer((30, 40), "float32")):
+    for i, j in T.grid(30, 40):
+        with T.sblock("first"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            O[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, j in T.grid(30, 40):
+        with T.sblock("second"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            O[vi, vj] = O[vi, vj] + A[vi, 39 - vj]
+"""
+    return Program(from_text(text), lambda a: a * 2 + a[:, ::-1])
+
+
+def opaque_scratch() -> Program:
+    """An opaque body with an array of its own, in no scope in particular."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((33, 20), "float32"), O: T.Buffer((33, 20), "float32")):
+    for i in range(33):
+        with T.sblock("reverse"):
+            vi = T.axis.spatial(33, i)
+            T.reads(A[vi, 0:20])
+            T.writes(O[vi, 0:20])
+            row = T.sblock_alloc_buffer((20,), "float32")
+            for k in range(20):
+                row[19 - k] = A[vi, k]
+            for k in range(20):
+                O[vi, k] = row[k]
+"""
+    return Program(from_text(text), lambda a: a[:, ::-1])
+
+
+def shared_loop() -> Program:
+    """Two stages below one loop."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((50, 60), "float32"), O: T.Buffer((50, 60), "float32")):
+    with T.sblock("root"):
+        total = T.sblock_alloc_buffer((50,), "float32")
+        for i in range(50):
+            for k in range(60):
+                with T.sblock("total"):
+                    vi, vk = T.axis.remap("SR", [i, k])
+                    with T.init():
+                        total[vi] = T.float32(0)
+                    total[vi] = total[vi] + A[vi, vk]
+            for j in range(60):
+                with T.sblock("O"):
+                    vi, vj = T.axis.remap("SS", [i, j])
+                    O[vi, vj] = A[vi, vj] / (total[vi] * total[vi] + T.float32(1))
+"""
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        total = a.astype("float64").sum(-1, keepdims=True)
+        return a / (total * total + 1)
+
+    return Program(from_text(text), reference)
+
+
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "vector_add_prime": lambda: vector_add(1000003),
     "vector_add_small": lambda: vector_add(7),
@@ -414,4 +530,11 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "halves": halves,
     "opaque": opaque,
     "sequential": sequential,
+    "saxpy": saxpy,
+    "flat_rows": flat_rows,
+    "overwritten": overwritten,
+    "opaque_scratch": opaque_scratch,
+    "shared_loop": shared_loop,
+    "bmm_tall": lambda: batched_gemm(2, 200, 20, 30),
+    "prefix_columns": lambda: column_sum(7, 20000),
 }

@@ -23,18 +23,13 @@ def _target() -> Target:
 
 
 def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
-    from tvm import tirx
-
-    from xpiler_tvm.kernel import Kernel, Tensor
     from xpiler_tvm.schedules import bang
 
-    from .device import reasons
+    from .device import kernel_of, reasons
 
     def check(mod: tvm.IRModule) -> None:
         # How many vectors a program keeps in NRAM is known once there is a text.
-        params = [param for param in mod["main"].params if tirx.is_buffer_var(param)]
-        tensors = (Tensor(str(p.name), dtype=str(p.dtype), intent="inout") for p in params)
-        _emit(mod, Kernel("", "bang", "kernel", tuple(tensors)))
+        _emit(mod, kernel_of(mod, "bang"))
 
     return bang.rules(), reasons(check)
 

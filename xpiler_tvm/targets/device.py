@@ -12,6 +12,7 @@ from tvm.target import Target
 
 from xpiler_tvm.codegen.lower import DeviceFunction, device_function
 from xpiler_tvm.errors import EmitError
+from xpiler_tvm.kernel import Dialect, Kernel, Param, Scalar, Tensor
 from xpiler_tvm.schedules.base import Declined
 
 from .base import Accept, Limits
@@ -52,6 +53,17 @@ def reasons(check: Accept) -> Accept:
             return Declined(str(error).strip().splitlines()[-1] if str(error) else repr(error))
 
     return accept
+
+
+def kernel_of(mod: tvm.IRModule, dialect: Dialect) -> Kernel:
+    """A kernel with the parameters of `main`, for an emitter that is asked for an opinion."""
+    params: list[Param] = []
+    for param in mod["main"].params:
+        if tirx.is_buffer_var(param):
+            params.append(Tensor(str(param.name), dtype=str(param.dtype), intent="inout"))
+        else:
+            params.append(Scalar(str(param.name), str(param.ty.dtype)))
+    return Kernel("", dialect, "kernel", tuple(params))
 
 
 def bytes_in(function: DeviceFunction, scope: str) -> int:

@@ -1,0 +1,126 @@
+"""Every program on every target: the rule that is meant for it, and the values it computes."""
+
+from __future__ import annotations
+
+import pytest
+from xpiler_tvm.schedules.base import unbind
+
+from xpiler_tvm import schedules, targets
+from xpiler_tvm.errors import ScheduleError
+
+from .programs import PROGRAMS
+from .running import check_module, check_text, source_kernel
+
+GPU_RULES = {
+    "vector_add_prime": "gpu.elementwise",
+    "vector_add_small": "gpu.elementwise",
+    "gelu": "gpu.elementwise",
+    "softmax": "gpu.rows",
+    "softmax_long": "gpu.rows",
+    "softmax_short": "gpu.threads",
+    "softmax_prime": "gpu.rows",
+    "layernorm": "gpu.rows",
+    "gemm": "gpu.matmul",
+    "gemm_odd": "gpu.matmul",
+    "gemm_f16": "gpu.matmul",
+    "gemm_int8": "gpu.matmul",
+    "gemm_vnni": "gpu.matmul",
+    "gemm_thin": "gpu.rows",
+    "dense_relu": "gpu.matmul",
+    "batched_gemm": "gpu.matmul",
+    "bmm_tall": "gpu.matmul",
+    "gemv": "gpu.rows",
+    "conv2d": "gpu.matmul",
+    "stencil": "gpu.elementwise",
+    "transpose": "gpu.transpose",
+    "transpose_3d": "gpu.transpose",
+    "transpose_201": "gpu.transpose",
+    "maxpool": "gpu.rows",
+    "avgpool": "gpu.threads",
+    "column_sum": "gpu.rows",
+    "column_sum_prime": "gpu.threads",
+    "column_center": "gpu.rows",
+    "prefix_columns": "gpu.threads",
+    "full_sum": "gpu.rows",
+    "normalize_vector": "gpu.rows",
+    "attention": "gpu.rows",
+    "two_outputs": "gpu.elementwise",
+    "concat": "gpu.elementwise",
+    "halves": "gpu.threads",
+    "opaque": "gpu.threads",
+    "opaque_scratch": "gpu.threads",
+    "sequential": "gpu.threads",
+    "saxpy": "gpu.elementwise",
+    "flat_rows": "gpu.rows",
+    "shared_loop": "gpu.rows",
+    "overwritten": None,
+}
+
+CPU_RULES = {
+    "gemm": "cpu.matmul",
+    "gemm_odd": "cpu.matmul",
+    "gemm_f16": "cpu.matmul",
+    "gemm_int8": "cpu.matmul",
+    "gemm_vnni": "cpu.vnni",
+    "gemm_thin": "cpu.matmul",
+    "dense_relu": "cpu.matmul",
+    "batched_gemm": "cpu.matmul",
+    "bmm_tall": "cpu.matmul",
+    "conv2d": "cpu.matmul",
+    "normalize_vector": "cpu.stages",
+    "concat": "cpu.stages",
+    "sequential": "cpu.stages",
+}
+
+
+def test_every_program_has_its_rule() -> None:
+    assert set(GPU_RULES) == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_gpu(name: str, target: str) -> None:
+    program = PROGRAMS[name]()
+    if GPU_RULES[name] is None:
+        with pytest.raises(ScheduleError) as raised:
+            schedules.apply(program.mod, target)
+        assert raised.value.code == "XP3001"
+        assert "gpu.threads: " in raised.value.message
+        return
+    scheduled = schedules.apply(program.mod, target)
+    assert scheduled.rule == GPU_RULES[name]
+    assert all(reason for _, reason in scheduled.declined)
+    check_module(unbind(scheduled.mod), program)
+    emitted = targets.get(target).emit(scheduled.mod, source_kernel(program, name))
+    assert emitted.kernel is not None
+    check_text(emitted.kernel, program)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_cpu(name: str) -> None:
+    program = PROGRAMS[name]()
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == CPU_RULES.get(name, "cpu.rows")
+    if scheduled.rule == "cpu.vnni" and _lacks_vnni():
+        pytest.skip("this CPU has no vpdpbusd")
+    check_module(scheduled.mod, program, None if _lacks_vnni() else "cascadelake")
+
+
+def _lacks_vnni() -> bool:
+    from xpiler_tvm.codegen.vnni import missing_features
+
+    return bool(missing_features("cascadelake"))
+
+
+def test_the_trace_says_what_was_done() -> None:
+    scheduled = schedules.apply(PROGRAMS["softmax"]().mod, "cuda")
+    text = str(scheduled.trace)
+    assert "sch.bind(" in text and "sch.merge(" in text
+
+
+def test_the_input_stays_as_it_is() -> None:
+    mod = PROGRAMS["gemm_odd"]().mod
+    before = mod.script()
+    schedules.apply(mod, "cuda")
+    schedules.apply(mod, "vnni")
+    assert mod.script() == before
