@@ -334,6 +334,8 @@ inline int clock() { return 0; }
 typedef half __half;
 struct half2 {
   half x, y;
+  half2() = default;
+  half2(half x, half y) : x(x), y(y) {}
 };
 typedef half2 __half2;
 inline half2 make_half2(half x, half y) { return {x, y}; }
@@ -356,6 +358,8 @@ inline bfloat16 __float2bfloat16(float x) { return bfloat16(x); }
 inline bfloat16 __float2bfloat16_rn(float x) { return bfloat16(x); }
 struct __nv_bfloat162 {
   bfloat16 x, y;
+  __nv_bfloat162() = default;
+  __nv_bfloat162(bfloat16 x, bfloat16 y) : x(x), y(y) {}
 };
 typedef __nv_bfloat162 nv_bfloat162;
 

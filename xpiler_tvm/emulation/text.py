@@ -25,6 +25,10 @@ SHARED_LIMITS = {"cuda": (48 << 10, 227 << 10), "hip": (64 << 10, 64 << 10)}
 STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
 
 
+# C converts pointers more freely than C++; its intrinsics are those of processors with VNNI.
+FLAGS = {"vnni": ("-fpermissive", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run left behind: every tensor's array by name, and the CPU seconds it took."""
@@ -197,7 +201,8 @@ def _compile(kernel: Kernel, text: str, arch: str) -> Path:
     unit = translation_unit(text, kernel.dialect, kernel.entry or "", arch)
     natives = ("runtime.cc", "bang.cc") if kernel.dialect == "bang" else ("runtime.cc",)
     try:
-        return compiler.library(unit, objects=tuple(map(compiler.native_object, natives)))
+        objects = tuple(map(compiler.native_object, natives))
+        return compiler.library(unit, flags=FLAGS.get(kernel.dialect, ()), objects=objects)
     except compiler.CompileFailure as failure:
         place = _PLACE.search(failure.log)
         first = place or _ANY.search(failure.log)

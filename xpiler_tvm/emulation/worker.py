@@ -205,6 +205,8 @@ def _ended(
         return None if report.seconds else CheckError("XP5005", "the run ended its own process")
     if ended == signal.SIGFPE:
         return CheckError("XP5006", "the kernel divides an integer by zero")
+    if ended == signal.SIGILL:
+        return CheckError("XP5005", "the kernel uses an instruction that this processor lacks")
     if ended in (signal.SIGSEGV, signal.SIGBUS):
         return _fault(report, arrays)
     name = signal.Signals(ended).name
