@@ -25,7 +25,10 @@ _PRELUDE = Path(__file__).parent / "prelude"
 _ARGS = {
     "cuda": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
     "hip": ["-x", "hip", "--cuda-host-only", "-nogpuinc", "-nogpulib"],
+    # Clang's CUDA mode knows global and device functions, which is what BANG C needs of it.
+    "bang": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
 }
+_READ = ("cuda", "hip")
 
 
 @lru_cache(maxsize=1)
@@ -70,24 +73,16 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
 
     Raises `ReadError` (XP1002, or XP1010 for an unknown name) at the first error.
     """
-    if dialect not in _ARGS:
+    if dialect not in _READ:
         raise ReadError(
             "XP1012",
             f"sources in {dialect!r} are not read yet",
-            hint="they are emitted and emulated; the readers are for " + " and ".join(_ARGS),
+            hint="they are emitted and emulated; the readers are for " + " and ".join(_READ),
         )
     if "\0" in text:
         raise ReadError("XP1001", f"{filename} is not text: it holds a NUL byte")
-    _library()
-    alias = "kernel." + ("cu" if dialect == "cuda" else "hip")
-    prelude = str(_PRELUDE / "cuda.h")
-    args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-include", prelude]
-    try:
-        unit = cindex.Index.create().parse(
-            alias, args=args, unsaved_files=[(alias, without_includes(text))]
-        )
-    except cindex.TranslationUnitLoadError:
-        raise ReadError("XP1002", f"{filename} cannot be parsed") from None
+    unit = _parsed(text, dialect, filename)
+    alias = unit.spelling
     lines = text.split("\n")
     for diagnostic in unit.diagnostics:
         if diagnostic.severity < cindex.Diagnostic.Error:
@@ -107,6 +102,20 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
             else "",
         )
     return unit
+
+
+def _parsed(text: str, dialect: str, filename: str) -> Cursor:
+    """The translation unit, whatever its diagnostics say."""
+    _library()
+    alias = "kernel." + ("hip" if dialect == "hip" else "cu")
+    prelude = str(_PRELUDE / ("bang.h" if dialect == "bang" else "cuda.h"))
+    args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-include", prelude]
+    try:
+        return cindex.Index.create().parse(
+            alias, args=args, unsaved_files=[(alias, without_includes(text))]
+        )
+    except cindex.TranslationUnitLoadError:
+        raise ReadError("XP1002", f"{filename} cannot be parsed") from None
 
 
 class Places:
@@ -198,31 +207,33 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
     Kept: kernels, device functions, and what they are built from (types, constants, device
     variables, templates). Host functions, host variables and includes become blanks.
     """
-    unit = parse(text, dialect, filename)
+    # BANG C's intrinsics are not declared here; where functions begin and end is still known.
+    unit = (parse if dialect in _READ else _parsed)(text, dialect, filename)
     data = bytearray(without_includes(text).encode())
-    for cursor in _file_scope(unit.cursor, unit.spelling):
+    for cursor, whole in _file_scope(unit.cursor, unit.spelling):
         if not _runs_on_host(cursor):
             continue
-        start, end = cursor.extent.start.offset, cursor.extent.end.offset
-        while start > 0 and cursor.kind.name == "FUNCTION_DECL" and data[start - 1] in b" \t":
-            start -= 1
+        start, end = whole.extent.start.offset, whole.extent.end.offset
         for place in range(start, end):
             if data[place] not in b"\n\r":
                 data[place] = ord(" ")
-        if cursor.kind.name == "VAR_DECL" and end < len(data) and data[end] == ord(";"):
+        if end < len(data) and data[end] == ord(";"):  # of a prototype
             data[end] = ord(" ")
     return data.decode()
 
 
-def _file_scope(scope: Cursor, file: str) -> list[Cursor]:
-    found = []
+def _file_scope(scope: Cursor, file: str) -> list[tuple[Cursor, Cursor]]:
+    """Declarations of the file, each with what to remove with it (its own `extern "C"`)."""
+    found: list[tuple[Cursor, Cursor]] = []
     for cursor in scope.get_children():
         if cursor.location.file is None or cursor.location.file.name != file:
             continue
         if cursor.kind.name in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
-            found += _file_scope(cursor, file)
+            inner = _file_scope(cursor, file)
+            alone = len(inner) == 1 and cursor.kind.name != "NAMESPACE"
+            found += [(one, cursor if alone else whole) for one, whole in inner]
         else:
-            found.append(cursor)
+            found.append((cursor, cursor))
     return found
 
 

@@ -233,6 +233,6 @@ def _check_launch(launch: Launch, function: ir.Function) -> None:
 
 def device_text(kernel: Kernel) -> str:
     """The source with host functions blanked out, its lines kept: what the emulator compiles."""
-    if kernel.dialect not in ("cuda", "hip"):
+    if kernel.dialect == "vnni":
         return kernel.source
     return clang_ast.without_host_code(kernel.source, kernel.dialect, kernel.filename)

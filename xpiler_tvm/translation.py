@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import CheckError, EmitError, ScheduleError, SetupError
 from .evidence import Check
+from .frontends import device_text
 from .kernel import Kernel
 from .lifting import RUN_SECONDS, Arrays, Lifted, Trial, check_module, check_runs, lift, require
 from .stopwatch import Stopwatch
@@ -115,7 +116,8 @@ class Translation:
         from .emulation import run_module, run_text
 
         if self.kernel is not None:
-            return run_text(self.kernel, arrays, scalars, seconds=RUN_SECONDS).arrays
+            text = device_text(self.kernel)
+            return run_text(self.kernel, arrays, scalars, text=text, seconds=RUN_SECONDS).arrays
         from .schedules.base import unbind
 
         tensors = self.lifted.kernel.tensors
@@ -274,10 +276,11 @@ def _check_emitted(
     if emitted.kernel is not None:
         from .emulation import run_text
 
-        written = emitted.kernel
+        written, text = emitted.kernel, device_text(emitted.kernel)
 
         def run(trial: Trial) -> Arrays:
-            return run_text(written, trial.inputs, trial.scalars, seconds=RUN_SECONDS).arrays
+            inputs, scalars = trial.inputs, trial.scalars
+            return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS).arrays
 
         return check_runs(name, run, lifted.kernel, lifted.trials)
     from .codegen.vnni import missing_features
