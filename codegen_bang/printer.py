@@ -97,11 +97,9 @@ class BangPrinter(CPrinter):
         if size == 1 and buffer.scope() == "local":
             super().stmt_AllocBuffer(node)
             return
-        if buffer.scope() == "global":
-            self.refuse(node, f"buffer {buffer.name!r} would live in device memory")
         if size is None:
             self.refuse(node, f"the extent of {buffer.name!r} is no constant")
-        # Tasks share nothing, so what a schedule calls shared is a core's own, as are its locals.
+        # Whatever a kernel allocates is a task's own: tasks share nothing but their parameters.
         # Arrays in NRAM are declared at file scope: their names end with the file, not the block.
         self.nram.add(buffer)
         short = identifier(buffer.name).replace("_local_nram", "_nram")

@@ -55,9 +55,19 @@ def rules(arch: Arch = ARCHS[DEFAULT_ARCH]) -> tuple[Rule, ...]:
 
 
 def _tasks(pieces: int, arch: Arch) -> int:
-    """How many tasks share equal pieces of work: at most one a core, none of them idle."""
-    each = -(-pieces // min(pieces, arch.cores))
-    return -(-pieces // each)
+    """How many tasks share equal pieces of work, the same number of pieces each.
+
+    One task a core where that comes out nearly even, else so many that the last round of tasks is
+    short beside the others. Tasks beyond the number of cores wait for a free one.
+    """
+    if pieces <= arch.cores:
+        return pieces
+    small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
+    divisors = sorted({*small, *(pieces // each for each in small)})
+    fitting = max(each for each in divisors if each <= arch.cores)
+    if 4 * fitting >= 3 * arch.cores:
+        return fitting
+    return next((each for each in divisors if each >= 4 * arch.cores), pieces)
 
 
 def _bytes(buffer: tirx.Buffer) -> int:
@@ -90,7 +100,7 @@ class Flat:
         size = max(stage.size() for stage in program)
         piece = max(SMALLEST_PIECE, -(-size // self.arch.cores))
         piece = -(-piece // ALIGN) * ALIGN
-        tasks = _tasks(-(-size // piece), self.arch)
+        tasks = -(-size // piece)
         outer = []
         for stage in program:
             loop = fused(sch, stage.rv, sch.get_loops(stage.rv))
