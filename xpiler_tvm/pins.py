@@ -1,11 +1,12 @@
-"""The versions that work together, checked before TVM is loaded.
+"""The two packages whose versions must fit together, checked before either is imported.
 
-A newer tvm-ffi loads and then ends the process in `save_json` and `pickle`, so a wrong one is
-refused at import, from the installed packages' metadata alone.
+With `apache-tvm-ffi` 0.1.15, which pip picks when it is left to choose, saving or pickling any
+program ends the process with a segmentation fault. A sentence is better than that.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 
 from .errors import SetupError
@@ -14,19 +15,31 @@ PINS: dict[str, tuple[str, ...]] = {
     "apache-tvm": ("0.27.0.post1",),
     "apache-tvm-ffi": ("0.1.14.post1", "0.1.14.post0"),
 }
-INSTALL = "pip install " + " ".join(f"{name}=={good[0]}" for name, good in PINS.items())
+"""The versions that work, the preferred one first."""
+
+
+def command() -> str:
+    """What brings the packages into agreement, for this very interpreter."""
+    wanted = " ".join(f'"{name}=={versions[0]}"' for name, versions in PINS.items())
+    return f"{sys.executable} -m pip install {wanted}"
+
+
+def problems() -> tuple[str, ...]:
+    """One sentence for each package that is missing or of another version."""
+    found = []
+    for name, versions in PINS.items():
+        try:
+            present = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found.append(f"{name} is not installed")
+            continue
+        if present not in versions:
+            found.append(f"{name} is {present}, but {' or '.join(versions)} is needed")
+    return tuple(found)
 
 
 def check() -> None:
-    """Raises `SetupError` XP6001 where an installed version is not one that works."""
-    for name, good in PINS.items():
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found = "missing"
-        if found not in good:
-            raise SetupError(
-                "XP6001",
-                f"{name} is {found}; xpiler_tvm works with {' or '.join(good)}",
-                hint=f"run: {INSTALL}",
-            )
+    """Raise `SetupError` XP6001 where the installed packages do not fit together."""
+    found = problems()
+    if found:
+        raise SetupError("XP6001", "; ".join(found), hint=f"run: {command()}")
