@@ -8,3 +8,4 @@
 #define XP_LANES 0xffffffffull
 typedef unsigned xp_mask;
 #include "simt.h"
+#include "wmma.h"

@@ -9,6 +9,8 @@
 #define XP_LANES ~0ull
 typedef unsigned long long xp_mask;
 #include "simt.h"
+#include "wmma.h"
+#include "mfma.h"
 
 #define HIP_DYNAMIC_SHARED(type, name) type* const name = (type*)xp_dynamic;
 #define hipThreadIdx_x threadIdx.x

@@ -44,7 +44,7 @@ struct XpRecord {
   alignas(16) unsigned char value[64][16];
 };
 
-enum { XP_SHUFFLE = 1, XP_VOTE = 2, XP_SYNC = 3, XP_ACTIVE = 4, XP_MATCH = 5 };
+enum { XP_SHUFFLE = 1, XP_VOTE = 2, XP_SYNC = 3, XP_ACTIVE = 4, XP_MATCH = 5, XP_MATRIX = 6 };
 
 extern "C" {
 

@@ -1,11 +1,11 @@
 """Kernel text to a C++ translation unit.
 
-The text keeps its lines. Three things change in it, by pattern, because no macro can do them:
+The text keeps its lines. A few things change in it, by pattern, because no macro can do them:
 includes are taken out (the dialect's header stands for the vendor's, headers of the standard
-library move to the front), `extern __shared__ T name[];` becomes a pointer, and `extern "C"`
-becomes `extern "C++"`, so that a kernel may be called like a function of libm. All of it is
-compiled in a namespace of its own, without a name: a kernel's static variables then belong to
-this library alone.
+library move to the front), `extern __shared__ T name[];` becomes a pointer, Clang's
+`ext_vector_type` becomes GCC's `vector_size`, and `extern "C"` becomes `extern "C++"`, so that a
+kernel may be called like a function of libm. All of it is compiled in a namespace of its own,
+without a name: a kernel's static variables then belong to this library alone.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ _EXTERN_SHARED = re.compile(
 _SHARED_EXTERN = re.compile(r"\b__shared__\s+extern\b")
 _ATTRIBUTE = re.compile(r"\b(?:__align__|alignas)\s*\([^()]*\)|__attribute__\s*\(\(.*?\)\)\)?")
 _STATIC_SHARED = re.compile(r"\bstatic\s+(?=__shared__\b|__(?:nram|wram|mlu_shared|ldram)__\b)")
+_EXT_VECTOR = re.compile(
+    r"\b(?P<type>\w+)(?P<name>\s+\w+)?\s+"
+    r"__attribute__\s*\(\(\s*(?:__)?ext_vector_type(?:__)?\s*\(\s*(?P<count>\w+)\s*\)\s*\)\)"
+)
 _EXTERN_C = re.compile(r'\bextern(\s+)"C"')
 
 # Math functions that are no compiler builtin: their value in terms of builtins, with `{s}` for the
@@ -131,6 +135,12 @@ def rewrite(text: str) -> tuple[str, list[str]]:
         kind = _ATTRIBUTE.sub("", found["type"]).strip()
         return _keep_lines(found, f"{kind}* const {found['name']} = ({kind}*)xp_dynamic;")
 
+    def vector(found: re.Match[str]) -> str:
+        kind, name = found["type"], found["name"] or ""
+        size = f"vector_size({found['count']} * sizeof({kind})), aligned(sizeof({kind}))"
+        return _keep_lines(found, f"{kind}{name} __attribute__(({size}))")
+
+    text = _EXT_VECTOR.sub(vector, text)
     text = _SHARED_EXTERN.sub("extern __shared__", text)
     text = _EXTERN_SHARED.sub(dynamic, text)
     text = _STATIC_SHARED.sub("", text)

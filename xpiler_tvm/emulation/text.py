@@ -194,7 +194,7 @@ def _three(extents: tuple[int, ...]) -> tuple[int, ...]:
 _PLACE = re.compile(
     rf"^{MARKER}:(?P<line>\d+):(?P<column>\d+): (?:fatal )?error: (?P<message>.*)$", re.MULTILINE
 )
-_ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE)
+_ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE)
 
 
 def _compile(kernel: Kernel, text: str, arch: str) -> Path:
