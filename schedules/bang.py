@@ -45,6 +45,11 @@ NRAM = "local.nram"
 CHUNK = 4096
 """Elements of a piece where the last shared axis is the one that runs along memory."""
 
+SHORTEST_CHUNK = 128
+"""Elements of such a piece below which starting a copy costs more than the copy."""
+
+ALIGN_ELEMENTS = ALIGN // 4
+
 SMALLEST_PIECE = 1024
 """Elements below which dividing work among more tasks costs more than it brings."""
 
@@ -254,7 +259,7 @@ class Rows:
         plain = _is_plain(program)
         points = _count(rows[:-1] if across else rows)
 
-        chunk = min(CHUNK, rows[-1][0].extent) if across else None
+        chunk = self._chunk(_count(rows[:-1]), rows[-1][0].extent) if across else None
         shared = self._read_often(sch, program, rows) if plain else []
 
         # Step 1. All stages under one loop over the rows; some rows a task.
@@ -276,6 +281,12 @@ class Rows:
             if not stage.is_opaque and not any(axis.kind == "O" for axis in stage.axes[2:]):
                 self._arrange(sch, stage)
         return sch
+
+    def _chunk(self, others: int, extent: int) -> int:
+        """The length of pieces of the last shared axis: some for each core, but none too short."""
+        wanted = -(-others * extent // self.arch.cores)
+        piece = -(-min(CHUNK, max(SHORTEST_CHUNK, wanted)) // ALIGN_ELEMENTS) * ALIGN_ELEMENTS
+        return min(piece, extent)
 
     def _rows(
         self, sch: s_tir.Schedule, program: Sequence[Stage]
