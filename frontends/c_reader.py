@@ -211,6 +211,9 @@ class _Reader:
         if kind == "DO_STMT":
             body, test = children
             return ir.Loop(None, self.expression(test), None, self.statement(body), False, span)
+        if kind == "CXX_FOR_RANGE_STMT":
+            range_ = ir.Unreadable("XP1009", "a range-based for is not read", span)
+            return ir.Loop(None, range_, None, self.statement(children[-1]), True, span)
         if kind == "RETURN_STMT":
             return ir.Return(self.expression(children[0]) if children else None, span)
         if kind == "BREAK_STMT":
@@ -397,6 +400,7 @@ class _Reader:
                 self.expression(callee), tuple(self.expression(child) for child in rest), (), span
             )
         if target is not None and target.spelling.startswith("operator"):
+            # the operator itself is one of the children
             parts = [
                 child
                 for child in children
@@ -406,6 +410,9 @@ class _Reader:
             if target.spelling == "operator[]" and len(parts) == 2:
                 base, index = (self.expression(child) for child in parts)
                 return ir.Subscript(base, index, span)
+            if target.spelling == "operator=" and len(parts) == 2:
+                left, right = (self.expression(child) for child in parts)
+                return ir.Assign("", left, right, span)
             arguments = tuple(self.expression(child) for child in parts)
             return ir.Call(ir.Name(target.spelling, 0, span), arguments, (), span)
         callee, *rest = children

@@ -18,6 +18,8 @@ from .host import launch_of
 
 MAX_THREADS = 1024
 MAX_BLOCK = (1024, 1024, 64)
+# Of a block, with the largest opt-in: sm_90 and every AMD GPU.
+MAX_SHARED = {"cuda": 227 * 1024, "hip": 64 * 1024}
 MAX_GRID = (2**31 - 1, 65535, 65535)
 
 
@@ -36,11 +38,58 @@ def resolve(kernel: Kernel) -> Kernel:
     function = find_entry(unit, kernel)
     if kernel.params is None or kernel.launch is None:
         kernel = _from_host(unit, function, kernel)
-    elif kernel.entry is None:
-        kernel = replace(kernel, entry=function.name)
+    else:
+        entry = kernel.entry or function.name
+        kernel = _with_args(function, replace(kernel, entry=entry), unit)
     _check_signature(unit, function, kernel)
-    _check_launch(kernel.launch or Launch(), function)
+    _check_launch(kernel, function)
     return kernel
+
+
+def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
+    """The caller's parameters by name in the kernel's order, scalars also from `args`."""
+    given = {param.name: param for param in kernel.params or ()}
+    args = dict(kernel.args)
+    names = [variable.name for variable in function.params]
+    for name in given:
+        if name not in names:
+            raise ReadError(
+                "XP1007",
+                f"{function.name!r} has no parameter {name!r}",
+                span=function.span,
+                hint=f"it has: {', '.join(names)}",
+            )
+    for name in args:
+        if name not in names:
+            raise ReadError(
+                "XP1014",
+                f"{function.name!r} has no parameter {name!r} to give a value to",
+                hint=f"it has: {', '.join(names)}",
+            )
+    bound = template_arguments(unit, function, kernel.entry or "")
+    params: list[Param] = []
+    for variable in function.params:
+        param = given.get(variable.name)
+        if param is None and variable.name in args and not isinstance(variable.type, ir.Pointer):
+            param = Scalar(variable.name, _element(variable.type, bound, function))
+        if isinstance(param, Scalar) and param.value is None and variable.name in args:
+            param = replace(param, value=args[variable.name])
+        if param is None:
+            raise ReadError(
+                "XP1007",
+                f"nothing is said about the parameter {variable.name!r} of {function.name!r}",
+                span=variable.span,
+                hint=_how_to_give(variable),
+            )
+        params.append(param)
+    return kernel.with_params(tuple(params))
+
+
+def _how_to_give(variable: ir.Variable) -> str:
+    name = variable.name
+    if isinstance(variable.type, ir.Pointer):
+        return f"give it: --param '{name}:float32[512]', or xt.Tensor({name!r}, (512,))"
+    return f"give it: --arg {name}=512, or xt.Scalar({name!r}, value=512)"
 
 
 def find_entry(unit: ir.Unit, kernel: Kernel) -> ir.Function:
@@ -204,7 +253,15 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
             )
 
 
-def _check_launch(launch: Launch, function: ir.Function) -> None:
+def _check_launch(kernel: Kernel, function: ir.Function) -> None:
+    launch = kernel.launch or Launch()
+    most_shared = MAX_SHARED[kernel.dialect]
+    if not 0 <= launch.shared_bytes <= most_shared:
+        raise ReadError(
+            "XP1011",
+            f"{launch.shared_bytes} bytes of dynamic shared memory, the limit is {most_shared}",
+            span=function.span,
+        )
     if not launch.grid or not launch.block:
         raise ReadError(
             "XP1006",
