@@ -425,6 +425,27 @@ def test_hip_includes_names_and_vector_arithmetic() -> None:
     np.testing.assert_allclose(first(run), (x * [2, 3, 4, 5]).sum(1), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dialect", ["cuda", "hip"])
+def test_cooperative_groups(dialect: str) -> None:
+    source = """#include <cooperative_groups.h>
+    #include <cooperative_groups/reduce.h>
+    namespace cg = cooperative_groups;
+    __global__ void k(const float* x, float* y) {
+      __shared__ float s[8];
+      cg::thread_block block = cg::this_thread_block();
+      cg::thread_block_tile<16> tile = cg::tiled_partition<16>(block);
+      float v = x[block.thread_rank()];
+      float sum = cg::reduce(tile, v, cg::plus<float>());
+      for (int d = tile.size() / 2; d > 0; d /= 2) v = fmaxf(v, tile.shfl_down(v, d));
+      if (tile.thread_rank() == 0) s[tile.meta_group_rank()] = v + sum;
+      block.sync();
+      if (threadIdx.x < 8) y[threadIdx.x] = s[7 - threadIdx.x];
+    }"""
+    x = random(8, 16)
+    got = first(execute(source, ("x", x), out("y", 8), block=(128,), dialect=dialect))  # type: ignore[arg-type]
+    np.testing.assert_allclose(got[::-1], x.sum(1) + x.max(1), rtol=1e-5, atol=1e-6)
+
+
 def test_outputs_start_unwritten_and_inputs_stay() -> None:
     source = """
     __global__ void k(float* y, int* z) {

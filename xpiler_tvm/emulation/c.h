@@ -3,3 +3,17 @@
 #pragma once
 #include "libm.h"
 #define restrict __restrict__
+
+// C lets `void*` become any pointer; C++ does not, so allocation returns something that may.
+struct XpMemory {
+  void* address;
+  template <class T>
+  operator T*() const {
+    return (T*)address;
+  }
+};
+inline XpMemory malloc(size_t size) { return {__builtin_malloc(size)}; }
+inline XpMemory calloc(size_t count, size_t size) { return {__builtin_calloc(count, size)}; }
+inline XpMemory aligned_alloc(size_t alignment, size_t size) {
+  return {__builtin_aligned_alloc(alignment, size)};
+}

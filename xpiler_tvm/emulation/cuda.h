@@ -8,4 +8,5 @@
 #define XP_LANES 0xffffffffull
 typedef unsigned xp_mask;
 #include "simt.h"
+#include "cooperative.h"
 #include "wmma.h"

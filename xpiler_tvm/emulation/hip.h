@@ -9,6 +9,7 @@
 #define XP_LANES ~0ull
 typedef unsigned long long xp_mask;
 #include "simt.h"
+#include "cooperative.h"
 #include "wmma.h"
 #include "mfma.h"
 

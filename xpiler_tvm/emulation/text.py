@@ -25,8 +25,8 @@ SHARED_LIMITS = {"cuda": (48 << 10, 227 << 10), "hip": (64 << 10, 64 << 10)}
 STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
 
 
-# C converts pointers more freely than C++; its intrinsics are those of processors with VNNI.
-FLAGS = {"vnni": ("-fpermissive", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
+# The intrinsics of C are those of processors with VNNI.
+FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
 
 
 @dataclass(frozen=True)
