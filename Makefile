@@ -1,0 +1,40 @@
+# Needs python3 (3.10 to 3.13), make and a C++ compiler; all else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WHEEL := build/wheel
+INSTALLED := build/installed
+JOBS ?= 2
+
+.PHONY: demo test lint bench setup clean
+.DEFAULT_GOAL := test
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/xpiler translate examples/softmax.cu --to hip,bang,vnni,cuda -o build/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+# mypy looks at the package as users get it: a wheel, not the folders it is made from.
+lint: $(READY)
+	$(BIN)/ruff check .
+	rm -rf $(WHEEL) $(INSTALLED)
+	$(BIN)/python -m pip wheel --quiet --no-deps -w $(WHEEL) .
+	$(BIN)/python -m pip install --quiet --no-deps --target $(INSTALLED) $(WHEEL)/*.whl
+	cd $(INSTALLED) && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml \
+		--python-executable ../../$(BIN)/python -p xpiler_tvm
+
+bench: $(READY)
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
