@@ -43,6 +43,7 @@ from .values import (
 UNROLL_LIMIT = 4096
 UNROLL_SMALL = 64
 INLINE_DEPTH = 64
+FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,17 @@ class ThreadProgram:
     extents: dict[str, int]
     read: frozenset[str]
     written: frozenset[str]
+    proved: int
+    sites: tuple[Site, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """An access that could not be proved to lie in its array."""
+
+    name: str
+    extent: int
+    span: Span
 
 
 def evaluate(
@@ -68,15 +80,20 @@ def evaluate(
     function: ir.Function,
     kernel: Kernel,
     template_args: dict[int, ir.Type | int],
+    watched: bool = False,
 ) -> ThreadProgram:
     """The program of one thread of `kernel`, whose entry is `function`.
+
+    A `watched` program has one more parameter, `FAULT`: where an access that was not proved to be
+    in bounds is not, the number of its site plus one and the index are stored there, and the
+    nearest element is taken.
 
     Raises `ReadError` for what cannot be read and `LiftError` for what cannot be lifted.
     """
     demoted: set[int] = set()
     while True:
         try:
-            return _Evaluator(unit, kernel, demoted).kernel(function, template_args)
+            return _Evaluator(unit, kernel, demoted, watched).kernel(function, template_args)
         except _Demote as request:
             demoted.add(request.ident)
 
@@ -136,7 +153,9 @@ class _Frame:
 
 
 class _Evaluator:
-    def __init__(self, unit: ir.Unit, kernel: Kernel, demoted: set[int]) -> None:
+    def __init__(
+        self, unit: ir.Unit, kernel: Kernel, demoted: set[int], watched: bool
+    ) -> None:
         self.unit = unit
         self.source = kernel
         self.demoted = demoted
@@ -155,6 +174,11 @@ class _Evaluator:
         self.written: set[str] = set()
         self.warp = 64 if kernel.dialect == "hip" else 32
         self.scratch: dict[str, Buffer] = {}
+        self.fault = tirx.decl_buffer((2,), "int64", FAULT.name) if watched else None
+        self.proved = 0
+        self.sites: list[Site] = []
+        self.path: list[Expr] = []
+        self.watches: list[Statement] = []
 
     # ------------------------------------------------------------ the kernel
 
@@ -166,6 +190,8 @@ class _Evaluator:
         frame = _Frame(function.name, template_args, ir.VOID, 0)
         self.frames.append(frame)
         params = self._parameters(function)
+        if self.fault is not None:
+            params = (*params, (FAULT, self.fault))
         assert function.body is not None
         self.run([function.body])
         threads = tuple((v, n) for v, n in self.thread_vars if n > 1)
@@ -179,6 +205,8 @@ class _Evaluator:
             self.extents,
             frozenset(self.read),
             frozenset(self.written),
+            self.proved,
+            tuple(self.sites),
         )
 
     def _launch_variables(self, launch: Launch) -> None:
@@ -350,18 +378,60 @@ class _Evaluator:
                 "XP1009", f"{value.dtype} is stored in memory that holds {buffer.dtype}", span=span
             )
         index = self.math.simplify(address.offset + shift) if shift else address.offset
-        self._touch(buffer, index, self.written)
+        index = self._touch(buffer, index, self.written, span)
         expr = value.expr
         if tir.dtype_of(expr) != buffer.dtype:
             expr = tirx.Cast(buffer.dtype, expr)
         self.emit(Store(buffer, index, expr, span, atomic))
 
-    def _touch(self, buffer: Buffer, index: Expr, kind: set[str]) -> None:
+    def _touch(self, buffer: Buffer, index: Expr, kind: set[str], span: Span) -> Expr:
+        """Notes an access: who is read and written, how far, and whether that is in bounds.
+
+        Gives the index to use: in a watched program one that cannot leave the array.
+        """
         name = self.param_of.get(buffer)
+        low, high = self.math.bounds(index)
+        extent = int(buffer.shape[0])
         if name is not None:
             kind.add(name)
-            high = self.math.bounds(index)[1]
             self.extents[name] = max(self.extents[name], high + 1)
+        inside = (index >= 0, index < extent)
+        if (low >= 0 and high < extent) or (
+            not tir.has_load(index) and all(map(self.analyzer.can_prove, inside))
+        ):
+            self.proved += 1
+            return index
+        if not tir.has_load(index) and (low >= extent or high < 0):
+            raise LiftError(
+                "XP2006",
+                f"{buffer.name!r} has {extent} elements, this is element {low}"
+                + (f" to {high}" if high != low else ""),
+                span=span,
+            )
+        self.sites.append(Site(name or buffer.name, extent, span))
+        if self.fault is None:
+            return index
+        self._watch(index, extent)
+        last = tir.const(extent - 1, tir.dtype_of(index))
+        return tirx.max(tirx.min(index, last), tir.const(0, tir.dtype_of(index)))
+
+    def _watch(self, index: Expr, extent: int) -> None:
+        """Stores the site and the index where an access is out of bounds, the first one alone."""
+        assert self.fault is not None
+        zero, span = tir.const(0, "int32"), self.sites[-1].span
+        outside = tirx.Or(index < 0, index >= extent)
+        fresh = tirx.EQ(self.fault[zero], tir.const(0, "int64"))
+        test = outside
+        for holds in reversed(self.path):
+            test = tirx.if_then_else(holds, test, tir.const(False, "bool"))
+        test = tirx.if_then_else(test, fresh, tir.const(False, "bool"))
+        note = (
+            Store(self.fault, zero, tir.const(len(self.sites), "int64"), span),
+            Store(self.fault, tir.const(1, "int32"), tirx.Cast("int64", index), span),
+        )
+        watch = Branch(test, note, (), span)
+        self.watches.append(watch)
+        self.emit(watch)
 
     def load(self, place: _Place, span: Span) -> Value:
         """The value at a place."""
@@ -383,8 +453,8 @@ class _Evaluator:
             raise ReadError(
                 "XP1009", f"memory that holds {buffer.dtype} is read as another type", span=span
             )
-        self._touch(buffer, place.offset, self.read)
-        return Number(buffer[place.offset], kind.dtype)
+        index = self._touch(buffer, place.offset, self.read, span)
+        return Number(buffer[index], kind.dtype)
 
     def _target(self, binding: _Stored | _Alias) -> _Place:
         return binding.address if isinstance(binding, _Stored) else binding.place
@@ -861,8 +931,12 @@ class _Evaluator:
     def assuming(self, test: Expr) -> Iterator[None]:
         """Inside, the analyzer takes `test` to hold."""
         scope = nullcontext() if tir.has_load(test) else self.analyzer.constraint_scope(test)
-        with scope:
-            yield
+        self.path.append(test)
+        try:
+            with scope:
+                yield
+        finally:
+            self.path.pop()
 
     @contextmanager
     def collecting(self) -> Iterator[list[Statement]]:
@@ -953,7 +1027,7 @@ class _Evaluator:
             results.append((body, self.env))
             self.env = env
         (then, then_env), (other, other_env) = results
-        self.branch(test, then, other, statement.span)
+        self.branch(test, then, other, statement.span, early=exits and not self.frames[-1].loops)
         if exits and rest:
             return any(reached)
         if reached[0] and reached[1]:
@@ -981,7 +1055,14 @@ class _Evaluator:
                 raise ReadError("XP1009", "a pointer to one of two arrays is not read", span=span)
         return merged
 
-    def branch(self, test: Expr, then: list[Statement], other: list[Statement], span: Span) -> None:
+    def branch(
+        self,
+        test: Expr,
+        then: list[Statement],
+        other: list[Statement],
+        span: Span,
+        early: bool = False,
+    ) -> None:
         """An if; one that only chooses a local's value becomes a selection."""
         if not then and not other:
             return
@@ -1002,7 +1083,7 @@ class _Evaluator:
                 chosen = self.math.select(test, a, b)
                 self.emit(Store(first.buffer, first.index, chosen.expr, first.span))
                 return
-        self.emit(Branch(test, tuple(then), tuple(other), span))
+        self.emit(Branch(test, tuple(then), tuple(other), span, early))
 
     def _negated(self, test: Expr) -> Expr:
         negated = tirx.Not(test)
@@ -1463,7 +1544,7 @@ class _Evaluator:
         inside = dict(self.env)
         with self.collecting() as before:
             test = self.test(loop.test) if loop.test is not None and loop.test_first else None
-        if before:
+        if any(not any(s is watch for watch in self.watches) for s in before):
             raise LiftError("XP2002", "the test of this loop has a side effect", span=loop.span)
         with self.collecting() as body:
             self._body(loop, ())
@@ -1490,8 +1571,8 @@ class _Evaluator:
 
     # ------------------------------------------------------------ collectives
 
-    def barrier(self, span: Span) -> None:
-        self.emit(Barrier(span))
+    def barrier(self, span: Span, warp: bool = False) -> None:
+        self.emit(Barrier(span, warp))
 
     def exchange(self, value: Number, lane: Callable[[Expr], Expr], span: Span) -> Number:
         """Each thread's `value` as another thread of its warp holds it.
@@ -1504,9 +1585,9 @@ class _Evaluator:
             self.scratch[key] = self.buffer("lanes_" + key, key, self.block_size, "shared")
         buffer = self.scratch[key]
         expr = value.expr if tir.dtype_of(value.expr) == key else tirx.Cast(key, value.expr)
-        self.barrier(span)
+        self.barrier(span, warp=True)
         self.emit(Store(buffer, self.linear_thread, expr, span))
-        self.barrier(span)
+        self.barrier(span, warp=True)
         own = self.math.simplify(tirx.floormod(self.linear_thread, tir.const(self.warp, "int32")))
         other = self.math.simplify(self.linear_thread - own + lane(own))
         address = self.allocate("lane", ir.Arithmetic(key), span)

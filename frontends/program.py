@@ -41,10 +41,13 @@ class Loop:
 
 @dataclass(frozen=True, eq=False)
 class Branch:
+    """`if test`; `early` where the side without the barriers has left the kernel."""
+
     test: Expr
     then: Body
     other: Body
     span: Span
+    early: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +67,13 @@ class Alloc:
 
 @dataclass(frozen=True, eq=False)
 class Barrier:
-    """Every thread of the block arrives before any goes on. Only in a thread's own program."""
+    """Every thread of the block (of the warp, for a shuffle) arrives before any goes on.
+
+    Only in a thread's own program.
+    """
 
     span: Span
+    warp: bool = False
 
 
 Statement = Union[Store, Loop, Branch, While, Alloc, Barrier]
@@ -87,14 +94,20 @@ class Program:
     assumptions: tuple[str, ...] = field(default=())
 
 
-def holds_barrier(statement: Statement) -> bool:
+def barriers(statement: Statement) -> list[Barrier]:
+    """The barriers in a statement, in order."""
     if isinstance(statement, Barrier):
-        return True
+        return [statement]
+    inner: Body = ()
     if isinstance(statement, (Loop, While)):
-        return any(map(holds_barrier, statement.body))
-    if isinstance(statement, Branch):
-        return any(map(holds_barrier, (*statement.then, *statement.other)))
-    return False
+        inner = statement.body
+    elif isinstance(statement, Branch):
+        inner = (*statement.then, *statement.other)
+    return [found for part in inner for found in barriers(part)]
+
+
+def holds_barrier(statement: Statement) -> bool:
+    return bool(barriers(statement))
 
 
 def to_prim_func(program: Program) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from xpiler_tvm.errors import LiftError, ReadError
 from xpiler_tvm.kernel import Kernel, Tensor
 
-from .partial_eval import ThreadProgram, evaluate
+from .partial_eval import Site, ThreadProgram, evaluate
 from .program import Program
 from .resolving import find_entry, intents_unknown, template_arguments, unit_of
 from .threads import sequential
@@ -15,10 +15,16 @@ from .threads import sequential
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A kernel as read: `kernel` has every shape and intent, `program` is sequential."""
+    """A kernel as read.
+
+    `kernel` has every shape and intent, `program` is sequential. `proved` accesses lie in their
+    arrays for every thread; `sites` are those for which only a run can tell.
+    """
 
     kernel: Kernel
     program: Program
+    proved: int
+    sites: tuple[Site, ...]
 
 
 def read(kernel: Kernel) -> Reading:
@@ -43,7 +49,19 @@ def read(kernel: Kernel) -> Reading:
     _check_intents(known, thread)
     if known != kernel and any(t.shape is None for t in kernel.tensors):
         thread = evaluate(unit, function, known, templates)
-    return Reading(known, sequential(thread, known))
+    return Reading(known, sequential(thread, known), thread.proved, thread.sites)
+
+
+def watched(kernel: Kernel) -> tuple[Program, tuple[Site, ...]]:
+    """The program of a kernel as read, which notes the first access outside its array.
+
+    Its last parameter takes the number of the site plus one, and the index.
+    """
+    unit = unit_of(kernel.source, kernel.dialect, kernel.filename)
+    function = find_entry(unit, kernel)
+    templates = template_arguments(unit, function, kernel.entry or "")
+    thread = evaluate(unit, function, kernel, templates, watched=True)
+    return sequential(thread, kernel), thread.sites
 
 
 def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:

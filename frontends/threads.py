@@ -10,6 +10,8 @@ at least not depend on memory, and is then repeated inside each phase.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -27,6 +29,7 @@ from .program import (
     Statement,
     Store,
     While,
+    barriers,
     holds_barrier,
 )
 
@@ -121,7 +124,7 @@ class _Splitter:
             return Loop(statement.var, extent, self._list(statement.body), False, statement.span)
         if isinstance(statement, Branch):
             then, other = self._list(statement.then), self._list(statement.other)
-            return Branch(self._expr(statement.test), then, other, statement.span)
+            return replace(statement, test=self._expr(statement.test), then=then, other=other)
         if isinstance(statement, While):
             return While(self._expr(statement.test), self._list(statement.body), statement.span)
         return statement
@@ -177,6 +180,15 @@ class _Splitter:
                 "a barrier stands under a condition that depends on data",
                 span=statement.span,
                 hint="move the barrier out of the branch",
+            )
+        divergent = tir.uses(statement.test, self.threads)
+        strict = [barrier for barrier in barriers(statement) if not barrier.warp]
+        if divergent and strict and not statement.early:
+            raise LiftError(
+                "XP2001",
+                "not every thread of the block reaches this barrier",
+                span=strict[0].span,
+                hint="move the barrier out of the branch; every thread must reach the same one",
             )
         sides = (self._fission(statement.then), self._fission(statement.other))
         if not tir.uses(statement.test, self.threads):
@@ -262,7 +274,7 @@ def _substituted(statement: Statement, mapping: dict[Var, Expr]) -> Statement:
     if isinstance(statement, Branch):
         then = tuple(_substituted(part, mapping) for part in statement.then)
         other = tuple(_substituted(part, mapping) for part in statement.other)
-        return Branch(tir.substitute(statement.test, mapping), then, other, statement.span)
+        return replace(statement, test=tir.substitute(statement.test, mapping), then=then, other=other)
     if isinstance(statement, While):
         body = tuple(_substituted(part, mapping) for part in statement.body)
         return While(tir.substitute(statement.test, mapping), body, statement.span)

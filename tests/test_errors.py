@@ -109,12 +109,11 @@ BAD = [
         (*GRID, *INTS[:4], "--param", "y:int32[64]:out"),
     ),
     Bad("writes_nothing.cu", ("XP2005",)),
-    Bad("half_written.cu", ("XP5003",)),
     Bad("out_of_bounds.cu", ("XP2006", "XP5002")),
     Bad("out_of_bounds_shared.cu", ("XP2006", "XP5002")),
     Bad(
         "out_of_bounds_data.cu",
-        ("XP5002",),
+        ("XP2006",),
         (*GRID, "--param", "index:int32[64]", *PARAMS[2:4]),
     ),
     # the wrong shape

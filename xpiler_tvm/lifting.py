@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import frontends
-from .errors import CheckError, Span
+from .errors import CheckError, LiftError, Span
 from .evidence import Check
 from .kernel import Kernel
 from .stopwatch import Stopwatch, cpu_seconds
@@ -16,17 +16,25 @@ if TYPE_CHECKING:
     import numpy as np
     import tvm
 
+    from .frontends.reading import Reading
+
 Arrays = Mapping[str, "np.ndarray"]
 
 RUN_SECONDS = 60.0  # CPU seconds that one run of one form may take
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """Inputs and what the source, run as written, made of them."""
+class Start:
+    """What a run starts from: arrays by tensor, and values of the symbolic scalars."""
 
     inputs: dict[str, np.ndarray]
     scalars: dict[str, int | float]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial(Start):
+    """A start, and what the source, run as written, made of it."""
+
     outputs: dict[str, np.ndarray]
 
 
@@ -73,8 +81,12 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     with watch("lift"):
         reading = frontends.read(resolved)
         resolved, program = reading.kernel, reading.program
+    with watch("check bounds"):
+        starts = _starts(resolved, seed)
+        checks = [_check_bounds(resolved, reading, starts)]
     with watch("run source"):
-        trials, checks = _run_source(resolved, text, seed)
+        trials, check = _run_source(resolved, text, starts, seed)
+        checks.append(check)
     with watch("raise"):
         from .frontends.program import to_module
         from .frontends.raising import opaque, raise_program
@@ -83,6 +95,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         raised = raise_program(program)
         fallback = raised.mod if raised.rung == "opaque" else opaque(program)
     notes = [_note(raised.reason, raised.span)] if raised.reason else []
+    notes += _unwritten_notes(resolved, trials)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
         mod, rung = raised.mod, raised.rung
@@ -106,26 +119,82 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     )
 
 
+def _unwritten_notes(kernel: Kernel, trials: Sequence[Trial]) -> list[str]:
+    """What the source leaves of its outputs as it was."""
+    from .verification import unwritten_outputs
+
+    counts = unwritten_outputs(kernel, trials[0].outputs)
+    sizes = {tensor.name: tensor.size for tensor in kernel.tensors}
+    return [
+        f"{count} of the {sizes[name]} elements of {name!r} are never written"
+        for name, count in counts.items()
+        if count
+    ]
+
+
 def _note(reason: str, span: Span | None) -> str:
     return f"{span}: {reason}" if span else reason
 
 
-def _run_source(kernel: Kernel, text: str, seed: int) -> tuple[tuple[Trial, ...], list[Check]]:
-    """Runs the source as written, once for each choice of the symbolic scalars."""
+def _starts(kernel: Kernel, seed: int) -> list[Start]:
+    """A start for each choice of the symbolic scalars."""
+    from .verification import inputs_for
+
+    return [
+        Start(inputs_for(kernel, seed + number), scalars)
+        for number, scalars in enumerate(_symbolic_values(kernel))
+    ]
+
+
+def _run_source(
+    kernel: Kernel, text: str, starts: Sequence[Start], seed: int
+) -> tuple[tuple[Trial, ...], Check]:
+    """Runs the source as written from each start."""
     from .emulation import run_text
-    from .verification import inputs_for, require_written
+    from .verification import require_written
 
     trials: list[Trial] = []
-    start = cpu_seconds()
-    for number, scalars in enumerate(_symbolic_values(kernel)):
-        inputs = inputs_for(kernel, seed + number)
-        run = run_text(kernel, inputs, scalars, text=text, seconds=RUN_SECONDS)
+    begun = cpu_seconds()
+    for start in starts:
+        run = run_text(kernel, start.inputs, start.scalars, text=text, seconds=RUN_SECONDS)
         require_written(kernel, run.arrays)
-        trials.append(Trial(inputs, scalars, run.arrays))
+        trials.append(Trial(start.inputs, start.scalars, run.arrays))
     launches = "once" if len(trials) == 1 else f"{len(trials)} times"
     detail = f"{kernel.dialect} emulated {launches}, seed {seed}: no fault"
-    check = Check("source runs", "tested", detail, None, cpu_seconds() - start)
-    return tuple(trials), [check]
+    return tuple(trials), Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+
+
+def _check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> Check:
+    """That every access lies in its array: proved where it can be, else watched in a run.
+
+    Raises `LiftError` XP2006 with the first access that does not.
+    """
+    name, start = "accesses in bounds", cpu_seconds()
+    if not reading.sites:
+        detail = f"{reading.proved} accesses, for every thread"
+        return Check(name, "proved", detail, None, cpu_seconds() - start)
+    import numpy as np
+
+    from .emulation import run_module
+    from .frontends.program import to_module
+    from .frontends.reading import watched
+
+    program, sites = watched(kernel)
+    for begin in starts:
+        arrays = [begin.inputs[tensor.name] for tensor in kernel.tensors]
+        fault = np.zeros(2, np.int64)
+        scalars = list(begin.scalars.values())
+        run = run_module(to_module(program), [*arrays, fault], scalars=scalars, seconds=RUN_SECONDS)
+        number, index = (int(value) for value in run.arrays[-1])
+        if number:
+            site = sites[number - 1]
+            raise LiftError(
+                "XP2006",
+                f"element {index} of {site.name!r}, which has {site.extent}",
+                span=site.span,
+            )
+    detail = f"{reading.proved} proved, {len(sites)} watched in a run"
+    return Check(name, "tested", detail, None, cpu_seconds() - start)
 
 
 def _symbolic_values(kernel: Kernel) -> list[dict[str, int | float]]:
