@@ -30,6 +30,7 @@ from xpiler_tvm.codegen.c_family import (
 from xpiler_tvm.codegen.lower import DeviceFunction
 from xpiler_tvm.kernel import Kernel
 
+from .copies import BlockCopy, block_copy
 from .loops import (
     Range,
     condition_of,
@@ -123,11 +124,60 @@ class BangPrinter(CPrinter):
     # --- loops ------------------------------------------------------------------------------
 
     def stmt_For(self, node: tirx.For) -> None:
+        copied = block_copy(node, self.analyzer)
+        if copied is not None and self.copy_block(copied):
+            return
         found = guarded_store(node, self.analyzer)
         if found is None or not self.independent(*found):
             super().stmt_For(node)
         else:
             self.store_over(*found)
+
+    def copy_block(self, copied: BlockCopy) -> bool:
+        """Print one `__memcpy` for a rectangle, unless no instruction moves it in one piece."""
+        target, source = copied.target, copied.source
+        if not (self.in_nram(target.buffer) or self.in_nram(source.buffer)):
+            return False
+        if self.name(target.buffer) == self.name(source.buffer):
+            return False
+        dtype = str(target.buffer.dtype)
+        if dtype != str(source.buffer.dtype) or self.scalars & {target.buffer, source.buffer}:
+            return False
+        size, checks = ITEM_BYTES[dtype], list(copied.conditions)
+        checks += [
+            each > 0
+            for each in (copied.rows, copied.length)
+            if not self.analyzer.can_prove(each > 0)
+        ]
+        spaces = ["NRAM" if self.in_nram(each.buffer) else "GDRAM" for each in (source, target)]
+        ends = f"{self.pointer(target.buffer, target.first)}, "
+        ends += self.pointer(source.buffer, source.first)
+        simplified = self.analyzer.simplify
+        gapless = all(
+            isinstance(copied.length, tirx.IntImm) and each.stride == int(copied.length)
+            for each in (target, source)
+        )
+        if gapless:
+            total = self.expr(simplified(copied.rows * copied.length * size)).code
+            call = f"__memcpy({ends}, {total}, {'2'.join(spaces)});"
+        else:
+            length = self.expr(simplified(copied.length * size)).code
+            steps = f"{target.stride * size}, {source.stride * size}"
+            last = self.expr(simplified(copied.rows - 1)).code
+            call = f"__memcpy({ends}, {length}, {'2'.join(spaces)}, {steps}, {last});"
+        if not checks:
+            self.line(call)
+            return True
+        with self.braces(f"if ({self.expr(tirx.all(*checks)).code})"):
+            self.line(call)
+        return True
+
+    def pointer(self, buffer: tirx.Buffer, first: Expr) -> str:
+        """The address of an element of an array."""
+        name = self.name(buffer)
+        if isinstance(first, tirx.IntImm) and int(first) == 0:
+            return name
+        return f"{name} + {self.expr(first).within(SUM)}"
 
     def independent(self, span: Range, store: tirx.BufferStore) -> bool:
         """Whether the loop's guards do not change while it runs."""

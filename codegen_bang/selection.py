@@ -104,12 +104,6 @@ class Selection:
         """Whether `load` reads the array that the loop writes, maybe under another name."""
         return self.printer.name(load.source) == self.printer.name(self.store.buffer)
 
-    def pointer(self, buffer: tirx.Buffer, first: Expr) -> str:
-        name = self.printer.name(buffer)
-        if isinstance(first, tirx.IntImm) and int(first) == 0:
-            return name
-        return f"{name} + {self.printer.expr(first).within(SUM)}"
-
     def direction(self, buffer: tirx.Buffer, *, into_nram: bool) -> str:
         """The direction of a copy between NRAM and the memory of `buffer`."""
         if self.printer.in_nram(buffer):
@@ -152,7 +146,7 @@ class Selection:
         for load in (load for part in (store.value, *store.indices) for load in loads(part)):
             if self.in_target(load) and not self.is_target(load):
                 raise NoVectorForm("a loop that reads what it wrote")
-        target = Vector(str(store.buffer.dtype), self.pointer(store.buffer, first))
+        target = Vector(str(store.buffer.dtype), self.printer.pointer(store.buffer, first))
         if printer.in_nram(store.buffer) and stride == 1:
             self.value_into(store.value, target)
             return
@@ -161,7 +155,7 @@ class Selection:
         if isinstance(value, TensorLoad) and printer.in_nram(value.source):
             step, origin = self.access(value.indices)
             if step > 0:
-                source = Vector(target.dtype, self.pointer(value.source, origin))
+                source = Vector(target.dtype, self.printer.pointer(value.source, origin))
                 self.copy(target, source, direction, (stride, step))
                 return
         self.copy(target, self.vector(value, target.dtype), direction, (stride, 1))
@@ -283,7 +277,7 @@ class Selection:
     def load(self, node: TensorLoad, target: Vector | None = None) -> Vector:
         """The elements in NRAM: where they lie if they are contiguous there, else copied."""
         stride, first = self.access(node.indices)
-        source = Vector(dtype_of(node), self.pointer(node.source, first))
+        source = Vector(dtype_of(node), self.printer.pointer(node.source, first))
         if self.printer.in_nram(node.source) and stride == 1 and target is None:
             return source
         result = target or Vector(source.dtype)
