@@ -409,6 +409,16 @@ def test_standard_headers_keep_working() -> None:
     np.testing.assert_allclose(first(run, "z"), np.e + 2, rtol=1e-6)
 
 
+def test_includes_count_where_the_device_text_has_blanked_them_out() -> None:
+    source = """#include <type_traits>
+#include <vector>
+__global__ void k(float* y) { y[0] = std::is_same<float, float>::value ? FLT_MAX : 0; }"""
+    params = (Tensor("y", (1,), intent="out"),)
+    kernel = Kernel(source, "cuda", "k", params, Launch((1,), (1,)))
+    text = "\n\n" + source.splitlines()[2]
+    assert run_text(kernel, {}, text=text).arrays["y"][0] == np.finfo("float32").max
+
+
 def test_hip_includes_names_and_vector_arithmetic() -> None:
     source = """#include "hip/hip_runtime.h"
     __global__ void k(const float* x, float* y) {

@@ -151,6 +151,15 @@ def test_unwritten_elements(dtype: str) -> None:
     assert check(empty, empty.copy(), about).verdict == "unknown"
 
 
+def test_a_byte_may_have_the_sentinel_s_value_by_right() -> None:
+    about = kernel((256,), (256,), dtype="uint8", output="uint8")
+    y = np.arange(256, dtype="uint8")
+    assert require_written(about, {"y": y}) == {}
+    assert check(y, y.copy(), about).verdict == "tested"
+    with pytest.raises(CheckError):
+        require_written(about, {"y": inputs_for(about)["y"]})
+
+
 def test_shapes_may_differ_but_not_sizes_or_types() -> None:
     x = inputs_for(GEMM)["a"][:, :40]
     assert check(x, x.reshape(-1)).verdict == "tested"

@@ -19,6 +19,8 @@
 #define __mlu_shared__ XP_MEMORY("xp_sram")
 #define __ldram__ XP_MEMORY("xp_ldram")
 
+#define __bang_printf printf
+
 typedef bfloat16 bfloat16_t;
 typedef half half_t;
 

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xpiler_tvm.dialects import bang as dialect
-from xpiler_tvm.dialects.bang import ARCHS, DIRECTIONS, ELEMENTWISE, KINDS, POOLS, Elementwise, Pool
+from xpiler_tvm.dialects.bang import (
+    ARCHS,
+    DIRECTIONS,
+    ELEMENTWISE,
+    KINDS,
+    POOLS,
+    Arch,
+    Elementwise,
+    Pool,
+)
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Launch
 
@@ -42,9 +51,16 @@ _C_TYPES = {
 }
 
 
+def chip_of(arch: str) -> Arch:
+    """The row of `arch`. Raises `ReadError` XP1012 where there is none."""
+    if arch not in ARCHS:
+        raise ReadError("XP1012", f"{arch!r} is no MLU", hint=f"one of {', '.join(ARCHS)}")
+    return ARCHS[arch]
+
+
 def prelude(text: str, arch: str) -> str:
     """What precedes bang.h: the arch's macros, the directions and their memories."""
-    chip = ARCHS[arch]
+    chip = chip_of(arch)
     places = [tuple(SPACES[name] for name in row.split("2")) for row in DIRECTIONS]
     macros = {
         "__BANG_ARCH__": chip.macro,
@@ -161,9 +177,14 @@ class Job:
 def job(launch: Launch, text: str) -> Job:
     """How `launch` runs. The memory core takes part where the text asks which core it is on.
 
-    Raises `ReadError` XP1011 where a union's tasks do not fill its clusters.
+    Raises `ReadError`: XP1011 where a union's tasks do not fill its clusters, XP1014 where there
+    is no such kind.
     """
-    kind = KINDS[launch.kind]
+    kind = KINDS.get(launch.kind)
+    if kind is None:
+        raise ReadError(
+            "XP1014", f"{launch.kind!r} is no kind of job", hint=f"one of {', '.join(KINDS)}"
+        )
     x, y, z = (*launch.tasks, 1, 1, 1)[:3]
     if kind.clusters == 0:
         return Job((x, y, z), 1, 1, 0)
@@ -216,7 +237,7 @@ def variables(library: Path) -> list[Symbol]:
 
 def check_capacity(symbols: Iterable[Symbol], arch: str) -> None:
     """Raises `ReadError` XP1011 where the variables exceed a memory of `arch`."""
-    chip = ARCHS[arch]
+    chip = chip_of(arch)
     symbols = list(symbols)
     for space, limit in (
         ("NRAM", chip.nram_usable),

@@ -12,8 +12,6 @@ struct XpMemory {
     return (T*)address;
   }
 };
-inline XpMemory malloc(size_t size) { return {__builtin_malloc(size)}; }
-inline XpMemory calloc(size_t count, size_t size) { return {__builtin_calloc(count, size)}; }
-inline XpMemory aligned_alloc(size_t alignment, size_t size) {
-  return {__builtin_aligned_alloc(alignment, size)};
-}
+inline XpMemory malloc(size_t size) { return {::malloc(size)}; }
+inline XpMemory calloc(size_t count, size_t size) { return {::calloc(count, size)}; }
+inline XpMemory aligned_alloc(size_t to, size_t size) { return {::aligned_alloc(to, size)}; }

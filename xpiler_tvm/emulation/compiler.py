@@ -33,6 +33,8 @@ FLAGS: tuple[str, ...] = (
     "-fno-math-errno",
     "-fno-exceptions",
     "-fno-rtti",
+    # zig's optimised builds drop assertions; a kernel's are worth having.
+    "-UNDEBUG",
     # Statics need no lock: there is one thread.
     "-fno-threadsafe-statics",
 )

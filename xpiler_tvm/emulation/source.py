@@ -63,6 +63,8 @@ _STANDARD = frozenset(
         "x86intrin.h",
     )
 )
+# Cheap, and vendors' headers bring them too.
+_ALWAYS = ("stdint.h", "stddef.h", "float.h", "limits.h", "stdio.h", "stdlib.h")
 # Costly to parse, and needed only by text that says `std::`; the dialects' headers have the rest.
 _ONLY_WITH_STD = frozenset(("cmath", "math.h", "iostream", "algorithm", "vector", "string"))
 
@@ -124,12 +126,15 @@ def _keep_lines(found: re.Match[str], text: str) -> str:
     return text + "\n" * found.group(0).count("\n")
 
 
-def rewrite(text: str) -> tuple[str, list[str]]:
-    """The text as it is compiled, and the standard headers that it includes."""
-    includes = [name for name in _INCLUDE.findall(text) if name in _STANDARD]
+def standard_headers(source: str, text: str) -> list[str]:
+    """What `text` needs of the standard headers that `source`, the whole file, includes."""
+    names = dict.fromkeys(name for name in _INCLUDE.findall(source) if name in _STANDARD)
+    return [name for name in names if name not in _ONLY_WITH_STD or "std::" in text]
+
+
+def rewrite(text: str) -> str:
+    """The text as it is compiled."""
     text = _PRAGMA.sub("", _INCLUDE.sub("", text))
-    if "std::" not in text:
-        includes = [name for name in includes if name not in _ONLY_WITH_STD]
 
     def dynamic(found: re.Match[str]) -> str:
         kind = _ATTRIBUTE.sub("", found["type"]).strip()
@@ -144,22 +149,22 @@ def rewrite(text: str) -> tuple[str, list[str]]:
     text = _SHARED_EXTERN.sub("extern __shared__", text)
     text = _EXTERN_SHARED.sub(dynamic, text)
     text = _STATIC_SHARED.sub("", text)
-    text = _EXTERN_C.sub(r'extern\1"C++"', text)
-    return text, list(dict.fromkeys(includes))
+    return _EXTERN_C.sub(r'extern\1"C++"', text)
 
 
-def translation_unit(text: str, dialect: Dialect, entry: str, arch: str = DEFAULT_ARCH) -> str:
+def translation_unit(
+    source: str, text: str, dialect: Dialect, entry: str, arch: str = DEFAULT_ARCH
+) -> str:
     """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`.
 
-    `arch` is that of BANG C, a key of `dialects.bang.ARCHS`; the other dialects have none.
+    `text` is what is compiled of the file `source`, whose includes count even where `text` has
+    blanked them out. `arch` is that of BANG C, a key of `dialects.bang.ARCHS`.
     """
-    body, includes = rewrite(text)
+    body = rewrite(text)
     before = bang.prelude(body, arch) if dialect == "bang" else ""
     after = bang.operations(body, arch) if dialect == "bang" else ""
-    lines = [f"#include <{name}>" for name in includes]
+    lines = [f"#include <{name}>" for name in (*_ALWAYS, *standard_headers(source, body))]
     lines += [
-        "#include <stdint.h>",
-        "#include <stddef.h>",
         f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
         '#include "launch.h"',
         "namespace xp { namespace {",

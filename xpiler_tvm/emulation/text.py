@@ -198,7 +198,7 @@ _ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE
 
 
 def _compile(kernel: Kernel, text: str, arch: str) -> Path:
-    unit = translation_unit(text, kernel.dialect, kernel.entry or "", arch)
+    unit = translation_unit(kernel.source, text, kernel.dialect, kernel.entry or "", arch)
     natives = ("runtime.cc", "bang.cc") if kernel.dialect == "bang" else ("runtime.cc",)
     try:
         objects = tuple(map(compiler.native_object, natives))

@@ -60,7 +60,7 @@ def run(
     ----------
     task : called in the child; it fills the report in. An exception it raises is raised here.
     arrays : the arrays it may touch, to say which one a faulting address belongs to.
-    seconds : CPU seconds, and a quarter of the wall seconds, after which it is killed.
+    seconds : CPU seconds after which it is killed, or after four times as much wall time.
     span : the user's source line of that number, for errors that have one.
     watch : whether to note the address of a fault, which needs a C++ compiler.
     before : CPU seconds that preparing the run may take on top; the task then calls `start_clock`.
