@@ -277,7 +277,10 @@ class BangPrinter(CPrinter):
 
         `fixed` is the number of iterations where it is a constant.
         """
-        dtypes = {str(store.buffer.dtype), *(dtype_of(load) for load in loads(store.value))}
+        casts: list[Expr] = []
+        tvm_ffi.structural_walk(store.value, [(tirx.Cast, casts.append)])
+        held = [*loads(store.value), *casts, *(cast.value for cast in casts)]
+        dtypes = {str(store.buffer.dtype), *(dtype_of(each) for each in held)}
         width = max(ITEM_BYTES[dtype] for dtype in dtypes)
         most = self.plan.slot_bytes // width
         bound = fixed if fixed is not None else self.upper_bound(span.high - span.low)

@@ -253,6 +253,10 @@ class Selection:
             of_vectors, with_scalar = _EXTREMA[type(node)]
             both = depends(node.a, self.span.var) and depends(node.b, self.span.var)
             return self.binary(of_vectors if both else with_scalar, node, dtype)
+        if isinstance(node, tirx.Cast):
+            converted = self.code.convert(self.vector(node.value, dtype_of(node.value)), dtype)
+            if converted is not None:
+                return converted
         if isinstance(node, tvm.ir.Call) and dtype == "float32" and len(node.args) == 1:
             function = FUNCTIONS.get(node.op.name.rpartition(".")[2])
             if function is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xpiler_tvm.codegen.c_family import PRIMARY
-from xpiler_tvm.dialects.bang import ELEMENTWISE, Elementwise
+from xpiler_tvm.dialects.bang import CONVERSIONS, ELEMENTWISE, Elementwise
 
 
 class NoVectorForm(Exception):
@@ -107,6 +107,21 @@ class VectorCode:
 
         sources = [each for each in operands if isinstance(each, Vector)]
         self.add(result, sources, text, in_place=row.in_place)
+        return result
+
+    def convert(self, value: Vector, dtype: str) -> Vector | None:
+        """`value` in another type, if there is an instruction for it."""
+        rows = [row for row in CONVERSIONS if (row.source, row.target) == (value.dtype, dtype)]
+        if not rows:
+            return None
+        result, tail = Vector(dtype), ", 0" if rows[0].position else ""
+        call = f"{rows[0].name}({{}}, {{}}, {self.count}{tail});"
+        self.add(
+            result,
+            [value],
+            lambda names: [call.format(names(result), names(value))],
+            in_place=False,
+        )
         return result
 
     def allocate(self) -> tuple[dict[Vector, int], int]:

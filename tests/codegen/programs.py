@@ -103,6 +103,18 @@ def gelu(n: int = 5000, form: str = "erf") -> Program:
     return _program(f"gelu_{form}", [x, y], params, reference)
 
 
+def half_exp(n: int = 4000) -> Program:
+    """Half precision in memory, single precision in between."""
+    x = te.placeholder((n,), "float16", "x")
+    y = te.compute(
+        (n,), lambda i: tirx.exp(x[i].astype("float32") * 0.5).astype("float16"), name="y"
+    )
+    params = (_tensor("x", (n,), dtype="float16"), _tensor("y", (n,), "out", "float16"))
+    return _program(
+        "half_exp", [x, y], params, lambda v: {"y": np.exp(v["x"].astype("float64") * 0.5)}
+    )
+
+
 def softmax(rows: int = 37, columns: int = 200) -> Program:
     x = te.placeholder((rows, columns), "float32", "x")
     k, r = te.reduce_axis((0, columns), "k"), te.reduce_axis((0, columns), "r")

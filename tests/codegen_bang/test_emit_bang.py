@@ -85,6 +85,14 @@ def test_types(dtype):
     check_values(emitted(program), program, 2e-3 if dtype == "float16" else 1e-6)
 
 
+def test_half_precision_is_computed_in_single():
+    program = programs.half_exp(100001)
+    kernel = emitted(program)
+    assert "__bang_half2float" in kernel.source
+    assert "__bang_float2half_rn" in kernel.source
+    check_values(kernel, program, 1e-3)
+
+
 def test_whole_clusters_guard_the_memory_core():
     program = programs.add(48 * 1024)
     kernel = emitted(program)

@@ -174,7 +174,8 @@ def merge_guards(body: tirx.Stmt) -> tirx.Stmt:
         for part in seq.seq:
             last = parts[-1] if parts else None
             if (
-                _is_fixed_guard(part)
+                last is not None
+                and _is_fixed_guard(part)
                 and _is_fixed_guard(last)
                 and tvm_ffi.structural_equal(part.condition, last.condition)
             ):
@@ -187,7 +188,7 @@ def merge_guards(body: tirx.Stmt) -> tirx.Stmt:
     return tvm_ffi.structural_map(body, [(tirx.For, lift), (tirx.SeqStmt, join)], order="post")
 
 
-def _is_fixed_guard(stmt: tirx.Stmt | None) -> bool:
+def _is_fixed_guard(stmt: tirx.Stmt) -> bool:
     return (
         isinstance(stmt, tirx.IfThenElse)
         and stmt.else_case is None

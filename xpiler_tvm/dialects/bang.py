@@ -372,6 +372,31 @@ ELEMENTWISE: tuple[Elementwise, ...] = (*_ARITHMETIC, *_MATH, *_LOGIC, *_CYCLE, 
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """`name(dst, src, n[, position])`: elements of another type, rounded to the nearest.
+
+    Integers are fixed-point numbers: a value counts 2**position, of which we use only 1. Not in
+    place: widening would overwrite what it has yet to read.
+    """
+
+    name: str
+    source: str
+    target: str
+    position: bool = False
+
+
+CONVERSIONS: tuple[Conversion, ...] = (
+    Conversion("__bang_half2float", "float16", "float32"),
+    Conversion("__bang_float2half_rn", "float32", "float16"),
+    Conversion("__bang_bfloat162float", "bfloat16", "float32"),
+    Conversion("__bang_float2bfloat16_rn", "float32", "bfloat16"),
+    Conversion("__bang_int82float", "int8", "float32", position=True),
+    Conversion("__bang_int162float", "int16", "float32", position=True),
+)
+"""Those that give what a cast in C gives."""
+
+
+@dataclass(frozen=True)
 class Pool:
     """`name(dst, src, channel, height, width, kernel_h, kernel_w, stride_w, stride_h)`.
 
