@@ -10,23 +10,21 @@ import ctypes
 import math
 import mmap
 import os
-import pickle
 import resource
-import select
 import signal
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
+from xpiler_tvm.errors import CODES, CheckError, ReadError, Span, XpilerError
 
 from . import compiler
 from .arrays import Guarded
 
 ADDRESS_SPACE = 16 << 30
-_MAILBOX = 1 << 16
 
 
 class Report(ctypes.Structure):
@@ -72,26 +70,17 @@ def run(
         (divergent barrier).
     """
     faults = compiler.library(_native("faults.cc")) if watch else None
-    shared = mmap.mmap(-1, mmap.PAGESIZE + _MAILBOX)
-    report = Report.from_buffer(shared)
+    report = Report.from_buffer(mmap.mmap(-1, ctypes.sizeof(Report)))
     with tempfile.TemporaryFile() as output:
-        reader, writer = os.pipe()
         with warnings.catch_warnings():
-            # Python 3.12 warns of forks in processes with threads; the child starts none of them.
+            # Python 3.12 warns of forks in processes with threads; the child needs none of them.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            os.close(reader)
-            _child(
-                task, report, shared, faults, lambda: _prepare(seconds + before, output.fileno())
-            )
-        os.close(writer)
-        status = _wait(child, reader, 4 * (seconds + before) + 5)
+            _child(task, report, faults, lambda: _prepare(seconds + before, output.fileno()))
+        status = _wait(child, 4 * (seconds + before) + 5)
         output.seek(0)
         said = output.read()[-4096:].decode(errors="replace").strip()
-    length = int.from_bytes(shared[mmap.PAGESIZE : mmap.PAGESIZE + 4], "little")
-    if length:
-        raise pickle.loads(shared[mmap.PAGESIZE + 4 : mmap.PAGESIZE + 4 + length])
     error = _reported(report, span) or _ended(status, seconds, said, report, arrays)
     if error:
         raise error
@@ -123,8 +112,7 @@ def _prepare(seconds: float, output: int) -> None:
 def _child(
     task: Callable[[Report], None],
     report: Report,
-    shared: mmap.mmap,
-    faults: os.PathLike[str] | None,
+    faults: Path | None,
     prepare: Callable[[], None],
 ) -> None:
     """The forked process. Never returns."""
@@ -136,7 +124,10 @@ def _child(
         task(report)
         report.seconds = report.seconds or max(time.process_time() - started, 1e-9)
     except BaseException as error:
-        _send(error, shared)
+        # What Python or TVM raised; the end of a long message says most.
+        room = Report.message.size - 1
+        report.message = f"{type(error).__name__}: {error}".encode()[-room:]
+        report.code = 5005
     finally:
         os._exit(0)
 
@@ -153,30 +144,23 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + ADDRESS_SPACE, used + ADDRESS_SPACE))
 
 
-def _send(error: BaseException, shared: mmap.mmap) -> None:
-    """Leaves an exception for the parent; one that is too long or does not pickle as its text."""
-    if not isinstance(error, XpilerError):
-        error = CheckError("XP5005", f"{type(error).__name__}: {str(error)[-2000:]}")
-    packed = pickle.dumps(error)[: _MAILBOX - 4]
-    shared[mmap.PAGESIZE + 4 : mmap.PAGESIZE + 4 + len(packed)] = packed
-    shared[mmap.PAGESIZE : mmap.PAGESIZE + 4] = len(packed).to_bytes(4, "little")
-
-
-def _wait(child: int, reader: int, wall: float) -> int | None:
-    """The child's wait status; `None` if it had to be killed. The pipe closes when it ends."""
+def _wait(child: int, wall: float) -> int | None:
+    """The child's wait status; `None` if it took more than `wall` seconds and was killed."""
+    deadline, pause = time.monotonic() + wall, 0.0005
+    ended, status = 0, 0
     try:
-        ended, _, _ = select.select([reader], [], [], wall)
-        if not ended:
-            with suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
+        while not ended and time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ended:
+                time.sleep(pause)
+                pause = min(1.2 * pause, 0.02)
     finally:
-        os.close(reader)
+        if not ended:
+            # The group bears its number, once the child has made it.
+            for kill in (os.killpg, os.kill):
+                with suppress(ProcessLookupError):
+                    kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     return status if ended else None
 
 
@@ -185,6 +169,8 @@ def _reported(report: Report, span: Callable[[int], Span | None]) -> XpilerError
     if not report.code:
         return None
     code, message = f"XP{report.code}", report.message.decode(errors="replace")
+    if code not in CODES:
+        return CheckError("XP5005", "the kernel wrote over the memory of its own emulator")
     kind = ReadError if code.startswith("XP1") else CheckError
     return kind(code, message, span=span(report.line))
 
