@@ -96,6 +96,12 @@ def _pure(ev: _Evaluator, name: str, args: list[Number], span: Span) -> Number |
         return math.convert(rounded, "int32")
     if name in _ARITHMETIC:
         return math.binary(_ARITHMETIC[name], args[0], args[1], span)
+    if name == "__dp4a":
+        total = math.convert(args[2], "int32")
+        for shift in (24, 16, 8, 0):  # each byte to the top and back keeps its sign
+            left, right = (_byte(math.convert(arg, "int32").expr, shift) for arg in args[:2])
+            total = Number(total.expr + left * right, "int32")
+        return total
     if name == "__frcp_rn":
         return math.binary("/", math.number(1.0, "float32"), args[0], span)
     if name == "__saturatef":
@@ -119,6 +125,11 @@ def _pure(ev: _Evaluator, name: str, args: list[Number], span: Span) -> Number |
         return math.binary("+", product, args[2], span)
     single = name == row.single or name in row.fast
     return _call(ev, row, args, "float32" if single else _float_type(args))
+
+
+def _byte(word: Expr, shift: int) -> Expr:
+    top = tirx.shift_left(word, tir.const(shift, "int32")) if shift else word
+    return tirx.shift_right(top, tir.const(24, "int32"))
 
 
 def _float_type(args: list[Number]) -> str:

@@ -25,6 +25,8 @@ _DTYPES = {
     "FLOAT": "float32",
     "DOUBLE": "float64",
     "HALF": "float16",
+    "FLOAT16": "float16",
+    "BFLOAT16": "bfloat16",
     "ENUM": "int32",
 }
 _LAUNCH = ("__cudaPushCallConfiguration", "__hipPushCallConfiguration")
@@ -135,9 +137,10 @@ class _Reader:
 
     def type(self, kind: cindex.Type, extents: list[Cursor] | None = None) -> ir.Type:
         """`extents` are the expressions of a declared array's extents, outermost first."""
-        name = kind.kind.name if kind.kind.value != 32 else "HALF"
-        if kind.kind.value == 39:
-            return ir.Arithmetic("bfloat16")
+        name = kind.kind.name
+        if kind.is_volatile_qualified():
+            # Old reductions rely on a warp's lanes running in step; nothing else does.
+            return ir.Named("volatile " + kind.spelling.replace("volatile ", ""))
         if name in ("POINTER", "INCOMPLETEARRAY", "VARIABLEARRAY", "CONSTANTARRAY") or (
             name == "DEPENDENTSIZEDARRAY"
         ):
@@ -381,10 +384,10 @@ class _Reader:
 
     def _call(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
         target = cursor.referenced
-        if (target is not None and target.kind.name == "CONSTRUCTOR") or (
-            target is None and cursor.type.get_canonical().kind.name == "RECORD"
-            and children
-            and not _callable(children[0])
+        # T(x) in a template has the type for its callee
+        cast = bool(children) and children[0].kind.name == "TYPE_REF"
+        if cast or (target is None and children and not _callable(children[0])) or (
+            target is not None and target.kind.name == "CONSTRUCTOR"
         ):
             values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
             arguments = tuple(self.expression(child) for child in values)

@@ -20,7 +20,7 @@ Cursor = Any  # cindex.Cursor; the module ships no types
 
 BINARY = ["?", ".*", "->*", "*", "/", "%", "+", "-", "<<", ">>", "<=>", "<", ">", "<=", ">=", "==", "!=", "&", "^", "|", "&&", "||", "=", "*=", "/=", "%=", "+=", "-=", "<<=", ">>=", "&=", "^=", "|=", ","]
 UNARY = ["?", "post++", "post--", "pre++", "pre--", "&", "*", "+", "-", "~", "!", "?", "?", "ext"]
-_FLOAT16, _BFLOAT16 = 32, 39
+_HALVES = {"FLOAT16": 32, "BFLOAT16": 39}  # CXType_Float16 and CXType_BFloat16
 _PRELUDE = Path(__file__).parent / "prelude"
 _ARGS = {
     "cuda": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
@@ -51,10 +51,9 @@ def _library() -> Any:
     lib.clang_EvalResult_getAsDouble.argtypes = [ctypes.c_void_p]
     lib.clang_EvalResult_getAsDouble.restype = ctypes.c_double
     lib.clang_EvalResult_dispose.argtypes = [ctypes.c_void_p]
-    for number in (_FLOAT16, _BFLOAT16):
-        known = cindex.TypeKind._kinds
-        if number >= len(known) or known[number] is None:
-            cindex.TypeKind(number)
+    for name, number in _HALVES.items():
+        if not hasattr(cindex.TypeKind, name):
+            setattr(cindex.TypeKind, name, cindex.TypeKind(number))
     return lib
 
 

@@ -38,6 +38,7 @@ from .values import (
     Value,
     common,
     size_of,
+    size_of_element,
 )
 
 UNROLL_LIMIT = 4096
@@ -306,7 +307,11 @@ class _Evaluator:
                     found = frame.templates.get(ident)
                     if name == kind.name and found is not None and not isinstance(found, int):
                         return found
-            raise ReadError("XP1009", f"the type {kind.name!r} is not known here", span=span)
+            hint = ""
+            if kind.name.startswith("volatile"):
+                hint = "lanes of a warp do not run in step: use __syncwarp() or a shuffle instead"
+            message = f"the type {kind.name!r} is not read here"
+            raise ReadError("XP1009", message, span=span, hint=hint)
         return kind
 
     @property
@@ -562,8 +567,18 @@ class _Evaluator:
     def _moved(self, base: Address, index: Value, sign: int, span: Span) -> Address:
         if not isinstance(index, Number) or index.is_float:
             raise ReadError("XP1009", "a pointer moves by an integer", span=span)
-        step = sign * self.elements(base.of, base.buffer, span)
         move = self.math.as_index(index)
+        unit = BITS[base.buffer.dtype] // 8
+        size = 1 if base.of == ir.VOID else size_of_element(base.of, span)
+        if size < unit:  # a byte of an arena that holds wider numbers
+            bytes_ = self.math.simplify(move * size)
+            if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(bytes_, unit), 0)):
+                raise ReadError(
+                    "XP1009", "a pointer into the middle of an element is not read", span=span
+                )
+            move, step = self.math.simplify(tirx.floordiv(bytes_, unit)), sign
+        else:
+            step = sign * self.elements(base.of, base.buffer, span)
         if tir.dtype_of(move) != tir.dtype_of(base.offset):
             wide = "int64"
             offset = self.math._as(base.offset, wide) + self.math._as(move, wide) * step
@@ -1195,6 +1210,11 @@ class _Evaluator:
         if not isinstance(init, ir.InitList):
             raise ReadError("XP1009", "this initialiser of an array is not read", span=init.span)
         assert isinstance(kind.extent, ir.Literal)
+        if isinstance(kind.of, ir.ArrayType) and not any(
+            isinstance(item, ir.InitList) for item in init.items
+        ):  # the inner braces are left out
+            kind = _flattened_array(kind)
+            assert isinstance(kind.extent, ir.Literal)
         step = self.elements(kind.of, address.buffer, init.span)
         for number in range(int(kind.extent.value)):
             offset = self.math.simplify(address.offset + number * step)
@@ -1215,7 +1235,7 @@ class _Evaluator:
         kind = self.resolve(variable.type, variable.span)
         buffer = self.shared.get(variable.ident)
         if buffer is None:
-            scalar = _scalar(kind)
+            scalar = self._seen_as(variable) or _scalar(kind)
             if scalar is None:
                 raise ReadError("XP1009", "shared memory of mixed types is not read", span=variable.span)
             if isinstance(kind, ir.ArrayType) and kind.extent is None:
@@ -1235,6 +1255,23 @@ class _Evaluator:
         address = Address(buffer, tir.const(0, "int32"), kind)
         self.env[variable.ident] = _Stored(address)
         return address
+
+    def _seen_as(self, variable: ir.Variable) -> str | None:
+        """What an arena of bytes holds: the one type that its casts name."""
+        kind = self.resolve(variable.type, variable.span)
+        if _scalar(kind) not in ("int8", "uint8"):
+            return None
+        found: set[str] = set()
+        for function in self.unit.functions.values():
+            if function.body is None:
+                continue
+            for node in _walk(function.body):
+                if isinstance(node, ir.Cast) and isinstance(node.to, ir.Pointer) and any(
+                    isinstance(n, ir.Name) and n.ident == variable.ident for n in _walk(node.value)
+                ):
+                    scalar = _scalar(self.resolve(node.to.to, node.span))
+                    found.add(scalar or "")
+        return found.pop() if len(found) == 1 else None
 
     # ------------------------------------------------------------ loops
 
@@ -1335,6 +1372,8 @@ class _Evaluator:
         self.analyzer.bind(counter, Range(0, whole))
         for ident, step in steps.items():
             self.env[ident] = self._advanced(starts[ident], counter, step, loop.span)
+        if guard is not None and loop.test_first:
+            guard = self.test(loop.test)  # the same, in the source's terms
         inside = dict(self.env)
         tests = [test for test in (guard, self._running(frame)) if test is not None]
         with self.collecting() as body:
@@ -1680,6 +1719,16 @@ def _scalar(kind: ir.Type) -> str | None:
         found = {_scalar(of) for _, of in kind.fields}
         return found.pop() if len(found) == 1 else None
     return kind.dtype if isinstance(kind, ir.Arithmetic) else None
+
+
+def _flattened_array(kind: ir.ArrayType) -> ir.ArrayType:
+    """An array of arrays as one array of all their elements."""
+    count, inner, span = 1, kind, Span("", 1, 1)
+    while isinstance(inner, ir.ArrayType):
+        assert isinstance(inner.extent, ir.Literal)
+        count, span = count * int(inner.extent.value), inner.extent.span
+        inner = inner.of  # type: ignore[assignment]
+    return ir.ArrayType(inner, ir.Literal(count, "int32", span))
 
 
 def _is_constant(value: Number) -> bool:

@@ -6,7 +6,8 @@ Expressions are TVM's; statements are ours, so that passes stay short and spans 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
 import tvm
@@ -108,6 +109,32 @@ def barriers(statement: Statement) -> list[Barrier]:
 
 def holds_barrier(statement: Statement) -> bool:
     return bool(barriers(statement))
+
+
+def map_body(
+    body: Body, expr: Callable[[Expr], Expr], buffer: Callable[[Buffer], Buffer] = lambda b: b
+) -> Body:
+    """Statements with every expression and every buffer replaced."""
+    return tuple(_mapped(statement, expr, buffer) for statement in body)
+
+
+def _mapped(
+    statement: Statement, expr: Callable[[Expr], Expr], buffer: Callable[[Buffer], Buffer]
+) -> Statement:
+    if isinstance(statement, Store):
+        index, value = expr(statement.index), expr(statement.value)
+        return replace(statement, buffer=buffer(statement.buffer), index=index, value=value)
+    if isinstance(statement, Loop):
+        body = map_body(statement.body, expr, buffer)
+        return replace(statement, extent=expr(statement.extent), body=body)
+    if isinstance(statement, Branch):
+        then, other = map_body(statement.then, expr, buffer), map_body(statement.other, expr, buffer)
+        return replace(statement, test=expr(statement.test), then=then, other=other)
+    if isinstance(statement, While):
+        return replace(statement, test=expr(statement.test), body=map_body(statement.body, expr, buffer))
+    if isinstance(statement, Alloc):
+        return replace(statement, buffer=buffer(statement.buffer))
+    return statement
 
 
 def to_prim_func(program: Program) -> Any:

@@ -77,6 +77,14 @@ def size_of(kind: ir.Type, span: Span) -> int:
     raise ReadError("XP1009", "the size of this type is not known here", span=span)
 
 
+def size_of_element(kind: ir.Type, span: Span) -> int:
+    """Bytes of what a pointer steps over; arrays are stepped over whole."""
+    if isinstance(kind, ir.ArrayType):
+        assert isinstance(kind.extent, ir.Literal)
+        return int(kind.extent.value) * size_of_element(kind.of, span)
+    return size_of(kind, span)
+
+
 def promoted(dtype: str) -> str:
     """C's integer promotion."""
     return "int32" if dtype in ("bool", "int8", "uint8", "int16", "uint16") else dtype
@@ -225,6 +233,9 @@ class Arithmetic:
         return self.number(float(result), dtype)
 
     def _linear(self, op: str, a: Expr, b: Expr, dtype: str) -> Number:
+        x, y = tir.as_const(a), tir.as_const(b)
+        if x is not None and y is not None:
+            return self.number({"+": x + y, "-": x - y, "*": x * y}[op], dtype)
         (a0, a1), (b0, b1) = self.bounds(a), self.bounds(b)
         corners = {
             "+": (a0 + b0, a1 + b1),

@@ -73,8 +73,25 @@ def substitute(expr: Expr, mapping: Mapping[Var, Expr]) -> Expr:
 
 
 def map_loads(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """`expr` with every buffer read replaced by `change(read)`, innermost first."""
-    return tvm_ffi.structural_map(expr, (Load, change), order="post")
+    """`expr` with every buffer read replaced by `change(read)`, innermost first.
+
+    What `change` raises is raised here: on its way through TVM it would lose its type.
+    """
+    raised: list[BaseException] = []
+
+    def guarded(load: Expr) -> Expr:
+        try:
+            return change(load)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    try:
+        return tvm_ffi.structural_map(expr, (Load, guarded), order="post")
+    except Exception:
+        if raised:
+            raise raised[0] from None
+        raise
 
 
 def same(left: Expr, right: Expr) -> bool:

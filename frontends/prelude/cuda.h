@@ -101,7 +101,7 @@ XP_HD float __expf(float); XP_HD float __exp2f(float); XP_HD float __exp10f(floa
 XP_HD float __sinf(float); XP_HD float __cosf(float); XP_HD float __tanf(float); XP_HD float __tanhf(float); XP_HD float __powf(float, float);
 XP_HD float __fsqrt_rn(float); XP_HD float __frsqrt_rn(float); XP_HD float __frcp_rn(float); XP_HD float __fdividef(float, float); XP_HD float __fdiv_rn(float, float);
 XP_HD float __fmaf_rn(float, float, float); XP_HD float __fadd_rn(float, float); XP_HD float __fmul_rn(float, float); XP_HD float __fsub_rn(float, float);
-XP_HD float __saturatef(float); XP_HD int __mul24(int, int); XP_HD int __float2int_rn(float); XP_HD int __float2int_rz(float); XP_HD float __int2float_rn(int);
+XP_HD float __saturatef(float); XP_HD int __mul24(int, int); XP_HD int __dp4a(int, int, int); XP_HD unsigned __dp4a(unsigned, unsigned, unsigned); XP_HD int __float2int_rn(float); XP_HD int __float2int_rz(float); XP_HD float __int2float_rn(int);
 XP_HD int abs(int); XP_HD long abs(long); XP_HD float abs(float); XP_HD double abs(double);
 XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double);
 #define XP_MINMAX(T) XP_HD T min(T, T); XP_HD T max(T, T);

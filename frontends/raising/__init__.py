@@ -1,5 +1,7 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
+    updates      consecutive updates of one element become one
+    digits       thread ids as warps and lanes, rows and columns
     dataflow     which store does each read see: loops become tensors over axes
     inline       copies, staging and cheap expressions move into their readers
     reductions   trees, partial sums and copies of sums become one reduction
@@ -25,9 +27,12 @@ from ..program import Program
 from .axes import canonical_axes
 from .blocks import to_blocks, to_opaque
 from .dataflow import Unraisable, to_tensors
+from .digits import split_digits
 from .inline import inline, pin
+from .invert import injective
 from .reductions import gather_reductions
 from .tensors import Graph
+from .updates import merge_updates
 
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
@@ -46,7 +51,8 @@ class Raised:
 def raise_program(program: Program) -> Raised:
     """The SBlock form of a flat program; never fails, at worst one opaque block."""
     try:
-        graph = canonical(to_tensors(program))
+        graph = canonical(to_tensors(split_digits(merge_updates(program))))
+        _refuse_overlaps(graph)
     except Unraisable as refusal:
         return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
     size = sum(_bytes(tensor.buffer) for tensor in graph.tensors)
@@ -54,6 +60,14 @@ def raise_program(program: Program) -> Raised:
         reason = f"the intermediates would take {size >> 20} MiB"
         return Raised(_module(to_opaque(program)), "opaque", reason)
     return Raised(_module(to_blocks(program, graph)), "blocks")
+
+
+def _refuse_overlaps(graph: Graph) -> None:
+    """Refuses outputs of which one element may be stored twice: their order would matter."""
+    for output in graph.outputs:
+        if not injective(output.index, list(output.tensor.axes)):
+            name = output.param.name
+            raise Unraisable(f"an element of {name!r} may be stored twice", output.tensor.span)
 
 
 def canonical(graph: Graph) -> Graph:

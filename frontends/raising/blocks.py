@@ -10,7 +10,7 @@ from tvm.ir import Range
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from ..program import Body, Loop, Program, to_stmt
+from ..program import Body, Loop, Program, map_body, to_stmt
 from .layout import coordinates_of, parameter_shapes
 from .tensors import Axis, Graph, Tensor, combine
 
@@ -55,24 +55,43 @@ def to_opaque(program: Program) -> Any:
     while len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
         loops.append(body[0])
         body = body[0].body
-    inner = to_stmt(body)
+    inner = to_stmt(_private(body))
     params = [place for _, place in program.params]
-    buffers = [place for place in params if tirx.is_buffer_var(place)]
     axes = [(loop.var, tir.as_const(loop.extent) or 1) for loop in loops]
     names = {var: tirx.Var("v" + var.name, "int32") for var, _ in axes}
     from tvm_ffi import structural_map
 
     inner = structural_map(inner, (tirx.Var, lambda var: names.get(var, var)))
-    whole = [_whole_region(buffer) for buffer in buffers]
+    # What the block both reads and writes is listed as written alone: its instances, the blocks
+    # or threads of the kernel, do not depend on each other.
+    reads = [_whole_region(place) for param, place in _tensors(program) if not param.written]
+    writes = [_whole_region(place) for param, place in _tensors(program) if param.written]
     block = s_tir.SBlock(
         [_iter(names[var], extent, tirx.IterVar.DataPar) for var, extent in axes],
-        whole,
-        [region for region, (param, _) in zip(whole, _tensors(program)) if param.written],
+        reads,
+        writes,
         "kernel",
         inner,
     )
     body_ = s_tir.SBlockRealize([var for var, _ in axes], tir.const(True, "bool"), block)
     return _function(params, _loops(axes, body_), [])
+
+
+def _private(body: Body) -> Body:
+    """Shared memory as memory of the one thread that runs the block."""
+    moved: dict[Buffer, Buffer] = {}
+
+    def buffer(old: Buffer) -> Buffer:
+        if old.scope() != "shared":
+            return old
+        if old not in moved:
+            moved[old] = tirx.decl_buffer(old.shape, old.dtype, old.name, scope="local")
+        return moved[old]
+
+    def expr(old: Expr) -> Expr:
+        return tir.map_loads(old, lambda load: buffer(load.source)[tuple(load.indices)])
+
+    return map_body(body, expr, buffer)
 
 
 def _tensors(program: Program) -> list[tuple[Any, Buffer]]:

@@ -14,7 +14,9 @@ Refusals are `Unraisable`, with the reason and the place; the caller falls back 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from tvm import tirx
 
@@ -34,6 +36,9 @@ from .tensors import (
     combine,
     is_choice,
     knowing,
+    lift_choices,
+    outermost_choices,
+    replace_choices,
     simplified,
 )
 
@@ -198,7 +203,7 @@ class _Dataflow:
             axis for axis, loop in zip(write.axes, write.loops) if id(loop) in inside
         )
         dtype = store.buffer.dtype
-        value = self._resolved(term, write, accumulating=True)
+        value = self._resolved(term, write)
         names = [var for var, _ in reduced]
         own_guard = tuple(test for test in write.guard if not tir.uses(test, names))
         inner_guard = [test for test in write.guard if tir.uses(test, names)]
@@ -257,19 +262,38 @@ class _Dataflow:
 
     # ------------------------------------------------------------ reads
 
-    def _resolved(self, expr: Expr, write: _Write, accumulating: bool = False) -> Expr:
+    def _resolved(self, expr: Expr, write: _Write) -> Expr:
         """`expr` with every read of a written array replaced by a read of a tensor."""
         with knowing(write.axes, write.guard) as analyzer:
+            return simplified(analyzer, self._at(lift_choices(expr), write, analyzer))
 
-            def change(load: Expr) -> Expr:
-                buffer = load.source
-                if buffer not in self.by_buffer:
-                    if buffer not in self.params:
-                        raise Unraisable(f"{buffer.name!r} is read and never written", write.store.span)
-                    return load
-                return self._read(buffer, load.indices[0], write, analyzer, write.position)
+    def _at(self, expr: Expr, write: _Write, analyzer: Any) -> Expr:
+        """`expr` over tensors; each side of a choice under the choice's own condition."""
+        choices = outermost_choices(expr)
+        held: dict[Var, Expr] = {}
+        for choice in choices:
+            test, then, other = choice.args
+            test = self._at(test, write, analyzer)
+            sides = []
+            for side, holds in ((then, test), (other, tirx.Not(test))):
+                plain = not tir.has_load(holds)
+                with analyzer.constraint_scope(holds) if plain else nullcontext():
+                    sides.append(self._at(side, write, analyzer))
+            place = tirx.Var("choice", tir.dtype_of(choice))
+            held[place] = tirx.if_then_else(test, *sides)
+        if choices:
+            places = list(held)
+            expr = replace_choices(expr, choices, places)
 
-            return simplified(analyzer, tir.map_loads(expr, change))
+        def change(load: Expr) -> Expr:
+            buffer = load.source
+            if buffer not in self.by_buffer:
+                if buffer not in self.params:
+                    raise Unraisable(f"{buffer.name!r} is read and never written", write.store.span)
+                return load
+            return self._read(buffer, load.indices[0], write, analyzer, write.position)
+
+        return tir.substitute(tir.map_loads(expr, change), held)
 
     def _read(
         self, buffer: Buffer, index: Expr, at: _Write, analyzer: object, position: int

@@ -109,13 +109,24 @@ def _pair(value: Expr, analyzer: object) -> tuple[str, Expr, list[Expr], int, in
     left, right = value.a, value.b
     if not left.source.same_as(right.source):
         return None
-    steps = [analyzer.simplify(b - a) for a, b in zip(left.indices, right.indices)]  # type: ignore[attr-defined]
-    moved = [(k, tir.as_const(step)) for k, step in enumerate(steps) if tir.as_const(step) != 0]
-    if len(moved) != 1 or moved[0][1] is None:
+    moved = [
+        k
+        for k, (a, b) in enumerate(zip(left.indices, right.indices))
+        if tir.as_const(analyzer.simplify(b - a)) != 0  # type: ignore[attr-defined]
+    ]
+    if len(moved) != 1:
         return None
-    coordinate, step = moved[0]
-    point = list(left.indices if step > 0 else right.indices)
-    return op, left.source, point, coordinate, abs(step)
+    k = moved[0]
+    first, second = left.indices[k], right.indices[k]
+    step = tir.as_const(analyzer.simplify(second - first))  # type: ignore[attr-defined]
+    point = list(left.indices if step is None or step > 0 else right.indices)
+    if step is None:
+        # A butterfly: the two digits 0 and 1 of one axis, in either order.
+        total = tir.as_const(analyzer.simplify(first + second))  # type: ignore[attr-defined]
+        if total != 1 or tir.bounds(analyzer, first) != (0, 1):
+            return None
+        point[k], step = tir.const(0, "int32"), 1
+    return op, left.source, point, k, abs(step)
 
 
 def _paired(tensor: Tensor, made: set[Buffer]) -> Tensor:

@@ -235,6 +235,60 @@ def is_choice(expr: Expr) -> bool:
     return isinstance(expr, tvm.ir.Call) and getattr(expr.op, "name", "") == "prim.if_then_else"
 
 
+def outermost_choices(expr: Expr) -> list[Expr]:
+    """The `if_then_else`s of an expression that stand in no other."""
+    found = _choices(expr)
+    inner = [c for choice in found for arg in choice.args for c in _choices(arg)]
+    return [c for c in found if not any(c.same_as(other) for other in inner)]
+
+
+def _choices(expr: Expr) -> list[Expr]:
+    found: list[Expr] = []
+
+    def visit(node: Expr) -> None:
+        if is_choice(node):
+            found.append(node)
+
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Call, visit)], order="pre")
+    return found
+
+
+def replace_choices(expr: Expr, choices: list[Expr], places: list[Var]) -> Expr:
+    """`expr` with the i-th place in place of the i-th choice."""
+
+    def change(node: Expr) -> Expr:
+        for choice, place in zip(choices, places):
+            if node.same_as(choice):
+                return place
+        return node
+
+    return tvm_ffi.structural_map(expr, (tvm.ir.Call, change), order="pre")
+
+
+def lift_choices(expr: Expr) -> Expr:
+    """`a[c ? i : j]` as `c ? a[i] : a[j]`, so that each read has one place."""
+
+    def change(load: Expr) -> Expr:
+        for position, index in enumerate(load.indices):
+            selects: list[Expr] = []
+            tvm_ffi.structural_walk(index, [(tirx.Select, selects.append)], order="pre")
+            if selects and not tir.has_load(selects[0].condition):
+                chosen = selects[0]
+                sides = []
+                for value in (chosen.true_value, chosen.false_value):
+
+                    def pick(node: Expr, value: Expr = value) -> Expr:
+                        return value if node.same_as(chosen) else node
+
+                    side = tvm_ffi.structural_map(index, (tirx.Select, pick), order="post")
+                    indices = [*load.indices[:position], side, *load.indices[position + 1 :]]
+                    sides.append(change(load.source[tuple(indices)]))
+                return tirx.if_then_else(chosen.condition, *sides)
+        return load
+
+    return tir.map_loads(expr, change)
+
+
 def divisions(expr: Expr) -> int:
     """How many integer divisions and remainders an expression has."""
     count = 0
