@@ -41,11 +41,15 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A leaf block, with its loops outermost first."""
+    """A leaf block, with its loops outermost first.
+
+    `guard` is the condition under which an iteration runs at all, in the block's iterators.
+    """
 
     rv: SBlockRV
     block: s_tir.SBlock
     axes: tuple[Axis, ...]
+    guard: tvm.ir.Expr
 
     @property
     def name(self) -> str:
@@ -89,8 +93,21 @@ def stages(sch: s_tir.Schedule) -> tuple[Stage, ...]:
         realize = next(each for each in realizes if each.block.same_as(block))
         loops = [sch.get(loop) for loop in sch.get_loops(rv)]
         axes = tuple(_axis(place, loop, realize) for place, loop in enumerate(loops))
-        found.append(Stage(rv, block, axes))
+        found.append(Stage(rv, block, axes, _guard(realize, axes)))
     return tuple(found)
+
+
+def _guard(realize: s_tir.SBlockRealize, axes: Sequence[Axis]) -> tvm.ir.Expr:
+    """The block's condition with iterators for loop variables; true where that cannot be said."""
+
+    def iterator_of(var: tirx.Var) -> tirx.Var:
+        found = (axis.iterator for axis in axes if axis.var.same_as(var))
+        return next((iterator for iterator in found if iterator is not None), var)
+
+    guard = tvm_ffi.structural_map(realize.predicate, (tirx.Var, iterator_of))
+    if any(mentions(guard, axis.var) for axis in axes):
+        return tirx.const(True, "bool")
+    return guard
 
 
 def _axis(position: int, loop: tirx.For, realize: s_tir.SBlockRealize) -> Axis:
@@ -161,19 +178,27 @@ def shared_axes(program: Sequence[Stage]) -> tuple[tuple[Axis, ...], ...]:
 
 
 def coupled_buffers(program: Sequence[Stage]) -> tuple[tirx.Buffer, ...]:
-    """Buffers that one stage writes and another touches at places that may be the same."""
+    """Buffers that one stage writes and another touches at places that may be the same.
+
+    Whether they are is asked only where a buffer has several writers: parts of one result.
+    """
     coupled: list[tirx.Buffer] = []
     for stage in program:
         for written in stage.block.writes:
-            touches = (
-                not _disjoint(stage, written, other, region)
-                for other in program
-                if other is not stage
-                for region in accesses(other, written.source)
+            buffer = written.source
+            others = [other for other in program if other is not stage and accesses(other, buffer)]
+            apart = any(_writes(other, buffer) for other in others) and all(
+                _disjoint(stage, written, other, region)
+                for other in others
+                for region in accesses(other, buffer)
             )
-            if any(touches) and not any(written.source.same_as(each) for each in coupled):
-                coupled.append(written.source)
+            if others and not apart and not any(buffer.same_as(each) for each in coupled):
+                coupled.append(buffer)
     return tuple(coupled)
+
+
+def _writes(stage: Stage, buffer: tirx.Buffer) -> bool:
+    return any(region.source.same_as(buffer) for region in stage.block.writes)
 
 
 def accesses(stage: Stage, buffer: tirx.Buffer) -> list[tvm.ir.TensorRegion]:
@@ -185,23 +210,15 @@ def accesses(stage: Stage, buffer: tirx.Buffer) -> list[tvm.ir.TensorRegion]:
 def _disjoint(
     one: Stage, region: tvm.ir.TensorRegion, two: Stage, other: tvm.ir.TensorRegion
 ) -> bool:
-    """Whether two regions of one buffer never meet: their bounds in some dimension do not."""
-    for first, second in zip(region.region, other.region, strict=True):
-        low, high = _bounds(one, first)
-        least, most = _bounds(two, second)
-        if high < least or most < low:
-            return True
-    return False
-
-
-def _bounds(stage: Stage, index: tvm.ir.Range) -> tuple[int, int]:
-    """The least and the greatest place that a range takes over all of a block's iterations."""
+    """Whether two regions of one buffer provably never meet, over all iterations of both stages."""
     analyzer = tvm.sym.Analyzer()
-    for iterator in stage.block.iter_vars:
+    for iterator in (*one.block.iter_vars, *two.block.iter_vars):
         analyzer.bind(iterator.var, iterator.dom)
-    start = analyzer.const_int_bound(index.min)
-    end = analyzer.const_int_bound(index.min + index.extent - 1)
-    return start.min_value, end.max_value
+    apart = [tirx.Not(one.guard), tirx.Not(two.guard)]
+    for first, second in zip(region.region, other.region, strict=True):
+        apart.append(first.min + first.extent <= second.min)
+        apart.append(second.min + second.extent <= first.min)
+    return bool(analyzer.can_prove(tirx.any(*apart), tvm.sym.ProofStrength.SYMBOLIC_BOUND))
 
 
 def _connected(program: Sequence[Stage], coupled: Sequence[tirx.Buffer]) -> list[list[int]]:

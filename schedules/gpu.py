@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tvm
-from tvm import s_tir
+from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV
 
 from .analysis import (
     Axis,
     Stage,
+    accesses,
     coupled_buffers,
     is_parameter,
     plain_axis,
@@ -290,6 +291,11 @@ class TeamPerRow:
             return Declined(f"a row of {inner} steps is too short for several threads")
         if not rows and len(program) > 1 and inner > 1 << 18:
             return Declined("the stages share no axis, and one block would be too slow")
+        for buffer in coupled_buffers(program):
+            if is_parameter(sch, buffer) and not _each_at_its_place(program, buffer):
+                return Declined(
+                    f"threads would have to wait for what others write to {buffer.name}"
+                )
         team, together = self._team(count, inner, across)
         if across and together < self.limits.warp // 4:
             return Declined("neighbouring rows do not divide into blocks")
@@ -356,6 +362,21 @@ class TeamPerRow:
         sch.bind(thread, thread_axis)
         if stage.is_reduction and alone:
             _accumulate_in_registers(sch, stage, reduced)
+
+
+def _each_at_its_place(program: Sequence[Stage], buffer: tirx.Buffer) -> bool:
+    """Whether all stages touch an output elementwise in the same order of axes.
+
+    A thread then meets no values but its own. Barriers order accesses to shared memory alone.
+    """
+    orders = set()
+    for stage in program:
+        for region in accesses(stage, buffer):
+            axes = [plain_axis(stage, index) for index in region.region]
+            if stage.is_reduction or None in axes or len(axes) != len(stage.axes):
+                return False
+            orders.add(tuple((axis.position, axis.extent) for axis in axes if axis))
+    return len(orders) == 1
 
 
 def _accumulate_in_registers(sch: s_tir.Schedule, stage: Stage, tail: Sequence[Axis]) -> None:

@@ -131,14 +131,17 @@ def fused(sch: s_tir.Schedule, block: SBlockRV, loops: Sequence[LoopRV]) -> Loop
 def accumulate_in(sch: s_tir.Schedule, block: SBlockRV, at: LoopRV, scope: str) -> None:
     """Let a reduction accumulate in memory of its own and store its result once, below `at`."""
     copy = sch.cache_write(block, 0, scope)
-    sch.reverse_compute_at(copy, at, preserve_unit_loops=True)
+    place = sch.get(at)
+    # Where other stages read the result, TVM has put the copy below their common loop already.
+    if not any(sch.get(loop).same_as(place) for loop in sch.get_loops(copy)):
+        sch.reverse_compute_at(copy, at, preserve_unit_loops=True)
 
 
 def private_scratch(mod: tvm.IRModule, scope: str) -> tvm.IRModule:
     """The program with the arrays that opaque bodies keep for themselves in memory `scope`.
 
-    A device has no main memory to give to each thread. Arrays of the whole program (the root
-    block's) and arrays that have a scope already stay as they are.
+    Such a body runs in one thread from beginning to end, so that its arrays are that thread's,
+    whatever memory they had in the source. Arrays of the whole program (the root block's) stay.
     """
     func = mod["main"]
     renewed: list[tuple[tirx.Buffer, tirx.Buffer]] = []
@@ -147,7 +150,7 @@ def private_scratch(mod: tvm.IRModule, scope: str) -> tvm.IRModule:
         if block.same_as(func.body.block):
             return
         for old in block.alloc_buffers:
-            if old.scope() == "global":
+            if old.scope() != scope:
                 new = tirx.decl_buffer(old.shape, old.dtype, old.name, scope=scope)
                 renewed.append((old, new))
 

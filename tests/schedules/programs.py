@@ -494,6 +494,34 @@ def main(A: T.Buffer((50, 60), "float32"), O: T.Buffer((50, 60), "float32")):
     return Program(from_text(text), reference)
 
 
+def kept_mean() -> Program:
+    """An output of one stage that another stage reads: no barrier orders global memory."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer((40, 300), "float32"),
+    M: T.Buffer((40,), "float32"),
+    O: T.Buffer((40, 300), "float32"),
+):
+    for i, k in T.grid(40, 300):
+        with T.sblock("M"):
+            vi, vk = T.axis.remap("SR", [i, k])
+            with T.init():
+                M[vi] = T.float32(0)
+            M[vi] = M[vi] + A[vi, vk]
+    for i, j in T.grid(40, 300):
+        with T.sblock("O"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            O[vi, vj] = A[vi, vj] - M[vi]
+"""
+
+    def reference(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        total = a.astype("float64").sum(-1)
+        return total, a - total[:, None]
+
+    return Program(from_text(text), reference, 2)
+
+
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "vector_add_prime": lambda: vector_add(1000003),
     "vector_add_small": lambda: vector_add(7),
@@ -535,6 +563,7 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "overwritten": overwritten,
     "opaque_scratch": opaque_scratch,
     "shared_loop": shared_loop,
+    "kept_mean": kept_mean,
     "bmm_tall": lambda: batched_gemm(2, 200, 20, 30),
     "prefix_columns": lambda: column_sum(7, 20000),
 }

@@ -46,13 +46,14 @@ GPU_RULES = {
     "attention": "gpu.rows",
     "two_outputs": "gpu.elementwise",
     "concat": "gpu.elementwise",
-    "halves": "gpu.threads",
+    "halves": "gpu.elementwise",
     "opaque": "gpu.threads",
     "opaque_scratch": "gpu.threads",
     "sequential": "gpu.threads",
     "saxpy": "gpu.elementwise",
     "flat_rows": "gpu.rows",
     "shared_loop": "gpu.rows",
+    "kept_mean": "gpu.threads",
     "overwritten": None,
 }
 

@@ -34,6 +34,14 @@ _HEADERS = {
     "__nv_fp8": "cuda_fp8.h",
 }
 
+_CONSTANTS = {
+    "CUDART_INF_F": "__int_as_float(0x7f800000)",
+    "CUDART_NAN_F": "__int_as_float(0x7fffffff)",
+    "CUDART_INF": "__longlong_as_double(0x7ff0000000000000LL)",
+    "CUDART_NAN": "__longlong_as_double(0x7fffffffffffffffLL)",
+}
+"""Constants of `math_constants.h` that TVM uses, without that header."""
+
 _HALF_HELPERS = {
     "max": "half max(half a, half b) { return __hgt(a, b) ? a : b; }",
     "min": "half min(half a, half b) { return __hlt(a, b) ? a : b; }",
@@ -147,6 +155,11 @@ def _preamble(code: str) -> str:
     if re.search(r"\bu?int\d+_t\b", code):
         lines.append("#include <cstdint>")
     lines += [f"typedef {long} {name};" for name, long in _SHORT_TYPES.items() if _uses(code, name)]
+    lines += [
+        f"#ifndef {name}\n#define {name} {value}\n#endif"
+        for name, value in _CONSTANTS.items()
+        if re.search(rf"\b{name}\b", code)
+    ]
     if _uses(code, "half"):
         lines += [
             f"static __device__ inline {text}"
