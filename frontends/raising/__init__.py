@@ -73,13 +73,14 @@ def _refuse_overlaps(graph: Graph) -> None:
 def canonical(graph: Graph) -> Graph:
     """The passes over tensors, repeated until none changes anything.
 
-    Only copies are inlined at first, so that a tree of partial sums is still a tree when
-    reductions are looked for.
+    At first only copies are inlined and axes stay as they are, so that a tree of partial sums is
+    still a tree, over the digits of its thread ids, when reductions are looked for.
     """
     for copies_only in (True, False):
         seen: Any = None
         for _ in range(ROUNDS):
-            graph = canonical_axes(gather_reductions(pin(inline(graph, copies_only))))
+            graph = gather_reductions(pin(inline(graph, copies_only)))
+            graph = graph if copies_only else canonical_axes(graph)
             state = _fingerprint(graph)
             if state == seen:
                 break

@@ -23,32 +23,51 @@ from .tensors import Axis, knowing, simplified
 
 
 def split_digits(program: Program) -> Program:
-    """The program with parallel loops split by the divisors of their quotients and remainders."""
-    return replace(program, body=_split(program.body, ()))
+    """The program with parallel loops split by the divisors of their quotients and remainders.
+
+    The loops of one id, one in each phase between barriers, are split alike.
+    """
+    divisors: dict[_Id, set[int]] = {}
+    _gather(program.body, divisors)
+    ladders = {key: _ladder(found, key[1]) for key, found in divisors.items()}
+    return replace(program, body=_split(program.body, (), ladders))
 
 
-def _split(body: Body, around: tuple[Axis, ...]) -> Body:
-    return tuple(_statement(statement, around) for statement in body)
+_Id = tuple[str, int]  # an id's name and extent
 
 
-def _statement(statement: Statement, around: tuple[Axis, ...]) -> Statement:
+def _gather(body: Body, divisors: dict[_Id, set[int]]) -> None:
+    for statement in body:
+        if isinstance(statement, Loop) and statement.parallel:
+            extent = tir.as_const(statement.extent)
+            if extent is not None:
+                found = _divisors(statement.body, statement.var)
+                divisors.setdefault((str(statement.var.name), extent), set()).update(found)
+        for inner in _bodies(statement):
+            _gather(inner, divisors)
+
+
+def _split(body: Body, around: tuple[Axis, ...], ladders: dict[_Id, list[int]]) -> Body:
+    return tuple(_statement(statement, around, ladders) for statement in body)
+
+
+def _statement(
+    statement: Statement, around: tuple[Axis, ...], ladders: dict[_Id, list[int]]
+) -> Statement:
     if isinstance(statement, Branch):
-        then, other = _split(statement.then, around), _split(statement.other, around)
-        return replace(statement, then=then, other=other)
+        then = _split(statement.then, around, ladders)
+        return replace(statement, then=then, other=_split(statement.other, around, ladders))
     if isinstance(statement, While):
-        return replace(statement, body=_split(statement.body, around))
+        return replace(statement, body=_split(statement.body, around, ladders))
     if not isinstance(statement, Loop):
         return statement
     extent = tir.as_const(statement.extent)
     if extent is None:
         return statement
-    if not statement.parallel:
-        inner = (*around, (statement.var, extent))
-        return replace(statement, body=_split(statement.body, inner))
-    ladder = _ladder(_divisors(statement.body, statement.var), extent)
+    ladder = ladders.get((str(statement.var.name), extent), []) if statement.parallel else []
     if not ladder:
         inner = (*around, (statement.var, extent))
-        return replace(statement, body=_split(statement.body, inner))
+        return replace(statement, body=_split(statement.body, inner, ladders))
     # extent > d1 > d2 > …: digits of extents extent/d1, d1/d2, …, dn, largest first.
     bounds = [extent, *ladder, 1]
     digits: list[Axis] = []
@@ -59,7 +78,7 @@ def _statement(statement: Statement, around: tuple[Axis, ...]) -> Statement:
         whole = whole + digit * low
     axes = (*around, *digits)
     body = _renamed(statement.body, {statement.var: whole}, axes)
-    body = _split(body, axes)
+    body = _split(body, axes, ladders)
     for var, size in reversed(digits):
         body = (Loop(var, tir.const(size, "int32"), body, True, statement.span),)
     return body[0]

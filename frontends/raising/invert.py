@@ -60,6 +60,34 @@ def injective(index: Expr, axes: list[Axis]) -> bool:
     return used is not None and len(used) == sum(extent > 1 for _, extent in axes)
 
 
+def quotient(value: Expr, divisor: int, analyzer: Any) -> tuple[Expr, Expr]:
+    """`value // divisor` and the remainder.
+
+    Terms that the divisor divides are set apart first: of `16*b + 8 - 8*c + l` with `c < 2` and
+    `l < 8` the quotient by 16 is `b`, which TVM's normal form of the sum hides.
+    """
+    if divisor == 1:
+        return value, tir.const(0, tir.dtype_of(value))
+    names = tir.variables(value)
+    found = linear(value, names)
+    constant = tir.as_const(found[1]) if found is not None else None
+    if found is not None and constant is not None:
+        whole, part = tir.const(0, tir.dtype_of(value)), tir.const(constant, tir.dtype_of(value))
+        for c, var in zip(found[0], names):
+            if c % divisor == 0:
+                whole = whole + var * (c // divisor)
+            else:
+                part = part + var * c
+        low, high = tir.bounds(analyzer, part)
+        if low // divisor == high // divisor:
+            shift = low // divisor
+            return analyzer.simplify(whole + shift), part - shift * divisor
+    return (
+        analyzer.simplify(tirx.floordiv(value, divisor)),
+        analyzer.simplify(tirx.floormod(value, divisor)),
+    )
+
+
 def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Solution | None:
     """The unknowns for which `index == target`; `None` where the index is not mixed radix.
 
@@ -80,14 +108,12 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
     rest = analyzer.simplify(target - base)
     for position, (c, (var, extent)) in enumerate(pairs):
         stride = abs(c)
-        digit = rest if stride == 1 else analyzer.simplify(tirx.floordiv(rest, stride))
+        digit, left = quotient(rest, stride, analyzer)
         if position == 0:
             conditions.append(digit >= 0)
         conditions.append(digit < extent)
         values[var] = digit if c > 0 else analyzer.simplify(extent - 1 - digit)
-        rest = analyzer.simplify(rest - digit * stride) if stride == 1 else analyzer.simplify(
-            tirx.floormod(rest, stride)
-        )
+        rest = left
     conditions.append(tirx.EQ(rest, tir.const(0, tir.dtype_of(rest))))
     remaining = []
     for condition in conditions:

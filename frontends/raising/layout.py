@@ -18,7 +18,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
-from .invert import linear
+from .invert import linear, quotient
 from .tensors import Graph, Tensor, divisions, knowing, simplified
 
 
@@ -141,13 +141,13 @@ def _coordinates(index: Expr, shape: tuple[int, ...], tensor: Tensor) -> list[Ex
             stride *= extent
         for extent in shape:
             stride //= extent
-            digit = analyzer.simplify(tirx.floordiv(rest, stride)) if stride > 1 else rest
+            digit, left = quotient(rest, stride, analyzer)
             if divisions(digit) > before or not _within(analyzer, digit, extent):
                 digit, rest = _by_coefficients(index, shape, tensor, analyzer, len(found))
                 if digit is None:
                     return None
             else:
-                rest = analyzer.simplify(rest - digit * stride)
+                rest = left
             found.append(digit)
     return found
 
