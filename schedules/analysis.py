@@ -304,3 +304,21 @@ def runs_along(program: Sequence[Stage], row: Sequence[Axis]) -> bool:
     regions = [r for r in stage.block.reads if len(r.region)] or list(stage.block.writes)
     largest = max(regions, key=lambda region: len(region.region))
     return plain_axis(stage, largest.region[-1]) is row[longest]
+
+
+def crossing(stage: Stage, least: int) -> tuple[int, Axis, Axis] | None:
+    """Where a stage reads across the direction in which it writes, as a transposition does.
+
+    The place among its reads, the axis along that operand's memory, and the axis along the memory
+    of the result, both of at least `least` steps; `None` where there is no such read.
+    """
+    written = stage.block.writes[0].region
+    along = plain_axis(stage, written[-1]) if written else None
+    for place, region in enumerate(stage.block.reads):
+        axes = [plain_axis(stage, index) for index in region.region]
+        if along is None or not axes or None in axes or along not in axes[:-1]:
+            continue
+        down = axes[-1]
+        if down and down is not along and min(down.extent, along.extent) >= least:
+            return place, down, along
+    return None

@@ -2,6 +2,7 @@
 
 | rule | program | how |
 |---|---|---|
+| `cpu.transpose` | reads across what it writes | tile by tile |
 | `cpu.vnni` | a product of uint8 and int8 summed in int32 | `vpdpbusd` on packed tiles |
 | `cpu.matmul` | any other sum of products | packed tiles, results in registers |
 | `cpu.rows` | stages that share axes | all stages of a row together, rows in parallel |
@@ -21,10 +22,19 @@ from tvm import s_tir
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from . import intrinsics
-from .analysis import Axis, Stage, mentions, plain_axis, runs_along, shared_axes, stages
+from .analysis import (
+    Axis,
+    Stage,
+    crossing,
+    mentions,
+    plain_axis,
+    runs_along,
+    shared_axes,
+    stages,
+)
 from .base import Declined, Rule, fresh
 from .matmul import find_contraction, normalize
-from .steps import inline_around, inline_injective, one_loop
+from .steps import fused, inline_around, inline_injective, one_loop
 
 WORTH_THREADS = 1 << 15
 """Steps of work from which on waking other threads costs less than it brings."""
@@ -42,7 +52,7 @@ class CpuLimits:
 
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried."""
-    return (VnniMatmul(), Matmul(limits), Rows(limits), Stages(limits))
+    return (Transpose(), VnniMatmul(), Matmul(limits), Rows(limits), Stages(limits))
 
 
 # -- Matrix products ------------------------------------------------------------------------------
@@ -177,6 +187,42 @@ def _finish_tiles(
         sch.parallel(outer)
         sch.parallel(packing)
     return sch.decompose_reduction(main, steps)
+
+
+# -- Transposition --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """One elementwise stage that reads across what it writes, tile by tile.
+
+        for i0, j0 (parallel): for i1, j1 in a tile: O[i, j] = A[j, i]
+
+    Both sides of a tile stay in the cache, so that each line of the source is fetched once.
+    """
+
+    tile: int = 16
+    name: str = "cpu.transpose"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        program = inline_injective(sch)
+        if len(program) != 1 or not program[0].is_injective:
+            return Declined("this is not one elementwise stage")
+        stage = program[0]
+        found = crossing(stage, self.tile)
+        if found is None:
+            return Declined("nothing is read across the direction in which it is written")
+        _, down, along = found
+        loops = sch.get_loops(stage.rv)
+        rest = [loops[axis.position] for axis in stage.axes if axis not in (down, along)]
+        down_tile, down_in = sch.split(loops[down.position], [None, self.tile])
+        along_tile, along_in = sch.split(loops[along.position], [None, self.tile])
+        sch.reorder(*rest, down_tile, along_tile, down_in, along_in)
+        outer = fused(sch, stage.rv, [*rest, down_tile, along_tile])
+        if stage.size() >= WORTH_THREADS:
+            sch.parallel(outer)
+        return sch
 
 
 # -- Rows and stages ------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from .analysis import (
     Stage,
     accesses,
     coupled_buffers,
+    crossing,
     is_parameter,
     plain_axis,
     runs_along,
@@ -114,7 +115,7 @@ class Transpose:
         if len(program) != 1 or not program[0].is_injective:
             return Declined("this is not one elementwise stage")
         stage = program[0]
-        found = self._source(stage)
+        found = crossing(stage, self.tile // 2)
         if found is None:
             return Declined("nothing is read across the direction in which it is written")
         place, down, along = found
@@ -141,18 +142,6 @@ class Transpose:
         _, row = sch.split(outer, [None, 8])
         sch.bind(row, "threadIdx.y")
         sch.bind(inner, "threadIdx.x")
-
-    def _source(self, stage: Stage) -> tuple[int, Axis, Axis] | None:
-        """Which read runs across, the axis it runs along, and the axis the result runs along."""
-        along = plain_axis(stage, stage.block.writes[0].region[-1])
-        for place, region in enumerate(stage.block.reads):
-            axes = [plain_axis(stage, index) for index in region.region]
-            if along is None or not axes or None in axes or along not in axes[:-1]:
-                continue
-            down = axes[-1]
-            if down and down is not along and min(down.extent, along.extent) >= self.tile // 2:
-                return place, down, along
-        return None
 
 
 # -- Matrix products ------------------------------------------------------------------------------

@@ -58,6 +58,9 @@ GPU_RULES = {
 }
 
 CPU_RULES = {
+    "transpose": "cpu.transpose",
+    "transpose_3d": "cpu.transpose",
+    "transpose_201": "cpu.transpose",
     "gemm": "cpu.matmul",
     "gemm_odd": "cpu.matmul",
     "gemm_f16": "cpu.matmul",
