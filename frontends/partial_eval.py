@@ -722,9 +722,8 @@ class _Evaluator:
             if known is not None and bool(known) == (expr.op == "||"):
                 return self.math.number(known, "bool")
             # The right side is read only where the left side lets it.
-            scope = left if expr.op == "&&" else tirx.Not(left)
-            with self.assuming(scope):
-                right = self.test(expr.right)
+            scope = left if expr.op == "&&" else self._negated(left)
+            right = self.math.truth(self._under(scope, expr.right))
             if known is not None:
                 return Number(right, "bool")
             true = tir.const(True, "bool")
@@ -740,10 +739,8 @@ class _Evaluator:
         known = None if tir.has_load(test) else self.math.known(test)
         if known is not None:
             return self.value(expr.then if known else expr.other)
-        with self.assuming(test):
-            then = self._pure(expr.then)
-        with self.assuming(tirx.Not(test)):
-            other = self._pure(expr.other)
+        then = self._under(test, expr.then)
+        other = self._under(self._negated(test), expr.other)
         if isinstance(then, Number) and isinstance(other, Number):
             return self.math.select(test, then, other)
         if isinstance(then, Address) and isinstance(other, Address) and then.buffer.same_as(other.buffer):
@@ -751,21 +748,28 @@ class _Evaluator:
             return Address(then.buffer, self.math.select(test, a, b).expr, then.of)
         raise ReadError("XP1009", "this choice between two objects is not read", span=expr.span)
 
-    def _pure(self, expr: ir.Expr) -> Value:
-        """A value whose evaluation emits nothing but fresh locals."""
-        before, env = len(self.out), dict(self.env)
-        value = self.value(expr)
-        written = any(
-            (isinstance(s, Store) and s.buffer.scope() != "local") or not isinstance(s, (Store, Alloc))
-            for s in self.out[before:]
+    def _under(self, test: Expr, expr: ir.Expr) -> Value:
+        """A value that is worked out only where `test` holds: its steps stand under the test."""
+        env = dict(self.env)
+        with self.collecting() as steps, self.assuming(test):
+            value = self.value(expr)
+        made = [s.buffer for s in steps if isinstance(s, Alloc)]
+        outside = any(
+            not (isinstance(s, (Alloc, Store)) and any(s.buffer.same_as(b) for b in made))
+            and not any(s is watch for watch in self.watches)
+            for s in steps
         )
-        if written or any(self.env.get(k) is not v for k, v in env.items()):
+        if outside or any(self.env.get(key) is not bound for key, bound in env.items()):
             raise ReadError(
                 "XP1009",
                 "an expression that is evaluated only under a condition has a side effect",
                 span=expr.span,
                 hint="write it as an if statement",
             )
+        self.out.extend(s for s in steps if isinstance(s, Alloc))
+        rest = tuple(s for s in steps if not isinstance(s, Alloc))
+        if rest:
+            self.emit(Branch(test, rest, (), expr.span))
         return value
 
     def _assign(self, expr: ir.Assign) -> Value:
@@ -997,12 +1001,22 @@ class _Evaluator:
                 for variable in statement.variables:
                     self._declare(variable)
             elif isinstance(statement, ir.Evaluate):
-                self.value(statement.value)
+                self.effect(statement.value)
             else:
                 raise ReadError(
                     statement.code, statement.message, span=statement.span, hint=statement.hint
                 )
         return True
+
+    def effect(self, expr: ir.Expr) -> None:
+        """An expression whose value nobody wants: `i++` is then `++i`."""
+        if isinstance(expr, ir.Binary) and expr.op == ",":
+            self.effect(expr.left)
+            self.effect(expr.right)
+        elif isinstance(expr, ir.Unary) and expr.op.startswith("post"):
+            self.value(ir.Unary("pre" + expr.op[4:], expr.value, expr.span))
+        else:
+            self.value(expr)
 
     def _return(self, statement: ir.Return) -> None:
         frame = self.frames[-1]
@@ -1035,7 +1049,7 @@ class _Evaluator:
             return self.run([*sides[0 if known else 1], *rest])
         exits = _exits(statement)
         results, reached = [], []
-        for side, holds in zip(sides, (test, tirx.Not(test))):
+        for side, holds in zip(sides, (test, self._negated(test))):
             env = dict(self.env)
             with self.collecting() as body, self.assuming(holds):
                 reached.append(self.run([*side, *rest] if exits else side))
@@ -1402,7 +1416,7 @@ class _Evaluator:
         """One iteration, the inductions' own updates included (they are expressions)."""
         self.run([loop.body])
         if loop.step is not None:
-            self.value(loop.step)
+            self.effect(loop.step)
         del inductions
 
     def _counter_name(self, loop: ir.Loop) -> str:
@@ -1554,7 +1568,7 @@ class _Evaluator:
             if not self.run([loop.body]) and not _continues(loop.body):
                 return True
             if loop.step is not None:
-                self.value(loop.step)
+                self.effect(loop.step)
             known = self._known_test(loop.test)
             if known == 0:
                 return True

@@ -263,7 +263,8 @@ class Arithmetic:
             raise LiftError("XP2004", "this divides by zero", span=span)
         if tir.dtype_of(a) != tir.dtype_of(b):
             a, b = self._as(a, dtype), self._as(b, dtype)
-        positive = self.analyzer.can_prove(b > 0)
+        unsigned = tir.dtype_of(b).startswith("u")  # zero is undefined, below zero is nothing
+        positive = unsigned or self.bounds(b)[0] > 0 or self.analyzer.can_prove(b > 0)
         if positive and self.bounds(a)[0] >= 0:
             expr = tirx.floordiv(a, b) if op == "/" else tirx.floormod(a, b)
         else:

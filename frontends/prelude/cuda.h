@@ -135,10 +135,10 @@ template <class T> __device__ T __shfl_down(T v, unsigned d, int width = 0);
 template <class T> __device__ T __shfl_xor(T v, int d, int width = 0);
 __device__ unsigned __ballot_sync(unsigned, int); __device__ int __any_sync(unsigned, int); __device__ int __all_sync(unsigned, int); __device__ unsigned __activemask();
 XP_HD int __popc(unsigned); XP_HD int __clz(int); XP_HD int __ffs(int);
-template <class T> __device__ T atomicAdd(T *p, T v); template <class T> __device__ T atomicSub(T *p, T v);
-template <class T> __device__ T atomicMax(T *p, T v); template <class T> __device__ T atomicMin(T *p, T v);
-template <class T> __device__ T atomicExch(T *p, T v); template <class T> __device__ T atomicCAS(T *p, T c, T v);
-template <class T> __device__ T atomicAnd(T *p, T v); template <class T> __device__ T atomicOr(T *p, T v); template <class T> __device__ T atomicXor(T *p, T v);
+template <class T, class U> __device__ T atomicAdd(T *p, U v); template <class T, class U> __device__ T atomicSub(T *p, U v);
+template <class T, class U> __device__ T atomicMax(T *p, U v); template <class T, class U> __device__ T atomicMin(T *p, U v);
+template <class T, class U> __device__ T atomicExch(T *p, U v); template <class T> __device__ T atomicCAS(T *p, T c, T v);
+template <class T, class U> __device__ T atomicAnd(T *p, U v); template <class T, class U> __device__ T atomicOr(T *p, U v); template <class T, class U> __device__ T atomicXor(T *p, U v);
 
 // ---- the host side: enough to read a wrapper that allocates, copies and launches
 typedef int cudaError_t; typedef int hipError_t;
@@ -157,7 +157,9 @@ enum { cudaSuccess = 0, hipSuccess = 0 };
   error p##StreamCreate(stream *); error p##StreamDestroy(stream); error p##SetDevice(int); error p##DeviceReset(); \
   error p##EventCreate(event *); error p##EventRecord(event, stream = 0); error p##EventSynchronize(event); \
   error p##EventElapsedTime(float *, event, event); error p##EventDestroy(event); const char *p##GetErrorString(error); \
-  template <class T> error p##FuncSetAttribute(T, int, int);
+  template <class T> error p##FuncSetAttribute(T, int, int); \
+  template <class T> error p##MemcpyToSymbol(T &, const void *, size_t, size_t = 0, kind = kind(1)); \
+  template <class T> error p##MemcpyFromSymbol(void *, T &, size_t, size_t = 0, kind = kind(2));
 XP_HOST_API(cuda, cudaError_t, cudaStream_t, cudaEvent_t, cudaMemcpyKind)
 XP_HOST_API(hip, hipError_t, hipStream_t, hipEvent_t, hipMemcpyKind)
 enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, hipFuncAttributeMaxDynamicSharedMemorySize = 8 };

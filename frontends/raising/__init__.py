@@ -1,5 +1,6 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
+    scalars      local arrays with constant indices become scalars
     updates      consecutive updates of one element become one
     digits       thread ids as warps and lanes, rows and columns
     dataflow     which store does each read see: loops become tensors over axes
@@ -31,6 +32,7 @@ from .digits import split_digits
 from .inline import inline, pin
 from .invert import injective
 from .reductions import gather_reductions
+from .scalars import scalarise
 from .tensors import Graph
 from .updates import merge_updates
 
@@ -51,7 +53,7 @@ class Raised:
 def raise_program(program: Program) -> Raised:
     """The SBlock form of a flat program; never fails, at worst one opaque block."""
     try:
-        graph = canonical(to_tensors(split_digits(merge_updates(program))))
+        graph = canonical(to_tensors(split_digits(merge_updates(scalarise(program)))))
         _refuse_overlaps(graph)
     except Unraisable as refusal:
         return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
