@@ -40,7 +40,14 @@ _ARITHMETIC = {
     "__fdividef": "/",
     "__mul24": "*",
 }
-_EXTREMA = {"fmax": "max", "fmin": "min", "__hmax": "max", "__hmin": "min", "max": "max", "min": "min"}
+_EXTREMA = {
+    "fmax": "max",
+    "fmin": "min",
+    "__hmax": "max",
+    "__hmin": "min",
+    "max": "max",
+    "min": "min",
+}
 _ATOMICS = {"atomicAdd": "+", "atomicSub": "-", "atomicMax": "max", "atomicMin": "min"}
 _IGNORED = ("__threadfence", "__threadfence_block", "__syncwarp", "printf", "__builtin_assume")
 _VECTORS = {"make_float": "float32", "make_int": "int32", "make_double": "float64"}

@@ -265,9 +265,7 @@ class _Reader:
             labels: list[ir.Expr | None] = []
             while child.kind.name in ("CASE_STMT", "DEFAULT_STMT"):
                 parts = list(child.get_children())
-                labels.append(
-                    self.expression(parts[0]) if child.kind.name == "CASE_STMT" else None
-                )
+                labels.append(self.expression(parts[0]) if child.kind.name == "CASE_STMT" else None)
                 child = parts[-1]
             if labels:
                 cases.append((labels, []))
@@ -285,7 +283,12 @@ class _Reader:
     def expression(self, cursor: Cursor) -> ir.Expr:
         kind, span = cursor.kind.name, self.places.span(cursor)
         children = list(cursor.get_children())
-        if kind in ("INTEGER_LITERAL", "FLOATING_LITERAL", "CXX_BOOL_LITERAL_EXPR", "CHARACTER_LITERAL"):
+        if kind in (
+            "INTEGER_LITERAL",
+            "FLOATING_LITERAL",
+            "CXX_BOOL_LITERAL_EXPR",
+            "CHARACTER_LITERAL",
+        ):
             return self._number(cursor, span)
         if kind == "STRING_LITERAL":
             return ir.Literal(cursor.spelling, "text", span)
@@ -298,7 +301,9 @@ class _Reader:
         if kind == "BINARY_OPERATOR":
             left, right = (self.expression(child) for child in children)
             op = clang_ast.binary_operator(cursor)
-            return ir.Assign("", left, right, span) if op == "=" else ir.Binary(op, left, right, span)
+            return (
+                ir.Assign("", left, right, span) if op == "=" else ir.Binary(op, left, right, span)
+            )
         if kind == "COMPOUND_ASSIGNMENT_OPERATOR":
             left, right = (self.expression(child) for child in children)
             return ir.Assign(clang_ast.binary_operator(cursor)[:-1], left, right, span)
@@ -353,7 +358,9 @@ class _Reader:
         value = clang_ast.evaluate(cursor)
         if value is not None:  # a default argument has no children
             kind = self.type(cursor.type)
-            return ir.Literal(value, kind.dtype if isinstance(kind, ir.Arithmetic) else "null", span)
+            return ir.Literal(
+                value, kind.dtype if isinstance(kind, ir.Arithmetic) else "null", span
+            )
         if values:
             arguments = tuple(self.expression(child) for child in values)
             return ir.Construct(self.type(cursor.type), arguments, span)
@@ -386,8 +393,10 @@ class _Reader:
         target = cursor.referenced
         # T(x) in a template has the type for its callee
         cast = bool(children) and children[0].kind.name == "TYPE_REF"
-        if cast or (target is None and children and not _callable(children[0])) or (
-            target is not None and target.kind.name == "CONSTRUCTOR"
+        if (
+            cast
+            or (target is None and children and not _callable(children[0]))
+            or (target is not None and target.kind.name == "CONSTRUCTOR")
         ):
             values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
             arguments = tuple(self.expression(child) for child in values)
@@ -396,8 +405,11 @@ class _Reader:
             return ir.Construct(self.type(cursor.type), (), span)
         if target is not None and target.spelling == "operator()" and len(children) > 1:
             # `f(x)` of a lambda: the object stands first, the operator is one of the children
-            parts = [c for c in children if not (c.referenced is not None
-                     and c.referenced.spelling == "operator()")]
+            parts = [
+                c
+                for c in children
+                if not (c.referenced is not None and c.referenced.spelling == "operator()")
+            ]
             callee, *rest = parts
             return ir.Call(
                 self.expression(callee), tuple(self.expression(child) for child in rest), (), span
@@ -407,7 +419,8 @@ class _Reader:
             parts = [
                 child
                 for child in children
-                if child.referenced is None or not child.referenced.spelling.startswith("operator")
+                if child.referenced is None
+                or not child.referenced.spelling.startswith("operator")
                 or child.kind.name == "CALL_EXPR"
             ]
             if target.spelling == "operator[]" and len(parts) == 2:

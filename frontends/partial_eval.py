@@ -51,6 +51,7 @@ FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
 class ThreadProgram:
     """What one thread does, with the variables that tell threads and blocks apart.
 
+    `value_ranges` bounds the elements of integer inputs that are trusted as indices.
     `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
     `shared` are the block's buffers. `extents` and `read`/`written` are by parameter name.
     """
@@ -65,6 +66,7 @@ class ThreadProgram:
     written: frozenset[str]
     proved: int
     sites: tuple[Site, ...]
+    value_ranges: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +156,7 @@ class _Frame:
 
 
 class _Evaluator:
-    def __init__(
-        self, unit: ir.Unit, kernel: Kernel, demoted: set[int], watched: bool
-    ) -> None:
+    def __init__(self, unit: ir.Unit, kernel: Kernel, demoted: set[int], watched: bool) -> None:
         self.unit = unit
         self.source = kernel
         self.demoted = demoted
@@ -179,6 +179,8 @@ class _Evaluator:
         self.proved = 0
         self.sites: list[Site] = []
         self.path: list[Expr] = []
+        self.origin: dict[Buffer, str] = {}
+        self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
 
     # ------------------------------------------------------------ the kernel
@@ -208,6 +210,7 @@ class _Evaluator:
             frozenset(self.written),
             self.proved,
             tuple(self.sites),
+            self.value_ranges,
         )
 
     def _launch_variables(self, launch: Launch) -> None:
@@ -298,12 +301,14 @@ class _Evaluator:
             value = self.number(kind.extent)
             extent = self.math.known(value.expr)
             if extent is None or extent <= 0:
-                raise ReadError("XP1009", "an array's extent must be a positive constant", span=span)
+                raise ReadError(
+                    "XP1009", "an array's extent must be a positive constant", span=span
+                )
             literal = ir.Literal(extent, "int32", span)
             return ir.ArrayType(self.resolve(kind.of, span), literal)
         if isinstance(kind, ir.Named) and kind not in (ir.VOID, ir.AUTO):
             for frame in reversed(self.frames):
-                for (name, ident) in self._template_names.get(frame.name, ()):
+                for name, ident in self._template_names.get(frame.name, ()):
                     found = frame.templates.get(ident)
                     if name == kind.name and found is not None and not isinstance(found, int):
                         return found
@@ -362,8 +367,10 @@ class _Evaluator:
         if isinstance(kind, ir.Struct):
             if not isinstance(value, Record):
                 raise ReadError("XP1009", "this assignment of a class is not read", span=span)
-            values = [self.convert(v, ir.Arithmetic(address.buffer.dtype), span)
-                      for v in value.fields.values()]
+            values = [
+                self.convert(v, ir.Arithmetic(address.buffer.dtype), span)
+                for v in value.fields.values()
+            ]
             # All fields are read before the first is written: `v = f(v)` may mix them.
             if any(isinstance(v, Number) and _reads(v.expr, address.buffer) for v in values):
                 values = [self.freeze(v, span) for v in values]
@@ -385,6 +392,10 @@ class _Evaluator:
         index = self.math.simplify(address.offset + shift) if shift else address.offset
         index = self._touch(buffer, index, self.written, span)
         expr = value.expr
+        if isinstance(expr, tir.Load) and buffer.scope() == "local":
+            name = self._source(expr)
+            if name is not None:
+                self.origin.setdefault(buffer, name)
         if tir.dtype_of(expr) != buffer.dtype:
             expr = tirx.Cast(buffer.dtype, expr)
         self.emit(Store(buffer, index, expr, span, atomic))
@@ -414,11 +425,47 @@ class _Evaluator:
                 span=span,
             )
         self.sites.append(Site(name or buffer.name, extent, span))
+        self._trust(index, extent)
         if self.fault is None:
             return index
         self._watch(index, extent)
         last = tir.const(extent - 1, tir.dtype_of(index))
         return tirx.max(tirx.min(index, last), tir.const(0, tir.dtype_of(index)))
+
+    def _trust(self, index: Expr, extent: int) -> None:
+        """Notes what an integer input must hold for `index`, which it is part of, to be valid.
+
+        `table[ids[i]*64 + c]` with 6400 elements and `c < 64` needs `0 <= ids[i] < 100`. A kernel
+        that tests the value itself needs nothing.
+        """
+        found = [load for load in tir.loads(index) if self._source(load) is not None]
+        if len(found) != 1:
+            return
+        (load,) = found
+        name = self._source(load)
+        assert name is not None
+        if any(self._source(other) == name for test in self.path for other in tir.loads(test)):
+            return
+        place = tirx.Var("value", tir.dtype_of(load))
+        rest = tir.map_loads(index, lambda node: place if tir.same(node, load) else node)
+        if tir.has_load(rest):
+            return
+        linear = sym.detect_linear_equation(rest, [place])
+        factor = tir.as_const(linear[0]) if linear else None
+        if not factor or factor < 0:
+            return
+        low, high = self.math.bounds(linear[1])
+        least, most = -(low // factor), (extent - 1 - high) // factor
+        known = self.value_ranges.get(name, (least, most))
+        if max(least, known[0]) <= min(most, known[1]):
+            self.value_ranges[name] = max(least, known[0]), min(most, known[1])
+
+    def _source(self, load: Expr) -> str | None:
+        """The input that a read gives an element of, directly or through a local copy."""
+        name = self.param_of.get(load.source) or self.origin.get(load.source)
+        if name is None or not str(load.source.dtype).startswith(("int", "uint")):
+            return None
+        return name
 
     def _watch(self, index: Expr, extent: int) -> None:
         """Stores the site and the index where an access is out of bounds, the first one alone."""
@@ -743,7 +790,11 @@ class _Evaluator:
         other = self._under(self._negated(test), expr.other)
         if isinstance(then, Number) and isinstance(other, Number):
             return self.math.select(test, then, other)
-        if isinstance(then, Address) and isinstance(other, Address) and then.buffer.same_as(other.buffer):
+        if (
+            isinstance(then, Address)
+            and isinstance(other, Address)
+            and then.buffer.same_as(other.buffer)
+        ):
             a, b = Number(then.offset, "int64"), Number(other.offset, "int64")
             return Address(then.buffer, self.math.select(test, a, b).expr, then.of)
         raise ReadError("XP1009", "this choice between two objects is not read", span=expr.span)
@@ -837,7 +888,9 @@ class _Evaluator:
     def _call(self, expr: ir.Call) -> Value:
         callee = expr.callee
         if not isinstance(callee, ir.Name):
-            raise ReadError("XP1009", "a call through a pointer or a member is not read", span=expr.span)
+            raise ReadError(
+                "XP1009", "a call through a pointer or a member is not read", span=expr.span
+            )
         binding = self.env.get(callee.ident)
         if isinstance(binding, Closure):
             return self._inline_lambda(binding, expr)
@@ -854,15 +907,20 @@ class _Evaluator:
     def _inline(self, function: ir.Function, expr: ir.Call) -> Value:
         if len(self.frames) > INLINE_DEPTH:
             raise ReadError(
-                "XP1009", f"{function.name!r} calls itself", span=expr.span,
+                "XP1009",
+                f"{function.name!r} calls itself",
+                span=expr.span,
                 hint="recursion has no form on the other platforms; write it as a loop",
             )
         templates = self._bind_templates(function, expr)
         frame = _Frame(function.name, templates, ir.VOID, len(self.frames))
         self.frames.append(frame)
         try:
-            frame.result = self.resolve(function.result, expr.span) if (
-                function.result != ir.AUTO) else ir.AUTO
+            frame.result = (
+                self.resolve(function.result, expr.span)
+                if (function.result != ir.AUTO)
+                else ir.AUTO
+            )
         finally:
             self.frames.pop()
         assert function.body is not None
@@ -871,7 +929,9 @@ class _Evaluator:
     def _bind_templates(self, function: ir.Function, expr: ir.Call) -> dict[int, ir.Type | int]:
         bound: dict[int, ir.Type | int] = {}
         for (_, ident), arg in zip(function.template_params, expr.template_args):
-            if isinstance(arg, (ir.Arithmetic, ir.Pointer, ir.Struct, ir.Named, ir.Reference, ir.ArrayType)):
+            if isinstance(
+                arg, (ir.Arithmetic, ir.Pointer, ir.Struct, ir.Named, ir.Reference, ir.ArrayType)
+            ):
                 bound[ident] = self.resolve(arg, expr.span)
             else:
                 known = self.math.known(self.number(arg).expr)
@@ -914,7 +974,9 @@ class _Evaluator:
             self.frames.pop()
         for variable, kind, arg in zip(params, kinds, expr.args):
             if isinstance(kind, ir.Reference):
-                if isinstance(arg, ir.Name) and isinstance(self.env.get(arg.ident), (Number, Record)):
+                if isinstance(arg, ir.Name) and isinstance(
+                    self.env.get(arg.ident), (Number, Record)
+                ):
                     bindings.append((variable, kind, _Variable(arg.ident)))
                     continue
                 try:
@@ -933,9 +995,7 @@ class _Evaluator:
                     self.env[variable.ident] = _Alias(value)  # type: ignore[arg-type]
                 else:
                     self._local(variable, kind, value)  # type: ignore[arg-type]
-            if frame.result != ir.VOID and not _returns_once(body):
-                if frame.result == ir.AUTO:
-                    raise ReadError("XP1009", "auto with several returns is not read", span=expr.span)
+            if frame.result not in (ir.VOID, ir.AUTO) and not _returns_once(body):
                 frame.result_place = self.allocate(frame.name + "_result", frame.result, expr.span)
             self.run([body])
         finally:
@@ -987,7 +1047,9 @@ class _Evaluator:
                 if live is not None and _returns(statement) and rest:
                     with self.collecting() as guarded:
                         self.run(rest)
-                    self.branch(tirx.NE(live[0], tir.const(0, "int32")), guarded, [], statement.span)
+                    self.branch(
+                        tirx.NE(live[0], tir.const(0, "int32")), guarded, [], statement.span
+                    )
                     return True
             elif isinstance(statement, ir.Return):
                 self._return(statement)
@@ -1025,9 +1087,18 @@ class _Evaluator:
             if frame.result_place is not None:
                 self.store(frame.result_place, value, statement.span)
             elif frame.result == ir.AUTO:
+                if not isinstance(frame.value, Nothing):
+                    raise ReadError(
+                        "XP1009",
+                        "which of several returns gives the value depends on data",
+                        span=statement.span,
+                        hint="name the result's type: -> float",
+                    )
                 frame.value = self.freeze(value, statement.span)
             else:
-                frame.value = self.freeze(self.convert(value, frame.result, statement.span), statement.span)
+                frame.value = self.freeze(
+                    self.convert(value, frame.result, statement.span), statement.span
+                )
         if frame.loops:
             for loop in frame.loops:
                 self._leave(loop, statement.span)
@@ -1044,7 +1115,10 @@ class _Evaluator:
         """The branch; where a side exits, the rest of the list moves into the other one."""
         test = self.test(statement.test)
         known = None if tir.has_load(test) else self.math.known(test)
-        sides: list[list[ir.Stmt]] = [[statement.then], [statement.other] if statement.other else []]
+        sides: list[list[ir.Stmt]] = [
+            [statement.then],
+            [statement.other] if statement.other else [],
+        ]
         if known is not None:
             return self.run([*sides[0 if known else 1], *rest])
         exits = _exits(statement)
@@ -1251,7 +1325,9 @@ class _Evaluator:
         if buffer is None:
             scalar = self._seen_as(variable) or _scalar(kind)
             if scalar is None:
-                raise ReadError("XP1009", "shared memory of mixed types is not read", span=variable.span)
+                raise ReadError(
+                    "XP1009", "shared memory of mixed types is not read", span=variable.span
+                )
             if isinstance(kind, ir.ArrayType) and kind.extent is None:
                 total = (self.source.launch or Launch()).shared_bytes // (BITS[scalar] // 8)
                 if total <= 0:
@@ -1280,8 +1356,13 @@ class _Evaluator:
             if function.body is None:
                 continue
             for node in _walk(function.body):
-                if isinstance(node, ir.Cast) and isinstance(node.to, ir.Pointer) and any(
-                    isinstance(n, ir.Name) and n.ident == variable.ident for n in _walk(node.value)
+                if (
+                    isinstance(node, ir.Cast)
+                    and isinstance(node.to, ir.Pointer)
+                    and any(
+                        isinstance(n, ir.Name) and n.ident == variable.ident
+                        for n in _walk(node.value)
+                    )
                 ):
                     scalar = _scalar(self.resolve(node.to.to, node.span))
                     found.add(scalar or "")
@@ -1326,7 +1407,9 @@ class _Evaluator:
                 target = target.base
             if isinstance(target, ir.Name):
                 found.add(self._root(target.ident))
-        return {ident for ident in found if isinstance(self.env.get(ident), (Number, Address, Record))}
+        return {
+            ident for ident in found if isinstance(self.env.get(ident), (Number, Address, Record))
+        }
 
     def _root(self, ident: int) -> int:
         binding = self.env.get(ident)
@@ -1436,15 +1519,21 @@ class _Evaluator:
             return self._moved(start, times, 1, span)
         assert isinstance(start, Number)
         times = self.math.binary("*", Number(count, "int32"), self.math.number(step, "int32"), span)
-        moved = self.math.binary("+", Number(start.expr, "int32")
-                                 if tir.dtype_of(start.expr) == "int32" else start, times, span)
+        moved = self.math.binary(
+            "+",
+            Number(start.expr, "int32") if tir.dtype_of(start.expr) == "int32" else start,
+            times,
+            span,
+        )
         return Number(moved.expr, start.dtype)
 
     def _induction(self, loop: ir.Loop, ident: int, changed: set[int]) -> int | None:
         """The constant by which each iteration moves the variable."""
         if isinstance(self.env.get(ident), Record):
             return None
-        updates = [node for node in _walk((loop.body, loop.step, loop.test)) if self._updates(node, ident)]
+        updates = [
+            node for node in _walk((loop.body, loop.step, loop.test)) if self._updates(node, ident)
+        ]
         if len(updates) != 1:
             return None
         (update,) = updates
@@ -1463,8 +1552,11 @@ class _Evaluator:
                 left, right = update.value.left, update.value.right
                 if isinstance(left, ir.Name) and self._root(left.ident) == ident:
                     amount, sign = right, 1 if update.value.op == "+" else -1
-                elif isinstance(right, ir.Name) and self._root(right.ident) == ident and (
-                    update.value.op == "+"):
+                elif (
+                    isinstance(right, ir.Name)
+                    and self._root(right.ident) == ident
+                    and (update.value.op == "+")
+                ):
                     amount = left
         if amount is None or self._assigned(amount):
             return None
@@ -1476,8 +1568,11 @@ class _Evaluator:
             value = self.value(amount)
         except ReadError:
             return None  # it names something declared inside the loop
-        known = self.math.known(value.expr) if isinstance(value, Number) and not value.is_float and (
-            not tir.has_load(value.expr)) else None
+        known = (
+            self.math.known(value.expr)
+            if isinstance(value, Number) and not value.is_float and (not tir.has_load(value.expr))
+            else None
+        )
         return None if known is None else sign * known
 
     def _updates(self, node: Any, ident: int) -> bool:
@@ -1514,7 +1609,12 @@ class _Evaluator:
                 left, right = Number(left.offset, "int64"), Number(right.offset, "int64")
             if not isinstance(left, Number) or not isinstance(right, Number):
                 return None
-            if left.is_float or right.is_float or tir.has_load(left.expr) or tir.has_load(right.expr):
+            if (
+                left.is_float
+                or right.is_float
+                or tir.has_load(left.expr)
+                or tir.has_load(right.expr)
+            ):
                 return None
             a, b = left.expr, right.expr
             if tir.dtype_of(a) != tir.dtype_of(b):

@@ -128,10 +128,15 @@ def _mapped(
         body = map_body(statement.body, expr, buffer)
         return replace(statement, extent=expr(statement.extent), body=body)
     if isinstance(statement, Branch):
-        then, other = map_body(statement.then, expr, buffer), map_body(statement.other, expr, buffer)
+        then, other = (
+            map_body(statement.then, expr, buffer),
+            map_body(statement.other, expr, buffer),
+        )
         return replace(statement, test=expr(statement.test), then=then, other=other)
     if isinstance(statement, While):
-        return replace(statement, test=expr(statement.test), body=map_body(statement.body, expr, buffer))
+        return replace(
+            statement, test=expr(statement.test), body=map_body(statement.body, expr, buffer)
+        )
     if isinstance(statement, Alloc):
         return replace(statement, buffer=buffer(statement.buffer))
     return statement

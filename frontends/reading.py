@@ -19,12 +19,14 @@ class Reading:
 
     `kernel` has every shape and intent, `program` is sequential. `proved` accesses lie in their
     arrays for every thread; `sites` are those for which only a run can tell.
+    `value_ranges` bounds the elements of inputs that the kernel trusts as indices.
     """
 
     kernel: Kernel
     program: Program
     proved: int
     sites: tuple[Site, ...]
+    value_ranges: dict[str, tuple[int, int]]
 
 
 def read(kernel: Kernel) -> Reading:
@@ -49,7 +51,9 @@ def read(kernel: Kernel) -> Reading:
     _check_intents(known, thread)
     if known != kernel and any(t.shape is None for t in kernel.tensors):
         thread = evaluate(unit, function, known, templates)
-    return Reading(known, sequential(thread, known), thread.proved, thread.sites)
+    return Reading(
+        known, sequential(thread, known), thread.proved, thread.sites, thread.value_ranges
+    )
 
 
 def watched(kernel: Kernel) -> tuple[Program, tuple[Site, ...]]:

@@ -132,7 +132,8 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
         for variable, argument in zip(function.params, facts.arguments):
             dtype = _element(variable.type, bound, function)
             if isinstance(variable.type, ir.Pointer):
-                shape = None if argument.extent is None else (argument.extent,)
+                parts = _parts(variable.type.to)
+                shape = None if argument.extent is None else (argument.extent * parts,)
                 intent = "inout" if argument.intent == "unknown" else argument.intent
                 found.append(Tensor(variable.name, shape, dtype, intent))
             else:
@@ -140,6 +141,11 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
         params = tuple(found)
     launch = kernel.launch or Launch(facts.grid, facts.block, facts.shared_bytes)
     return replace(kernel, entry=entry, params=params, launch=launch)
+
+
+def _parts(kind: ir.Type) -> int:
+    """How many numbers one element is: `float4*` is read as `float*`."""
+    return len(kind.fields) if isinstance(kind, ir.Struct) and kind.fields else 1
 
 
 def intents_unknown(unit: ir.Unit, kernel: Kernel) -> frozenset[str]:
@@ -209,8 +215,16 @@ _C_TYPES = {
 
 def _element(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
     """The dtype of a scalar parameter, or of what a pointer parameter points to."""
+    by_value = isinstance(kind, ir.Struct)
     while isinstance(kind, (ir.Pointer, ir.Reference)):
         kind = kind.to
+    if by_value:
+        raise ReadError(
+            "XP1009",
+            f"{function.name!r} takes a struct by value, which is not read",
+            span=function.span,
+            hint="pass its fields as parameters of their own",
+        )
     if isinstance(kind, ir.Named):
         for name, ident in function.template_params:
             found = bound.get(ident)

@@ -274,7 +274,9 @@ def _substituted(statement: Statement, mapping: dict[Var, Expr]) -> Statement:
     if isinstance(statement, Branch):
         then = tuple(_substituted(part, mapping) for part in statement.then)
         other = tuple(_substituted(part, mapping) for part in statement.other)
-        return replace(statement, test=tir.substitute(statement.test, mapping), then=then, other=other)
+        return replace(
+            statement, test=tir.substitute(statement.test, mapping), then=then, other=other
+        )
     if isinstance(statement, While):
         body = tuple(_substituted(part, mapping) for part in statement.body)
         return While(tir.substitute(statement.test, mapping), body, statement.span)

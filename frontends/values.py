@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 import numpy as np
+import tvm
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -105,7 +106,9 @@ def range_of(dtype: str) -> tuple[int, int]:
     if dtype == "bool":
         return 0, 1
     bits = BITS[dtype]
-    return (0, (1 << bits) - 1) if dtype.startswith("u") else (-(1 << bits - 1), (1 << bits - 1) - 1)
+    return (
+        (0, (1 << bits) - 1) if dtype.startswith("u") else (-(1 << bits - 1), (1 << bits - 1) - 1)
+    )
 
 
 INT32 = range_of("int32")
@@ -132,7 +135,10 @@ class Arithmetic:
         return tir.bounds(self.analyzer, expr)
 
     def simplify(self, expr: Expr) -> Expr:
-        return self.analyzer.simplify(expr)
+        try:
+            return self.analyzer.simplify(expr)
+        except tvm.error.InternalError:  # TVM folds 0u - 1u and trips over the result
+            return expr
 
     def known(self, expr: Expr) -> int | None:
         """The value of a test or an integer where it is certain."""
@@ -167,9 +173,13 @@ class Arithmetic:
         constant = tir.as_const(expr)
         if constant is not None:
             return self.number(constant, dtype)
-        while isinstance(expr, tirx.Cast) and dtype == "int32" and (
-            tir.dtype_of(expr) in ("uint32", "int64", "uint64")
-            and tir.dtype_of(expr.value) == "int32"
+        while (
+            isinstance(expr, tirx.Cast)
+            and dtype == "int32"
+            and (
+                tir.dtype_of(expr) in ("uint32", "int64", "uint64")
+                and tir.dtype_of(expr.value) == "int32"
+            )
         ):
             expr = expr.value  # int -> unsigned or wider -> int gives the same bits back
         low, high = self.bounds(expr)
@@ -178,7 +188,9 @@ class Arithmetic:
             return Number(expr, dtype)
         if least <= low and high <= most and _fits(low, high) and not tir.has_load(expr):
             return Number(self.simplify(tirx.Cast("int32", expr)), dtype)
-        return Number(expr if tir.dtype_of(expr) == dtype else tirx.Cast(dtype, expr), dtype)
+        if least <= low and high <= most:
+            return Number(self._as(expr, dtype), dtype)
+        return Number(_wrapped(expr, dtype), dtype)
 
     def truth(self, value: Value) -> Expr:
         """A value as a condition."""
@@ -253,6 +265,12 @@ class Arithmetic:
         if narrow and (dtype == "int32" or (_fits(*corners) and (signed or corners[0] >= low))):
             return Number(self.simplify(makers[op](a, b)), dtype)
         a, b = self._as(a, dtype), self._as(b, dtype)
+        if op == "-" and not signed:
+            # TVM takes a difference of unsigned numbers not to wrap.
+            if dtype == "uint64":
+                return Number(a + (tirx.bitwise_not(b) + tir.const(1, dtype)), dtype)
+            wide = tirx.Cast("int64", a) - tirx.Cast("int64", b)
+            return Number(_wrapped(wide, dtype), dtype)
         return Number(self.simplify(makers[op](a, b)), dtype)
 
     def _as(self, expr: Expr, dtype: str) -> Expr:
@@ -339,6 +357,22 @@ class Arithmetic:
         if a.is_float or tir.has_load(test):
             return Number(chosen, dtype)
         return Number(self.simplify(chosen if extremum is None else extremum), dtype)
+
+
+def _wrapped(expr: Expr, dtype: str) -> Expr:
+    """An integer modulo 2^bits. TVM takes a cast to keep the value, so the bits are cut out first."""
+    if tir.dtype_of(expr) == dtype:
+        return expr
+    bits = BITS[dtype]
+    if bits == 64:
+        wide = expr if tir.dtype_of(expr).endswith("64") else tirx.Cast("int64", expr)
+        return wide if tir.dtype_of(wide) == dtype else tirx.reinterpret(dtype, wide)
+    wide = tirx.Cast("int64", expr) if tir.dtype_of(expr) != "int64" else expr
+    low = tirx.bitwise_and(wide, tir.const((1 << bits) - 1, "int64"))
+    if dtype.startswith("u"):
+        return tirx.Cast(dtype, low)
+    sign = tir.const(1 << bits - 1, "int64")
+    return tirx.Cast(dtype, tirx.bitwise_xor(low, sign) - sign)
 
 
 def _fits(low: int, high: int) -> bool:

@@ -85,7 +85,9 @@ class XpilerError(Exception):
 
     prefix = "XP"
 
-    def __init__(self, code: str, message: str, *, span: Span | None = None, hint: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, *, span: Span | None = None, hint: str = ""
+    ) -> None:
         if code not in CODES or not code.startswith(self.prefix):
             raise ValueError(f"{code} is no code of {type(self).__name__}")
         super().__init__(message)

@@ -60,7 +60,8 @@ class Tensor:
             object.__setattr__(self, "shape", tuple(int(extent) for extent in self.shape))
             if any(extent <= 0 for extent in self.shape or ()):
                 raise ReadError(
-                    "XP1014", f"tensor {self.name!r} has shape {self.shape}: extents must be positive"
+                    "XP1014",
+                    f"tensor {self.name!r} has shape {self.shape}: extents must be positive",
                 )
 
     @property

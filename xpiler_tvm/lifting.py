@@ -82,7 +82,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         reading = frontends.read(resolved)
         resolved, program = reading.kernel, reading.program
     with watch("check bounds"):
-        starts = _starts(resolved, seed)
+        starts = _starts(resolved, seed, reading.value_ranges)
         checks = [_check_bounds(resolved, reading, starts)]
     with watch("run source"):
         trials, check = _run_source(resolved, text, starts, seed)
@@ -111,7 +111,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         mod,
         rung,
         tuple(notes),
-        program.assumptions,
+        (*program.assumptions, *_trusted(reading.value_ranges)),
         tuple(checks),
         trials,
         fallback,
@@ -136,14 +136,28 @@ def _note(reason: str, span: Span | None) -> str:
     return f"{span}: {reason}" if span else reason
 
 
-def _starts(kernel: Kernel, seed: int) -> list[Start]:
-    """A start for each choice of the symbolic scalars."""
+def _trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
+    return [
+        f"elements of {name!r} lie between {least} and {most}"
+        for name, (least, most) in sorted(value_ranges.items())
+    ]
+
+
+def _starts(kernel: Kernel, seed: int, value_ranges: Mapping[str, tuple[int, int]]) -> list[Start]:
+    """A start for each choice of the symbolic scalars; trusted indices are valid ones."""
+    import numpy as np
+
     from .verification import inputs_for
 
-    return [
-        Start(inputs_for(kernel, seed + number), scalars)
-        for number, scalars in enumerate(_symbolic_values(kernel))
-    ]
+    starts = []
+    for number, scalars in enumerate(_symbolic_values(kernel)):
+        inputs = inputs_for(kernel, seed + number)
+        for name, (least, most) in sorted(value_ranges.items()):
+            rng = np.random.default_rng([seed + number, *name.encode()])
+            drawn = rng.integers(least, most, inputs[name].shape, endpoint=True)
+            inputs[name] = drawn.astype(inputs[name].dtype)
+        starts.append(Start(inputs, scalars))
+    return starts
 
 
 def _run_source(

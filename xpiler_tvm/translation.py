@@ -68,8 +68,8 @@ class Translation:
         arguments do not fit.
         """
         given = self._arguments(arrays, scalars)
-        outputs = self._native(given, scalars) if self._runs_natively else self._emulated(
-            given, scalars
+        outputs = (
+            self._native(given, scalars) if self._runs_natively else self._emulated(given, scalars)
         )
         for tensor, array in zip(self.lifted.kernel.tensors, arrays):
             if tensor.written:
@@ -248,7 +248,9 @@ def _attempt(
         emitted = spec.emit(scheduled.mod, lifted.kernel)
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
-        checks.append(require(check_module(name, unbind(scheduled.mod), lifted.kernel, lifted.trials)))
+        checks.append(
+            require(check_module(name, unbind(scheduled.mod), lifted.kernel, lifted.trials))
+        )
         checks.append(require(_check_emitted(spec, scheduled, emitted, lifted)))
     del rung
     return Translation(

@@ -27,11 +27,12 @@ from xpiler_tvm.errors import Span
 from ..program import Program
 from .axes import canonical_axes
 from .blocks import to_blocks, to_opaque
-from .dataflow import Unraisable, to_tensors
+from .dataflow import to_tensors
 from .digits import split_digits
-from .inline import inline, pin
+from .inline import inline, pin, refuse_large
 from .invert import injective
 from .reductions import gather_reductions
+from .refusal import Unraisable
 from .scalars import scalarise
 from .tensors import Graph
 from .updates import merge_updates
@@ -83,6 +84,7 @@ def canonical(graph: Graph) -> Graph:
         for _ in range(ROUNDS):
             graph = gather_reductions(pin(inline(graph, copies_only)))
             graph = graph if copies_only else canonical_axes(graph)
+            refuse_large(graph)
             state = _fingerprint(graph)
             if state == seen:
                 break

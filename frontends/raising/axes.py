@@ -106,9 +106,7 @@ class _Shape:
         return exprs, guard
 
 
-def _reshaped(
-    tensor: Tensor, index: Expr | None
-) -> tuple[Tensor, list[Expr] | None, Expr | None]:
+def _reshaped(tensor: Tensor, index: Expr | None) -> tuple[Tensor, list[Expr] | None, Expr | None]:
     """The tensor over canonical axes, the old-to-new coordinates (`None` where nothing changed),
     and the output's index."""
     exprs = [tensor.value, *([tensor.reduction.init] if tensor.reduction else [])]
@@ -328,5 +326,3 @@ def _order_by_stride(shape: _Shape) -> None:
     order = sorted(range(len(shape.axes)), key=lambda k: -abs(found[0][k]))
     shape.axes = [shape.axes[k] for k in order]
     shape.coordinates = [shape.coordinates[k] for k in order]
-
-

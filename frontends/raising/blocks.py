@@ -10,7 +10,7 @@ from tvm.ir import Range
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from ..program import Body, Loop, Program, map_body, to_stmt
+from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, to_stmt
 from .layout import coordinates_of, parameter_shapes
 from .tensors import Axis, Graph, Tensor, combine
 
@@ -48,11 +48,13 @@ def to_blocks(program: Program, graph: Graph) -> Any:
 def to_opaque(program: Program) -> Any:
     """The whole kernel as one block over its outer parallel loops, the rest inside as it is.
 
-        for bx: { alloc; A; B }   ->   for bx: sblock(bx) { A; B }
+    for bx: { alloc; A; B }   ->   for bx: sblock(bx) { A; B }
     """
     loops: list[Loop] = []
     body: Body = program.body
-    while len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
+    # Atomics on global memory are ordinary updates here, so that nothing may run beside them.
+    shared = any(_adds_to_global(statement) for statement in body)
+    while not shared and len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
         loops.append(body[0])
         body = body[0].body
     inner = to_stmt(_private(body))
@@ -75,6 +77,14 @@ def to_opaque(program: Program) -> Any:
     )
     body_ = s_tir.SBlockRealize([var for var, _ in axes], tir.const(True, "bool"), block)
     return _function(params, _loops(axes, body_), [])
+
+
+def _adds_to_global(statement: Statement) -> bool:
+    if isinstance(statement, Store):
+        return statement.atomic and statement.buffer.scope() not in ("local", "shared")
+    if isinstance(statement, Branch):
+        return any(map(_adds_to_global, (*statement.then, *statement.other)))
+    return isinstance(statement, (Loop, While)) and any(map(_adds_to_global, statement.body))
 
 
 def _private(body: Body) -> Body:
@@ -146,9 +156,7 @@ class _Writer:
         reduced = list(tensor.reduction.axes) if tensor.reduction else []
         names = _axis_names([var for var, _ in (*spatial, *reduced)])
         loops = [(tirx.Var(names[var], "int32"), extent) for var, extent in (*spatial, *reduced)]
-        inside = {
-            var: tirx.Var("v" + names[var], "int32") for var, _ in (*spatial, *reduced)
-        }
+        inside = {var: tirx.Var("v" + names[var], "int32") for var, _ in (*spatial, *reduced)}
         kinds = [tirx.IterVar.DataPar] * len(spatial) + [tirx.IterVar.CommReduce] * len(reduced)
         iters = [
             _iter(inside[var], extent, kind)

@@ -21,11 +21,11 @@ from typing import Any
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
 from .invert import solve
+from .refusal import Unraisable
 from .tensors import (
     IDENTITY,
     Axis,
@@ -42,14 +42,7 @@ from .tensors import (
     simplified,
 )
 
-
-class Unraisable(Exception):
-    """A program that this pass does not understand, and where."""
-
-    def __init__(self, reason: str, span: Span) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.span = span
+MOST_STEPS = 1500  # questions of the kind: did this store write that element?
 
 
 @dataclass(eq=False)
@@ -86,6 +79,7 @@ class _Dataflow:
     def __init__(self, program: Program) -> None:
         self.writes: list[_Write] = []
         self.life: dict[Buffer, int] = {}
+        self.steps = 0
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
         self._collect(program.body, (), ())
         self.by_buffer: dict[Buffer, list[_Write]] = {}
@@ -143,7 +137,9 @@ class _Dataflow:
         value, index = store.value, store.index
         own = store.buffer[index]
         if data:  # a store under a condition on data keeps the old value otherwise
-            value = tirx.if_then_else(tir.conjunction(data), value, own)
+            fresh = store.buffer not in self.params and self._previous(write) is None
+            old = tir.const(0, store.buffer.dtype) if fresh else own  # never set: anything will do
+            value = tirx.if_then_else(tir.conjunction(data), value, old)
         update = self._update(write, value, own)
         if update is not None:
             self._define_reduction(write, *update)
@@ -199,9 +195,7 @@ class _Dataflow:
                     store.span,
                 )
         axes = [axis for axis, loop in zip(write.axes, write.loops) if id(loop) not in inside]
-        reduced = tuple(
-            axis for axis, loop in zip(write.axes, write.loops) if id(loop) in inside
-        )
+        reduced = tuple(axis for axis, loop in zip(write.axes, write.loops) if id(loop) in inside)
         dtype = store.buffer.dtype
         value = self._resolved(term, write)
         names = [var for var, _ in reduced]
@@ -241,14 +235,18 @@ class _Dataflow:
 
     def _insert(self, write: _Write, tensor: Tensor) -> None:
         """A tensor that no store of the program stands for, before `write`'s own."""
-        helper = _Write(write.store, write.loops, write.guard, write.private, write.position, tensor)
+        helper = _Write(
+            write.store, write.loops, write.guard, write.private, write.position, tensor
+        )
         helper.helper = True
         self.writes.insert(self.writes.index(write), helper)
 
     def _value_before(self, write: _Write, outside: _Write) -> Expr:
         """What an accumulator holds before its loops start."""
         with knowing(outside.axes, outside.guard) as analyzer:
-            found = self._read(write.store.buffer, write.store.index, outside, analyzer, write.position)
+            found = self._read(
+                write.store.buffer, write.store.index, outside, analyzer, write.position
+            )
             return simplified(analyzer, self._constants_in(found))
 
     def _constants_in(self, expr: Expr) -> Expr:
@@ -256,7 +254,8 @@ class _Dataflow:
         constants = {
             write.tensor.buffer: write.tensor.value
             for write in self.writes
-            if write.tensor is not None and isinstance(write.tensor.value, (tirx.IntImm, tirx.FloatImm))
+            if write.tensor is not None
+            and isinstance(write.tensor.value, (tirx.IntImm, tirx.FloatImm))
         }
         return tir.map_loads(expr, lambda load: constants.get(load.source, load))
 
@@ -332,6 +331,9 @@ class _Dataflow:
         self, write: _Write, index: Expr, at: _Write, analyzer: object
     ) -> tuple[Expr, tuple[Expr, ...]] | None:
         """The element as `write` stored it and when it did; `None` where it never did."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Unraisable("too many stores may have written what is read", at.store.span)
         shared = _common(write.loops, at.loops)
         inner = [loop for loop in write.loops[shared:] if loop not in write.reduced]
         if any(loop in write.reduced for loop in write.loops[:shared]):
@@ -474,7 +476,12 @@ def _covers(later: Output, earlier: Output) -> bool:
 
 
 def _merged(
-    earlier: Output, index: Expr, axes: list[Axis], value: Expr, guard: tuple[Expr, ...], tensor: Tensor
+    earlier: Output,
+    index: Expr,
+    axes: list[Axis],
+    value: Expr,
+    guard: tuple[Expr, ...],
+    tensor: Tensor,
 ) -> Output | None:
     """Two stores of one iteration to one element, as in the two sides of a branch."""
     first = earlier.tensor
@@ -496,9 +503,11 @@ def _merged(
     if not own:
         combined = value
     elif rest and len(rest) == 1:
-        combined = tirx.if_then_else(rest[0], first.value, value) if _complements(
-            rest, own
-        ) else tirx.if_then_else(tir.conjunction(own), value, first.value)
+        combined = (
+            tirx.if_then_else(rest[0], first.value, value)
+            if _complements(rest, own)
+            else tirx.if_then_else(tir.conjunction(own), value, first.value)
+        )
     else:
         combined = tirx.if_then_else(tir.conjunction(own), value, first.value)
     final = Tensor(first.buffer, tuple(axes), combined, None, tuple(shared), tensor.span)

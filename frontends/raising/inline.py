@@ -19,6 +19,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
+from .refusal import Unraisable
 from .tensors import (
     Graph,
     Output,
@@ -31,6 +32,7 @@ from .tensors import (
     simplified,
 )
 
+MOST_READS = 1500
 CHEAP = 12  # nodes that may be computed again for each reader
 
 
@@ -52,9 +54,25 @@ def inline(graph: Graph, copies_only: bool = False) -> Graph:
         limit = 0 if copies_only else CHEAP
         count = graph.readers().get(buffer, 0)
         once = not copies_only and count == 1 and _points(readers[0]) <= _points(tensor)
-        if (work <= limit or once) and not _holds_old_content(tensor, graph, written):
+        again = work <= limit and work * count <= 4 * CHEAP
+        if (again or once) and not _holds_old_content(tensor, graph, written):
             graph = _inlined(graph, tensor)
+            refuse_large(graph)
     return graph.live()
+
+
+def refuse_large(graph: Graph) -> None:
+    """Refuses a graph whose expressions have grown beyond what is worth looking at."""
+    size = 0
+
+    def count(_: Expr) -> None:
+        nonlocal size
+        size += 1
+
+    for expr in graph.expressions():
+        tvm_ffi.structural_walk(expr, [(tir.Load, count), (tvm.ir.Call, count)], order="pre")
+        if size > MOST_READS:
+            raise Unraisable("its expressions grow too large", graph.outputs[0].tensor.span)
 
 
 def _named(graph: Graph, buffer: Buffer) -> Tensor:

@@ -62,8 +62,10 @@ def _without_padding(tensor: Tensor) -> Tensor:
     for position, (var, extent) in enumerate(reduction.axes):
         for test in _bounds_on(tensor.value, var):
             limit = tir.as_const(test.b)
-            if limit is None or not 0 < limit < extent or not _vanishes(
-                tensor.value, test, reduction.op, tensor.buffer.dtype
+            if (
+                limit is None
+                or not 0 < limit < extent
+                or not _vanishes(tensor.value, test, reduction.op, tensor.buffer.dtype)
             ):
                 continue
             axes = list(reduction.axes)

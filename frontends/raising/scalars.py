@@ -1,6 +1,6 @@
 """Local arrays of which every index is a constant, as one local for each element.
 
-    float acc[4]; … acc[0] … acc[3]    ->    float acc0, acc1, acc2, acc3;
+float acc[4]; … acc[0] … acc[3]    ->    float acc0, acc1, acc2, acc3;
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ def _accesses(body: Body) -> Iterator[tuple[Buffer, Expr]]:
                 yield load.source, load.indices[0]
 
 
-def _rewritten(
-    body: Body, small: set[Buffer], parts: dict[tuple[Buffer, int], Buffer]
-) -> Body:
+def _rewritten(body: Body, small: set[Buffer], parts: dict[tuple[Buffer, int], Buffer]) -> Body:
     zero = tir.const(0, "int32")
 
     def part(buffer: Buffer, index: Expr) -> Buffer:

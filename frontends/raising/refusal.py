@@ -1,0 +1,14 @@
+"""How a raising pass says that it does not understand a program."""
+
+from __future__ import annotations
+
+from xpiler_tvm.errors import Span
+
+
+class Unraisable(Exception):
+    """A program that a pass does not understand, and where. Caught by `raise_program`."""
+
+    def __init__(self, reason: str, span: Span) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.span = span
