@@ -24,7 +24,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
-from .invert import solve
+from .invert import fixed_digits, solve
 from .refusal import Unraisable
 from .tensors import (
     IDENTITY,
@@ -545,11 +545,12 @@ def _tightened(
         if bound is not None and bound[0] in extents:
             extents[bound[0]] = min(extents[bound[0]], bound[1])
             continue
-        if isinstance(test, tirx.EQ) and test.a in extents and tir.as_const(test.b) is not None:
-            pinned[test.a] = test.b
-            extents[test.a] = 1
-            continue
-        rest.append(test)
+        fixed = fixed_digits(test, list(extents.items()))
+        for var, value in fixed.items():
+            pinned[var] = tir.const(value, "int32")
+            extents[var] = 1
+        if not fixed or not isinstance(test, tirx.EQ):
+            rest.append(test)
     for var, extent in extents.items():
         if extent == 1 and var not in pinned:
             pinned[var] = tir.const(0, "int32")

@@ -14,7 +14,9 @@ from tvm import sym, tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-from .tensors import Axis
+
+
+Axis = tuple[Var, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,37 @@ def injective(index: Expr, axes: list[Axis]) -> bool:
     """Whether different points of the axes (of extent over 1) have different indices."""
     used = strides(index, axes)
     return used is not None and len(used) == sum(extent > 1 for _, extent in axes)
+
+
+def fixed_digits(test: Expr, axes: list[Axis]) -> dict[Var, int]:
+    """Variables that a test on a mixed-radix number leaves one value.
+
+        16*a + 8*b + c == 3    ->    a = 0, b = 0, c = 3
+        16*a + 8*b + c < 8     ->    a = 0, b = 0
+    """
+    if not isinstance(test, (tirx.EQ, tirx.LT, tirx.LE)) or tir.has_load(test):
+        return {}
+    limit = tir.as_const(test.b)
+    names = tir.variables(test.a)
+    extents = {var: extent for var, extent in axes}
+    if limit is None or not names or any(var not in extents for var in names):
+        return {}
+    used = strides(test.a, [(var, extents[var]) for var in names])
+    found = linear(test.a, names)
+    base = tir.as_const(found[1]) if found is not None else None
+    if used is None or found is None or base is None or min(found[0]) < 0:
+        return {}
+    left = limit - base
+    fixed: dict[Var, int] = {}
+    if isinstance(test, tirx.EQ):
+        for stride, (var, extent) in used:
+            fixed[var] = left // stride
+            left -= fixed[var] * stride
+            if not 0 <= fixed[var] < extent:
+                return {}
+        return fixed if left == 0 else {}
+    most = left - 1 if isinstance(test, tirx.LT) else left
+    return {var: 0 for stride, (var, _) in used if 0 <= most < stride}
 
 
 def quotient(value: Expr, divisor: int, analyzer: Any) -> tuple[Expr, Expr]:

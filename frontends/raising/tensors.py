@@ -22,7 +22,8 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-Axis = tuple[Var, int]
+from .invert import Axis, fixed_digits
+
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +155,16 @@ def resimplified(tensor: Tensor) -> Tensor:
 @contextmanager
 def knowing(axes: Iterable[Axis], tests: Iterable[Expr] = ()) -> Iterator[Any]:
     """An analyzer that knows the axes' ranges and that the tests hold."""
+    axes = list(axes)
     analyzer = tir.analyzer_for(dict(axes))
     with ExitStack() as stack:
         for test in tests:
             for fact in _facts(test, analyzer):
-                if not tir.has_load(fact):
-                    stack.enter_context(analyzer.constraint_scope(fact))
+                if tir.has_load(fact):
+                    continue
+                stack.enter_context(analyzer.constraint_scope(fact))
+                for var, value in fixed_digits(fact, axes).items():
+                    stack.enter_context(analyzer.constraint_scope(tirx.EQ(var, value)))
         yield analyzer
 
 
