@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clang import cindex
 
-from ..errors import Span
+from xpiler_tvm.errors import Span
+
 from . import clang_ast, ir
 from .clang_ast import Cursor, Places
 
@@ -263,15 +264,16 @@ class _Reader:
         cases: list[tuple[list[ir.Expr | None], list[ir.Stmt]]] = []
         for child in body.get_children():
             labels: list[ir.Expr | None] = []
-            while child.kind.name in ("CASE_STMT", "DEFAULT_STMT"):
-                parts = list(child.get_children())
-                labels.append(self.expression(parts[0]) if child.kind.name == "CASE_STMT" else None)
-                child = parts[-1]
+            inner = child
+            while inner.kind.name in ("CASE_STMT", "DEFAULT_STMT"):
+                parts = list(inner.get_children())
+                labels.append(self.expression(parts[0]) if inner.kind.name == "CASE_STMT" else None)
+                inner = parts[-1]
             if labels:
                 cases.append((labels, []))
             if not cases:
                 return ir.Unreadable("XP1009", "a switch that starts without a case", span)
-            cases[-1][1].append(self.statement(child))
+            cases[-1][1].append(self.statement(inner))
         return ir.Switch(
             self.expression(value),
             tuple((tuple(labels), tuple(body)) for labels, body in cases),

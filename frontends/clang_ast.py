@@ -14,7 +14,7 @@ from typing import Any
 
 from clang import cindex
 
-from ..errors import ReadError, Span
+from xpiler_tvm.errors import ReadError, Span
 
 Cursor = Any  # cindex.Cursor; the module ships no types
 

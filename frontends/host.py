@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ReadError, Span
-from ..kernel import Kernel
+from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.kernel import Kernel
+
 from . import ir
 from .host_run import Calls, Run
 from .host_values import Address, Launched, Memory, Unknown, Value, depends, plain

@@ -15,7 +15,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
 
-from ..errors import ReadError, Span
+from xpiler_tvm.errors import ReadError, Span
+
 from . import ir
 from .host_values import (
     ARITHMETIC,

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from ..dialects.math import BY_C_NAME
-from ..errors import ReadError, Span
+from xpiler_tvm.dialects.math import BY_C_NAME
+from xpiler_tvm.errors import ReadError, Span
+
 from . import ir
 
 

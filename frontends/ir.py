@@ -8,9 +8,8 @@ IR (templates have none before their parameters are known). Nodes are compared b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
-from ..errors import Span
+from xpiler_tvm.errors import Span
 
 # ---------------------------------------------------------------- types
 
@@ -56,7 +55,7 @@ class Named:
     name: str
 
 
-Type = Union[Arithmetic, Pointer, Reference, ArrayType, Struct, Named]
+Type = Arithmetic | Pointer | Reference | ArrayType | Struct | Named
 VOID = Named("void")
 AUTO = Named("auto")
 
@@ -196,24 +195,24 @@ class Unreadable:
     hint: str = ""
 
 
-Expr = Union[
-    Literal,
-    Name,
-    Unary,
-    Binary,
-    Assign,
-    Conditional,
-    Subscript,
-    Member,
-    Cast,
-    SizeOf,
-    Call,
-    Construct,
-    InitList,
-    Lambda,
-    LaunchExpr,
-    Unreadable,
-]
+Expr = (
+    Literal
+    | Name
+    | Unary
+    | Binary
+    | Assign
+    | Conditional
+    | Subscript
+    | Member
+    | Cast
+    | SizeOf
+    | Call
+    | Construct
+    | InitList
+    | Lambda
+    | LaunchExpr
+    | Unreadable
+)
 
 # ---------------------------------------------------------------- statements
 
@@ -298,7 +297,7 @@ class Continue:
     span: Span
 
 
-Stmt = Union[Declare, Evaluate, Block, If, Loop, Switch, Return, Break, Continue, Unreadable]
+Stmt = Declare | Evaluate | Block | If | Loop | Switch | Return | Break | Continue | Unreadable
 
 # ---------------------------------------------------------------- the file
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Union
+from typing import Any
 
 from tvm import sym, tirx
 from tvm.ir import Range
@@ -129,8 +129,8 @@ class _Variable:
     ident: int
 
 
-_Place = Union[_Variable, Address]
-_Binding = Union[Value, _Stored, _Alias]
+_Place = _Variable | Address
+_Binding = Value | _Stored | _Alias
 _Env = dict[int, _Binding]
 
 
@@ -217,13 +217,17 @@ class _Evaluator:
         block = (*launch.block, 1, 1, 1)[:3]
         grid = (*launch.grid, 1, 1, 1)[:3]
         letters = "xyz"
-        self.thread_vars = [(tirx.Var("t" + c, "int32"), n) for c, n in zip(letters, block)]
-        self.block_vars = [(tirx.Var("b" + c, "int32"), n) for c, n in zip(letters, grid)]
+        self.thread_vars = [
+            (tirx.Var("t" + c, "int32"), n) for c, n in zip(letters, block, strict=True)
+        ]
+        self.block_vars = [
+            (tirx.Var("b" + c, "int32"), n) for c, n in zip(letters, grid, strict=True)
+        ]
         for var, extent in (*self.thread_vars, *self.block_vars):
             self.analyzer.bind(var, Range(0, extent))
 
         def record(values: list[Expr]) -> Record:
-            parts = {c: Number(value, "uint32") for c, value in zip(letters, values)}
+            parts = {c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)}
             kind = ir.Struct("uint3", tuple((c, ir.Arithmetic("uint32")) for c in letters))
             return Record(kind, parts)
 
@@ -243,7 +247,7 @@ class _Evaluator:
 
     def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
         params: list[tuple[Tensor | Scalar, Any]] = []
-        for variable, param in zip(function.params, self.source.params or ()):
+        for variable, param in zip(function.params, self.source.params or (), strict=False):
             kind = self.resolve(variable.type, variable.span)
             self.types[variable.ident] = kind
             if isinstance(param, Tensor):
@@ -928,7 +932,7 @@ class _Evaluator:
 
     def _bind_templates(self, function: ir.Function, expr: ir.Call) -> dict[int, ir.Type | int]:
         bound: dict[int, ir.Type | int] = {}
-        for (_, ident), arg in zip(function.template_params, expr.template_args):
+        for (_, ident), arg in zip(function.template_params, expr.template_args, strict=False):
             if isinstance(
                 arg, (ir.Arithmetic, ir.Pointer, ir.Struct, ir.Named, ir.Reference, ir.ArrayType)
             ):
@@ -941,7 +945,7 @@ class _Evaluator:
         for name, ident in function.template_params:  # deduced from the arguments
             if ident in bound:
                 continue
-            for variable, arg in zip(function.params, expr.args):
+            for variable, arg in zip(function.params, expr.args, strict=False):
                 found = self._deduce(variable.type, name, arg)
                 if found is not None:
                     bound[ident] = found
@@ -972,7 +976,8 @@ class _Evaluator:
             kinds = [self.resolve(v.type, v.span) if v.type != ir.AUTO else ir.AUTO for v in params]
         finally:
             self.frames.pop()
-        for variable, kind, arg in zip(params, kinds, expr.args):
+        for variable, declared, arg in zip(params, kinds, expr.args, strict=True):
+            kind = declared
             if isinstance(kind, ir.Reference):
                 if isinstance(arg, ir.Name) and isinstance(
                     self.env.get(arg.ident), (Number, Record)
@@ -1123,7 +1128,7 @@ class _Evaluator:
             return self.run([*sides[0 if known else 1], *rest])
         exits = _exits(statement)
         results, reached = [], []
-        for side, holds in zip(sides, (test, self._negated(test))):
+        for side, holds in zip(sides, (test, self._negated(test)), strict=True):
             env = dict(self.env)
             with self.collecting() as body, self.assuming(holds):
                 reached.append(self.run([*side, *rest] if exits else side))
@@ -1333,7 +1338,8 @@ class _Evaluator:
                 if total <= 0:
                     raise ReadError(
                         "XP1011",
-                        f"{variable.name!r} is dynamic shared memory and the launch gives it no bytes",
+                        f"{variable.name!r} is dynamic shared memory "
+                        "and the launch gives it no bytes",
                         span=variable.span,
                         hint="give them as --shared BYTES, or Launch(shared_bytes=...)",
                     )
@@ -1426,7 +1432,7 @@ class _Evaluator:
         params = function.params if function is not None else ()
         return {
             self._root(arg.ident)
-            for arg, param in zip(call.args, params)
+            for arg, param in zip(call.args, params, strict=False)
             if isinstance(arg, ir.Name) and isinstance(param.type, ir.Reference)
         }
 
@@ -1475,9 +1481,9 @@ class _Evaluator:
         tests = [test for test in (guard, self._running(frame)) if test is not None]
         with self.collecting() as body:
             if tests:
-                with self.collecting() as guarded:
-                    with self.assuming(guard if guard is not None else tir.const(True, "bool")):
-                        self._body(loop, tuple(steps))
+                known = guard if guard is not None else tir.const(True, "bool")
+                with self.collecting() as guarded, self.assuming(known):
+                    self._body(loop, tuple(steps))
                 for test in reversed(tests):
                     plain = test if tir.has_load(test) else self.math.simplify(test)
                     if tir.as_const(plain) == 1:

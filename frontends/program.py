@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -31,7 +31,7 @@ class Store:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """`for var in range(extent)`; the iterations of a `parallel` loop do not depend on each other."""
+    """`for var in range(extent)`; iterations of a `parallel` loop do not depend on each other."""
 
     var: Var
     extent: Expr
@@ -77,7 +77,7 @@ class Barrier:
     warp: bool = False
 
 
-Statement = Union[Store, Loop, Branch, While, Alloc, Barrier]
+Statement = Store | Loop | Branch | While | Alloc | Barrier
 Body = tuple[Statement, ...]
 
 

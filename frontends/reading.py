@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from xpiler_tvm.errors import LiftError, ReadError
-from xpiler_tvm.kernel import Kernel, Tensor
+from xpiler_tvm.kernel import Kernel, Param, Tensor
 
 from .partial_eval import Site, ThreadProgram, evaluate
 from .program import Program
@@ -69,7 +69,7 @@ def watched(kernel: Kernel) -> tuple[Program, tuple[Site, ...]]:
 
 
 def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:
-    params = []
+    params: list[Param] = []
     for param in kernel.params or ():
         if isinstance(param, Tensor) and param.shape is None:
             extent = thread.extents.get(param.name, 0)
@@ -77,21 +77,24 @@ def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:
                 raise ReadError(
                     "XP1015",
                     f"the extent of {param.name!r} does not follow from the accesses",
-                    hint=f"give it: --param '{param.name}:{param.dtype}[...]', or a shape in Tensor",
+                    hint=f"give it: --param '{param.name}:{param.dtype}[...]', "
+                    "or a shape in Tensor",
                 )
-            param = replace(param, shape=(max(extent, 1),))
-        params.append(param)
+            params.append(replace(param, shape=(max(extent, 1),)))
+        else:
+            params.append(param)
     return kernel.with_params(tuple(params))
 
 
 def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: frozenset[str]) -> Kernel:
-    params = []
+    params: list[Param] = []
     for param in kernel.params or ():
         if isinstance(param, Tensor) and param.name in unknown:
             reads, writes = param.name in thread.read, param.name in thread.written
             intent = "inout" if reads and writes else "out" if writes else "in"
-            param = replace(param, intent=intent)
-        params.append(param)
+            params.append(replace(param, intent=intent))
+        else:
+            params.append(param)
     return kernel.with_params(tuple(params))
 
 

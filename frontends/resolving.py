@@ -129,7 +129,7 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
     if params is None:
         found: list[Param] = []
         bound = template_arguments(unit, function, entry)
-        for variable, argument in zip(function.params, facts.arguments):
+        for variable, argument in zip(function.params, facts.arguments, strict=False):
             dtype = _element(variable.type, bound, function)
             if isinstance(variable.type, ir.Pointer):
                 parts = _parts(variable.type.to)
@@ -175,7 +175,7 @@ def template_arguments(
             hint=f'name it in full, for example entry="{function.name}<256>"',
         )
     bound: dict[int, ir.Type | int] = {}
-    for (_, ident), word in zip(function.template_params, words):
+    for (_, ident), word in zip(function.template_params, words, strict=True):
         try:
             bound[ident] = int({"true": "1", "false": "0"}.get(word, word).rstrip("uUlL"), 0)
         except ValueError:
@@ -250,7 +250,7 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
             f"{len(params)} are given",
             span=function.span,
         )
-    for variable, param in zip(function.params, params):
+    for variable, param in zip(function.params, params, strict=True):
         dtype = _element(variable.type, bound, function)
         is_pointer = isinstance(variable.type, ir.Pointer)
         given = "a tensor" if isinstance(param, Tensor) else "a scalar"
@@ -286,7 +286,8 @@ def _check_launch(kernel: Kernel, function: ir.Function) -> None:
     threads = 1
     for extent in launch.block:
         threads *= extent
-    if threads > MAX_THREADS or any(n > most for n, most in zip(launch.block, MAX_BLOCK)):
+    too_long = any(n > most for n, most in zip(launch.block, MAX_BLOCK, strict=False))
+    if threads > MAX_THREADS or too_long:
         raise ReadError(
             "XP1011",
             f"a block of {'x'.join(map(str, launch.block))} has {threads} threads, "
@@ -294,7 +295,7 @@ def _check_launch(kernel: Kernel, function: ir.Function) -> None:
             span=function.span,
             hint="launch more blocks of fewer threads",
         )
-    if any(n > most for n, most in zip(launch.grid, MAX_GRID)):
+    if any(n > most for n, most in zip(launch.grid, MAX_GRID, strict=False)):
         raise ReadError(
             "XP1011",
             f"a grid of {'x'.join(map(str, launch.grid))} is beyond {MAX_GRID}",

@@ -195,7 +195,7 @@ class _Splitter:
             return (Branch(statement.test, *sides, statement.span),)
         tests = (statement.test, tirx.Not(statement.test))
         guarded: list[Statement] = []
-        for side, test in zip(sides, tests):
+        for side, test in zip(sides, tests, strict=True):
             guarded += [self._guard(phase, test) for phase in side]
         return tuple(guarded)
 

@@ -7,7 +7,7 @@ expression, which TVM's analyzer understands best, while its C type still decide
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import tvm
@@ -64,7 +64,7 @@ class Nothing:
     """What a void call gives, and an uninitialised variable holds."""
 
 
-Value = Union[Number, Address, Record, Closure, Nothing]
+Value = Number | Address | Record | Closure | Nothing
 
 
 def size_of(kind: ir.Type, span: Span) -> int:
@@ -257,7 +257,7 @@ class Arithmetic:
                 max(a0 * b0, a0 * b1, a1 * b0, a1 * b1),
             ),
         }[op]
-        low, high = range_of(dtype)
+        low, _ = range_of(dtype)
         signed = not dtype.startswith("u")
         narrow = tir.dtype_of(a) == tir.dtype_of(b) == "int32"
         makers = {"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}
@@ -360,7 +360,7 @@ class Arithmetic:
 
 
 def _wrapped(expr: Expr, dtype: str) -> Expr:
-    """An integer modulo 2^bits. TVM takes a cast to keep the value, so the bits are cut out first."""
+    """An integer modulo 2^bits. TVM takes casts to keep values, so the bits are cut out first."""
     if tir.dtype_of(expr) == dtype:
         return expr
     bits = BITS[dtype]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Union
+from typing import Literal
 
 from .errors import ReadError
 
@@ -91,7 +91,7 @@ class Scalar:
         _check_dtype(self.name, self.dtype)
 
 
-Param = Union[Tensor, Scalar]
+Param = Tensor | Scalar
 
 
 @dataclass(frozen=True)

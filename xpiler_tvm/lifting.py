@@ -242,7 +242,7 @@ def check_module(
             seconds=RUN_SECONDS,
             target=target,
         )
-        return {t.name: array for t, array in zip(kernel.tensors, result.arrays)}
+        return {t.name: array for t, array in zip(kernel.tensors, result.arrays, strict=True)}
 
     return check_runs(name, run, kernel, trials)
 

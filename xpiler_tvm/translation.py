@@ -71,7 +71,7 @@ class Translation:
         outputs = (
             self._native(given, scalars) if self._runs_natively else self._emulated(given, scalars)
         )
-        for tensor, array in zip(self.lifted.kernel.tensors, arrays):
+        for tensor, array in zip(self.lifted.kernel.tensors, arrays, strict=True):
             if tensor.written:
                 array[...] = outputs[tensor.name].reshape(array.shape)
 
@@ -99,7 +99,7 @@ class Translation:
                 f"{len(arrays)} arrays and the scalars {sorted(scalars)} are given",
                 hint=f"call it as result({names}{keywords})",
             )
-        for tensor, array in zip(tensors, arrays):
+        for tensor, array in zip(tensors, arrays, strict=True):
             fits = isinstance(array, np.ndarray) and array.size == tensor.size
             if not fits or array.dtype != numpy_dtype(tensor.dtype):
                 found = f"{getattr(array, 'shape', type(array).__name__)}"
@@ -110,7 +110,7 @@ class Translation:
                 )
             if tensor.written and not array.flags.writeable:
                 raise CheckError("XP5007", f"{tensor.name!r} is written to and is read-only")
-        return {tensor.name: array for tensor, array in zip(tensors, arrays)}
+        return {tensor.name: array for tensor, array in zip(tensors, arrays, strict=True)}
 
     def _emulated(self, arrays: Arrays, scalars: Mapping[str, int | float]) -> Arrays:
         from .emulation import run_module, run_text
@@ -126,7 +126,7 @@ class Translation:
             [arrays[tensor.name] for tensor in tensors],
             scalars=[scalars[s.name] for s in self.lifted.kernel.scalars if s.value is None],
         )
-        return {tensor.name: array for tensor, array in zip(tensors, run.arrays)}
+        return {tensor.name: array for tensor, array in zip(tensors, run.arrays, strict=True)}
 
     @cached_property
     def _library(self) -> Any:

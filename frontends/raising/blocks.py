@@ -160,7 +160,7 @@ class _Writer:
         kinds = [tirx.IterVar.DataPar] * len(spatial) + [tirx.IterVar.CommReduce] * len(reduced)
         iters = [
             _iter(inside[var], extent, kind)
-            for (var, extent), kind in zip((*spatial, *reduced), kinds)
+            for (var, extent), kind in zip((*spatial, *reduced), kinds, strict=True)
         ]
         at = [tir.substitute(self._reads(p, tensor), inside) for p in point]
         value = tir.substitute(self._reads(tensor.value, tensor), inside)
@@ -172,7 +172,7 @@ class _Writer:
         block = s_tir.SBlock(iters, [], [], name, store, init)
         reads, writes = self._regions(block, target, at)
         block = s_tir.SBlock(iters, reads, writes, name, store, init)
-        outer = {var: loop for (var, _), (loop, _) in zip((*spatial, *reduced), loops)}
+        outer = {var: loop for (var, _), (loop, _) in zip((*spatial, *reduced), loops, strict=True)}
         predicate = tir.conjunction(
             tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard
         )

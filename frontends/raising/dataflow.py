@@ -194,8 +194,9 @@ class _Dataflow:
                     "an accumulator is also changed elsewhere in the loop it accumulates over",
                     store.span,
                 )
-        axes = [axis for axis, loop in zip(write.axes, write.loops) if id(loop) not in inside]
-        reduced = tuple(axis for axis, loop in zip(write.axes, write.loops) if id(loop) in inside)
+        pairs = list(zip(write.axes, write.loops, strict=True))
+        axes = [axis for axis, loop in pairs if id(loop) not in inside]
+        reduced = tuple(axis for axis, loop in pairs if id(loop) in inside)
         dtype = store.buffer.dtype
         value = self._resolved(term, write)
         names = [var for var, _ in reduced]
@@ -444,7 +445,7 @@ class _Dataflow:
             index, value = analyzer.simplify(index), simplified(analyzer, value)
         latest = outputs[-1] if outputs else None
         if latest is not None and latest.param.same_as(write.store.buffer):
-            merged = _merged(latest, index, axes, value, guard, tensor)
+            merged = _merged(latest, index, axes, value, guard, tensor=tensor)
             if merged is not None:
                 return [*outputs[:-1], merged]
         final = Tensor(tensor.buffer, tuple(axes), value, None, guard, write.store.span)
@@ -481,6 +482,7 @@ def _merged(
     axes: list[Axis],
     value: Expr,
     guard: tuple[Expr, ...],
+    *,
     tensor: Tensor,
 ) -> Output | None:
     """Two stores of one iteration to one element, as in the two sides of a branch."""
@@ -526,7 +528,7 @@ def _negated(test: Expr) -> Expr:
 def _common(left: tuple[Loop, ...], right: tuple[Loop, ...]) -> int:
     """How many outermost loops two statements share."""
     count = 0
-    for a, b in zip(left, right):
+    for a, b in zip(left, right, strict=False):
         if a is not b:
             break
         count += 1

@@ -9,6 +9,7 @@ own, the indices made from them are linear again.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import tvm_ffi
 from tvm import tirx
@@ -72,7 +73,7 @@ def _statement(
     bounds = [extent, *ladder, 1]
     digits: list[Axis] = []
     whole: Expr = tir.const(0, "int32")
-    for high, low in zip(bounds, bounds[1:]):
+    for high, low in pairwise(bounds):
         digit = tirx.Var(f"{statement.var.name}{len(digits)}", "int32")
         digits.append((digit, high // low))
         whole = whole + digit * low

@@ -14,8 +14,6 @@ from tvm import sym, tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-
-
 Axis = tuple[Var, int]
 
 
@@ -46,7 +44,9 @@ def strides(index: Expr, unknowns: list[Axis]) -> list[tuple[int, Axis]] | None:
     found = linear(index, [var for var, _ in unknowns])
     if found is None:
         return None
-    used = [(abs(c), axis) for c, axis in zip(found[0], unknowns) if c != 0 and axis[1] > 1]
+    used = [
+        (abs(c), axis) for c, axis in zip(found[0], unknowns, strict=True) if c != 0 and axis[1] > 1
+    ]
     used.sort(key=lambda item: -item[0])
     reach = 0
     for stride, (_, extent) in reversed(used):
@@ -65,14 +65,14 @@ def injective(index: Expr, axes: list[Axis]) -> bool:
 def fixed_digits(test: Expr, axes: list[Axis]) -> dict[Var, int]:
     """Variables that a test on a mixed-radix number leaves one value.
 
-        16*a + 8*b + c == 3    ->    a = 0, b = 0, c = 3
-        16*a + 8*b + c < 8     ->    a = 0, b = 0
+    16*a + 8*b + c == 3    ->    a = 0, b = 0, c = 3
+    16*a + 8*b + c < 8     ->    a = 0, b = 0
     """
     if not isinstance(test, (tirx.EQ, tirx.LT, tirx.LE)) or tir.has_load(test):
         return {}
     limit = tir.as_const(test.b)
     names = tir.variables(test.a)
-    extents = {var: extent for var, extent in axes}
+    extents = dict(axes)
     if limit is None or not names or any(var not in extents for var in names):
         return {}
     used = strides(test.a, [(var, extents[var]) for var in names])
@@ -106,7 +106,7 @@ def quotient(value: Expr, divisor: int, analyzer: Any) -> tuple[Expr, Expr]:
     constant = tir.as_const(found[1]) if found is not None else None
     if found is not None and constant is not None:
         whole, part = tir.const(0, tir.dtype_of(value)), tir.const(constant, tir.dtype_of(value))
-        for c, var in zip(found[0], names):
+        for c, var in zip(found[0], names, strict=True):
             if c % divisor == 0:
                 whole = whole + var * (c // divisor)
             else:
@@ -130,7 +130,7 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
     if found is None or strides(index, unknowns) is None:
         return None
     coefficients, base = found
-    pairs = [(c, axis) for c, axis in zip(coefficients, unknowns) if c != 0]
+    pairs = [(c, axis) for c, axis in zip(coefficients, unknowns, strict=True) if c != 0]
     pairs.sort(key=lambda pair: -abs(pair[0]))
     values: dict[Var, Expr] = {}
     conditions: list[Expr] = []

@@ -10,7 +10,7 @@ goes first.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from tvm import tirx
@@ -125,7 +125,7 @@ def _candidates(
     for count in range(len(inner), 0, -1):  # finest first
         for kept in combinations(inner, count):
             ladder = [size, *reversed(kept), 1]
-            shapes.append(tuple(a // b for a, b in zip(ladder, ladder[1:])))
+            shapes.append(tuple(a // b for a, b in pairwise(ladder)))
     return shapes
 
 
@@ -185,7 +185,7 @@ def _by_coefficients(
     used = [False] * len(variables)
     for k, step in enumerate(strides):
         digit: Expr = tir.const(0, "int32")
-        for n, (var, c) in enumerate(zip(variables, coefficients)):
+        for n, (var, c) in enumerate(zip(variables, coefficients, strict=True)):
             if c and not used[n] and c % step == 0:
                 digit = digit + var * (c // step)
                 used[n] = True
@@ -197,11 +197,10 @@ def _by_coefficients(
         if k == 0 and not _within(analyzer, digit, shape[0]):
             return None, index
         digits.append(digit)
-    if left or not all(u or not c for u, c in zip(used, coefficients)):
+    if left or not all(u or not c for u, c in zip(used, coefficients, strict=True)):
         return None, index
-    rest = analyzer.simplify(
-        index - sum((d * s for d, s in zip(digits[: position + 1], strides)), tir.const(0, "int32"))
-    )
+    through = zip(digits[: position + 1], strides[: position + 1], strict=True)
+    rest = analyzer.simplify(index - sum((d * s for d, s in through), tir.const(0, "int32")))
     return digits[position], rest
 
 

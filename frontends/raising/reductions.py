@@ -1,8 +1,8 @@
 """Reductions in the one form: however a kernel adds up, the sum is one block.
 
-    t[i] = s[i] + s[i + 128]                    ->  t[i] = sum(j < 2) s[i + 128*j]        (pair)
-    t[i] = sum(j) s[i, j], s[i, j] = sum(k) …    ->  t[i] = sum(j, k) …                    (merge)
-    y[i] = t[i], t[i] = sum(j) …                 ->  y[i] = sum(j) …                       (retarget)
+    t[i] = s[i] + s[i + 128]                  ->  t[i] = sum(j < 2) s[i + 128*j]        (pair)
+    t[i] = sum(j) s[i, j], s[i, j] = sum(k) …  ->  t[i] = sum(j, k) …                    (merge)
+    y[i] = t[i], t[i] = sum(j) …               ->  y[i] = sum(j) …                       (retarget)
 
 Trees in shared memory, shuffles and partial sums by thread all end as one reduction. Floating-
 point sums are reassociated, which the caller declares as an assumption of the lift.
@@ -113,7 +113,7 @@ def _pair(value: Expr, analyzer: object) -> tuple[str, Expr, list[Expr], int, in
         return None
     moved = [
         k
-        for k, (a, b) in enumerate(zip(left.indices, right.indices))
+        for k, (a, b) in enumerate(zip(left.indices, right.indices, strict=True))
         if tir.as_const(analyzer.simplify(b - a)) != 0  # type: ignore[attr-defined]
     ]
     if len(moved) != 1:
@@ -159,7 +159,9 @@ def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffe
         if producer is None or producer is tensor:
             return tensor
         op = tensor.reduction.op if tensor.reduction else None
-        point = {var: index for (var, _), index in zip(producer.axes, tensor.value.indices)}
+        point = {
+            var: index for (var, _), index in zip(producer.axes, tensor.value.indices, strict=False)
+        }
         inner = producer.reduction
         if inner is not None:
             alone = readers.get(producer.buffer, 0) == 1

@@ -25,7 +25,6 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from .invert import Axis, fixed_digits
 
 
-
 @dataclass(frozen=True, eq=False)
 class Reduction:
     """`op` (`+ * max min`) over `axes`, starting from `init`."""
@@ -262,7 +261,7 @@ def replace_choices(expr: Expr, choices: list[Expr], places: list[Var]) -> Expr:
     """`expr` with the i-th place in place of the i-th choice."""
 
     def change(node: Expr) -> Expr:
-        for choice, place in zip(choices, places):
+        for choice, place in zip(choices, places, strict=True):
             if node.same_as(choice):
                 return place
         return node
@@ -282,7 +281,7 @@ def lift_choices(expr: Expr) -> Expr:
                 sides = []
                 for value in (chosen.true_value, chosen.false_value):
 
-                    def pick(node: Expr, value: Expr = value) -> Expr:
+                    def pick(node: Expr, value: Expr = value, chosen: Expr = chosen) -> Expr:
                         return value if node.same_as(chosen) else node
 
                     side = tvm_ffi.structural_map(index, (tirx.Select, pick), order="post")

@@ -23,17 +23,18 @@ def merge_updates(program: Program) -> Program:
 def _merged(body: Body) -> Body:
     done: list[Statement] = []
     for statement in body:
+        new = statement
         if isinstance(statement, (Loop, While)):
-            statement = replace(statement, body=_merged(statement.body))
+            new = replace(statement, body=_merged(statement.body))
         elif isinstance(statement, Branch):
             then, other = _merged(statement.then), _merged(statement.other)
-            statement = replace(statement, then=then, other=other)
+            new = replace(statement, then=then, other=other)
         elif isinstance(statement, Store) and statement.buffer.scope() == "local":
             earlier = _previous(done, statement)
             if earlier is not None:
-                statement = _joined(earlier, statement)
+                new = _joined(earlier, statement)
                 done = [one for one in done if one is not earlier]
-        done.append(statement)
+        done.append(new)
     return tuple(done)
 
 
