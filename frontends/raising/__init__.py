@@ -6,6 +6,7 @@
     dataflow     which store does each read see: loops become tensors over axes
     inline       copies, staging and cheap expressions move into their readers
     reductions   trees, partial sums and copies of sums become one reduction
+    reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
     layout       flat parameters get the shape their accesses speak of
     blocks       one SBlock a tensor
@@ -29,10 +30,11 @@ from .axes import canonical_axes
 from .blocks import to_blocks, to_opaque
 from .dataflow import to_tensors
 from .digits import split_digits
-from .inline import inline, pin, refuse_large
+from .inline import inline, pin, refuse_large, shrink
 from .invert import injective
 from .reductions import gather_reductions
 from .refusal import Unraisable
+from .reroll import reroll
 from .scalars import scalarise
 from .tensors import Graph
 from .updates import merge_updates
@@ -43,7 +45,7 @@ MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
 @dataclass(frozen=True, eq=False)
 class Raised:
-    """`mod["main"]` in SBlock form. `rung` is `blocks` or `opaque`; `reason` says why not better."""
+    """`mod["main"]` in SBlock form. `rung`: `blocks` or `opaque`; `reason` says why not better."""
 
     mod: tvm.IRModule
     rung: str
@@ -82,8 +84,8 @@ def canonical(graph: Graph) -> Graph:
     for copies_only in (True, False):
         seen: Any = None
         for _ in range(ROUNDS):
-            graph = gather_reductions(pin(inline(graph, copies_only)))
-            graph = graph if copies_only else canonical_axes(graph)
+            graph = gather_reductions(shrink(pin(inline(graph, copies_only))))
+            graph = graph if copies_only else canonical_axes(reroll(graph))
             refuse_large(graph)
             state = _fingerprint(graph)
             if state == seen:

@@ -41,8 +41,8 @@ def canonical_axes(graph: Graph) -> Graph:
     """Every tensor and output over canonical axes."""
     moves: dict[Buffer, _Move] = {}
     tensors = []
-    for tensor in graph.tensors:
-        tensor = _reads_moved(tensor, moves)
+    for old in graph.tensors:
+        tensor = _reads_moved(old, moves)
         changed, coordinates, _ = _reshaped(tensor, None)
         if coordinates is not None:
             shape = [extent for _, extent in changed.axes] or [1]
@@ -74,7 +74,7 @@ def _reads_moved(tensor: Tensor, moves: dict[Buffer, _Move]) -> Tensor:
         move = moves.get(load.source)
         if move is None:
             return load
-        point = {var: index for (var, _), index in zip(move.axes, load.indices)}
+        point = {var: index for (var, _), index in zip(move.axes, load.indices, strict=False)}
         found = tuple(tir.substitute(c, point) for c in move.coordinates)
         return move.buffer[found or (tir.const(0, "int32"),)]
 
@@ -156,6 +156,8 @@ def _absorb_guards(shape: _Shape) -> None:
         else:
             kept.append(test)
     shape.guard = kept
+    while any(_shift_start(shape, test) for test in list(shape.guard)):
+        pass
     for position in reversed(range(len(shape.axes))):
         var, extent = shape.axes[position]
         if extent == 1:
@@ -170,6 +172,31 @@ def _absorb_guards(shape: _Shape) -> None:
         reduced = [axis for axis in shape.reduced if axis[0] not in ones]
         shape.exprs, shape.guard = shape.with_substituted(ones, shape.axes, reduced)
         shape.reduced = reduced
+
+
+def _shift_start(shape: _Shape, test: Expr) -> bool:
+    """`n <= v` as an axis that starts at n: `v` becomes `v + n`."""
+    if isinstance(test, (tirx.LE, tirx.LT)) and isinstance(test.b, tirx.Var):
+        var, least = test.b, tir.as_const(test.a)
+        least = None if least is None else least + isinstance(test, tirx.LT)
+    elif isinstance(test, (tirx.GE, tirx.GT)) and isinstance(test.a, tirx.Var):
+        var, least = test.a, tir.as_const(test.b)
+        least = None if least is None else least + isinstance(test, tirx.GT)
+    else:
+        return False
+    for position, (axis, extent) in enumerate(shape.axes):
+        if not axis.same_as(var) or least is None or not 0 < least < extent:
+            continue
+        fresh = tirx.Var(axis.name, "int32")
+        axes = list(shape.axes)
+        axes[position] = (fresh, extent - least)
+        shape.guard = [other for other in shape.guard if other is not test]
+        shape.exprs, shape.guard = shape.with_substituted({var: fresh + least}, axes, shape.reduced)
+        shape.axes = axes
+        shape.coordinates[position] = shape.coordinates[position] - least
+        shape.changed = True
+        return True
+    return False
 
 
 def _limit(test: Expr) -> tuple[Var, int] | None:
@@ -266,9 +293,9 @@ def _split_any(shape: _Shape) -> bool:
             for expr in (*shape.exprs, *shape.guard):
                 divisors |= _divisors(expr, axis[0])
             for divisor in sorted(divisors, reverse=True):
-                if 1 < divisor < axis[1] and axis[1] % divisor == 0:
-                    if _try_split(shape, axis, divisor, is_reduced):
-                        return True
+                fits = 1 < divisor < axis[1] and axis[1] % divisor == 0
+                if fits and _try_split(shape, axis, divisor, is_reduced):
+                    return True
     return False
 
 

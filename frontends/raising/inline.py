@@ -103,6 +103,44 @@ def pin(graph: Graph) -> Graph:
     return graph
 
 
+def shrink(graph: Graph) -> Graph:
+    """Axes of which only a beginning is read end there.
+
+    t[l], l < 32;  y = sum(j < 2) t[j]     ->    t[l], l < 2
+    """
+    for buffer in [tensor.buffer for tensor in graph.tensors]:
+        tensor = _named(graph, buffer)
+        most = [-1] * len(tensor.axes)
+        for reader in _consumers(graph):
+            if not _reads(reader, buffer):
+                continue
+            with knowing(reader.all_axes, reader.guard) as analyzer:
+                for expr in parts(reader):
+                    for load in tir.loads(expr):
+                        if load.source.same_as(buffer):
+                            for position in range(len(most)):
+                                high = tir.bounds(analyzer, load.indices[position])[1]
+                                most[position] = max(most[position], high)
+        if any(0 <= high < extent - 1 for high, (_, extent) in zip(most, tensor.axes, strict=True)):
+            graph = _shrunk(graph, tensor, most)
+    return graph
+
+
+def _shrunk(graph: Graph, tensor: Tensor, most: list[int]) -> Graph:
+    axes = tuple(
+        (var, min(extent, high + 1)) for (var, extent), high in zip(tensor.axes, most, strict=True)
+    )
+    shape = [extent for _, extent in axes]
+    buffer = tirx.decl_buffer(shape, tensor.buffer.dtype, tensor.buffer.name)
+
+    def moved(load: Expr) -> Expr:
+        return buffer[tuple(load.indices)] if load.source.same_as(tensor.buffer) else load
+
+    new = resimplified(replace(tensor, axes=axes, buffer=buffer))
+    graph = Graph(tuple(new if t is tensor else t for t in graph.tensors), graph.outputs)
+    return graph.rewrite(lambda expr, _: tir.map_loads(expr, moved))
+
+
 def _unused(tensor: Tensor, position: int) -> bool:
     var = tensor.axes[position][0]
     return not any(tir.uses(expr, [var]) for expr in parts(tensor))
@@ -136,7 +174,8 @@ def substitute_reads(expr: Expr, tensor: Tensor) -> Expr:
         if not load.source.same_as(tensor.buffer):
             return load
         return tir.substitute(
-            tensor.value, {var: index for (var, _), index in zip(tensor.axes, load.indices)}
+            tensor.value,
+            {var: index for (var, _), index in zip(tensor.axes, load.indices, strict=False)},
         )
 
     return tir.map_loads(expr, change)
@@ -169,7 +208,7 @@ def _holds_old_content(tensor: Tensor, graph: Graph, written: set[Buffer]) -> bo
 
 def _same_element(load: Expr, tensor: Tensor, old: list[Expr], output: Output) -> bool:
     """Whether every old element that the inlined read needs is the one about to be stored."""
-    point = {var: index for (var, _), index in zip(tensor.axes, load.indices)}
+    point = {var: index for (var, _), index in zip(tensor.axes, load.indices, strict=False)}
     with knowing(output.tensor.axes, output.tensor.guard) as analyzer:
         return all(
             read.source.same_as(output.param)
@@ -209,6 +248,6 @@ def cost(expr: Expr) -> int:
     handlers = [(kind, operation) for kind in kinds]
     bare = tir.map_loads(expr, lambda load: tir.const(0, tir.dtype_of(load)))
     tvm_ffi.structural_walk(
-        bare, [*handlers, (tirx.Div, lambda _: operation(_)), (tvm.ir.Call, call)], order="pre"
+        bare, [*handlers, (tirx.Div, operation), (tvm.ir.Call, call)], order="pre"
     )
     return total
