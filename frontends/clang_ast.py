@@ -222,7 +222,8 @@ def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | No
     children = list(cursor.get_children())
     if len(children) == 4:
         return children[0], children[1], children[2], children[3]
-    depth, semicolons = 0, []
+    depth = 0
+    semicolons: list[int] = []
     for token in cursor.get_tokens():
         word = token.spelling
         depth += (word in "([{") - (word in ")]}")

@@ -431,10 +431,12 @@ class Run:
                     self._forget_behind(self.frame[part.ident].value, why)
 
     def _forget_behind(self, value: Value, why: Unknown) -> None:
-        if isinstance(value, Address) and not isinstance(value.target, Memory):
-            value.target.value = why
-        elif isinstance(value, Address):
-            value.target.items.clear()
+        if isinstance(value, Address):
+            target = value.target
+            if isinstance(target, Memory):
+                target.items.clear()
+            else:
+                target.value = why
         elif isinstance(value, Memory):
             value.items.clear()
         elif isinstance(value, dict):

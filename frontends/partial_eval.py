@@ -227,7 +227,9 @@ class _Evaluator:
             self.analyzer.bind(var, Range(0, extent))
 
         def record(values: list[Expr]) -> Record:
-            parts = {c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)}
+            parts: dict[str, Value] = {
+                c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)
+            }
             kind = ir.Struct("uint3", tuple((c, ir.Arithmetic("uint32")) for c in letters))
             return Record(kind, parts)
 
@@ -567,12 +569,12 @@ class _Evaluator:
             self.value(expr)
             return self.place(expr.target)
         if isinstance(expr, ir.Member):
-            base = self.place(expr.base)
-            if isinstance(base, Address) and isinstance(base.of, ir.Struct):
-                shift = [name for name, _ in base.of.fields].index(expr.field)
-                kind = base.of.fields[shift][1]
-                offset = self.math.simplify(base.offset + shift)
-                return Address(base.buffer, offset, kind)
+            whole = self.place(expr.base)
+            if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
+                shift = [name for name, _ in whole.of.fields].index(expr.field)
+                kind = whole.of.fields[shift][1]
+                offset = self.math.simplify(whole.offset + shift)
+                return Address(whole.buffer, offset, kind)
         if isinstance(expr, ir.Cast) and isinstance(expr.to, ir.Reference):
             inner = self.place(expr.value)
             if isinstance(inner, Address):
@@ -995,11 +997,11 @@ class _Evaluator:
             bindings.append((variable, kind, self.convert(value, kind, expr.span)))
         self.frames.append(frame)
         try:
-            for variable, kind, value in bindings:
+            for variable, kind, given in bindings:
                 if isinstance(kind, ir.Reference):
-                    self.env[variable.ident] = _Alias(value)  # type: ignore[arg-type]
+                    self.env[variable.ident] = _Alias(given)  # type: ignore[arg-type]
                 else:
-                    self._local(variable, kind, value)  # type: ignore[arg-type]
+                    self._local(variable, kind, given)  # type: ignore[arg-type]
             if frame.result not in (ir.VOID, ir.AUTO) and not _returns_once(body):
                 frame.result_place = self.allocate(frame.name + "_result", frame.result, expr.span)
             self.run([body])
@@ -1302,14 +1304,14 @@ class _Evaluator:
             return
         if not isinstance(init, ir.InitList):
             raise ReadError("XP1009", "this initialiser of an array is not read", span=init.span)
-        assert isinstance(kind.extent, ir.Literal)
         if isinstance(kind.of, ir.ArrayType) and not any(
             isinstance(item, ir.InitList) for item in init.items
         ):  # the inner braces are left out
             kind = _flattened_array(kind)
-            assert isinstance(kind.extent, ir.Literal)
+        extent = kind.extent
+        assert isinstance(extent, ir.Literal)
         step = self.elements(kind.of, address.buffer, init.span)
-        for number in range(int(kind.extent.value)):
+        for number in range(int(extent.value)):
             offset = self.math.simplify(address.offset + number * step)
             part = Address(address.buffer, offset, kind.of)
             if number < len(init.items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from xpiler_tvm.errors import LiftError, ReadError
-from xpiler_tvm.kernel import Kernel, Param, Tensor
+from xpiler_tvm.kernel import Intent, Kernel, Param, Tensor
 
 from .partial_eval import Site, ThreadProgram, evaluate
 from .program import Program
@@ -91,7 +91,7 @@ def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: frozenset[str]
     for param in kernel.params or ():
         if isinstance(param, Tensor) and param.name in unknown:
             reads, writes = param.name in thread.read, param.name in thread.written
-            intent = "inout" if reads and writes else "out" if writes else "in"
+            intent: Intent = "inout" if reads and writes else "out" if writes else "in"
             params.append(replace(param, intent=intent))
         else:
             params.append(param)

@@ -596,7 +596,7 @@ def _split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:
     return None
 
 
-def _terms(expr: Expr, kind: type) -> list[Expr]:
+def _terms(expr: Expr, kind: Any) -> list[Expr]:
     if isinstance(expr, kind):
         return _terms(expr.a, kind) + _terms(expr.b, kind)
     return [expr]

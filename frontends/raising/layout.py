@@ -135,7 +135,8 @@ def _coordinates(index: Expr, shape: tuple[int, ...], tensor: Tensor) -> list[Ex
         if tir.has_load(index):
             return None
         before = divisions(index)
-        rest, found = index, []
+        rest: Expr = index
+        found: list[Expr] = []
         stride = 1
         for extent in shape:
             stride *= extent
@@ -174,7 +175,7 @@ def _by_coefficients(
     constant = tir.as_const(analyzer.simplify(base))
     if constant is None:
         return None, index
-    strides = []
+    strides: list[int] = []
     stride = 1
     for extent in reversed(shape):
         strides.insert(0, stride)

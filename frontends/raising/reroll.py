@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from tvm import tirx
@@ -44,7 +45,9 @@ def _alike(first: Output, other: Output) -> bool:
         return False
     if len(a.axes) != len(b.axes) or len(a.guard) != len(b.guard):
         return False
-    same_axes = all(x[0].same_as(y[0]) and x[1] == y[1] for x, y in zip(a.axes, b.axes, strict=True))
+    same_axes = all(
+        x[0].same_as(y[0]) and x[1] == y[1] for x, y in zip(a.axes, b.axes, strict=True)
+    )
     return same_axes and all(map(tir.same, a.guard, b.guard))
 
 
@@ -59,7 +62,7 @@ def _rolled(group: list[Output]) -> list[Output]:
             return group
         shifts = [shift for shift in found if shift is not None]
         order = sorted(range(len(group)), key=lambda k: shifts[k])
-        steps = {shifts[b] - shifts[a] for a, b in zip(order, order[1:], strict=False)}
+        steps = {shifts[b] - shifts[a] for a, b in pairwise(order)}
         if len(steps) != 1 or 0 in steps:
             return group
         axis = tirx.Var("j", "int32")
@@ -89,7 +92,7 @@ def _rerolled_terms(tensor: Tensor) -> Tensor:
     return replace(tensor, value=value, reduction=replace(reduction, axes=axes))
 
 
-def _terms(value: Expr, kind: type) -> Iterator[Expr]:
+def _terms(value: Expr, kind: Any) -> Iterator[Expr]:
     if isinstance(value, kind):
         yield from _terms(value.a, kind)
         yield from _terms(value.b, kind)
@@ -107,7 +110,8 @@ def family(members: list[Expr], axis: Var, analyzer: Any) -> Expr | None:
         if not a.source.same_as(b.source) or tir.has_load(a.indices[0]):
             return None
         steps = [
-            tir.as_const(analyzer.simplify(y - x)) for x, y in zip(a.indices, b.indices, strict=True)
+            tir.as_const(analyzer.simplify(y - x))
+            for x, y in zip(a.indices, b.indices, strict=True)
         ]
         if any(step is None for step in steps):
             return None
