@@ -111,7 +111,12 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         mod,
         rung,
         tuple(notes),
-        (*program.assumptions, *_trusted(reading.value_ranges)),
+        (
+            *(f"{s.name} is {s.value}" for s in resolved.scalars if s.value is not None),
+            *program.assumptions,
+            *_trusted(reading.value_ranges),
+            *(raised.assumptions if rung == "blocks" else ()),
+        ),
         tuple(checks),
         trials,
         fallback,

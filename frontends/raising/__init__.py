@@ -45,12 +45,17 @@ MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
 @dataclass(frozen=True, eq=False)
 class Raised:
-    """`mod["main"]` in SBlock form. `rung`: `blocks` or `opaque`; `reason` says why not better."""
+    """`mod["main"]` in SBlock form.
+
+    `rung` is `blocks` or `opaque`; `reason` says why not better, `span` where. `assumptions` are
+    what the form rests on beyond the flat program's.
+    """
 
     mod: tvm.IRModule
     rung: str
     reason: str = ""
     span: Span | None = None
+    assumptions: tuple[str, ...] = ()
 
 
 def raise_program(program: Program) -> Raised:
@@ -64,7 +69,20 @@ def raise_program(program: Program) -> Raised:
     if size > MEMORY_LIMIT:
         reason = f"the intermediates would take {size >> 20} MiB"
         return Raised(_module(to_opaque(program)), "opaque", reason)
-    return Raised(_module(to_blocks(program, graph)), "blocks")
+    mod = _module(to_blocks(program, graph))
+    return Raised(mod, "blocks", assumptions=_assumptions(graph))
+
+
+def _assumptions(graph: Graph) -> tuple[str, ...]:
+    """What reductions take for granted of floating-point numbers."""
+    tensors = (*graph.tensors, *(output.tensor for output in graph.outputs))
+    ops = {t.reduction.op for t in tensors if t.reduction and "float" in t.buffer.dtype}
+    found = []
+    if ops & {"+", "*"}:
+        found.append("floating-point sums and products may be reassociated")
+    if ops & {"max", "min"}:
+        found.append("maxima and minima are over numbers, at least one of them finite")
+    return tuple(found)
 
 
 def _refuse_overlaps(graph: Graph) -> None:

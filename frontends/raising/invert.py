@@ -114,7 +114,7 @@ def quotient(value: Expr, divisor: int, analyzer: Any) -> tuple[Expr, Expr]:
         low, high = tir.bounds(analyzer, part)
         if low // divisor == high // divisor:
             shift = low // divisor
-            return analyzer.simplify(whole + shift), part - shift * divisor
+            return analyzer.simplify(whole + shift), analyzer.simplify(part - shift * divisor)
     return (
         analyzer.simplify(tirx.floordiv(value, divisor)),
         analyzer.simplify(tirx.floormod(value, divisor)),

@@ -210,7 +210,7 @@ def simplified(analyzer: Any, expr: Expr) -> Expr:
         ]
         return load.source[tuple(indices)]
 
-    expr = tir.map_loads(expr, at_load)
+    expr = _integers_simplified(analyzer, tir.map_loads(expr, at_load))
 
     def at_choice(call: Expr) -> Expr:
         if not is_choice(call) or tir.has_load(call.args[0]):
@@ -291,6 +291,20 @@ def lift_choices(expr: Expr) -> Expr:
         return load
 
     return tir.map_loads(expr, change)
+
+
+def _integers_simplified(analyzer: Any, expr: Expr) -> Expr:
+    """Integer arithmetic beside a memory read, as in `labels[i] == f//8*8 + f%8`."""
+    if not divisions(expr):
+        return expr
+
+    def change(node: Expr) -> Expr:
+        plain = tir.is_int(node) and not tir.has_load(node)
+        return analyzer.simplify(node) if plain else node
+
+    for kind in (tirx.Add, tirx.Sub, FloorMod, FloorDiv):
+        expr = tvm_ffi.structural_map(expr, (kind, change), order="post")
+    return expr
 
 
 def divisions(expr: Expr) -> int:
