@@ -257,7 +257,7 @@ class Arithmetic:
                 max(a0 * b0, a0 * b1, a1 * b0, a1 * b1),
             ),
         }[op]
-        low, _ = range_of(dtype)
+        low, high = range_of(dtype)
         signed = not dtype.startswith("u")
         narrow = tir.dtype_of(a) == tir.dtype_of(b) == "int32"
         makers = {"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}
@@ -265,12 +265,14 @@ class Arithmetic:
         if narrow and (dtype == "int32" or (_fits(*corners) and (signed or corners[0] >= low))):
             return Number(self.simplify(makers[op](a, b)), dtype)
         a, b = self._as(a, dtype), self._as(b, dtype)
-        if op == "-" and not signed:
-            # TVM takes a difference of unsigned numbers not to wrap.
-            if dtype == "uint64":
-                return Number(a + (tirx.bitwise_not(b) + tir.const(1, dtype)), dtype)
-            wide = tirx.Cast("int64", a) - tirx.Cast("int64", b)
-            return Number(_wrapped(wide, dtype), dtype)
+        # TVM takes unsigned arithmetic not to wrap, and so does the LLVM code that it makes.
+        if dtype == "uint64" and op == "-":
+            return Number(a + (tirx.bitwise_not(b) + tir.const(1, dtype)), dtype)
+        if dtype == "uint32" and (op == "-" or corners[1] > high):
+            wide, other = tirx.Cast("int64", a), tirx.Cast("int64", b)
+            if op == "*":  # a signed factor keeps the product within 64 bits
+                other = _signed(other) if y is None else tir.const(y - (y >> 31 << 32), "int64")
+            return Number(_wrapped(makers[op](wide, other), dtype), dtype)
         return Number(self.simplify(makers[op](a, b)), dtype)
 
     def _as(self, expr: Expr, dtype: str) -> Expr:
@@ -295,6 +297,11 @@ class Arithmetic:
         if count is not None and 0 <= count < BITS[dtype] - 1:
             factor = self.number(1 << count, dtype)
             if op == "<<":
+                top = max(map(abs, self.bounds(a.expr))) << count
+                if dtype == "int32" and top > INT32[1] and tir.has_load(a.expr):
+                    # Of data, bits are shifted out on purpose; an index is taken to fit.
+                    wide = tirx.Cast("int64", a.expr) * tir.const(1 << count, "int64")
+                    return Number(_wrapped(wide, dtype), dtype)
                 return self.binary("*", a, factor, span)
             return Number(self.simplify(tirx.floordiv(a.expr, self._like(factor, a))), dtype)
         make = tirx.shift_left if op == "<<" else tirx.shift_right
@@ -369,10 +376,13 @@ def _wrapped(expr: Expr, dtype: str) -> Expr:
         return wide if tir.dtype_of(wide) == dtype else tirx.reinterpret(dtype, wide)
     wide = tirx.Cast("int64", expr) if tir.dtype_of(expr) != "int64" else expr
     low = tirx.bitwise_and(wide, tir.const((1 << bits) - 1, "int64"))
-    if dtype.startswith("u"):
-        return tirx.Cast(dtype, low)
+    return tirx.Cast(dtype, low if dtype.startswith("u") else _signed(low, bits))
+
+
+def _signed(expr: Expr, bits: int = 32) -> Expr:
+    """The lowest `bits` of an int64, which has no others, read as a signed number."""
     sign = tir.const(1 << bits - 1, "int64")
-    return tirx.Cast(dtype, tirx.bitwise_xor(low, sign) - sign)
+    return tirx.bitwise_xor(expr, sign) - sign
 
 
 def _fits(low: int, high: int) -> bool:
