@@ -58,6 +58,15 @@ def call(evaluator: _Evaluator, name: str, expr: ir.Call) -> Value:
     if name in ("__syncthreads",):
         evaluator.barrier(expr.span)
         return Nothing()
+    if name == "__activemask":
+        threads = [var for var, _ in evaluator.thread_vars]
+        if any(tir.has_load(test) or tir.uses(test, threads) for test in evaluator.path):
+            raise ReadError(
+                "XP1009", "which lanes are active here differs between threads", span=expr.span
+            )
+        return evaluator.math.number(
+            (1 << evaluator.warp) - 1, "uint64" if evaluator.warp > 32 else "uint32"
+        )
     if name in _IGNORED:
         if name == "printf":
             raise ReadError("XP1009", "printing from device code is not read", span=expr.span)

@@ -60,7 +60,7 @@ def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
                 hint=f"it has: {', '.join(names)}",
             )
     for name in args:
-        if name not in names:
+        if name not in names and not _is_host_argument(unit, kernel):
             raise ReadError(
                 "XP1014",
                 f"{function.name!r} has no parameter {name!r} to give a value to",
@@ -83,6 +83,15 @@ def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
             )
         params.append(param)
     return kernel.with_params(tuple(params))
+
+
+def _is_host_argument(unit: ir.Unit, kernel: Kernel) -> bool:
+    """Whether the host code takes the arguments: those that a kernel was resolved with stay."""
+    try:
+        launch_of(unit, kernel)
+    except ReadError:
+        return False
+    return True
 
 
 def _how_to_give(variable: ir.Variable) -> str:
