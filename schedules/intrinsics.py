@@ -83,7 +83,7 @@ def portable(mod: tvm.IRModule) -> tvm.IRModule:
 
 
 def _meaning(call: tvm.ir.Call) -> tvm.ir.Expr:
-    if call.op.name != "tirx.call_llvm_pure_intrin":
+    if getattr(call.op, "name", "") != "tirx.call_llvm_pure_intrin":
         return call
     number, *operands = call.args
     if tvm.target.codegen.llvm_get_intrinsic_name(int(number)) != VPDPBUSD:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xpiler_tvm.emulation import run_module
+from xpiler_tvm.emulation import run_library, run_module
 from xpiler_tvm.errors import CheckError
 
 from .support import random
@@ -101,3 +102,36 @@ def test_importing_the_emulator_does_not_import_tvm() -> None:
         "import sys, xpiler_tvm.emulation, xpiler_tvm.verification; assert 'tvm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def exported(mod: tvm.IRModule, folder: Path) -> Path:
+    path = folder / "made.so"
+    tvm.compile(mod, target="llvm").export_library(str(path))
+    return path
+
+
+def test_a_library_runs_as_it_is(tmp_path: Path) -> None:
+    mod = module(SCALE.format(dtype="float32"))
+    path, x = exported(mod, tmp_path), random(32)
+    run = run_library(path, "main", mod["main"], [x, np.empty_like(x)], scalars=[32])
+    np.testing.assert_array_equal(run.arrays[1], x + x)
+    with pytest.raises(CheckError) as caught:
+        run_library(path, "main", mod["main"], [x], scalars=[32])
+    assert caught.value.code == "XP5007"
+
+
+def test_a_library_that_does_not_fit(tmp_path: Path) -> None:
+    mod, x = module(SCALE.format(dtype="float32")), random(32)
+    path = exported(mod, tmp_path)
+    for place, entry in ((path, "other"), (tmp_path / "missing.so", "main")):
+        with pytest.raises(CheckError) as caught:
+            run_library(place, entry, mod["main"], [x, x.copy()], scalars=[32])
+        assert caught.value.code == "XP5005"
+
+
+def test_a_library_that_leaves_its_arrays(tmp_path: Path) -> None:
+    mod, x = module(SCALE.format(dtype="float32")), random(32)
+    path = exported(mod, tmp_path)
+    with pytest.raises(CheckError) as caught:
+        run_library(path, "main", mod["main"], [x, x.copy()], scalars=[40])
+    assert caught.value.code == "XP5002"

@@ -487,3 +487,29 @@ def test_arguments_that_do_not_fit() -> None:
         with pytest.raises(CheckError) as caught:
             execute(source, *params)
         assert caught.value.code == "XP5007"
+
+
+def test_wave_barriers_order_a_wave() -> None:
+    """96 threads are a wave and a half; half of each is active in the second part."""
+    source = """
+    __global__ void k(const float* x, float* y) {
+      volatile __shared__ float s[96];
+      int t = threadIdx.x;
+      s[t] = x[t];
+      __builtin_amdgcn_wave_barrier();
+      float left = s[t ^ 1];
+      __builtin_amdgcn_wave_barrier();
+      if (t % 2 == 0) {
+        s[t] = left;
+        __builtin_amdgcn_wave_barrier();
+        left += s[t ^ 2];
+      }
+      y[t] = left;
+    }"""
+    x = random(96)
+    got = first(execute(source, ("x", x), out("y", 96), block=(96,), dialect="hip"))
+    lanes = np.arange(96)
+    swapped = x[lanes ^ 1]
+    np.testing.assert_array_equal(
+        got, np.where(lanes % 2 == 0, swapped + swapped[lanes ^ 2], swapped)
+    )

@@ -1,11 +1,12 @@
 """Execution on this machine: kernel texts through a C++ compiler, TIR through TVM's LLVM.
 
 `run_text` runs CUDA, HIP, BANG C and C with VNNI as written; `run_module` runs an IRModule without
-thread bindings. Both run in a process of their own, on arrays between unreadable pages.
+thread bindings; `run_library` runs a library that TVM made of one. All run in a process of their
+own, on arrays between unreadable pages.
 """
 
 from .arrays import is_unwritten, numpy_dtype, unwritten_array
-from .module import ModuleRun, run_module
+from .module import ModuleRun, run_library, run_module
 from .text import Run, run_text
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Run",
     "is_unwritten",
     "numpy_dtype",
+    "run_library",
     "run_module",
     "run_text",
     "unwritten_array",

@@ -28,6 +28,8 @@ typedef unsigned long long xp_mask;
 #define hipGridDim_z gridDim.z
 
 inline int __lane_id() { return xp_lane; }
+// The lanes of a wave run in lockstep; here they wait for those that are active with them.
+inline void __builtin_amdgcn_wave_barrier(int site = __builtin_LINE()) { xp_sync_lanes(0, site); }
 template <class T>
 inline T unsafeAtomicAdd(T* address, typename XpSame<T>::type value) {
   return atomicAdd(address, value);

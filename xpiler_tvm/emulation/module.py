@@ -1,4 +1,4 @@
-"""Runs TensorIR without thread bindings through TVM's LLVM back end."""
+"""Runs TensorIR without thread bindings through TVM's LLVM back end, and libraries made of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,36 +57,81 @@ def run_module(
     CheckError
         XP5002, XP5004 to XP5007 as `run_text`; XP5005 also where TVM refuses the module.
     """
-    parameters = [_Parameter.of(param) for param in mod[func].params]
+    kind = dict(target or {"kind": "llvm"})
+    limits = _Limits(seconds, ALIGNMENT)
+    return _run(func, mod[func], lambda: _compile(mod, kind), (arrays, scalars), limits)
+
+
+def run_library(
+    path: str | Path,
+    entry: str,
+    func: tvm.tirx.PrimFunc,
+    arrays: Sequence[np.ndarray],
+    *,
+    scalars: Sequence[int | float] = (),
+    seconds: float = 60.0,
+) -> ModuleRun:
+    """Runs `entry` of a shared library that TVM made, as it is, in a process of its own.
+
+    `func` is what the library was made of: its parameters say what `entry` takes. The arrays lie
+    at multiples of their elements' size and of nothing more. All else is as in `run_module`;
+    XP5005 also where the library cannot be loaded or has no such function.
+    """
+
+    def load() -> Any:
+        import tvm
+
+        return tvm.runtime.load_module(str(path))
+
+    return _run(entry, func, load, (arrays, scalars), _Limits(seconds, 1))
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """CPU seconds of a run, and what the arrays' addresses are multiples of."""
+
+    seconds: float
+    alignment: int
+
+
+def _run(
+    name: str,
+    func: tvm.tirx.PrimFunc,
+    load: Callable[[], Any],
+    given: tuple[Sequence[np.ndarray], Sequence[int | float]],
+    limits: _Limits,
+) -> ModuleRun:
+    """Calls `load()[name]`, which takes what `func` takes; `load` too runs in the new process."""
+    (arrays, scalars), seconds = given, limits.seconds
+    parameters = [_Parameter.of(param) for param in func.params]
     buffers = [one for one in parameters if one.shape is not None]
     wanted = len(buffers), len(parameters) - len(buffers)
     if wanted != (len(arrays), len(scalars)):
         raise CheckError(
             "XP5007",
-            f"{func!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
+            f"{name!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
             f"{len(arrays)} and {len(scalars)} were given",
         )
-    shared = [one.share(array) for one, array in zip(buffers, arrays, strict=True)]
+    shared = [
+        one.share(array, limits.alignment) for one, array in zip(buffers, arrays, strict=True)
+    ]
     rest, values = iter(shared), iter(scalars)
     arguments = [next(values) if one.shape is None else next(rest).array for one in parameters]
-    kind = dict(target or {"kind": "llvm"})
 
     def call(report: worker.Report) -> None:
-        library = _compile(mod, kind)
+        library = load()
         converted = [_as_argument(argument) for argument in arguments]
         worker.start_clock(seconds)
         started = time.process_time()
-        library[func](*converted)
+        library[name](*converted)
         report.seconds = max(time.process_time() - started, 1e-9)
 
     def task(report: worker.Report) -> None:
         _in_fresh_thread(call, report)
 
     report = worker.run(task, shared, seconds, watch=_can_watch(), before=COMPILE_SECONDS)
-    pairs = zip(shared, arrays, strict=True)
-    return ModuleRun(
-        [one.array.reshape(array.shape).copy() for one, array in pairs], report.seconds
-    )
+    done = zip(shared, arrays, strict=True)
+    return ModuleRun([one.array.reshape(array.shape).copy() for one, array in done], report.seconds)
 
 
 @dataclass(frozen=True)
@@ -103,7 +149,7 @@ class _Parameter:
         dtype = str(param.ty) if shape is None else str(param.dtype)
         return cls(str(param.name), dtype, extents)
 
-    def share(self, array: np.ndarray) -> Guarded:
+    def share(self, array: np.ndarray, alignment: int) -> Guarded:
         """A shared copy of `array` in this buffer's shape."""
         dtype, shape = numpy_dtype(self.dtype), self.shape or ()
         if array.dtype != dtype or array.size != int(np.prod(shape, dtype=np.int64)):
@@ -112,7 +158,7 @@ class _Parameter:
                 f"{self.name!r} takes {shape} of {self.dtype}, "
                 f"{array.shape} of {array.dtype} was given",
             )
-        shared = Guarded(self.name, shape, dtype, alignment=ALIGNMENT)
+        shared = Guarded(self.name, shape, dtype, alignment=alignment)
         shared.array[...] = array.reshape(shape)
         return shared
 
