@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "XP6002": "no C++ compiler",
     "XP6003": "the emulator could not compile the kernel",
     "XP6004": "the output folder cannot be written",
+    "XP6005": "a GPU that cannot be used",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tvm
 
+    from .gpu import Gpu
     from .schedules.base import Scheduled
     from .targets import Emitted, TargetSpec
 
@@ -63,17 +64,36 @@ class Translation:
         """Runs the translated kernel on numpy arrays.
 
         `arrays` are the tensors in parameter order, of the parameter's size and dtype; those of
-        intent `out` and `inout` are filled in place. Scalars without a value go by keyword. Runs
-        natively for vnni where the CPU can, else emulated. Raises `CheckError` XP5007 where the
-        arguments do not fit.
+        intent `out` and `inout` are filled in place. Scalars without a value go by keyword.
+        `runs_on` says what runs it. Raises `CheckError` XP5007 where the arguments do not fit.
         """
         given = self._arguments(arrays, scalars)
-        outputs = (
-            self._native(given, scalars) if self._runs_natively else self._emulated(given, scalars)
-        )
+        gpu = self._gpu
+        if gpu is not None and self.kernel is not None:
+            from .gpu import run
+
+            outputs: Arrays = run(self.kernel, gpu, given, scalars, seconds=RUN_SECONDS)
+        elif self._runs_natively:
+            outputs = self._native(given, scalars)
+        else:
+            outputs = self._emulated(given, scalars)
         for tensor, array in zip(self.lifted.kernel.tensors, arrays, strict=True):
             if tensor.written:
                 array[...] = outputs[tensor.name].reshape(array.shape)
+
+    @property
+    def runs_on(self) -> str:
+        """What a call runs on: the GPU's name, `this CPU` or `the emulator`."""
+        gpu = self._gpu
+        if gpu is not None:
+            return gpu.name
+        return "this CPU" if self._runs_natively else "the emulator"
+
+    @property
+    def _gpu(self) -> Gpu | None:
+        from .gpu import find
+
+        return find(self.target) if self.kernel is not None else None
 
     @property
     def _runs_natively(self) -> bool:
@@ -118,11 +138,9 @@ class Translation:
         if self.kernel is not None:
             text = device_text(self.kernel)
             return run_text(self.kernel, arrays, scalars, text=text, seconds=RUN_SECONDS).arrays
-        from .schedules.base import unbind
-
         tensors = self.lifted.kernel.tensors
         run = run_module(
-            unbind(self.mod),
+            _for_any_cpu(self.mod),
             [arrays[tensor.name] for tensor in tensors],
             scalars=[scalars[s.name] for s in self.lifted.kernel.scalars if s.value is None],
         )
@@ -237,7 +255,6 @@ def _attempt(
     spec: TargetSpec, lifted: Lifted, mod: tvm.IRModule, rung: str, notes: tuple[str, ...]
 ) -> Translation:
     from . import schedules
-    from .schedules.base import unbind
 
     watch = Stopwatch()
     watch.seconds.update(lifted.seconds)
@@ -249,9 +266,9 @@ def _attempt(
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
         checks.append(
-            require(check_module(name, unbind(scheduled.mod), lifted.kernel, lifted.trials))
+            require(check_module(name, _for_any_cpu(scheduled.mod), lifted.kernel, lifted.trials))
         )
-        checks.append(require(_check_emitted(spec, scheduled, emitted, lifted)))
+        checks += map(require, _check_emitted(spec, scheduled, emitted, lifted))
     del rung
     return Translation(
         spec.name,
@@ -270,26 +287,81 @@ def _attempt(
     )
 
 
+def _for_any_cpu(mod: tvm.IRModule) -> tvm.IRModule:
+    """A scheduled program without threads and without a processor's own instructions."""
+    from .schedules.base import unbind
+    from .schedules.intrinsics import portable
+
+    return portable(unbind(mod))
+
+
 def _check_emitted(
     spec: TargetSpec, scheduled: Scheduled, emitted: Emitted, lifted: Lifted
-) -> Check:
-    """Runs the emitted text, or the library where the text is LLVM's."""
+) -> list[Check]:
+    """Runs what was emitted: text in the emulator, and on a GPU where there is one, or a library.
+
+    Each detail begins with how it was run.
+    """
     name = f"emitted {spec.name} = source"
-    if emitted.kernel is not None:
-        from .emulation import run_text
+    if emitted.kernel is None:
+        return [_check_library(name, scheduled, emitted, lifted)]
+    from .emulation import run_text
+    from .gpu import find
 
-        written, text = emitted.kernel, device_text(emitted.kernel)
+    written, text = emitted.kernel, device_text(emitted.kernel)
 
-        def run(trial: Trial) -> Arrays:
-            inputs, scalars = trial.inputs, trial.scalars
-            return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS).arrays
+    def emulate(trial: Trial) -> Arrays:
+        inputs, scalars = trial.inputs, trial.scalars
+        return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS).arrays
 
-        return check_runs(name, run, lifted.kernel, lifted.trials)
+    checks = [_told("emulated", check_runs(name, emulate, lifted.kernel, lifted.trials))]
+    gpu = find(spec.name)
+    if gpu is not None and checks[0].ok:
+        checks.append(_check_on_gpu(name, written, gpu, lifted))
+    return checks
+
+
+def _check_on_gpu(name: str, written: Kernel, gpu: Gpu, lifted: Lifted) -> Check:
+    from . import gpu as device
+
+    def execute(trial: Trial) -> Arrays:
+        return device.run(written, gpu, trial.inputs, trial.scalars, seconds=RUN_SECONDS)
+
+    name = f"{name}, on the GPU"
+    try:
+        return _told(f"on {gpu.name}", check_runs(name, execute, lifted.kernel, lifted.trials))
+    except SetupError as error:
+        # The machine's failure, not the translation's.
+        return Check(name, "unknown", f"{error.code}: {error.message}")
+
+
+def _check_library(name: str, scheduled: Scheduled, emitted: Emitted, lifted: Lifted) -> Check:
+    """Runs the very library that is handed out."""
     from .codegen.vnni import missing_features
+    from .emulation import run_library
     from .targets.vnni import MCPU
 
     missing = missing_features(MCPU)
     if missing:
-        return Check(name, "unknown", f"this machine has no {', '.join(missing)}")
-    target = {"kind": "llvm", "mcpu": MCPU}
-    return check_module(name, scheduled.mod, lifted.kernel, lifted.trials, target)
+        return Check(name, "unknown", f"not run: this CPU has no {', '.join(missing)}")
+    tensors = lifted.kernel.tensors
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        path = Path(folder) / f"{emitted.entry}.so"
+        path.write_bytes(emitted.libraries[".so"])
+
+        def execute(trial: Trial) -> Arrays:
+            done = run_library(
+                path,
+                emitted.entry,
+                scheduled.mod["main"],
+                [trial.inputs[tensor.name] for tensor in tensors],
+                scalars=list(trial.scalars.values()),
+                seconds=RUN_SECONDS,
+            )
+            return {tensor.name: array for tensor, array in zip(tensors, done.arrays, strict=True)}
+
+        return _told("on this CPU", check_runs(name, execute, lifted.kernel, lifted.trials))
+
+
+def _told(how: str, check: Check) -> Check:
+    return replace(check, detail=f"{how}: {check.detail}")
