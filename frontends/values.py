@@ -318,7 +318,8 @@ class Arithmetic:
                 return Number(self.simplify(tirx.floormod(x, size)), dtype)
             bit = self.known(y)
             # x ^ 2^k flips one digit: x + 2^k or x - 2^k.
-            if op == "^" and bit and bit & (bit - 1) == 0 and self.bounds(x)[0] >= 0:
+            small = bit is not None and 0 < bit < 1 << 30
+            if op == "^" and small and bit & (bit - 1) == 0 and self.bounds(x)[0] >= 0:
                 digit = tirx.floormod(tirx.floordiv(x, y), tir.const(2, tir.dtype_of(x)))
                 return Number(self.simplify(x + y - digit * (2 * bit)), dtype)
         x, y = self.known(a), self.known(b)

@@ -12,13 +12,13 @@ from xpiler_tvm.dialects.math import BY_C_NAME, MathFunction
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
-from . import ir
-from .values import Nothing, Number, Record, Value, common
+from .. import ir
+from ..values import Nothing, Number, Record, Value, common
 
 if TYPE_CHECKING:
-    from .partial_eval import _Evaluator
+    from .calls import Calls
 
-Handler = Callable[["_Evaluator", str, list[Value], Span], Value]
+Handler = Callable[["Calls", str, list[Value], Span], Value]
 
 _CASTS = {
     "__half2float": "float32",
@@ -53,7 +53,7 @@ _IGNORED = ("__threadfence", "__threadfence_block", "__syncwarp", "printf", "__b
 _VECTORS = {"make_float": "float32", "make_int": "int32", "make_double": "float64"}
 
 
-def call(evaluator: _Evaluator, name: str, expr: ir.Call) -> Value:
+def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
     """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
     if name in ("__syncthreads",):
         evaluator.barrier(expr.span)
@@ -103,7 +103,7 @@ def call(evaluator: _Evaluator, name: str, expr: ir.Call) -> Value:
     return result
 
 
-def _pure(ev: _Evaluator, name: str, args: list[Number], span: Span) -> Number | None:
+def _pure(ev: Calls, name: str, args: list[Number], span: Span) -> Number | None:
     math = ev.math
     if name in _CASTS:
         return math.convert(args[0], _CASTS[name])
@@ -159,7 +159,7 @@ def _float_type(args: list[Number]) -> str:
     return result
 
 
-def _call(ev: _Evaluator, row: MathFunction, args: list[Number], dtype: str) -> Number:
+def _call(ev: Calls, row: MathFunction, args: list[Number], dtype: str) -> Number:
     exprs = [ev.math.convert(arg, dtype).expr for arg in args]
     if row.tir is None:
         return Number(_EXPANDED[row.name](exprs[0], dtype), dtype)
@@ -182,7 +182,7 @@ def _expm1(x: Expr, dtype: str) -> Expr:
 _EXPANDED: dict[str, Callable[[Expr, str], Expr]] = {"cbrt": _cbrt, "expm1": _expm1}
 
 
-def _extremum(ev: _Evaluator, kind: str, left: Number, right: Number) -> Number:
+def _extremum(ev: Calls, kind: str, left: Number, right: Number) -> Number:
     dtype = common(left.dtype, right.dtype)
     a, b = ev.math.convert(left, dtype).expr, ev.math.convert(right, dtype).expr
     if tir.dtype_of(a) != tir.dtype_of(b):
@@ -193,7 +193,7 @@ def _extremum(ev: _Evaluator, kind: str, left: Number, right: Number) -> Number:
     return Number(found, dtype)
 
 
-def _atomic(ev: _Evaluator, op: str, args: list[Value], span: Span) -> Value:
+def _atomic(ev: Calls, op: str, args: list[Value], span: Span) -> Value:
     """An atomic whose old value nobody reads: a read-modify-write."""
     address = ev._address(args[0], span)
     old = ev.load(address, span)
@@ -207,7 +207,7 @@ def _atomic(ev: _Evaluator, op: str, args: list[Value], span: Span) -> Value:
     return Nothing()
 
 
-def _shuffle(ev: _Evaluator, name: str, args: list[Value], span: Span) -> Value:
+def _shuffle(ev: Calls, name: str, args: list[Value], span: Span) -> Value:
     """`__shfl{,_up,_down,_xor}{,_sync}`: the value of another lane, or one's own outside."""
     if name.endswith("_sync"):
         args = args[1:]

@@ -1,0 +1,160 @@
+"""Kernel IR -> one thread's program: integers and pointers are evaluated, the rest is emitted.
+
+An integer or a pointer that no memory read feeds is kept as a symbolic expression over loop and
+thread variables; an assignment updates the environment. Everything else lives in local buffers.
+Where an integer cannot be kept (it is assigned under a condition that reads memory, or by a loop
+in no closed form) it is *demoted* to a local buffer and the evaluation starts again.
+
+Device functions and lambdas are inlined; loops become counted ones where their trip count has a
+closed form, are unrolled where their tests are known, and are `While` otherwise; `break`,
+`continue` and `return` become nesting and flags.
+
+    memory <- expressions <- calls <- statements <- loops <- Evaluator
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import tirx
+from tvm.ir import Range
+
+from xpiler_tvm import tir
+from xpiler_tvm.kernel import Kernel, Launch, Scalar, Tensor
+from xpiler_tvm.tir import Expr, Var
+
+from .. import ir
+from ..values import Address, Number, Record, Value
+from .loops import Loops
+from .questions import is_constant
+from .state import FAULT, Demote, Frame, Site, Stored, ThreadProgram
+
+
+class Evaluator(Loops):
+    """The evaluation of one kernel."""
+
+    def kernel(
+        self, function: ir.Function, template_args: dict[int, ir.Type | int]
+    ) -> ThreadProgram:
+        launch = self.source.launch or Launch()
+        self._launch_variables(launch)
+        frame = Frame(function.name, template_args, ir.VOID, 0)
+        self.frames.append(frame)
+        params = self._parameters(function)
+        if self.fault is not None:
+            params = (*params, (FAULT, self.fault))
+        assert function.body is not None
+        self.run([function.body])
+        threads = tuple((v, n) for v, n in self.thread_vars if n > 1)
+        blocks = tuple((v, n) for v, n in self.block_vars if n > 1)
+        return ThreadProgram(
+            params,
+            threads,
+            blocks,
+            (*self.shared.values(), *self.scratch.values()),
+            (*self.tables, *self.out),
+            self.extents,
+            frozenset(self.read),
+            frozenset(self.written),
+            self.proved,
+            tuple(self.sites),
+            self.value_ranges,
+        )
+
+    def _launch_variables(self, launch: Launch) -> None:
+        block = (*launch.block, 1, 1, 1)[:3]
+        grid = (*launch.grid, 1, 1, 1)[:3]
+        letters = "xyz"
+        self.thread_vars = [
+            (tirx.Var("t" + c, "int32"), n) for c, n in zip(letters, block, strict=True)
+        ]
+        self.block_vars = [
+            (tirx.Var("b" + c, "int32"), n) for c, n in zip(letters, grid, strict=True)
+        ]
+        for var, extent in (*self.thread_vars, *self.block_vars):
+            self.analyzer.bind(var, Range(0, extent))
+
+        def record(values: list[Expr]) -> Record:
+            parts: dict[str, Value] = {
+                c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)
+            }
+            kind = ir.Struct("uint3", tuple((c, ir.Arithmetic("uint32")) for c in letters))
+            return Record(kind, parts)
+
+        def place(pairs: list[tuple[Var, int]]) -> list[Expr]:
+            return [var if n > 1 else tir.const(0, "int32") for var, n in pairs]
+
+        self.special: dict[str, Value] = {
+            "threadIdx": record(place(self.thread_vars)),
+            "blockIdx": record(place(self.block_vars)),
+            "blockDim": record([tir.const(n, "int32") for n in block]),
+            "gridDim": record([tir.const(n, "int32") for n in grid]),
+            "warpSize": self.math.number(self.warp, "int32"),
+        }
+        tx, ty, tz = place(self.thread_vars)
+        self.block_size = block[0] * block[1] * block[2]
+        self.linear_thread = self.analyzer.simplify((tz * block[1] + ty) * block[0] + tx)
+
+    def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
+        params: list[tuple[Tensor | Scalar, Any]] = []
+        for variable, param in zip(function.params, self.source.params or (), strict=False):
+            kind = self.resolve(variable.type, variable.span)
+            self.types[variable.ident] = kind
+            if isinstance(param, Tensor):
+                assert isinstance(kind, ir.Pointer)
+                extent = param.size if param.shape is not None else 1 << 30
+                buffer = self.buffer(param.name, param.dtype, extent, "global")
+                self.param_of[buffer] = param.name
+                self.extents[param.name] = 0
+                start = Address(buffer, tir.const(0, "int32"), kind.to)
+                self.env[variable.ident] = start
+                params.append((param, buffer))
+            elif param.value is not None:
+                value = self.math.number(param.value, param.dtype)
+                self._bind(variable, kind, value)
+            else:
+                self._name(param.name)
+                var = tirx.Var(param.name, param.dtype)
+                self._bind(variable, kind, Number(var, param.dtype))
+                params.append((param, var))
+        return tuple(params)
+
+    def _bind(self, variable: ir.Variable, kind: ir.Type, value: Value) -> None:
+        """A by-value parameter; one that the body assigns behaves like any local."""
+        self.types[variable.ident] = kind
+        if variable.ident in self.demoted or (
+            isinstance(value, Number)
+            and ((value.is_float and not is_constant(value)) or tir.has_load(value.expr))
+            and not isinstance(value.expr, tirx.Var)
+        ):
+            address = self.allocate(variable.name, kind, variable.span)
+            self.env[variable.ident] = Stored(address)
+            self.store(address, value, variable.span)
+        else:
+            self.env[variable.ident] = value
+
+
+def evaluate(
+    unit: ir.Unit,
+    function: ir.Function,
+    kernel: Kernel,
+    template_args: dict[int, ir.Type | int],
+    watched: bool = False,
+) -> ThreadProgram:
+    """The program of one thread of `kernel`, whose entry is `function`.
+
+    A `watched` program has one more parameter, `FAULT`: where an access that was not proved to be
+    in bounds is not, the number of its site plus one and the index are stored there, and the
+    nearest element is taken.
+
+    Raises `ReadError` for what cannot be read and `LiftError` for what cannot be lifted.
+    """
+    demoted: set[int] = set()
+    while True:
+        try:
+            return Evaluator(unit, kernel, demoted, watched).kernel(function, template_args)
+        except Demote as request:
+            demoted.add(request.ident)
+
+
+__all__ = ["FAULT", "Evaluator", "Site", "ThreadProgram", "evaluate"]

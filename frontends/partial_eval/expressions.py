@@ -1,0 +1,390 @@
+"""Expressions as values and places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.tir import Expr
+
+from .. import ir
+from ..program import Alloc, Branch, Store
+from ..values import (
+    BITS,
+    Address,
+    Closure,
+    Nothing,
+    Number,
+    Record,
+    Value,
+    size_of,
+    size_of_element,
+)
+from .memory import Memory
+from .state import (
+    Alias,
+    Demote,
+    Place,
+    Stored,
+    VariablePlace,
+)
+
+
+class Expressions(Memory):
+    """Expressions as values and places."""
+
+    if TYPE_CHECKING:
+        # Of the classes further down the chain.
+        def _call(self, expr: ir.Call) -> Value: ...
+
+        def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address: ...
+
+        def _shared_array(self, variable: ir.Variable) -> Address: ...
+
+    def place(self, expr: ir.Expr) -> Place:
+        """Where an expression's object lies."""
+        if isinstance(expr, ir.Name):
+            binding = self.env.get(expr.ident)
+            if isinstance(binding, (Stored, Alias)):
+                return self._target(binding)
+            if binding is None:
+                return self._global(expr)
+            return VariablePlace(expr.ident)
+        if isinstance(expr, ir.Subscript):
+            base, index = self.value(expr.base), self.value(expr.index)
+            if isinstance(index, Address):
+                base, index = index, base
+            return self._moved(self._address(base, expr.span), index, 1, expr.span)
+        if isinstance(expr, ir.Unary) and expr.op == "*":
+            return self._address(self.value(expr.value), expr.span)
+        if isinstance(expr, ir.Unary) and expr.op in ("pre++", "pre--"):
+            self.value(expr)
+            return self.place(expr.value)
+        if isinstance(expr, ir.Assign):
+            self.value(expr)
+            return self.place(expr.target)
+        if isinstance(expr, ir.Member):
+            whole = self.place(expr.base)
+            if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
+                shift = [name for name, _ in whole.of.fields].index(expr.field)
+                kind = whole.of.fields[shift][1]
+                offset = self.math.simplify(whole.offset + shift)
+                return Address(whole.buffer, offset, kind)
+        if isinstance(expr, ir.Cast) and isinstance(expr.to, ir.Reference):
+            inner = self.place(expr.value)
+            if isinstance(inner, Address):
+                return Address(inner.buffer, inner.offset, self.resolve(expr.to.to, expr.span))
+            return inner
+        if isinstance(expr, ir.Conditional):
+            test = self.math.known(self.test(expr.test))
+            if test is not None:
+                return self.place(expr.then if test else expr.other)
+        raise ReadError("XP1009", "this expression has no address", span=expr.span)
+
+    def _global(self, expr: ir.Name) -> Place:
+        variable = self.unit.variables.get(expr.ident)
+        if variable is None:
+            raise ReadError("XP1010", f"{expr.name!r} is not known here", span=expr.span)
+        if variable.space == "shared":
+            return self._shared_array(variable)
+        if variable.init is None:
+            raise ReadError(
+                "XP1009",
+                f"{variable.name!r} is filled by host code that is not part of the kernel",
+                span=expr.span,
+                hint="pass it as a parameter",
+            )
+        kind = self.resolve(variable.type, variable.span)
+        if isinstance(kind, ir.Arithmetic):
+            value = self.convert(self.value(variable.init), kind, variable.span)
+            self.env[expr.ident] = value
+            return VariablePlace(expr.ident)
+        outer, self.out = self.out, self.tables
+        try:
+            address = self._initialised(variable, kind)
+        finally:
+            self.out = outer
+        self.env[expr.ident] = Stored(address)
+        return address
+
+    def _address(self, value: Value, span: Span) -> Address:
+        if not isinstance(value, Address):
+            raise ReadError("XP1009", "a pointer is expected here", span=span)
+        return value
+
+    def _moved(self, base: Address, index: Value, sign: int, span: Span) -> Address:
+        if not isinstance(index, Number) or index.is_float:
+            raise ReadError("XP1009", "a pointer moves by an integer", span=span)
+        move = self.math.as_index(index)
+        unit = BITS[base.buffer.dtype] // 8
+        size = 1 if base.of == ir.VOID else size_of_element(base.of, span)
+        if size < unit:  # a byte of an arena that holds wider numbers
+            bytes_ = self.math.simplify(move * size)
+            if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(bytes_, unit), 0)):
+                raise ReadError(
+                    "XP1009", "a pointer into the middle of an element is not read", span=span
+                )
+            move, step = self.math.simplify(tirx.floordiv(bytes_, unit)), sign
+        else:
+            step = sign * self.elements(base.of, base.buffer, span)
+        if tir.dtype_of(move) != tir.dtype_of(base.offset):
+            wide = "int64"
+            offset = self.math._as(base.offset, wide) + self.math._as(move, wide) * step
+        else:
+            offset = base.offset + move * step
+        return Address(base.buffer, self.math.simplify(offset), base.of)
+
+    def number(self, expr: ir.Expr) -> Number:
+        value = self.value(expr)
+        if not isinstance(value, Number):
+            raise ReadError("XP1009", "a number is expected here", span=expr.span)
+        return value
+
+    def test(self, expr: ir.Expr) -> Expr:
+        """An expression as a condition, simplified where it reads no memory."""
+        return self.math.truth(self.value(expr))
+
+    def value(self, expr: ir.Expr) -> Value:
+        if isinstance(expr, ir.Literal):
+            if expr.dtype in ("text", "null"):
+                raise ReadError("XP1009", f"a {expr.dtype} value in device code", span=expr.span)
+            return self.math.number(expr.value, expr.dtype)  # type: ignore[arg-type]
+        if isinstance(expr, ir.Name):
+            return self._name_value(expr)
+        if isinstance(expr, ir.Unary):
+            return self._unary(expr)
+        if isinstance(expr, ir.Binary):
+            return self._binary(expr)
+        if isinstance(expr, ir.Assign):
+            return self._assign(expr)
+        if isinstance(expr, ir.Conditional):
+            return self._conditional(expr)
+        if isinstance(expr, ir.Subscript):
+            return self.load(self.place(expr), expr.span)
+        if isinstance(expr, ir.Member):
+            return self._member(expr)
+        if isinstance(expr, ir.Cast):
+            return self._cast(expr)
+        if isinstance(expr, ir.SizeOf):
+            return self.math.number(size_of(self.resolve(expr.of, expr.span), expr.span), "uint64")
+        if isinstance(expr, ir.Call):
+            return self._call(expr)
+        if isinstance(expr, ir.Construct):
+            return self._construct(expr)
+        if isinstance(expr, ir.Lambda):
+            return Closure(expr)
+        if isinstance(expr, ir.InitList) and len(expr.items) == 1:
+            return self.value(expr.items[0])
+        if isinstance(expr, ir.Unreadable):
+            raise ReadError(expr.code, expr.message, span=expr.span, hint=expr.hint)
+        if isinstance(expr, ir.LaunchExpr):
+            raise ReadError("XP1009", "a kernel launched by a kernel is not read", span=expr.span)
+        raise ReadError("XP1009", "this expression is not read", span=expr.span)
+
+    def _name_value(self, expr: ir.Name) -> Value:
+        if expr.name in self.special and expr.ident not in self.env:
+            return self.special[expr.name]
+        for frame in reversed(self.frames):
+            found = frame.templates.get(expr.ident)
+            if isinstance(found, int):
+                return self.math.number(found, "int32" if abs(found) < 1 << 31 else "int64")
+        return self.load(self.place(expr), expr.span)
+
+    def _member(self, expr: ir.Member) -> Value:
+        if isinstance(expr.base, ir.Name) and expr.base.name in self.special:
+            record = self.special[expr.base.name]
+            if expr.base.ident not in self.env and isinstance(record, Record):
+                return record.fields[expr.field]
+        try:
+            place = self.place(expr)
+        except ReadError:
+            value = self.value(expr.base)
+            if isinstance(value, Record) and expr.field in value.fields:
+                return value.fields[expr.field]
+            raise
+        return self.load(place, expr.span)
+
+    def _unary(self, expr: ir.Unary) -> Value:
+        if expr.op in ("pre++", "pre--", "post++", "post--"):
+            return self._step(expr)
+        if expr.op == "&":
+            if isinstance(expr.value, ir.Name):
+                binding = self.env.get(expr.value.ident)
+                if isinstance(binding, (Number, Record)):
+                    raise Demote(expr.value.ident)
+            place = self.place(expr.value)
+            return self._address(place, expr.span)  # type: ignore[arg-type]
+        if expr.op == "*":
+            return self.load(self.place(expr), expr.span)
+        value = self.number(expr.value)
+        if expr.op == "-":
+            return self.math.negative(value, expr.span)
+        if expr.op == "!":
+            test = self.math.truth(value)
+            negated = tirx.Not(test)
+            return Number(negated if tir.has_load(test) else self.math.simplify(negated), "bool")
+        if expr.op == "~":
+            minus = self.math.negative(value, expr.span)
+            return self.math.binary("-", minus, self.math.number(1, "int32"), expr.span)
+        if expr.op == "+":
+            return value
+        raise ReadError("XP1009", f"the operator {expr.op!r} is not read", span=expr.span)
+
+    def _step(self, expr: ir.Unary) -> Value:
+        place = self.place(expr.value)
+        before = self.load(place, expr.span)
+        if expr.op.startswith("post") and isinstance(place, Address):
+            before = self.freeze(before, expr.span)
+        op = expr.op[-1]
+        after = self._arith(op, before, self.math.number(1, "int32"), expr.span)
+        after = self.assign(place, after, expr.span)
+        return before if expr.op.startswith("post") else after
+
+    def _arith(self, op: str, left: Value, right: Value, span: Span) -> Value:
+        if isinstance(left, Number) and isinstance(right, Number):
+            return self.math.binary(op, left, right, span)
+        if isinstance(left, Address) and isinstance(right, Number) and op in "+-":
+            return self._moved(left, right, 1 if op == "+" else -1, span)
+        if isinstance(right, Address) and isinstance(left, Number) and op == "+":
+            return self._moved(right, left, 1, span)
+        if isinstance(left, Address) and isinstance(right, Address):
+            if left.buffer.same_as(right.buffer):
+                a, b = Number(left.offset, "int64"), Number(right.offset, "int64")
+                size = self.elements(left.of, left.buffer, span)
+                if op == "-" and size == 1:
+                    return self.math.binary("-", a, b, span)
+                if op in ("<", ">", "<=", ">=", "==", "!="):
+                    return self.math.binary(op, a, b, span)
+            raise ReadError("XP1009", "pointers to different arrays are compared", span=span)
+        raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
+
+    def _binary(self, expr: ir.Binary) -> Value:
+        if expr.op == ",":
+            self.value(expr.left)
+            return self.value(expr.right)
+        if expr.op in ("&&", "||"):
+            left = self.test(expr.left)
+            known = None if tir.has_load(left) else self.math.known(left)
+            if known is not None and bool(known) == (expr.op == "||"):
+                return self.math.number(known, "bool")
+            # The right side is read only where the left side lets it.
+            scope = left if expr.op == "&&" else self._negated(left)
+            right = self.math.truth(self._under(scope, expr.right))
+            if known is not None:
+                return Number(right, "bool")
+            true = tir.const(True, "bool")
+            if tir.has_load(right):
+                lazy = (right, tir.const(False, "bool")) if expr.op == "&&" else (true, right)
+                return Number(tirx.if_then_else(left, *lazy), "bool")
+            whole = tirx.And(left, right) if expr.op == "&&" else tirx.Or(left, right)
+            return Number(whole if tir.has_load(left) else self.math.simplify(whole), "bool")
+        return self._arith(expr.op, self.value(expr.left), self.value(expr.right), expr.span)
+
+    def _conditional(self, expr: ir.Conditional) -> Value:
+        test = self.test(expr.test)
+        known = None if tir.has_load(test) else self.math.known(test)
+        if known is not None:
+            return self.value(expr.then if known else expr.other)
+        then = self._under(test, expr.then)
+        other = self._under(self._negated(test), expr.other)
+        if isinstance(then, Number) and isinstance(other, Number):
+            return self.math.select(test, then, other)
+        if (
+            isinstance(then, Address)
+            and isinstance(other, Address)
+            and then.buffer.same_as(other.buffer)
+        ):
+            a, b = Number(then.offset, "int64"), Number(other.offset, "int64")
+            return Address(then.buffer, self.math.select(test, a, b).expr, then.of)
+        raise ReadError("XP1009", "this choice between two objects is not read", span=expr.span)
+
+    def _under(self, test: Expr, expr: ir.Expr) -> Value:
+        """A value that is worked out only where `test` holds: its steps stand under the test."""
+        env = dict(self.env)
+        with self.collecting() as steps, self.assuming(test):
+            value = self.value(expr)
+        made = [s.buffer for s in steps if isinstance(s, Alloc)]
+        outside = any(
+            not (isinstance(s, (Alloc, Store)) and any(s.buffer.same_as(b) for b in made))
+            and not any(s is watch for watch in self.watches)
+            for s in steps
+        )
+        if outside or any(self.env.get(key) is not bound for key, bound in env.items()):
+            raise ReadError(
+                "XP1009",
+                "an expression that is evaluated only under a condition has a side effect",
+                span=expr.span,
+                hint="write it as an if statement",
+            )
+        self.out.extend(s for s in steps if isinstance(s, Alloc))
+        rest = tuple(s for s in steps if not isinstance(s, Alloc))
+        if rest:
+            self.emit(Branch(test, rest, (), expr.span))
+        return value
+
+    def _assign(self, expr: ir.Assign) -> Value:
+        if expr.op:
+            place = self.place(expr.target)
+            right = self.value(expr.value)
+            value = self._arith(expr.op, self.load(place, expr.span), right, expr.span)
+        else:
+            value = self.value(expr.value)
+            place = self.place(expr.target)
+        return self.assign(place, value, expr.span)
+
+    def assign(self, place: Place, value: Value, span: Span) -> Value:
+        """`place = value`; gives the value as converted."""
+        if isinstance(place, Address):
+            self.store(place, value, span)
+            return self.load(place, span)
+        kind = self.types.get(place.ident)
+        if kind is not None:
+            value = self.convert(value, kind, span)
+        if isinstance(value, Address):
+            value = self.freeze(value, span)
+        elif isinstance(value, Number) and (tir.has_load(value.expr) or value.is_float):
+            raise Demote(place.ident)
+        self.env[place.ident] = value
+        return value
+
+    def _cast(self, expr: ir.Cast) -> Value:
+        kind = self.resolve(expr.to, expr.span)
+        value = self.value(expr.value)
+        if kind == ir.VOID:
+            return Nothing()
+        if isinstance(kind, ir.Pointer) and isinstance(value, Number):
+            raise ReadError("XP1009", "an integer cast to a pointer is not read", span=expr.span)
+        return self.convert(value, kind, expr.span)
+
+    def _construct(self, expr: ir.Construct) -> Value:
+        kind = self.resolve(expr.to, expr.span)
+        if not isinstance(kind, ir.Struct):
+            if len(expr.args) == 1:
+                return self.convert(self.value(expr.args[0]), kind, expr.span)
+            if not expr.args and isinstance(kind, ir.Arithmetic):
+                return self.math.number(0, kind.dtype)
+            raise ReadError("XP1009", "this initialiser is not read", span=expr.span)
+        if len(expr.args) == 1:
+            only = self.value(expr.args[0])
+            if isinstance(only, Record):
+                return only
+        values = [self.value(arg) for arg in expr.args]
+        return self._record(kind, values, expr.span)
+
+    def _record(self, kind: ir.Struct, values: list[Value], span: Span) -> Record:
+        fields_: dict[str, Value] = {}
+        for number, (name, of) in enumerate(kind.fields):
+            if number < len(values):
+                fields_[name] = self.convert(values[number], of, span)
+            elif isinstance(of, ir.Arithmetic):
+                fields_[name] = self.math.number(0, of.dtype)
+            else:
+                raise ReadError("XP1009", "this initialiser is not read", span=span)
+        return Record(kind, fields_)
+
+    def _negated(self, test: Expr) -> Expr:
+        negated = tirx.Not(test)
+        return negated if tir.has_load(test) else self.math.simplify(negated)

@@ -1,0 +1,105 @@
+"""What an evaluation keeps: bindings of variables, frames of functions and loops, its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from xpiler_tvm.errors import Span
+from xpiler_tvm.kernel import Scalar, Tensor
+from xpiler_tvm.tir import Buffer, Var
+
+from .. import ir
+from ..program import Body
+from ..values import (
+    Address,
+    Nothing,
+    Value,
+)
+
+FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
+
+
+@dataclass(frozen=True, eq=False)
+class ThreadProgram:
+    """What one thread does, with the variables that tell threads and blocks apart.
+
+    `value_ranges` bounds the elements of integer inputs that are trusted as indices.
+    `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
+    `shared` are the block's buffers. `extents` and `read`/`written` are by parameter name.
+    """
+
+    params: tuple[tuple[Tensor | Scalar, Any], ...]
+    threads: tuple[tuple[Var, int], ...]
+    blocks: tuple[tuple[Var, int], ...]
+    shared: tuple[Buffer, ...]
+    body: Body
+    extents: dict[str, int]
+    read: frozenset[str]
+    written: frozenset[str]
+    proved: int
+    sites: tuple[Site, ...]
+    value_ranges: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """An access that could not be proved to lie in its array."""
+
+    name: str
+    extent: int
+    span: Span
+
+
+class Demote(Exception):
+    """Variable `ident` must live in memory."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A variable in memory."""
+
+    address: Address
+
+
+@dataclass(frozen=True, eq=False)
+class Alias:
+    """A reference to a place."""
+
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
+class VariablePlace:
+    """The place of a variable that the environment holds."""
+
+    ident: int
+
+
+Place = VariablePlace | Address
+Binding = Value | Stored | Alias
+Env = dict[int, Binding]
+
+
+@dataclass(eq=False)
+class LoopFrame:
+    """An enclosing loop: `running` is the flag that `break` clears, made when first needed."""
+
+    running: Buffer | None = None
+
+
+@dataclass(eq=False)
+class Frame:
+    """A function being inlined."""
+
+    name: str
+    templates: dict[int, ir.Type | int]
+    result: ir.Type
+    depth: int
+    result_place: Address | None = None
+    value: Value = field(default_factory=Nothing)
+    live: Buffer | None = None
+    loops: list[LoopFrame] = field(default_factory=list)

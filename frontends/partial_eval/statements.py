@@ -1,0 +1,387 @@
+"""Statements: branches, exits as nesting, declarations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.kernel import Launch
+from xpiler_tvm.tir import Expr
+
+from .. import ir
+from ..program import Branch, Statement, Store
+from ..values import (
+    BITS,
+    Address,
+    Nothing,
+    Number,
+    Record,
+    Value,
+)
+from .calls import Calls
+from .questions import (
+    flattened,
+    flattened_array,
+    has_return,
+    may_exit,
+    replace_last,
+    same_value,
+    scalar_of,
+    walk,
+)
+from .state import (
+    Alias,
+    Demote,
+    Env,
+    LoopFrame,
+    Stored,
+    VariablePlace,
+)
+
+
+class Statements(Calls):
+    """Statements: branches, exits as nesting, declarations."""
+
+    if TYPE_CHECKING:
+        # Of the class further down the chain.
+        def _loop(self, loop: ir.Loop) -> None: ...
+
+    def run(self, statements: list[ir.Stmt]) -> bool:
+        """Emits the statements; false where control never reaches their end."""
+        for position, statement in enumerate(statements):
+            rest = statements[position + 1 :]
+            if isinstance(statement, ir.Block):
+                if rest and may_exit(statement):
+                    return self.run([*statement.body, *rest])
+                if not self.run(list(statement.body)):
+                    return False
+            elif isinstance(statement, ir.If):
+                outcome = self._if(statement, rest)
+                if outcome is not None:
+                    return outcome
+            elif isinstance(statement, ir.Switch):
+                return self.run([self._as_ifs(statement), *rest])
+            elif isinstance(statement, ir.Loop):
+                self._loop(statement)
+                live = self.frames[-1].live
+                if live is not None and has_return(statement) and rest:
+                    with self.collecting() as guarded:
+                        self.run(rest)
+                    self.branch(
+                        tirx.NE(live[0], tir.const(0, "int32")), guarded, [], statement.span
+                    )
+                    return True
+            elif isinstance(statement, ir.Return):
+                self._return(statement)
+                return False
+            elif isinstance(statement, ir.Break):
+                self._leave(self.frames[-1].loops[-1], statement.span)
+                return False
+            elif isinstance(statement, ir.Continue):
+                return False
+            elif isinstance(statement, ir.Declare):
+                for variable in statement.variables:
+                    self._declare(variable)
+            elif isinstance(statement, ir.Evaluate):
+                self.effect(statement.value)
+            else:
+                raise ReadError(
+                    statement.code, statement.message, span=statement.span, hint=statement.hint
+                )
+        return True
+
+    def effect(self, expr: ir.Expr) -> None:
+        """An expression whose value nobody wants: `i++` is then `++i`."""
+        if isinstance(expr, ir.Binary) and expr.op == ",":
+            self.effect(expr.left)
+            self.effect(expr.right)
+        elif isinstance(expr, ir.Unary) and expr.op.startswith("post"):
+            self.value(ir.Unary("pre" + expr.op[4:], expr.value, expr.span))
+        else:
+            self.value(expr)
+
+    def _return(self, statement: ir.Return) -> None:
+        frame = self.frames[-1]
+        if statement.value is not None:
+            value = self.value(statement.value)
+            if frame.result_place is not None:
+                self.store(frame.result_place, value, statement.span)
+            elif frame.result == ir.AUTO:
+                if not isinstance(frame.value, Nothing):
+                    raise ReadError(
+                        "XP1009",
+                        "which of several returns gives the value depends on data",
+                        span=statement.span,
+                        hint="name the result's type: -> float",
+                    )
+                frame.value = self.freeze(value, statement.span)
+            else:
+                frame.value = self.freeze(
+                    self.convert(value, frame.result, statement.span), statement.span
+                )
+        if frame.loops:
+            for loop in frame.loops:
+                self._leave(loop, statement.span)
+            assert frame.live is not None
+            address = Address(frame.live, tir.const(0, "int32"), ir.Arithmetic("int32"))
+            self.store(address, self.math.number(0, "int32"), statement.span)
+
+    def _leave(self, loop: LoopFrame, span: Span) -> None:
+        assert loop.running is not None
+        address = Address(loop.running, tir.const(0, "int32"), ir.Arithmetic("int32"))
+        self.store(address, self.math.number(0, "int32"), span)
+
+    def _if(self, statement: ir.If, rest: list[ir.Stmt]) -> bool | None:
+        """The branch; where a side exits, the rest of the list moves into the other one."""
+        test = self.test(statement.test)
+        known = None if tir.has_load(test) else self.math.known(test)
+        sides: list[list[ir.Stmt]] = [
+            [statement.then],
+            [statement.other] if statement.other else [],
+        ]
+        if known is not None:
+            return self.run([*sides[0 if known else 1], *rest])
+        exits = may_exit(statement)
+        results, reached = [], []
+        for side, holds in zip(sides, (test, self._negated(test)), strict=True):
+            env = dict(self.env)
+            with self.collecting() as body, self.assuming(holds):
+                reached.append(self.run([*side, *rest] if exits else side))
+            results.append((body, self.env))
+            self.env = env
+        (then, then_env), (other, other_env) = results
+        self.branch(test, then, other, statement.span, early=exits and not self.frames[-1].loops)
+        if exits and rest:
+            return any(reached)
+        if reached[0] and reached[1]:
+            self.env = self._merged(test, then_env, other_env, statement.span)
+        else:
+            self.env = then_env if reached[0] else other_env
+        return None if any(reached) else False
+
+    def _merged(self, test: Expr, then: Env, other: Env, span: Span) -> Env:
+        merged: Env = {}
+        for ident in [key for key in then if key in other]:
+            a, b = then[ident], other[ident]
+            if a is b or same_value(a, b):
+                merged[ident] = a
+            elif tir.has_load(test) or not isinstance(a, (Number, Address)):
+                if isinstance(a, Number):
+                    raise Demote(ident)
+                raise ReadError("XP1009", "a pointer depends on data", span=span)
+            elif isinstance(a, Number) and isinstance(b, Number):
+                merged[ident] = self.math.select(test, a, b)
+            elif isinstance(a, Address) and isinstance(b, Address) and a.buffer.same_as(b.buffer):
+                x, y = Number(a.offset, "int64"), Number(b.offset, "int64")
+                merged[ident] = Address(a.buffer, self.math.select(test, x, y).expr, a.of)
+            else:
+                raise ReadError("XP1009", "a pointer to one of two arrays is not read", span=span)
+        return merged
+
+    def branch(
+        self,
+        test: Expr,
+        then: list[Statement],
+        other: list[Statement],
+        span: Span,
+        early: bool = False,
+    ) -> None:
+        """An if; one that only chooses a local's value becomes a selection."""
+        if not then and not other:
+            return
+        if not then:
+            test, then, other = self._negated(test), other, then
+        first = then[0]
+        if len(then) == 1 and isinstance(first, Store):
+            value: Expr | None = None
+            if len(other) == 1 and isinstance(other[0], Store):
+                twin = other[0]
+                if twin.buffer.same_as(first.buffer) and tir.same(twin.index, first.index):
+                    value = twin.value
+            elif not other and first.buffer.scope() == "local":
+                value = first.buffer[first.index]
+            if value is not None and not first.atomic:
+                a = Number(first.value, first.buffer.dtype)
+                b = Number(value, first.buffer.dtype)
+                chosen = self.math.select(test, a, b)
+                self.emit(Store(first.buffer, first.index, chosen.expr, first.span))
+                return
+        self.emit(Branch(test, tuple(then), tuple(other), span, early))
+
+    def _as_ifs(self, switch: ir.Switch) -> ir.Stmt:
+        """A switch whose cases all end in `break` or `return` as a chain of ifs."""
+        chain: ir.Stmt = ir.Block((), switch.span)
+        default: ir.Stmt | None = None
+        for labels, body in reversed(switch.cases):
+            flat = flattened(body)
+            ends = bool(flat) and isinstance(flat[-1], (ir.Break, ir.Return))
+            if not ends and (labels, body) != switch.cases[-1]:
+                raise ReadError("XP1009", "a case that falls through is not read", span=switch.span)
+            inner = flat[:-1] if flat and isinstance(flat[-1], ir.Break) else flat
+            block = ir.Block(tuple(inner), switch.span)
+            if None in labels:
+                default = block
+                continue
+            test: ir.Expr | None = None
+            for label in labels:
+                assert label is not None
+                equal = ir.Binary("==", switch.value, label, switch.span)
+                test = equal if test is None else ir.Binary("||", test, equal, switch.span)
+            assert test is not None
+            chain = ir.If(test, block, chain, switch.span)
+        if default is None:
+            return chain
+        return replace_last(chain, default, switch.span)
+
+    def _declare(self, variable: ir.Variable) -> None:
+        if variable.space == "shared":
+            self._shared_array(variable)
+            return
+        if variable.type == ir.AUTO:
+            assert variable.init is not None
+            value = self.value(variable.init)
+            kind: ir.Type = ir.AUTO
+            if isinstance(value, Number):
+                kind = ir.Arithmetic(value.dtype)
+            elif isinstance(value, Address):
+                kind = ir.Pointer(value.of)
+            elif isinstance(value, Record):
+                kind = value.kind
+            self._local(variable, kind, value)
+            return
+        kind = self.resolve(variable.type, variable.span)
+        if isinstance(kind, ir.Reference):
+            assert variable.init is not None
+            init = variable.init
+            if isinstance(init, ir.Name) and isinstance(self.env.get(init.ident), Number):
+                self.env[variable.ident] = Alias(VariablePlace(init.ident))
+            else:
+                self.env[variable.ident] = Alias(self.place(init))
+            return
+        if isinstance(kind, ir.ArrayType):
+            if kind.extent is None:
+                raise ReadError("XP1009", "an array without an extent", span=variable.span)
+            self.env[variable.ident] = Stored(self._initialised(variable, kind))
+            return
+        value = Nothing() if variable.init is None else self._initial(variable.init, kind)
+        self._local(variable, kind, value)
+
+    def _initial(self, init: ir.Expr, kind: ir.Type) -> Value:
+        if isinstance(init, ir.InitList) and isinstance(kind, ir.Struct):
+            return self._record(kind, [self.value(item) for item in init.items], init.span)
+        if isinstance(init, ir.InitList) and not init.items and isinstance(kind, ir.Arithmetic):
+            return self.math.number(0, kind.dtype)
+        if isinstance(init, ir.Construct) and not init.args and isinstance(kind, ir.Struct):
+            return Nothing()
+        return self.value(init)
+
+    def _local(self, variable: ir.Variable, kind: ir.Type, value: Value) -> None:
+        """A scalar, pointer, class or lambda variable with its first value."""
+        ident, span = variable.ident, variable.span
+        self.types[ident] = kind
+        if not isinstance(value, Nothing):
+            value = self.convert(value, kind, span)
+        in_memory = ident in self.demoted or isinstance(kind, ir.Struct)
+        if isinstance(kind, ir.Arithmetic):
+            in_memory |= "float" in kind.dtype
+            in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
+        if in_memory:
+            address = self.allocate(variable.name, kind, span)
+            self.env[ident] = Stored(address)
+            if not isinstance(value, Nothing):
+                self.store(address, value, span)
+            return
+        if isinstance(value, Nothing) and isinstance(kind, ir.Arithmetic):
+            value = self.math.number(0, kind.dtype)  # reading it before it is set is undefined
+        self.env[ident] = self.freeze(value, span) if isinstance(value, Address) else value
+
+    def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address:
+        address = self.allocate(variable.name, kind, variable.span)
+        if variable.init is not None and not (
+            isinstance(variable.init, ir.Construct) and not variable.init.args
+        ):
+            self._fill(address, kind, variable.init)
+        return address
+
+    def _fill(self, address: Address, kind: ir.Type, init: ir.Expr) -> None:
+        """Stores of a braced initialiser; what it leaves out is zero."""
+        if not isinstance(kind, ir.ArrayType):
+            whole = Address(address.buffer, address.offset, kind)
+            self.store(whole, self._initial(init, kind), init.span)
+            return
+        if not isinstance(init, ir.InitList):
+            raise ReadError("XP1009", "this initialiser of an array is not read", span=init.span)
+        if isinstance(kind.of, ir.ArrayType) and not any(
+            isinstance(item, ir.InitList) for item in init.items
+        ):  # the inner braces are left out
+            kind = flattened_array(kind)
+        extent = kind.extent
+        assert isinstance(extent, ir.Literal)
+        step = self.elements(kind.of, address.buffer, init.span)
+        for number in range(int(extent.value)):
+            offset = self.math.simplify(address.offset + number * step)
+            part = Address(address.buffer, offset, kind.of)
+            if number < len(init.items):
+                self._fill(part, kind.of, init.items[number])
+            else:
+                for inner in range(step):
+                    zero = self.math.number(0, address.buffer.dtype)
+                    moved = Address(
+                        address.buffer,
+                        self.math.simplify(offset + inner),
+                        ir.Arithmetic(address.buffer.dtype),
+                    )
+                    self.store(moved, zero, init.span)
+
+    def _shared_array(self, variable: ir.Variable) -> Address:
+        kind = self.resolve(variable.type, variable.span)
+        buffer = self.shared.get(variable.ident)
+        if buffer is None:
+            scalar = self._seen_as(variable) or scalar_of(kind)
+            if scalar is None:
+                raise ReadError(
+                    "XP1009", "shared memory of mixed types is not read", span=variable.span
+                )
+            if isinstance(kind, ir.ArrayType) and kind.extent is None:
+                total = (self.source.launch or Launch()).shared_bytes // (BITS[scalar] // 8)
+                if total <= 0:
+                    raise ReadError(
+                        "XP1011",
+                        f"{variable.name!r} is dynamic shared memory "
+                        "and the launch gives it no bytes",
+                        span=variable.span,
+                        hint="give them as --shared BYTES, or Launch(shared_bytes=...)",
+                    )
+            else:
+                fake = tirx.decl_buffer((1,), scalar)
+                total = self.elements(kind, fake, variable.span)
+            buffer = self.buffer(variable.name, scalar, total, "shared")
+            self.shared[variable.ident] = buffer
+        address = Address(buffer, tir.const(0, "int32"), kind)
+        self.env[variable.ident] = Stored(address)
+        return address
+
+    def _seen_as(self, variable: ir.Variable) -> str | None:
+        """What an arena of bytes holds: the one type that its casts name."""
+        kind = self.resolve(variable.type, variable.span)
+        if scalar_of(kind) not in ("int8", "uint8"):
+            return None
+        found: set[str] = set()
+        for function in self.unit.functions.values():
+            if function.body is None:
+                continue
+            for node in walk(function.body):
+                if (
+                    isinstance(node, ir.Cast)
+                    and isinstance(node.to, ir.Pointer)
+                    and any(
+                        isinstance(n, ir.Name) and n.ident == variable.ident
+                        for n in walk(node.value)
+                    )
+                ):
+                    scalar = scalar_of(self.resolve(node.to.to, node.span))
+                    found.add(scalar or "")
+        return found.pop() if len(found) == 1 else None
