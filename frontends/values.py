@@ -311,20 +311,23 @@ class Arithmetic:
         return self._as(value.expr, tir.dtype_of(other.expr))
 
     def _bitwise(self, op: str, a: Expr, b: Expr, dtype: str) -> Number:
+        left, right = self.known(a), self.known(b)
+        if left is not None and right is not None:
+            return self.number({"&": left & right, "|": left | right, "^": left ^ right}[op], dtype)
         for x, y in ((a, b), (b, a)):
-            mask = self.known(y)
-            if op == "&" and mask is not None and mask & (mask + 1) == 0 and self.bounds(x)[0] >= 0:
-                size = tir.const(mask + 1, tir.dtype_of(x))
+            bits = self.known(y)
+            low, high = self.bounds(x)
+            if bits is None or not 0 <= bits < tir.INT_INF or low < 0:
+                continue
+            if op == "&" and bits & (bits + 1) == 0:
+                if high <= bits:
+                    return Number(x, dtype)
+                size = tir.const(bits + 1, tir.dtype_of(x))
                 return Number(self.simplify(tirx.floormod(x, size)), dtype)
-            bit = self.known(y)
             # x ^ 2^k flips one digit: x + 2^k or x - 2^k.
-            small = bit is not None and 0 < bit < 1 << 30
-            if op == "^" and small and bit & (bit - 1) == 0 and self.bounds(x)[0] >= 0:
+            if op == "^" and 0 < bits < 1 << 30 and bits & (bits - 1) == 0:
                 digit = tirx.floormod(tirx.floordiv(x, y), tir.const(2, tir.dtype_of(x)))
-                return Number(self.simplify(x + y - digit * (2 * bit)), dtype)
-        x, y = self.known(a), self.known(b)
-        if x is not None and y is not None:
-            return self.number({"&": x & y, "|": x | y, "^": x ^ y}[op], dtype)
+                return Number(self.simplify(x + y - digit * (2 * bits)), dtype)
         make = {"&": tirx.bitwise_and, "|": tirx.bitwise_or, "^": tirx.bitwise_xor}[op]
         return Number(make(self._as(a, dtype), self._as(b, dtype)), dtype)
 
