@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from xpiler_tvm.tuning.measure import Calibration, Timing, calibrate, measure
 
 

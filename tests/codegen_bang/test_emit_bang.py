@@ -7,13 +7,13 @@ from codegen import programs
 from codegen.golden import check_golden
 from codegen.running import check_values
 from tvm import s_tir
-from xpiler_tvm.codegen_bang import emit_bang
-from xpiler_tvm.schedules.bang import rules
-from xpiler_tvm.schedules.base import Scheduled, first_applicable
 
+from xpiler_tvm.codegen_bang import emit_bang
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.errors import EmitError, ReadError
 from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.schedules.bang import rules
+from xpiler_tvm.schedules.base import Scheduled, first_applicable
 
 
 def scheduled(program: programs.Program, arch: str = "mtp_592") -> Scheduled:

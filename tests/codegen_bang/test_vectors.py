@@ -12,14 +12,14 @@ from codegen.running import device_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import te, tirx
+
 from xpiler_tvm.codegen_bang import emit_bang
 from xpiler_tvm.codegen_bang.loops import Range, bounds
 from xpiler_tvm.codegen_bang.vectors import NoVectorForm, Scalar, Vector, VectorCode
-from xpiler_tvm.schedules.bang import Flat
-
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation.text import run_text
 from xpiler_tvm.kernel import Kernel, Tensor
+from xpiler_tvm.schedules.bang import Flat
 
 COMPARISONS = {
     "<": lambda a, b: a < b,

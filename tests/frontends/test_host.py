@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from xpiler_tvm.frontends import c_reader, host
 
 from xpiler_tvm.errors import ReadError
+from xpiler_tvm.frontends import c_reader, host
 from xpiler_tvm.kernel import Kernel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from xpiler_tvm.schedules.analysis import (
     coupled_buffers,
     runs_along,

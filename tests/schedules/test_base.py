@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 import tvm
 from tvm import s_tir
-from xpiler_tvm.schedules.base import Declined, first_applicable, fresh, unbind
 
 from xpiler_tvm.errors import ScheduleError
+from xpiler_tvm.schedules.base import Declined, first_applicable, fresh, unbind
 
 from .programs import column_sum, vector_add
 

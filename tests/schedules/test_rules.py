@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from xpiler_tvm.schedules.base import unbind
 
 from xpiler_tvm import schedules, targets
 from xpiler_tvm.errors import ScheduleError
+from xpiler_tvm.schedules.base import unbind
 
 from .programs import PROGRAMS
 from .running import check_module, check_text, source_kernel

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xpiler_tvm.schedules.base import unbind
 
 from xpiler_tvm import schedules, targets
+from xpiler_tvm.schedules.base import unbind
 
 from .programs import Program, attention, batched_gemm, column_center, gemm, maxpool, softmax
 from .running import check_module, check_text, source_kernel
