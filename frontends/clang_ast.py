@@ -63,6 +63,26 @@ _ARGS = {
     # Clang's CUDA mode knows global and device functions, which is what BANG C needs of it.
     "bang": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
 }
+# What clang says of names that it has no declaration of.
+_UNKNOWN = (
+    "use of undeclared identifier",
+    "unknown type name",
+    "no member named",
+    "no type named",
+    "no template named",
+    "no matching",
+    "use of class template",
+    "expected namespace name",
+    "no namespace named",
+    "incomplete type",
+    "variable has incomplete type",
+    "member access into incomplete type",
+    "invalid operands to binary expression",
+    "cannot initialize",
+    "implicit instantiation of undefined template",
+    "unresolved",
+    "use of undeclared",
+)
 _READ = ("cuda", "hip")
 
 
@@ -118,11 +138,20 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
     unit = _parsed(text, dialect, filename)
     alias = unit.spelling
     lines = text.split("\n")
+    device = [
+        (cursor.extent.start.offset, cursor.extent.end.offset)
+        for cursor, _ in _file_scope(unit.cursor, alias)
+        if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE") and not _runs_on_host(cursor)
+    ]
     for diagnostic in unit.diagnostics:
         if diagnostic.severity < cindex.Diagnostic.Error:
             continue
         place = diagnostic.location
         message = diagnostic.spelling
+        # Host code may use any library; of it only the launch matters, and that is found or not.
+        inside = any(start <= place.offset < end for start, end in device)
+        if message.startswith(_UNKNOWN) and not inside:
+            continue
         unknown = message.startswith(("use of undeclared identifier", "unknown type name"))
         span = None
         if place.file and place.file.name == alias:
@@ -143,7 +172,8 @@ def _parsed(text: str, dialect: str, filename: str) -> Cursor:
     _library()
     alias = "kernel." + ("hip" if dialect == "hip" else "cu")
     prelude = str(_PRELUDE / ("bang.h" if dialect == "bang" else "cuda.h"))
-    args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-include", prelude]
+    args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-ferror-limit=0"]
+    args += ["-include", prelude]
     try:
         return cindex.Index.create().parse(
             alias, args=args, unsaved_files=[(alias, without_includes(text))]
@@ -237,24 +267,84 @@ def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | No
 
 
 def without_host_code(text: str, dialect: str, filename: str) -> str:
-    """`text` with everything that only the host runs blanked out; lines and columns are kept.
+    """`text` with everything that only the host needs blanked out; lines and columns are kept.
 
-    Kept: kernels, device functions, and what they are built from (types, constants, device
-    variables, templates). Host functions, host variables and includes become blanks.
+    Kept: kernels, device functions, and the declarations that they refer to. Host functions, host
+    types and variables, includes and what clang could make nothing of become blanks.
     """
-    # BANG C's intrinsics are not declared here; where functions begin and end is still known.
-    unit = (parse if dialect in _READ else _parsed)(text, dialect, filename)
     data = bytearray(without_includes(text).encode())
-    for cursor, whole in _file_scope(unit.cursor, unit.spelling):
-        if not _runs_on_host(cursor):
-            continue
-        start, end = whole.extent.start.offset, whole.extent.end.offset
-        for place in range(start, end):
-            if data[place] not in b"\n\r":
-                data[place] = ord(" ")
-        if end < len(data) and data[end] == ord(";"):  # of a prototype
-            data[end] = ord(" ")
+    if dialect not in _READ:
+        # BANG C's intrinsics are not declared here; where functions begin and end is still known.
+        unit = _parsed(text, dialect, filename)
+        for cursor, whole in _file_scope(unit.cursor, unit.spelling):
+            if _runs_on_host(cursor):
+                _blank(data, whole)
+        return data.decode()
+    unit = parse(text, dialect, filename)
+    scope = _file_scope(unit.cursor, unit.spelling)
+    needed = _needed(scope, unit.spelling)
+    for number, (cursor, whole) in enumerate(scope):
+        if number not in needed and cursor.kind.name not in ("NAMESPACE", "UNEXPOSED_DECL"):
+            _blank(data, whole)
+    _blank_stray_errors(data, unit, [whole for _, whole in scope])
     return data.decode()
+
+
+def _blank(data: bytearray, cursor: Cursor) -> None:
+    """Blanks a declaration and the semicolon behind it."""
+    start, end = cursor.extent.start.offset, cursor.extent.end.offset
+    while end < len(data) and data[end] in b" \t":
+        end += 1
+    if end < len(data) and data[end] == ord(";"):
+        end += 1
+    _blank_range(data, start, end)
+
+
+def _blank_range(data: bytearray, start: int, end: int) -> None:
+    for place in range(start, end):
+        if data[place] not in b"\n\r":
+            data[place] = ord(" ")
+
+
+def _needed(scope: list[tuple[Cursor, Cursor]], file: str) -> set[int]:
+    """Numbers of the file's declarations that device code is made of."""
+    starts = [whole.extent.start.offset for _, whole in scope]
+    ends = [whole.extent.end.offset for _, whole in scope]
+    pending = [
+        number
+        for number, (cursor, _) in enumerate(scope)
+        if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE") and not _runs_on_host(cursor)
+    ]
+    needed = set(pending)
+    while pending:
+        for node in scope[pending.pop()][0].walk_preorder():
+            for target in (node.referenced, node.type.get_declaration()):
+                if target is None or target.location.file is None:
+                    continue
+                if target.location.file.name != file:
+                    continue
+                offset = target.location.offset
+                for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+                    if start <= offset < end and number not in needed:
+                        needed.add(number)
+                        pending.append(number)
+    return needed
+
+
+def _blank_stray_errors(data: bytearray, unit: Cursor, known: list[Cursor]) -> None:
+    """Blanks the lines at which clang gave up outside every declaration."""
+    extents = [(cursor.extent.start.offset, cursor.extent.end.offset) for cursor in known]
+    for diagnostic in unit.diagnostics:
+        place = diagnostic.location
+        if diagnostic.severity < cindex.Diagnostic.Error or place.file is None:
+            continue
+        if place.file.name != unit.spelling:
+            continue
+        if any(start <= place.offset < end for start, end in extents):
+            continue
+        start = data.rfind(b"\n", 0, place.offset) + 1
+        end = data.find(b"\n", place.offset)
+        _blank_range(data, start, len(data) if end < 0 else end)
 
 
 def _file_scope(scope: Cursor, file: str) -> list[tuple[Cursor, Cursor]]:
