@@ -111,11 +111,7 @@ BAD = [
     Bad("writes_nothing.cu", ("XP2005",)),
     Bad("out_of_bounds.cu", ("XP2006", "XP5002")),
     Bad("out_of_bounds_shared.cu", ("XP2006", "XP5002")),
-    Bad(
-        "out_of_bounds_data.cu",
-        ("XP2006",),
-        (*GRID, "--param", "index:int32[64]", *PARAMS[2:4]),
-    ),
+    Bad("out_of_bounds_data.cu", ("XP2006",), at="y[at]"),
     # the wrong shape
     Bad("good.cu", ("XP2006", "XP5002"), (*GRID, "--param", "x:float32[8,4]", *PARAMS[2:])),
 ]  # fmt: skip

@@ -1,3 +1,5 @@
-__global__ void scatter(const int *index, float *y) {
-    y[index[threadIdx.x] * 1000000] = 1.0f;
+__global__ void copy(const float *x, float *y, int n) {
+    int i = threadIdx.x;
+    int at = (int)(x[i] * 1000.0f);
+    if (i < n) y[at] = x[i];
 }
