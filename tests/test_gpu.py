@@ -1,4 +1,4 @@
-"""The GPU path as far as it shows without a GPU: text, compilation, worker, and what it falls to."""
+"""The GPU path as far as it shows without a GPU: text, compilation, worker, and fall-backs."""
 
 from __future__ import annotations
 

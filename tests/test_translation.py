@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import xpiler_tvm as xt
-from xpiler_tvm import gpu, targets
-from xpiler_tvm.codegen import vnni
+from xpiler_tvm import gpu, processor, targets
 from xpiler_tvm.errors import SetupError
 
 BYTES = """
@@ -71,7 +70,7 @@ def test_the_instruction_reaches_the_library() -> None:
 
 
 def test_a_cpu_without_the_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vnni, "missing_features", lambda mcpu: ("avx512_vnni",))
+    monkeypatch.setattr(processor, "missing_features", lambda mcpu: ("avx512_vnni",))
     result = xt.transcompile(product(), "vnni")
     assert result.rule == "cpu.vnni", "the schedule is checked without the instruction"
     last = result.evidence[-1]
@@ -82,7 +81,7 @@ def test_a_cpu_without_the_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(c, a.astype(int) @ b)
 
 
-@pytest.mark.skipif(bool(vnni.missing_features("cascadelake")), reason="no VNNI here")
+@pytest.mark.skipif(bool(processor.missing_features("cascadelake")), reason="no VNNI here")
 def test_the_library_is_what_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that computes something else than the schedule is refused."""
     about = scale().kernel.params, scale().kernel.launch

@@ -10,15 +10,23 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from . import pins
+from .emulation.compiler import cache_folder, find_compiler
 from .errors import XpilerError
+from .processor import missing_features
+from .targets.vnni import MCPU
 
 DISTRIBUTION = "xpiler-tvm"
+TVM_SECONDS = 120
+LARGE = 2e9
+"""Bytes of cache from which on a word about them is due."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +42,20 @@ class Finding:
 
 def findings() -> list[Finding]:
     """All findings, those that are needed first."""
-    return [
-        _python(),
-        *_packages(),
-        _tvm(),
-        _compiler(),
+    loading = _load_tvm()
+    needed = [_python(), _packages(), _pins(), _compiler()]
+    optional = [
         _nvrtc(),
         _program("nvcc", "compiles emitted CUDA", "install the CUDA toolkit to compile CUDA here"),
         _program("hipcc", "compiles emitted HIP", "install ROCm to compile HIP here"),
+        _program("cncc", "compiles emitted BANG C", "Cambricon's NeuWare has it; not needed here"),
         _gpu(),
+        _vnni(),
         _llm(),
+        _cache(),
     ]
+    # TVM takes longest to say anything, so it is asked first and heard last.
+    return [*needed, *_tvm(loading), *optional]
 
 
 def _python() -> Finding:
@@ -53,28 +64,39 @@ def _python() -> Finding:
     return Finding("Python", fits, version, "" if fits else "use Python 3.10 to 3.13")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Finding:
     """The packages that the distribution asks for, outside its extras."""
     try:
         required = metadata.requires(DISTRIBUTION) or []
+        own = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
-        yield Finding("xpiler-tvm", False, "is not installed", "run `pip install -e .`")
-        return
-    for requirement in required:
-        if ";" in requirement:  # an extra
-            continue
+        return Finding("Packages", False, "xpiler-tvm is not installed", "run `pip install -e .`")
+    needed = [row for row in required if ";" not in row]  # the others are extras
+    problems, wanted = [], []
+    for requirement in needed:
         name = _project(requirement)
-        wanted = requirement[len(name) :].strip()
-        advice = f"pip install '{requirement}'"
+        limits = requirement[len(name) :].strip()
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding(name, False, "is not installed", advice)
+            problems.append(f"{name} is not installed")
+            wanted.append(requirement)
             continue
-        exact = wanted.removeprefix("==") if wanted.startswith("==") else None
-        fits = exact in (None, version)
-        detail = version if fits else f"{version}, but {wanted} is needed"
-        yield Finding(name, fits, detail, "" if fits else advice)
+        if limits.startswith("==") and limits.removeprefix("==") != version:
+            problems.append(f"{name} is {version}, but {limits} is needed")
+            wanted.append(requirement)
+    if problems:
+        return Finding("Packages", False, "; ".join(problems), f"pip install {shlex.join(wanted)}")
+    return Finding("Packages", True, f"xpiler-tvm {own}, {len(needed)} that it needs")
+
+
+def _pins() -> Finding:
+    """The pair of packages that ends the process where it does not fit."""
+    found = pins.problems()
+    if found:
+        return Finding("Pins", False, "; ".join(found), pins.command())
+    versions = (f"{name} {metadata.version(name)}" for name in pins.PINS)
+    return Finding("Pins", True, ", ".join(versions))
 
 
 def _project(requirement: str) -> str:
@@ -85,24 +107,44 @@ def _project(requirement: str) -> str:
     return requirement
 
 
-def _tvm() -> Finding:
-    """TVM is loaded in a process of its own: a wrong pair of packages would end this one."""
-    code = "import tvm; print(tvm.__version__)"
+def _load_tvm() -> subprocess.Popen[str]:
+    """TVM in a process of its own: a wrong pair of packages would end this one."""
+    code = (
+        "import tvm; print(tvm.__version__); from tvm.target import codegen; "
+        "print(codegen.llvm_version_major() if tvm.runtime.enabled('llvm') else 'none')"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _tvm(loading: subprocess.Popen[str]) -> list[Finding]:
+    """TVM, and the LLVM in it."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-        )
+        said, complaint = loading.communicate(timeout=TVM_SECONDS)
     except subprocess.TimeoutExpired:
-        return Finding("TVM loads", False, "`import tvm` takes over two minutes", "reinstall TVM")
-    if done.returncode == 0:
-        return Finding("TVM loads", True, done.stdout.strip())
-    last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    return Finding("TVM loads", False, last, "pip install -c constraints.txt -e .")
+        loading.kill()
+        loading.communicate()
+        detail = f"`import tvm` takes over {TVM_SECONDS} s"
+        return [Finding("TVM", False, detail, "reinstall TVM"), _llvm("")]
+    lines = said.split()
+    if loading.returncode == 0 and len(lines) == 2:
+        return [Finding("TVM", True, f"{lines[0]}, loads"), _llvm(lines[1])]
+    last = (complaint.strip().splitlines() or [f"exit status {loading.returncode}"])[-1]
+    return [
+        Finding("TVM", False, f"does not load: {last}", "pip install -c constraints.txt -e ."),
+        _llvm(""),
+    ]
+
+
+def _llvm(version: str) -> Finding:
+    if version[:1].isdigit():
+        return Finding("LLVM", True, f"{version}, in TVM")
+    detail = "not in this TVM" if version else "not known: TVM does not load"
+    return Finding("LLVM", False, detail, "pip install -c constraints.txt -e .")
 
 
 def _compiler() -> Finding:
-    from .emulation.compiler import find_compiler
-
     try:
         command = find_compiler()
     except XpilerError as error:
@@ -134,23 +176,59 @@ def _program(name: str, use: str, advice: str) -> Finding:
 
 
 def _gpu() -> Finding:
+    advice = "{0} in PATH would let translations run on it"
+    count = _nvidia_devices()
+    if count:
+        tool = "" if shutil.which("nvcc") else advice.format("nvcc")
+        return Finding("GPU", True, f"{count} of NVIDIA", tool, needed=False)
+    if Path("/dev/kfd").exists():
+        tool = "" if shutil.which("hipcc") else advice.format("hipcc")
+        return Finding("GPU", True, "of AMD", tool, needed=False)
+    return Finding("GPU", False, "none: GPU code is emulated", needed=False)
+
+
+def _nvidia_devices() -> int:
     try:
         driver = ctypes.CDLL("libcuda.so.1")
         count = ctypes.c_int()
         if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return Finding("GPU", count.value > 0, f"{count.value} of NVIDIA", needed=False)
+            return count.value
     except (OSError, AttributeError):
         pass
-    if Path("/dev/kfd").exists():
-        return Finding("GPU", True, "one of AMD", needed=False)
-    return Finding("GPU", False, "none: GPU code is emulated", needed=False)
+    return 0
+
+
+def _vnni() -> Finding:
+    missing = missing_features(MCPU)
+    if not missing:
+        return Finding("AVX512-VNNI", True, "this CPU runs emitted libraries", needed=False)
+    detail = f"this CPU has no {', '.join(missing)}: vnni libraries are made but not run"
+    return Finding("AVX512-VNNI", False, detail, needed=False)
 
 
 def _llm() -> Finding:
-    """Whether an endpoint is named. Keys are never shown."""
-    where = os.environ.get("OPENAI_BASE_URL", "the default endpoint")
+    """Which endpoint is named. Keys are never shown, nor what a URL holds beside its place."""
+    place = "the default endpoint"
+    if os.environ.get("OPENAI_BASE_URL"):
+        parts = urlsplit(os.environ["OPENAI_BASE_URL"])
+        host = parts.netloc.rpartition("@")[2]
+        place = f"{parts.scheme}://{host}{parts.path}" if host else "a malformed OPENAI_BASE_URL"
     if os.environ.get("OPENAI_API_KEY"):
-        return Finding("LLM", True, f"{where}, with a key", needed=False)
-    return Finding(
-        "LLM", False, "no key: rules only", "set OPENAI_API_KEY and OPENAI_BASE_URL", needed=False
-    )
+        return Finding("LLM", True, f"{place}, with a key", needed=False)
+    advice = "set OPENAI_API_KEY and OPENAI_BASE_URL"
+    return Finding("LLM", False, "no key: rules only", advice, needed=False)
+
+
+def _cache() -> Finding:
+    """What the emulator keeps of compiled kernels; it may be deleted at any time."""
+    folder = cache_folder()
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # another process may be at work in it
+            size += path.stat().st_size if path.is_file() else 0
+    holder = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not os.access(holder, os.W_OK):
+        advice = "set XPILER_CACHE_DIR to a folder of yours"
+        return Finding("Cache", False, f"{folder} cannot be written", advice)
+    advice = f"delete it to free them: rm -r {shlex.quote(str(folder))}" if size > LARGE else ""
+    return Finding("Cache", True, f"{folder}, {size / 1e6:.0f} MB", advice)

@@ -97,7 +97,7 @@ class Translation:
 
     @property
     def _runs_natively(self) -> bool:
-        from .codegen.vnni import missing_features
+        from .processor import missing_features
         from .targets.vnni import MCPU
 
         return ".so" in self.libraries and not missing_features(MCPU)
@@ -337,8 +337,8 @@ def _check_on_gpu(name: str, written: Kernel, gpu: Gpu, lifted: Lifted) -> Check
 
 def _check_library(name: str, scheduled: Scheduled, emitted: Emitted, lifted: Lifted) -> Check:
     """Runs the very library that is handed out."""
-    from .codegen.vnni import missing_features
     from .emulation import run_library
+    from .processor import missing_features
     from .targets.vnni import MCPU
 
     missing = missing_features(MCPU)

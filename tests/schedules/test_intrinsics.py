@@ -8,8 +8,8 @@ import tvm
 from tvm import te
 
 from xpiler_tvm import schedules
-from xpiler_tvm.codegen.vnni import missing_features
 from xpiler_tvm.emulation import run_module
+from xpiler_tvm.processor import missing_features
 from xpiler_tvm.schedules.intrinsics import portable
 
 

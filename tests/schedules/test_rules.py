@@ -111,7 +111,7 @@ def test_cpu(name: str) -> None:
 
 
 def _lacks_vnni() -> bool:
-    from xpiler_tvm.codegen.vnni import missing_features
+    from xpiler_tvm.processor import missing_features
 
     return bool(missing_features("cascadelake"))
 

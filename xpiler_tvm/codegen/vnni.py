@@ -10,7 +10,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import pickle
-import platform
 import resource
 import tempfile
 from dataclasses import dataclass
@@ -23,15 +22,9 @@ from tvm.target import Target
 
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.processor import missing_features
 
 from .c_family import entry_name
-
-FEATURES: dict[str, tuple[str, ...]] = {
-    "cascadelake": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
-    "icelake-server": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
-    "sapphirerapids": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_int8"),
-}
-"""The flags of /proc/cpuinfo that code for a CPU counts on, as far as it matters here."""
 
 
 @dataclass(frozen=True)
@@ -114,20 +107,6 @@ def unaligned(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
     body = tvm_ffi.structural_map(func.body, (tirx.Var, new))
     return tirx.PrimFunc([new(param) for param in func.params], body, func.ret_type, func.attrs)
-
-
-def missing_features(mcpu: str) -> tuple[str, ...]:
-    """What code for `mcpu` counts on and this machine lacks."""
-    wanted = FEATURES.get(mcpu, ())
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return wanted or ("x86-64",)
-    try:
-        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return wanted
-    line = next((row for row in cpuinfo.splitlines() if row.startswith("flags")), "")
-    present = set(line.split())
-    return tuple(feature for feature in wanted if feature not in present)
 
 
 def _compile_in_child(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, str]:
