@@ -321,7 +321,7 @@ class _Dataflow:
             if buffer not in self.params:
                 if not pieces:
                     raise Unraisable(f"{buffer.name!r} is read before it is written", at.store.span)
-                whole = pieces.pop()[1]  # elsewhere the read is of memory never set
+                whole = tir.const(0, buffer.dtype)  # elsewhere nothing was ever stored
             else:
                 whole = buffer[index]
         for condition, value in reversed(pieces):
