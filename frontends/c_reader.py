@@ -153,6 +153,8 @@ class _Reader:
         canonical = kind.get_canonical()
         if canonical.kind.name == "RECORD":
             declaration = canonical.get_declaration()
+            if declaration.spelling.startswith("(lambda"):
+                return ir.AUTO
             fields = tuple(
                 (field.spelling, self.type(field.type)) for field in canonical.get_fields()
             )

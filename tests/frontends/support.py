@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from xpiler_tvm import Kernel, Launch, Param, Scalar, Tensor, frontends
+from xpiler_tvm import Kernel, Launch, Scalar, Tensor, frontends
 from xpiler_tvm.emulation import numpy_dtype, run_module, unwritten_array
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.frontends.raising import Raised, raise_program
 from xpiler_tvm.frontends.reading import Reading
+from xpiler_tvm.kernel import Param
 
 Given = Param | tuple[str, np.ndarray] | tuple[str, int] | tuple[str, float]
 
