@@ -17,14 +17,12 @@ from __future__ import annotations
 from typing import Any
 
 from tvm import tirx
-from tvm.ir import Range
 
 from xpiler_tvm import tir
-from xpiler_tvm.kernel import Kernel, Launch, Scalar, Tensor
-from xpiler_tvm.tir import Expr, Var
+from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
 from .. import ir
-from ..values import Address, Number, Record, Value
+from ..values import Address, Number, Value
 from .loops import Loops
 from .questions import is_constant
 from .state import FAULT, Demote, Frame, Site, Stored, ThreadProgram
@@ -36,8 +34,6 @@ class Evaluator(Loops):
     def kernel(
         self, function: ir.Function, template_args: dict[int, ir.Type | int]
     ) -> ThreadProgram:
-        launch = self.source.launch or Launch()
-        self._launch_variables(launch)
         frame = Frame(function.name, template_args, ir.VOID, 0)
         self.frames.append(frame)
         params = self._parameters(function)
@@ -60,40 +56,6 @@ class Evaluator(Loops):
             tuple(self.sites),
             self.value_ranges,
         )
-
-    def _launch_variables(self, launch: Launch) -> None:
-        block = (*launch.block, 1, 1, 1)[:3]
-        grid = (*launch.grid, 1, 1, 1)[:3]
-        letters = "xyz"
-        self.thread_vars = [
-            (tirx.Var("t" + c, "int32"), n) for c, n in zip(letters, block, strict=True)
-        ]
-        self.block_vars = [
-            (tirx.Var("b" + c, "int32"), n) for c, n in zip(letters, grid, strict=True)
-        ]
-        for var, extent in (*self.thread_vars, *self.block_vars):
-            self.analyzer.bind(var, Range(0, extent))
-
-        def record(values: list[Expr]) -> Record:
-            parts: dict[str, Value] = {
-                c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)
-            }
-            kind = ir.Struct("uint3", tuple((c, ir.Arithmetic("uint32")) for c in letters))
-            return Record(kind, parts)
-
-        def place(pairs: list[tuple[Var, int]]) -> list[Expr]:
-            return [var if n > 1 else tir.const(0, "int32") for var, n in pairs]
-
-        self.special: dict[str, Value] = {
-            "threadIdx": record(place(self.thread_vars)),
-            "blockIdx": record(place(self.block_vars)),
-            "blockDim": record([tir.const(n, "int32") for n in block]),
-            "gridDim": record([tir.const(n, "int32") for n in grid]),
-            "warpSize": self.math.number(self.warp, "int32"),
-        }
-        tx, ty, tz = place(self.thread_vars)
-        self.block_size = block[0] * block[1] * block[2]
-        self.linear_thread = self.analyzer.simplify((tz * block[1] + ty) * block[0] + tx)
 
     def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
         params: list[tuple[Tensor | Scalar, Any]] = []
