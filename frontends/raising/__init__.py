@@ -9,6 +9,7 @@
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
     layout       flat parameters get the shape their accesses speak of
+    unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
 
 Where the first pass refuses, the kernel becomes one opaque block over its parallel loops, with
@@ -33,10 +34,11 @@ from .digits import split_digits
 from .inline import inline, pin, refuse_large, shrink
 from .invert import injective
 from .reductions import gather_reductions
-from .refusal import Unraisable
+from .refusal import TooLarge, Unraisable
 from .reroll import reroll
 from .scalars import scalarise
 from .tensors import Graph
+from .unroll import unroll
 from .updates import merge_updates
 
 ROUNDS = 24
@@ -61,16 +63,27 @@ class Raised:
 def raise_program(program: Program) -> Raised:
     """The SBlock form of a flat program; never fails, at worst one opaque block."""
     try:
-        graph = canonical(to_tensors(split_digits(merge_updates(scalarise(program)))))
-        _refuse_overlaps(graph)
+        graph = _tensors(program)
     except Unraisable as refusal:
-        return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
+        try:
+            if isinstance(refusal, TooLarge):
+                raise
+            graph = _tensors(unroll(program))
+        except Unraisable:
+            return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
     size = sum(_bytes(tensor.buffer) for tensor in graph.tensors)
     if size > MEMORY_LIMIT:
         reason = f"the intermediates would take {size >> 20} MiB"
         return Raised(_module(to_opaque(program)), "opaque", reason)
     mod = _module(to_blocks(program, graph))
     return Raised(mod, "blocks", assumptions=_assumptions(graph))
+
+
+def _tensors(program: Program) -> Graph:
+    """The canonical tensors of a program. Raises `Unraisable`."""
+    graph = canonical(to_tensors(split_digits(merge_updates(scalarise(program)))))
+    _refuse_overlaps(graph)
+    return graph
 
 
 def _assumptions(graph: Graph) -> tuple[str, ...]:

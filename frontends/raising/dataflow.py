@@ -25,7 +25,7 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
 from .invert import fixed_digits, solve
-from .refusal import Unraisable
+from .refusal import TooLarge, Unraisable
 from .tensors import (
     IDENTITY,
     Axis,
@@ -334,7 +334,7 @@ class _Dataflow:
         """The element as `write` stored it and when it did; `None` where it never did."""
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise Unraisable("too many stores may have written what is read", at.store.span)
+            raise TooLarge("too many stores may have written what is read", at.store.span)
         shared = _common(write.loops, at.loops)
         inner = [loop for loop in write.loops[shared:] if loop not in write.reduced]
         if any(loop in write.reduced for loop in write.loops[:shared]):

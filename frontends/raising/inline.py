@@ -19,7 +19,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
-from .refusal import Unraisable
+from .refusal import TooLarge
 from .tensors import (
     Graph,
     Output,
@@ -72,7 +72,7 @@ def refuse_large(graph: Graph) -> None:
     for expr in graph.expressions():
         tvm_ffi.structural_walk(expr, [(tir.Load, count), (tvm.ir.Call, count)], order="pre")
         if size > MOST_READS:
-            raise Unraisable("its expressions grow too large", graph.outputs[0].tensor.span)
+            raise TooLarge("its expressions grow too large", graph.outputs[0].tensor.span)
 
 
 def _named(graph: Graph, buffer: Buffer) -> Tensor:

@@ -12,3 +12,7 @@ class Unraisable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.span = span
+
+
+class TooLarge(Unraisable):
+    """A program that takes more steps to follow than it is worth."""
