@@ -68,7 +68,8 @@ LOOPS: dict[str, tuple[str, np.ndarray]] = {
     "pointers to the end": ("const float* p = x + 24; float* q = y;"
                             "for (int i = 0; i < 24; i++) { --p; *q = *p; q += 1; }", X[::-1]),
     "pointer bumped twice": (
-        "const float* p = x; for (int i = 0; i < 12; i++) { y[2*i] = p[1]; y[2*i+1] = *p; p += 2; }",
+        "const float* p = x; for (int i = 0; i < 12; i++) { y[2*i] = p[1];"
+        "y[2*i+1] = *p; p += 2; }",
         X.reshape(12, 2)[:, ::-1].ravel(),
     ),
     "continue": (
@@ -180,7 +181,7 @@ THREADS: dict[str, tuple[str, np.ndarray]] = {
         "int i = threadIdx.x; if (blockIdx.x == 0 && i < 6) {"
         "float4 v = reinterpret_cast<const float4*>(x)[i];"
         "v.x += 1; float4 w = make_float4(v.w, v.z, v.y, v.x); ((float4*)y)[i] = w; }",
-        (X.reshape(6, 4) + [1, 0, 0, 0])[:, ::-1].ravel().astype(np.float32),
+        (X.reshape(6, 4) + np.eye(1, 4))[:, ::-1].ravel().astype(np.float32),
     ),
     "division towards zero": (
         INDEX + "if (i < 24) y[i] = n[i] / 7 * 1000 + n[i] % 7;",
@@ -219,7 +220,8 @@ FUNCTIONS: dict[str, tuple[str, str | None, np.ndarray]] = {
         X[::-1],
     ),
     "several returns": (
-        """__device__ float clip(float v) { if (v < 0) return 0; if (v > .5f) return .5f; return v; }
+        """__device__ float clip(float v) {
+            if (v < 0) return 0; if (v > .5f) return .5f; return v; }
         __global__ void k(const float* x, float* y) { int i = threadIdx.x; y[i] = clip(x[i]); }""",
         None,
         np.clip(X, 0, 0.5),
@@ -227,20 +229,23 @@ FUNCTIONS: dict[str, tuple[str, str | None, np.ndarray]] = {
     "return in a loop": (
         """__device__ int first(const float* x, float v) {
             for (int j = 0; j < 24; j++) { if (x[j] > v) return j; } return -1; }
-        __global__ void k(const float* x, float* y) { int i = threadIdx.x; y[i] = first(x, x[i]); }""",
+        __global__ void k(const float* x, float* y) {
+            int i = threadIdx.x; y[i] = first(x, x[i]); }""",
         None,
         np.array([next((j for j in range(24) if X[j] > v), -1) for v in X], np.float32),
     ),
     "template": (
         """template <typename T, int N> __global__ void k(const T* x, T* y) {
-            T s = 0; for (int j = 0; j < N; j++) s += x[(threadIdx.x + j) % 24]; y[threadIdx.x] = s; }
+            T s = 0; for (int j = 0; j < N; j++) s += x[(threadIdx.x + j) % 24];
+            y[threadIdx.x] = s; }
         template __global__ void k<float, 2>(const float*, float*);""",
         "k<float, 2>",
         X + np.roll(X, -1),
     ),
     "template function": (
         """template <int N, typename T> __device__ T times(T v) { return v * N; }
-        __global__ void k(const float* x, float* y) { y[threadIdx.x] = times<3>(x[threadIdx.x]); }""",
+        __global__ void k(const float* x, float* y) {
+            y[threadIdx.x] = times<3>(x[threadIdx.x]); }""",
         None,
         X * 3,
     ),
@@ -272,7 +277,8 @@ FUNCTIONS: dict[str, tuple[str, str | None, np.ndarray]] = {
     "recursion of a template": (
         """template <int N> __device__ float power(float v) {
             if constexpr (N == 0) return 1; else return v * power<N - 1>(v); }
-        __global__ void k(const float* x, float* y) { y[threadIdx.x] = power<3>(x[threadIdx.x]); }""",
+        __global__ void k(const float* x, float* y) {
+            y[threadIdx.x] = power<3>(x[threadIdx.x]); }""",
         None,
         X**3,
     ),
