@@ -119,9 +119,9 @@ class _Reader:
             if attribute in attributes:
                 space = name
         init = clang_ast.initializer(cursor) if cursor.kind.name == "VAR_DECL" else None
-        extents = [
+        extents = [  # libclang visits the innermost first
             child
-            for child in children
+            for child in reversed(children)
             if child.kind.is_expression()
             and (init is None or child != init)
             and child.kind.name not in _NO_EXPRESSIONS

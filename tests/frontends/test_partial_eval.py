@@ -169,6 +169,17 @@ THREADS: dict[str, tuple[str, np.ndarray]] = {
         "for (int j = 0; j < 3; j++) s += v[j]; y[i] = s; }",
         2 * X + 2,
     ),
+    "rows and columns": (
+        INDEX + "float v[2][3] = {{1, 2, 3}, {4, 5}}; v[1][2] = 6;"
+        "if (i < 24) y[i] = v[i % 2][i / 2 % 3];",
+        np.tile(np.array([1, 4, 2, 5, 3, 6], np.float32), 4),
+    ),
+    "three axes, shared": (
+        "__shared__ float v[4][2][3]; int t = threadIdx.x + 8 * blockIdx.x;"
+        "for (int i = threadIdx.x; i < 24; i += 8) v[i / 6][i % 6 / 3][i % 3] = x[i];"
+        "__syncthreads(); if (t < 24) y[t] = v[t % 4][t / 4 % 2][t / 8];",
+        X.reshape(4, 2, 3).transpose(2, 1, 0).ravel(),
+    ),
     "local array by data": (
         INDEX + "if (i < 24) { int v[4] = {7, 5, 3, 1}; y[i] = v[n[i] & 3]; }",
         np.array([7, 5, 3, 1])[N & 3].astype(np.float32),
