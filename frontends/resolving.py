@@ -191,7 +191,9 @@ def template_arguments(
             dtype = _C_TYPES.get(word.removeprefix("const ").strip())
             if dtype is None:
                 raise ReadError(
-                    "XP1014", f"the template argument {word!r} is neither a number nor a type"
+                    "XP1014",
+                    f"the template argument {word!r} is neither a number nor the type of one",
+                    span=function.span,
                 ) from None
             bound[ident] = ir.Arithmetic(dtype)
     return bound
