@@ -93,6 +93,10 @@ def test_targets() -> None:
 class FakeLifted:
     kernel: Kernel
     evidence: tuple[Check, ...] = (Check("source == flat", "tested", worst=0.5),)
+    rung: str = "opaque"
+    notes: tuple[str, ...] = ("k.cu:3:1: the loop leaves early",)
+    assumptions: tuple[str, ...] = ("n is 512",)
+    seconds: dict[str, float] = field(default_factory=lambda: {"lift": 0.5})
 
     @property
     def mod(self) -> Any:
@@ -107,7 +111,9 @@ class FakeTranslation:
     target: str
     evidence: tuple[Check, ...] = (Check("source == emitted", "tested", worst=0.25),)
     seconds: dict[str, float] = field(default_factory=lambda: {"emit": 0.5})
-    report: dict[str, Any] = field(default_factory=lambda: {"launch": [4]})
+    report: dict[str, Any] = field(
+        default_factory=lambda: {"launch": [4], "rung": "blocks", "rule": "gpu.rows"}
+    )
 
     def export(self, folder: Path) -> list[Path]:
         paths = [folder / ("k" + suffix) for suffix in cli.SUFFIXES[self.target]]
@@ -150,9 +156,10 @@ def test_translate_writes_all_files(
     assert (out / "k.cu").read_text() == "for cuda"
     report = json.loads((out / "k.report.json").read_text())
     assert list(report["targets"]) == ["hip", "bang", "vnni", "cuda"]
-    assert report["targets"]["hip"] == {"launch": [4]}
+    assert report["targets"]["hip"]["launch"] == [4]
     printed = capsys.readouterr().out
     assert "k.cu -> vnni" in printed
+    assert printed.count("form: blocks, scheduled by gpu.rows\n") == 4
     assert "source == emitted" in printed
 
 
@@ -169,7 +176,7 @@ def test_translate_passes_what_the_user_says(road: dict[str, Any]) -> None:
 
 def test_translate_json(road: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["translate", "k.cu", "--to", "hip", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["targets"] == {"hip": {"launch": [4]}}
+    assert json.loads(capsys.readouterr().out)["targets"] == {"hip": FakeTranslation("hip").report}
 
 
 def test_nothing_is_written_when_one_target_fails(
@@ -223,6 +230,8 @@ def test_internal_errors_have_no_traceback(
     assert cli.main(argv) == cli.INTERNAL_ERROR
     error = capsys.readouterr().err
     assert error.startswith("internal error: IndexError: list index out of range\nhint: ")
+    assert cli.main(["translate", "k.cu", "--to", "hip", "--json"]) == cli.INTERNAL_ERROR
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "internal"
     assert "Traceback" not in error
     assert cli.main([*argv, "--debug"]) == cli.INTERNAL_ERROR
     assert "Traceback" in capsys.readouterr().err
@@ -241,8 +250,11 @@ def test_lift_prints_tensorir_and_evidence(
     printed = capsys.readouterr().out
     assert printed.startswith("# TensorIR\n")
     assert "source == flat" in printed
+    assert "form: opaque\nnote: k.cu:3:1: the loop leaves early\nassumes: n is 512\n" in printed
     assert cli.main(["lift", "k.cu", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["evidence"][0]["worst"] == 0.5
+    found = json.loads(capsys.readouterr().out)
+    assert found["evidence"][0]["worst"] == 0.5
+    assert (found["rung"], found["assumptions"]) == ("opaque", ["n is 512"])
 
 
 def test_exit_codes_follow_the_stage() -> None:

@@ -35,6 +35,27 @@ def test_plain_text_is_aligned() -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_remarks_follow_the_checks() -> None:
+    found = {
+        "rung": "blocks",
+        "rule": "gpu.rows",
+        "notes": ["half of y"],
+        "assumptions": ["n is 4"],
+    }
+    remarks = report.remarks(found)
+    assert remarks == (
+        "form: blocks, scheduled by gpu.rows",
+        "note: half of y",
+        "assumes: n is 4",
+    )
+    section = report.Section("k.cu", CHECKS[2:], {}, remarks)
+    assert report.text([section]).splitlines()[-3:] == list(remarks)
+    stream = Terminal()
+    report.show([section], stream)
+    assert "assumes: n is 4" in stream.getvalue()
+    assert report.remarks({"rung": "opaque"}) == ("form: opaque",)
+
+
 def test_no_escape_codes_in_a_pipe() -> None:
     stream = io.StringIO()
     report.show([SECTION], stream)

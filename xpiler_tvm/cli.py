@@ -55,8 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         lines = str(error).strip().splitlines() or [""]
+        message = f"{type(error).__name__}: {lines[0]}"
+        if options.json:
+            print(json.dumps({"error": {"code": "internal", "message": message}}, indent=2))
         print(
-            f"internal error: {type(error).__name__}: {lines[0]}\n"
+            f"internal error: {message}\n"
             "hint: this is a defect of xpiler, not of your file; report it with the file, the "
             "output of `xpiler doctor` and of this command with --debug",
             file=sys.stderr,
@@ -290,7 +293,12 @@ def _translate(options: argparse.Namespace) -> int:
         print(text, end="")
         return 0
     sections = [
-        report.Section(f"{source.name} -> {target}", tuple(result.evidence), result.seconds)
+        report.Section(
+            f"{source.name} -> {target}",
+            tuple(result.evidence),
+            result.seconds,
+            report.remarks(result.report),
+        )
         for target, result in translations.items()
     ]
     report.show(sections, sys.stdout)
@@ -350,12 +358,20 @@ def _lift(options: argparse.Namespace) -> int:
 
     lifted = xt.lift(kernel)
     script = lifted.mod.script()
+    about = {
+        "rung": lifted.rung,
+        "notes": list(lifted.notes),
+        "assumptions": list(lifted.assumptions),
+    }
     if options.json:
-        found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script}
-        print(json.dumps({**found, **report.as_dict(lifted.evidence, {})}, indent=2))
+        found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script, **about}
+        print(json.dumps({**found, **report.as_dict(lifted.evidence, lifted.seconds)}, indent=2))
         return 0
     print(script)
-    report.show([report.Section(Path(options.file).name, tuple(lifted.evidence))], sys.stdout)
+    evidence, said = tuple(lifted.evidence), report.remarks(about)
+    report.show(
+        [report.Section(Path(options.file).name, evidence, lifted.seconds, said)], sys.stdout
+    )
     return 0
 
 

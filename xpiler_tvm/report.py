@@ -17,12 +17,25 @@ _COLOURS = {"proved": "green", "tested": "green", "refuted": "bold red"}
 class Section:
     """The evidence of one thing: a lifted kernel, or the translation to one target.
 
-    `seconds` maps the names of stages to CPU seconds, in the order in which they ran.
+    `seconds` maps the names of stages to CPU seconds, in the order in which they ran; `remarks`
+    are lines of their own, see `remarks`.
     """
 
     title: str
     evidence: tuple[Check, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a report says beside its checks: the form, the rule, notes and assumptions."""
+    lines = []
+    if "rung" in found:
+        rule = f", scheduled by {found['rule']}" if found.get("rule") else ""
+        lines.append(f"form: {found['rung']}{rule}")
+    lines += [f"note: {note}" for note in found.get("notes", ())]
+    lines += [f"assumes: {assumption}" for assumption in found.get("assumptions", ())]
+    return tuple(lines)
 
 
 def as_dict(evidence: Iterable[Check], seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -63,6 +76,7 @@ def text(sections: Sequence[Section]) -> str:
                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             )
             lines.append("  ".join(cells).rstrip())
+        lines += section.remarks
         lines += [_times(section.seconds)] if section.seconds else []
         lines.append("")
     return "\n".join(lines)
@@ -88,6 +102,8 @@ def _show_tables(sections: Sequence[Section], stream: TextIO) -> None:
             colour = _COLOURS.get(check.verdict, "yellow")
             table.add_row(name, f"[{colour}]{verdict}[/]", *rest)
         console.print(table)
+        for remark in section.remarks:
+            console.print(escape(remark), highlight=False)
 
 
 def _row(check: Check) -> tuple[str, ...]:

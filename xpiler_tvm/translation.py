@@ -38,7 +38,8 @@ class Translation:
         is LLVM's.
     schedule : the `s_tir.Schedule` with its trace; `mod` its IRModule.
     evidence : the lift's checks and those of this target.
-    lifted : what was scheduled.
+    lifted : what it was made from.
+    rung : the form that was scheduled, `blocks` or `opaque`; `notes` say why not a better one.
     rule : the schedule rule that applied; `declined` the others, with their reasons.
     libraries : further files by suffix, as bytes.
     seconds : CPU seconds by stage.
@@ -51,6 +52,7 @@ class Translation:
     mod: tvm.IRModule
     evidence: tuple[Check, ...]
     lifted: Lifted
+    rung: str
     rule: str
     declined: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -187,7 +189,7 @@ class Translation:
         return {
             "target": self.target,
             "entry": self.entry,
-            "rung": self.lifted.rung,
+            "rung": self.rung,
             "rule": self.rule,
             "declined": [{"rule": rule, "reason": reason} for rule, reason in self.declined],
             "notes": list(self.notes),
@@ -269,7 +271,6 @@ def _attempt(
             require(check_module(name, _for_any_cpu(scheduled.mod), lifted.kernel, lifted.trials))
         )
         checks += map(require, _check_emitted(spec, scheduled, emitted, lifted))
-    del rung
     return Translation(
         spec.name,
         emitted.text,
@@ -278,6 +279,7 @@ def _attempt(
         scheduled.mod,
         tuple(checks),
         lifted,
+        rung,
         scheduled.rule,
         scheduled.declined,
         notes,
