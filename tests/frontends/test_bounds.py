@@ -1,0 +1,132 @@
+"""Accesses: proved to lie in their arrays, watched in a run, or refused with their place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xpiler_tvm as xt
+from xpiler_tvm import frontends
+from xpiler_tvm.frontends import reading
+
+from .support import Given, kernel, out, random
+
+X = random(64)
+P = random(64, seed=3, dtype="int32")
+T = "int t = blockIdx.x * 16 + threadIdx.x;\n"
+
+
+def of(text: str, *more: Given) -> reading.Reading:
+    given = (("x", X), ("p", P), *more, out("y", 64))
+    return frontends.read(kernel(T + text, *given, grid=(4,), block=(16,)))
+
+
+# text; arrays of the accesses that are not proved, each of which is watched in a run
+SITES: dict[str, tuple[str, list[str]]] = {
+    "by thread": ("y[t] = x[t];", []),
+    "under a guard": ("if (t + 1 < 64) y[t] = x[t + 1];", []),
+    "clamped": ("y[t] = x[max(0, min(t - 5, 63))];", []),
+    "in a ternary": ("y[t] = t > 0 ? x[t - 1] : 0.0f;", []),
+    "behind and": ("y[t] = t > 0 && x[t - 1] > 0;", []),
+    "behind or": ("y[t] = t == 0 || x[t - 1] > 0;", []),
+    "in a triangle": ("float s = 0; for (int j = 0; j <= t; j++) s += x[j]; y[t] = s;", []),
+    "modulo": ("y[t] = x[(t * 7 + 3) % 64];", []),
+    "masked data": ("y[t] = x[p[t] & 63];", []),
+    "a remainder and an offset": ("y[t] = x[p[t] % 64 * 0 + t] + x[(p[t] % 64 + 64) / 2];", []),
+    "a walk by data": (
+        "int j = t; y[t] = 0; while (j > 0) { y[t] += x[j]; j = j - 1 - (p[j] & 1); }",
+        ["x", "p"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_sites(name: str) -> None:
+    text, sites = SITES[name]
+    found = of(text)
+    assert [site.name for site in found.sites] == sites
+    assert found.proved >= 1
+
+
+WATCHED = "int j = t * t; while (j > 63) j = j / 2 - p[0] / 1000;\ny[t] = x[j];"
+
+
+def test_what_is_not_proved_is_watched() -> None:
+    found = of(WATCHED)
+    (site,) = found.sites
+    assert (site.name, site.extent) == ("x", 64)
+    assert (site.span.line, site.span.column) == (4, 8)
+    lifted = xt.lift(found.kernel)
+    check = next(check for check in lifted.evidence if check.name == "accesses in bounds")
+    assert check.verdict == "tested" and "1 watched in a run" in check.detail
+
+
+def test_all_proved_is_said() -> None:
+    lifted = xt.lift(of("y[t] = x[t];").kernel)
+    check = next(check for check in lifted.evidence if check.name == "accesses in bounds")
+    assert check.verdict == "proved" and check.detail.endswith("accesses, for every thread")
+
+
+# text after the line of t; code; line and column; array
+OUTSIDE: dict[str, tuple[str, tuple[int, int], str]] = {
+    "read behind the end": ("y[t] = 1;\n  y[t] = x[t + 1];", (4, 10), "'x', which has 64"),
+    "written before the start": ("y[t] = 1;\ny[t - 1] = 2;", (4, 1), "'y', which has 64"),
+    "a guard off by one": ("if (t <= 60)\n  y[t + 4] = x[t];", (4, 3), "'y', which has 64"),
+    "shared memory": (
+        "__shared__ float s[15];\ns[threadIdx.x] = x[t]; y[t] = s[0];",
+        (4, 1),
+        "'s', which has 15",
+    ),
+    "a local array": ("float v[3] = {1, 2, 3};\ny[t] = v[t % 4];", (4, 8), "'v', which has 3"),
+    "by a run-time loop": (
+        "int j = t; while (j < 64 + p[0] * 0) j = j * 2 + 1;\ny[t] = x[j];",
+        (4, 8),
+        "'x', which has 64",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_outside(name: str) -> None:
+    text, place, words = OUTSIDE[name]
+    given: tuple[Given, ...] = (("x", X), ("p", P), out("y", 64))
+    with pytest.raises(xt.LiftError) as refusal:
+        xt.lift(kernel(T + text, *given, grid=(4,), block=(16,)))
+    error = refusal.value
+    assert error.code == "XP2006"
+    assert words in error.message
+    assert error.span is not None
+    assert (error.span.line, error.span.column) == place
+
+
+def test_indices_that_are_trusted() -> None:
+    """An index that comes from an input as it is bounds that input, and that is said."""
+    found = of("y[t] = x[p[t]];")
+    assert found.value_ranges == {"p": (0, 63)}
+    lifted = xt.lift(found.kernel)
+    assert "elements of 'p' lie between 0 and 63" in lifted.assumptions
+    (trial,) = lifted.trials
+    assert trial.inputs["p"].min() >= 0 and trial.inputs["p"].max() <= 63
+    np.testing.assert_array_equal(
+        trial.outputs["y"], trial.inputs["x"].ravel()[trial.inputs["p"].ravel()]
+    )
+
+
+def test_trusted_indices_with_an_offset() -> None:
+    found = of("y[t] = x[p[t] * 2 + 1];")
+    assert found.value_ranges == {"p": (0, 31)}
+
+
+def test_a_run_notes_the_first_fault() -> None:
+    """The watched program goes on with the nearest element, and says where it went wrong."""
+    from xpiler_tvm.emulation import run_module
+    from xpiler_tvm.frontends.program import to_module
+
+    known = of("int j = t; while (j < 64 + p[0] * 0) j = j * 2 + 1;\ny[t] = x[j];").kernel
+    program, sites = reading.watched(known)
+    fault = np.zeros(2, np.int64)
+    run = run_module(to_module(program), [X, P * 0, np.zeros(64, np.float32), fault])
+    number, index = run.arrays[-1]
+    assert sites[number - 1].name == "x"
+    assert index > 63
+    np.testing.assert_array_equal(run.arrays[-2], np.full(64, X[63]))
