@@ -1,0 +1,69 @@
+"""What the pages say exists, parses and runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from xpiler_tvm import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[str]:
+    """The `xpiler` commands of the README, continued lines joined."""
+    text = README.replace("\\\n", " ")
+    return [line[2:].split(" # ")[0] for line in text.splitlines() if line.startswith("$ xpiler")]
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) >= 5
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_understood(command: str) -> None:
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert callable(options.action)
+    for spec in getattr(options, "param", ()):
+        cli.parse_param(spec)
+    for spec in getattr(options, "arg", ()):
+        cli.parse_arg(spec)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_files_of_the_architecture_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w/]+\.py\b|\b[\w/]+/(?=[\s`,|])", text))
+    folders = [ROOT, ROOT / "xpiler_tvm", ROOT / "frontends", ROOT / "frontends" / "raising"]
+    lost = [name for name in named if not any((folder / name).exists() for folder in folders)]
+    assert not lost
+
+
+def test_every_pass_of_raising_is_named() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = {path.stem for path in (ROOT / "frontends" / "raising").glob("*.py")} - {"__init__"}
+    assert not {name for name in files if f"`{name}`" not in text and f"`{name}.py`" not in text}
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert "emitted hip = source tested" in capsys.readouterr().out
+    assert {path.suffix for path in (tmp_path / "build").iterdir()} == {".hip", ".json"}
