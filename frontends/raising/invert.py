@@ -130,9 +130,12 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
     if found is None or strides(index, unknowns) is None:
         return None
     coefficients, base = found
-    pairs = [(c, axis) for c, axis in zip(coefficients, unknowns, strict=True) if c != 0]
+    used = [(c, axis) for c, axis in zip(coefficients, unknowns, strict=True) if c != 0]
+    values: dict[Var, Expr] = {
+        var: tir.const(0, tir.dtype_of(var)) for _, (var, extent) in used if extent == 1
+    }
+    pairs = [(c, axis) for c, axis in used if axis[1] > 1]
     pairs.sort(key=lambda pair: -abs(pair[0]))
-    values: dict[Var, Expr] = {}
     conditions: list[Expr] = []
     # A negative stride counts its digit from the other end.
     for c, (_, extent) in pairs:
