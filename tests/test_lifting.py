@@ -1,0 +1,170 @@
+"""From a kernel to TensorIR: evidence, assumptions, symbolic scalars, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+import xpiler_tvm as xt
+from xpiler_tvm.errors import CheckError
+from xpiler_tvm.evidence import Check
+from xpiler_tvm.lifting import Trial, check_module, check_runs, require
+from xpiler_tvm.stopwatch import Stopwatch
+
+AXPY = """__global__ void axpy(const float* x, float* y, float alpha, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = alpha * x[i] + y[i];
+}
+"""
+X, Y = xt.Tensor("x", (100,)), xt.Tensor("y", (100,), intent="inout")
+LAUNCH = xt.Launch((4,), (32,))
+
+
+def axpy(*scalars: xt.Scalar, text: str = AXPY) -> xt.Kernel:
+    return xt.Kernel(text, "cuda", "axpy", (X, Y, *scalars), LAUNCH, filename="axpy.cu")
+
+
+@lru_cache(maxsize=1)
+def bound() -> xt.Lifted:
+    return xt.lift(axpy(xt.Scalar("alpha", "float32", 0.5), xt.Scalar("n", value=100)))
+
+
+@lru_cache(maxsize=1)
+def symbolic() -> xt.Lifted:
+    return xt.lift(axpy(xt.Scalar("alpha", "float32"), xt.Scalar("n")))
+
+
+def test_evidence() -> None:
+    found = [(check.name, check.verdict) for check in bound().evidence]
+    assert found == [
+        ("accesses in bounds", "proved"),
+        ("source runs", "tested"),
+        ("flat = source", "tested"),
+        ("raised (blocks) = source", "tested"),
+    ]
+    assert bound().rung == "blocks" and bound().notes == ()
+    assert all(check.ok and check.seconds >= 0 for check in bound().evidence)
+
+
+def test_trials_hold_what_the_source_computed() -> None:
+    (trial,) = bound().trials
+    wanted = np.float32(0.5) * trial.inputs["x"] + trial.inputs["y"]
+    np.testing.assert_allclose(trial.outputs["y"], wanted, rtol=1e-6)
+    again = xt.lift(bound().kernel, seed=0).trials[0]
+    np.testing.assert_array_equal(again.inputs["x"], trial.inputs["x"])
+    other = xt.lift(bound().kernel, seed=7).trials[0]
+    assert not np.array_equal(other.inputs["x"], trial.inputs["x"])
+
+
+def test_assumptions_are_said() -> None:
+    found = bound().assumptions
+    assert "n is 100" in found and "alpha is 0.5" in found
+    assert "pointer parameters do not overlap" in found
+    assert not any("n is" in line or "alpha is" in line for line in symbolic().assumptions)
+
+
+def test_time_is_told_by_stage() -> None:
+    stages = ["read", "lift", "check bounds", "run source", "raise", "check lift"]
+    assert list(bound().seconds) == stages
+    assert all(seconds >= 0 for seconds in bound().seconds.values())
+
+
+def test_symbolic_scalars_stay_symbolic() -> None:
+    for mod in (symbolic().flat, symbolic().mod):
+        names = [param.name for param in mod["main"].params]
+        assert names == ["x", "y", "alpha", "n"]
+    assert [param.name for param in bound().mod["main"].params] == ["x", "y"]
+    assert [s.value for s in symbolic().kernel.scalars] == [None, None]
+
+
+def test_symbolic_scalars_are_tried_with_several_values() -> None:
+    tried = [trial.scalars for trial in symbolic().trials]
+    assert len(tried) == 2
+    assert tried[0]["n"] == 100 and 1 <= tried[1]["n"] < 100
+    assert tried[0]["alpha"] != tried[1]["alpha"]
+    for trial in symbolic().trials:
+        n = int(trial.scalars["n"])
+        wanted = trial.inputs["y"].copy()
+        wanted[:n] += np.float32(trial.scalars["alpha"]) * trial.inputs["x"][:n]
+        np.testing.assert_allclose(trial.outputs["y"], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_an_opaque_kernel_says_why() -> None:
+    text = AXPY.replace("y[i] = alpha * x[i] + y[i];", "y[(int)(x[i] * 9) & 63] = alpha;")
+    lifted = xt.lift(axpy(xt.Scalar("alpha", "float32", 0.5), xt.Scalar("n", value=100), text=text))
+    assert lifted.rung == "opaque"
+    assert any(note.startswith("axpy.cu:3:") for note in lifted.notes)
+    assert lifted.evidence[-1].name == "raised (opaque) = source"
+
+
+def test_elements_that_are_left_alone_are_noted() -> None:
+    text = AXPY.replace("alpha * x[i] + y[i]", "alpha * x[i]")
+    params = (
+        X,
+        replace(Y, intent="out"),
+        xt.Scalar("alpha", "float32", 2.0),
+        xt.Scalar("n", value=90),
+    )
+    lifted = xt.lift(xt.Kernel(text, "cuda", "axpy", params, LAUNCH))
+    assert "10 of the 100 elements of 'y' are never written" in lifted.notes
+
+
+def test_an_output_that_is_never_written_is_refused() -> None:
+    text = AXPY.replace("alpha * x[i] + y[i]", "alpha * x[i]")
+    params = (
+        X,
+        replace(Y, intent="out"),
+        xt.Scalar("alpha", "float32", 2.0),
+        xt.Scalar("n", value=0),
+    )
+    with pytest.raises(xt.XpilerError) as refusal:
+        xt.lift(xt.Kernel(text, "cuda", "axpy", params, LAUNCH))
+    assert refusal.value.code in ("XP5003", "XP2005")
+
+
+def test_a_form_that_differs_is_refuted() -> None:
+    """The flat form of another kernel is not this one's."""
+    text = AXPY.replace("+ y[i]", "- y[i]")
+    other = xt.lift(axpy(xt.Scalar("alpha", "float32", 0.5), xt.Scalar("n", value=100), text=text))
+    check = check_module("flat = source", other.flat, bound().kernel, bound().trials)
+    assert check.verdict == "refuted" and "y[0]" in check.detail
+    with pytest.raises(CheckError) as refusal:
+        require(check)
+    assert refusal.value.code == "XP5001"
+    assert refusal.value.message.startswith("flat differs from source: ")
+
+
+def test_the_worst_trial_counts() -> None:
+    kernel, trials = symbolic().kernel, symbolic().trials
+
+    def first_only(trial: Trial) -> dict[str, np.ndarray]:
+        return trial.outputs if trial is trials[0] else {"y": trial.outputs["y"] * 2}
+
+    assert check_runs("a", lambda trial: trial.outputs, kernel, trials).verdict == "tested"
+    assert check_runs("a", first_only, kernel, trials).verdict == "refuted"
+
+    def crashes(trial: Trial) -> dict[str, np.ndarray]:
+        raise CheckError("XP5002", "out of bounds")
+
+    check = check_runs("a", crashes, kernel, trials)
+    assert (check.verdict, check.detail) == ("refuted", "XP5002: out of bounds")
+
+
+def test_what_holds_is_passed_on() -> None:
+    for verdict in ("proved", "tested", "unknown"):
+        check = Check("a = b", verdict)  # type: ignore[arg-type]
+        assert require(check) is check
+
+
+def test_the_stopwatch_adds_up() -> None:
+    watch = Stopwatch()
+    for _ in range(2):
+        with watch("work"):
+            sum(range(100_000))
+    with pytest.raises(ValueError), watch("failing"):
+        raise ValueError
+    assert list(watch.seconds) == ["work", "failing"]
+    assert watch.seconds["work"] > watch.seconds["failing"] >= 0
