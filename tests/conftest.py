@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Compiling for a GPU takes seconds a kernel; tests/test_gpu.py asks for it where it is meant.
+os.environ.setdefault("XPILER_GPU", "0")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -150,8 +150,24 @@ def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu.find("bang") is None and gpu.find("vnni") is None
 
 
+EXAMPLES = sorted(Path(__file__).parent.parent.joinpath("examples").glob("*.cu"))
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_on_a_gpu(path: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XPILER_GPU", raising=False)
+    device = gpu.find(target)
+    if device is None:
+        pytest.skip("no GPU here, or no compiler for it")
+    last = xt.transcompile(xt.Kernel.from_file(path), target).evidence[-1]
+    assert last.name == f"emitted {target} = source, on the GPU"
+    assert last.verdict == "tested" and last.detail.startswith(f"on {device.name}: ")
+
+
 def test_no_device_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A compiler alone is not enough, nor is a driver that fails."""
+    monkeypatch.delenv("XPILER_GPU", raising=False)
     for name, script in (("nvcc", "exit 0"), ("nvidia-smi", "echo 'no devices' >&2; exit 9")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)

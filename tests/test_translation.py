@@ -105,6 +105,9 @@ def test_evidence_says_how_it_was_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.evidence[-1].name == "emitted hip = source"
     assert result.evidence[-1].detail.startswith("emulated: y: ")
     assert result.runs_on == "the emulator"
+    x, y = np.arange(100, dtype="float32"), np.zeros(100, "float32")
+    result(x, y, a=-0.5)
+    np.testing.assert_array_equal(y, np.float32(-0.5) * x)
 
 
 def test_a_gpu_is_asked_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
