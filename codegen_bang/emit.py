@@ -49,7 +49,7 @@ def emit_bang(
     name = entry_name(kernel)
     launch = Launch(tasks=(tasks, 1, 1), kind=kind.name)
     parts = [
-        banner(kernel, f"BANG C for {arch}", f"{tasks} tasks, {kind.name}"),
+        banner(kernel, f"BANG C for {arch}", f"{tasks} tasks, {kind.name}", scheduled_mod),
         "#include <bang.h>\n",
         "".join(f"{line}\n" for line in plan.declarations()),
         *helpers,

@@ -194,11 +194,22 @@ class BangPrinter(CPrinter):
             return
         if self.analyzer.can_prove(span.high <= span.low):
             return
+        self.narrow(span)
         choice = self.splittable(store, span)
         if choice is None:
             self.leaf(span, store)
         else:
             self.split(span, store, choice)
+
+    def narrow(self, span: Range) -> None:
+        """Tell the analyzer where the variable lies now: it still knows the part before.
+
+        It would take a variable of a single value for that value, for good.
+        """
+        length = self.analyzer.simplify(span.high - span.low)
+        single = isinstance(length, tirx.IntImm) and int(length) == 1
+        high = span.low + 2 if single else span.high
+        self.analyzer.bind(span.var, tvm.ir.Range(span.low, high), allow_override=True)
 
     def splittable(self, store: tirx.BufferStore, span: Range) -> Expr | None:
         """A conditional whose condition holds in an interval of the loop variable, if any."""
@@ -252,7 +263,9 @@ class BangPrinter(CPrinter):
         self.store_over(Range(span.var, high, span.high), no)
 
     def leaf(self, span: Range, store: tirx.BufferStore) -> None:
-        """A vector loop if there is one, else a scalar loop."""
+        """A vector loop if there is one, else a scalar loop; nothing where nothing changes."""
+        if _adds_zero(store):
+            return
         length = self.analyzer.simplify(span.high - span.low)
         fixed = int(length) if isinstance(length, tirx.IntImm) else None
         if fixed is None or fixed >= SHORTEST:
@@ -358,6 +371,19 @@ def _at(
     indices = [analyzer.simplify(substitute(index, var, value)) for index in store.indices]
     return tirx.BufferStore(
         store.buffer, analyzer.simplify(substitute(store.value, var, value)), indices
+    )
+
+
+def _adds_zero(store: tirx.BufferStore) -> bool:
+    """Whether an integer zero is added to an element: what is left of a sum beyond a border."""
+    value = store.value
+    return (
+        isinstance(value, tirx.Add)
+        and isinstance(value.b, tirx.IntImm)
+        and int(value.b) == 0
+        and isinstance(value.a, tvm.ir.TensorLoad)
+        and value.a.source.same_as(store.buffer)
+        and bool(tvm_ffi.structural_equal(list(value.a.indices), list(store.indices)))
     )
 
 

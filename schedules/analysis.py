@@ -147,6 +147,17 @@ def collect(node: tvm.ir.Expr | tirx.Stmt, kind: type) -> list[tvm.ir.Expr]:
     return found
 
 
+def same_region(one: tvm.ir.TensorRegion, two: tvm.ir.TensorRegion) -> bool:
+    """Whether two regions are the same part of the same array.
+
+    TVM's structural equality looks at the parts alone.
+    """
+    return bool(
+        one.source.same_as(two.source)
+        and tvm_ffi.structural_equal(list(one.region), list(two.region))
+    )
+
+
 def is_parameter(sch: s_tir.Schedule, buffer: tirx.Buffer) -> bool:
     return any(buffer.same_as(param) for param in sch.mod["main"].params)
 
@@ -188,7 +199,7 @@ def coupled_buffers(program: Sequence[Stage]) -> tuple[tirx.Buffer, ...]:
             buffer = written.source
             others = [other for other in program if other is not stage and accesses(other, buffer)]
             apart = any(_writes(other, buffer) for other in others) and all(
-                _disjoint(stage, written, other, region)
+                disjoint(stage, written, other, region)
                 for other in others
                 for region in accesses(other, buffer)
             )
@@ -207,7 +218,7 @@ def accesses(stage: Stage, buffer: tirx.Buffer) -> list[tvm.ir.TensorRegion]:
     return [region for region in regions if region.source.same_as(buffer)]
 
 
-def _disjoint(
+def disjoint(
     one: Stage, region: tvm.ir.TensorRegion, two: Stage, other: tvm.ir.TensorRegion
 ) -> bool:
     """Whether two regions of one buffer provably never meet, over all iterations of both stages."""

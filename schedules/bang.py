@@ -37,7 +37,15 @@ from .analysis import (
 )
 from .base import Declined, Rule, fresh
 from .matmul import find_contraction, normalize
-from .steps import CHEAP_CALLS, accumulate_in, fused, inline_around, inline_injective, one_loop
+from .steps import (
+    CHEAP_CALLS,
+    accumulate_in,
+    fused,
+    inline_around,
+    inline_injective,
+    is_constant,
+    one_loop,
+)
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -189,35 +197,10 @@ class Matmul:
             sch.compute_at(staged, steps, preserve_unit_loops=True)
         sch.decompose_reduction(main, steps)
 
-        # Step 4. An update of the result (C = A B + C) follows tile by tile: TVM does not join a
-        # stage that reads what it writes with another. All other work goes into the copies.
-        if any(_updates(stage) for stage in stages(sch)):
-            for stage in stages(sch):
-                if not self._is_placed(sch, stage) and self._reads_result(sch, stage):
-                    sch.reverse_compute_at(stage.rv, tile, preserve_unit_loops=True)
-            for stage in stages(sch):
-                if stage.is_injective and not is_parameter(sch, stage.block.writes[0].source):
-                    with suppress(s_tir.ScheduleError):
-                        sch.compute_inline(stage.rv)
+        # Step 4. Gathering, padding and the work around the product go into these copies.
         inline_around(sch)
         _keep_on_chip(sch)
         return sch
-
-    def _is_placed(self, sch: s_tir.Schedule, stage: Stage) -> bool:
-        return sch.get(sch.get_loops(stage.rv)[0]).kind == tirx.ForKind.THREAD_BINDING
-
-    def _reads_result(self, sch: s_tir.Schedule, stage: Stage) -> bool:
-        """Whether a stage that is placed already feeds this one."""
-        names = {sch.get(producer).name_hint for producer in sch.get_producers(stage.rv)}
-        return any(each.name in names and self._is_placed(sch, each) for each in stages(sch))
-
-
-def _updates(stage: Stage) -> bool:
-    """Whether a stage reads the array that it writes, and is no reduction."""
-    store = stage.block.body
-    return stage.is_injective and any(
-        load.source.same_as(store.buffer) for load in collect(store.value, tvm.ir.TensorLoad)
-    )
 
 
 def _even(extent: int, most: int) -> int:
@@ -260,7 +243,9 @@ class Rows:
         points = _count(rows[:-1] if across else rows)
 
         chunk = self._chunk(_count(rows[:-1]), rows[-1][0].extent) if across else None
-        shared = self._read_often(sch, program, rows) if plain else []
+        # TVM moves no copy in a program that overwrites what it has read.
+        still = plain and not _overwrites(program)
+        shared = self._read_often(sch, program, rows) if still else []
 
         # Step 1. All stages under one loop over the rows; some rows a task.
         row = one_loop(sch, program, rows, chunk)
@@ -380,6 +365,16 @@ class Rows:
         sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[2 + first])
 
 
+def _overwrites(program: Sequence[Stage]) -> bool:
+    """Whether a stage writes an array that an earlier one reads."""
+    return any(
+        _touches(earlier.block.reads, region.source)
+        for place, stage in enumerate(program)
+        for region in stage.block.writes
+        for earlier in program[:place]
+    )
+
+
 def _regions(regions: Sequence[tirx.BufferRegion], buffer: tirx.Buffer) -> int:
     return sum(region.source.same_as(buffer) for region in regions)
 
@@ -402,6 +397,7 @@ def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
             continue
         calls = collect(stage.block.body, tvm.ir.Call)
         costly = any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
+        costly = costly and not is_constant(stage)
         if not (costly and len(sch.get_consumers(stage.rv)) > 1):
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)

@@ -15,13 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
 
 from xpiler_tvm.errors import ScheduleError
+
+if TYPE_CHECKING:
+    from .in_place import Split
+
+
+RULE_ATTRIBUTE = "xpiler.schedule"
+"""The attribute of a scheduled `main` that names the rule."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,16 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A scheduled program: by which rule, and why the rules before it declined."""
+    """A scheduled program: by which rule, and why the rules before it declined.
+
+    `mod` is the schedule's program with one name for each array that is updated in place, which
+    goes by two while it is scheduled (`in_place.py`).
+    """
 
     schedule: s_tir.Schedule
     rule: str
+    mod: tvm.IRModule
     declined: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def mod(self) -> tvm.IRModule:
-        return self.schedule.mod
 
     @property
     def trace(self) -> s_tir.Trace:
@@ -75,28 +83,46 @@ def first_applicable(
 ) -> Scheduled:
     """The first rule's schedule that is not declined, with the reasons of those before it.
 
-    `accept` has the last word on each schedule, for what must hold whatever the rule: one kernel,
-    memory within the limits. Raises `ScheduleError` XP3001 with every reason where all declined.
+    The rules are tried on each form of the program in turn (`canonical.py`). `accept` has the last
+    word on each schedule, for what must hold whatever the rule: one kernel, memory within the
+    limits. Raises `ScheduleError` XP3001 with every reason where all declined.
     """
+    from .canonical import forms
+    from .in_place import split_updates
+
     declined: list[tuple[str, str]] = []
-    for rule in rules:
-        answer = _attempt(rule, mod)
-        if isinstance(answer, s_tir.Schedule) and accept is not None:
-            answer = accept(answer.mod) or answer
-        if isinstance(answer, s_tir.Schedule):
-            return Scheduled(answer, rule.name, tuple(declined))
-        declined.append((rule.name, answer.reason))
+    for form in forms(mod):
+        split = split_updates(form)
+        for rule in rules:
+            answer = _attempt(rule, split, accept)
+            if not isinstance(answer, Declined):
+                schedule, made = answer
+                main = made["main"].with_attr(RULE_ATTRIBUTE, rule.name)
+                named = tvm.IRModule({"main": main}, attrs=made.attrs)
+                return Scheduled(schedule, rule.name, named, tuple(declined))
+            if (rule.name, answer.reason) not in declined:
+                declined.append((rule.name, answer.reason))
     reasons = "; ".join(f"{name}: {reason}" for name, reason in declined)
     raise ScheduleError("XP3001", f"no schedule rule applies ({reasons})")
 
 
-def _attempt(rule: Rule, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+def _attempt(
+    rule: Rule, split: Split, accept: Callable[[tvm.IRModule], Declined | None] | None
+) -> tuple[s_tir.Schedule, tvm.IRModule] | Declined:
+    from .in_place import join_updates
+
     try:
-        return rule.apply(mod)
+        answer = rule.apply(split.mod)
+        if isinstance(answer, Declined):
+            return answer
+        joined = join_updates(answer.mod, split)
     except (s_tir.ScheduleError, tvm.error.InternalError) as error:
         # An InternalError is TVM failing on a program it did not foresee: the next rule's chance.
         lines = str(error).strip().splitlines() or ["refused without a message"]
         return Declined(lines[-1].removeprefix("ScheduleError: "))
+    if joined is None:
+        return Declined("an array would be written before what it held has been read")
+    return (accept(joined) if accept is not None else None) or (answer, joined)
 
 
 def unbind(mod: tvm.IRModule) -> tvm.IRModule:

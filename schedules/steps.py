@@ -19,18 +19,25 @@ MOST_REPEATS = 4
 """How often a costly value may be computed again in order to save storing it."""
 
 
-def inline_injective(sch: s_tir.Schedule) -> tuple[Stage, ...]:
+def inline_injective(
+    sch: s_tir.Schedule, beside: Sequence[tirx.Buffer] = (), tables: bool = False
+) -> tuple[Stage, ...]:
     """Put elementwise intermediates into the stages that read them; the program that is left.
 
         B[i] = A[i] + 1;  C[i] = B[i] * 2          ->          C[i] = (A[i] + 1) * 2
 
     A costly value that a consumer would compute more than `MOST_REPEATS` times stays, and so does
-    whatever TVM refuses to inline (a conditional store, a buffer with two writers).
+    whatever TVM refuses to inline (a conditional store, a buffer with two writers) and what reads
+    an array to stay `beside`. With `tables`, what is made of indices alone goes whatever it costs.
     """
     for stage in stages(sch):
         if not stage.is_injective or is_parameter(sch, stage.block.writes[0].source):
             continue
-        if _is_costly(stage) and _most_readings(sch, stage) > MOST_REPEATS * stage.size():
+        if any(region.source.same_as(each) for region in stage.block.reads for each in beside):
+            continue
+        free = is_constant(stage) or (tables and not collect(stage.block.body, tvm.ir.TensorLoad))
+        often = _most_readings(sch, stage) > MOST_REPEATS * stage.size()
+        if _is_costly(stage) and often and not free:
             continue
         with suppress(s_tir.ScheduleError):
             sch.compute_inline(stage.rv)
@@ -70,6 +77,11 @@ def _is_bound(sch: s_tir.Schedule, stage: Stage) -> bool:
 def _is_costly(stage: Stage) -> bool:
     calls = collect(stage.block.body, tvm.ir.Call)
     return any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
+
+
+def is_constant(stage: Stage) -> bool:
+    """Whether it is one value that depends on nothing: compilers work it out, or do so once."""
+    return not stage.block.iter_vars and not collect(stage.block.body, tvm.ir.TensorLoad)
 
 
 def _most_readings(sch: s_tir.Schedule, stage: Stage) -> int:

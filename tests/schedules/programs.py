@@ -16,11 +16,15 @@ Arrays = list[Any]
 
 @dataclass(frozen=True)
 class Program:
-    """A PrimFunc whose last parameters are its outputs, and their values given the inputs."""
+    """A PrimFunc whose last parameters are its outputs, and their values given the inputs.
+
+    With `in_place` the outputs hold values that the program reads, and so does the reference.
+    """
 
     mod: tvm.IRModule
     reference: Callable[..., object]
     outputs: int = 1
+    in_place: bool = False
 
     def inputs(self, seed: int = 0) -> Arrays:
         """Values of all parameters in order; the outputs hold NaN or a sentinel."""
@@ -32,7 +36,7 @@ class Program:
                 arrays.append(1.5 if str(param.ty.dtype).startswith("float") else 700)
                 continue
             shape, dtype = tuple(int(extent) for extent in param.shape), str(param.dtype)
-            if place >= len(params) - self.outputs:
+            if place >= len(params) - self.outputs and not self.in_place:
                 poison = np.nan if np.issubdtype(dtype, np.floating) else 77
                 arrays.append(np.full(shape, poison, dtype))
             elif np.issubdtype(dtype, np.integer):
@@ -44,7 +48,7 @@ class Program:
         return arrays
 
     def expected(self, arrays: Arrays) -> Arrays:
-        given = arrays[: len(arrays) - self.outputs]
+        given = arrays if self.in_place else arrays[: len(arrays) - self.outputs]
         result = self.reference(*given)
         return [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
 
@@ -522,6 +526,275 @@ def main(
     return Program(from_text(text), reference, 2)
 
 
+def gemm_update(m: int, n: int, k: int) -> Program:
+    """`C = 1.5 A^T B - 0.5 C`: what a block overwrites is not listed as read."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer(({k}, {m}), "float32"),
+    B: T.Buffer(({k}, {n}), "float32"),
+    C: T.Buffer(({m}, {n}), "float32"),
+):
+    with T.sblock("root"):
+        acc = T.sblock_alloc_buffer(({m}, {n}), "float32")
+        for i, j, k in T.grid({m}, {n}, {k}):
+            with T.sblock("acc"):
+                vi, vj, vk = T.axis.remap("SSR", [i, j, k])
+                with T.init():
+                    acc[vi, vj] = T.float32(0)
+                acc[vi, vj] = acc[vi, vj] + A[vk, vi] * B[vk, vj]
+        for i, j in T.grid({m}, {n}):
+            with T.sblock("C"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                T.reads(acc[vi, vj])
+                T.writes(C[vi, vj])
+                C[vi, vj] = T.float32(1.5) * acc[vi, vj] - T.float32(0.5) * C[vi, vj]
+"""
+
+    def reference(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        return 1.5 * (a.astype("float64").T @ b) - 0.5 * c
+
+    return Program(from_text(text), reference, in_place=True)
+
+
+def momentum(n: int) -> Program:
+    """Two arrays updated in place, the second from what the first held before."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    G: T.Buffer(({n},), "float32"), M: T.Buffer(({n},), "float32"), P: T.Buffer(({n},), "float32")
+):
+    with T.sblock("root"):
+        held = T.sblock_alloc_buffer(({n},), "float32")
+        for i in range({n}):
+            with T.sblock("held"):
+                vi = T.axis.spatial({n}, i)
+                T.reads(M[vi], G[vi])
+                T.writes(held[vi])
+                held[vi] = M[vi] / (T.fabs(G[vi]) + T.float32(1))
+        for i in range({n}):
+            with T.sblock("M"):
+                vi = T.axis.spatial({n}, i)
+                T.reads(G[vi])
+                T.writes(M[vi])
+                M[vi] = T.float32(0.5) * M[vi] + G[vi]
+        for i in range({n}):
+            with T.sblock("P"):
+                vi = T.axis.spatial({n}, i)
+                T.reads(held[vi])
+                T.writes(P[vi])
+                P[vi] = P[vi] - held[vi]
+"""
+
+    def reference(g: np.ndarray, m: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 0.5 * m + g, p - m / (np.abs(g) + 1)
+
+    return Program(from_text(text), reference, outputs=2, in_place=True)
+
+
+def rotated(tokens: int = 17, heads: int = 3, pairs: int = 20) -> Program:
+    """Pairs turned in place by angles from a table; the stages index them by one axis or three."""
+    count = tokens * heads * pairs
+    point = f"vt * {heads * pairs} + vh * {pairs} + vp"
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(Q: T.Buffer(({count}, 2), "float32")):
+    with T.sblock("root"):
+        angle = T.sblock_alloc_buffer(({pairs},), "float32")
+        x = T.sblock_alloc_buffer(({count},), "float32")
+        y = T.sblock_alloc_buffer(({count},), "float32")
+        for p in range({pairs}):
+            with T.sblock("angle"):
+                vp = T.axis.spatial({pairs}, p)
+                angle[vp] = T.exp(T.Cast("float32", vp) * T.float32(-0.1))
+        for i in range({count}):
+            with T.sblock("x"):
+                vi = T.axis.spatial({count}, i)
+                x[vi] = Q[vi, 0]
+        for i in range({count}):
+            with T.sblock("y"):
+                vi = T.axis.spatial({count}, i)
+                y[vi] = Q[vi, 1]
+        for t, h, p in T.grid({tokens}, {heads}, {pairs}):
+            with T.sblock("left"):
+                vt, vh, vp = T.axis.remap("SSS", [t, h, p])
+                Q[{point}, 0] = x[{point}] * T.cos(angle[vp]) - y[{point}] * T.sin(angle[vp])
+        for t, h, p in T.grid({tokens}, {heads}, {pairs}):
+            with T.sblock("right"):
+                vt, vh, vp = T.axis.remap("SSS", [t, h, p])
+                Q[{point}, 1] = x[{point}] * T.sin(angle[vp]) + y[{point}] * T.cos(angle[vp])
+"""
+
+    def reference(q: np.ndarray) -> np.ndarray:
+        angle = np.tile(np.exp(np.arange(pairs) * -0.1), tokens * heads)
+        x, y = q[:, 0].astype("float64"), q[:, 1].astype("float64")
+        left, right = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+        return np.stack([left, right], -1)
+
+    return Program(from_text(text), reference, in_place=True)
+
+
+def gemm_parts(m: int, n: int, k: int) -> Program:
+    """A matrix product written out for each component of a vector of four."""
+
+    def part(c: int) -> str:
+        return f"""
+    for i, j, k in T.grid({m}, {n}, {k}):
+        with T.sblock("C{c}"):
+            vi, vj, vk = T.axis.remap("SSR", [i, j, k])
+            with T.init():
+                C[vi, vj, {c}] = T.float32(0)
+            C[vi, vj, {c}] = C[vi, vj, {c}] + A[vi, vk] * B[vk, vj, {c}]
+"""
+
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer(({m}, {k}), "float32"),
+    B: T.Buffer(({k}, {n}, 4), "float32"),
+    C: T.Buffer(({m}, {n}, 4), "float32"),
+):
+{"".join(map(part, range(4)))}
+"""
+    return Program(from_text(text), lambda a, b: np.einsum("ik,kjc->ijc", a.astype("float64"), b))
+
+
+def causal(rows: int, dim: int) -> Program:
+    """Scores below a diagonal only, scaled by a constant that is a stage of its own."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    Q: T.Buffer(({rows}, {dim}), "float32"),
+    K: T.Buffer(({rows}, {dim}), "float32"),
+    O: T.Buffer(({rows},), "float32"),
+):
+    with T.sblock("root"):
+        scale = T.sblock_alloc_buffer((1,), "float32")
+        score = T.sblock_alloc_buffer(({rows}, {rows}), "float32")
+        with T.sblock("scale"):
+            scale[0] = T.rsqrt(T.float32({dim}))
+        for i, j, d in T.grid({rows}, {rows}, {dim}):
+            with T.sblock("score"):
+                vi, vj, vd = T.axis.remap("SSR", [i, j, d])
+                T.where(j <= i)
+                with T.init():
+                    score[vi, vj] = T.float32(0)
+                score[vi, vj] = score[vi, vj] + Q[vi, vd] * K[vj, vd]
+        for i, j in T.grid({rows}, {rows}):
+            with T.sblock("O"):
+                vi, vj = T.axis.remap("SR", [i, j])
+                with T.init():
+                    O[vi] = T.float32(0)
+                O[vi] = O[vi] + T.if_then_else(
+                    vj <= vi, T.exp(score[vi, vj] * scale[0]), T.float32(0)
+                )
+"""
+
+    def reference(q: np.ndarray, k: np.ndarray) -> np.ndarray:
+        score = np.exp(q.astype("float64") @ k.T / math.sqrt(dim))
+        return np.tril(score).sum(-1)
+
+    return Program(from_text(text), reference)
+
+
+def halo(n: int, block: int) -> Program:
+    """A sum over seven neighbours, by blocks of which the last is not full."""
+    blocks = -(-n // block)
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer(({n},), "int32"), O: T.Buffer(({n},), "int32")):
+    for b, t, k in T.grid({blocks}, {block}, 7):
+        with T.sblock("O"):
+            vb, vt, vk = T.axis.remap("SSR", [b, t, k])
+            T.where(b * {block} + t < {n})
+            with T.init():
+                O[vb * {block} + vt] = 0
+            O[vb * {block} + vt] = O[vb * {block} + vt] + T.if_then_else(
+                vt + vk < 3,
+                T.if_then_else(3 <= vb * {block} + vt + vk, A[vb * {block} + vt + vk - 3], 0),
+                T.if_then_else(
+                    vb * {block} + vt + vk < {n + 3}, A[vb * {block} + vt + vk - 3], 0
+                ),
+            )
+"""
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        return np.convolve(a, np.ones(7, "int32"))[3:-3]
+
+    return Program(from_text(text), reference)
+
+
+def total_beside(rows: int, columns: int) -> Program:
+    """Doubled columns, and their sum in the last one: a reduction writes a part of a result."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer(({rows}, {columns}), "float32"), O: T.Buffer(({rows}, {columns + 1}), "float32")
+):
+    for i, j in T.grid({rows}, {columns}):
+        with T.sblock("twice"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            O[vi, vj] = A[vi, vj] * T.float32(2)
+    for i, k in T.grid({rows}, {columns}):
+        with T.sblock("total"):
+            vi, vk = T.axis.remap("SR", [i, k])
+            with T.init():
+                O[vi, {columns}] = T.float32(0)
+            O[vi, {columns}] = O[vi, {columns}] + A[vi, vk]
+"""
+
+    def reference(a: np.ndarray) -> np.ndarray:
+        return np.concatenate([a * 2, a.astype("float64").sum(-1, keepdims=True)], -1)
+
+    return Program(from_text(text), reference)
+
+
+def with_tail(n: int, tail: int) -> Program:
+    """A sum by vectors, and what is left over by elements."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer(({n + tail},), "float32"),
+    B: T.Buffer(({n + tail},), "float32"),
+    O: T.Buffer(({n + tail},), "float32"),
+):
+    for i in range({n}):
+        with T.sblock("body"):
+            vi = T.axis.spatial({n}, i)
+            O[vi] = A[vi] + B[vi]
+    for i in range({tail}):
+        with T.sblock("tail"):
+            vi = T.axis.spatial({tail}, i)
+            O[vi + {n}] = A[vi + {n}] + B[vi + {n}]
+"""
+    return Program(from_text(text), lambda a, b: a + b)
+
+
+def gemm_steps(m: int, n: int, k: int, padded: int) -> Program:
+    """A product of int8, whose depth is rounded up and whose factors are worked out."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer(({m}, {k}), "int8"),
+    B: T.Buffer(({n}, {k}), "int8"),
+    C: T.Buffer(({m}, {n}), "int32"),
+):
+    for i, j, k in T.grid({m}, {n}, {padded}):
+        with T.sblock("C"):
+            vi, vj, vk = T.axis.remap("SSR", [i, j, k])
+            with T.init():
+                C[vi, vj] = 0
+            C[vi, vj] = C[vi, vj] + T.if_then_else(vk < {k}, T.Cast("int32", A[vi, vk]) * 3, 0) * (
+                T.if_then_else(vk < {k}, T.Cast("int32", B[vj, vk]), 0) - 1
+            )
+"""
+
+    def reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (a.astype("int32") * 3) @ (b.astype("int32") - 1).T
+
+    return Program(from_text(text), reference)
+
+
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "vector_add_prime": lambda: vector_add(1000003),
     "vector_add_small": lambda: vector_add(7),
@@ -565,5 +838,14 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "shared_loop": shared_loop,
     "kept_mean": kept_mean,
     "bmm_tall": lambda: batched_gemm(2, 200, 20, 30),
+    "gemm_update": lambda: gemm_update(70, 90, 50),
+    "momentum": lambda: momentum(4097),
+    "rotated": rotated,
+    "gemm_parts": lambda: gemm_parts(33, 13, 21),
+    "causal": lambda: causal(45, 16),
+    "halo": lambda: halo(1000, 64),
+    "with_tail": lambda: with_tail(8188, 2),
+    "gemm_steps": lambda: gemm_steps(40, 50, 70, 80),
+    "total_beside": lambda: total_beside(70, 17),
     "prefix_columns": lambda: column_sum(7, 20000),
 }

@@ -9,7 +9,7 @@ import tvm
 from tvm import tirx
 
 from xpiler_tvm.emulation import run_text
-from xpiler_tvm.kernel import Kernel, Launch, Scalar, Tensor
+from xpiler_tvm.kernel import Intent, Kernel, Launch, Scalar, Tensor
 
 from .programs import Program
 
@@ -23,7 +23,8 @@ def source_kernel(program: Program, name: str) -> Kernel:
             resolved.append(Scalar(str(param.name), str(param.ty.dtype), value))
             continue
         shape = tuple(int(extent) for extent in param.shape)
-        intent = "out" if place >= len(params) - program.outputs else "in"
+        written: Intent = "inout" if program.in_place else "out"
+        intent: Intent = written if place >= len(params) - program.outputs else "in"
         resolved.append(Tensor(str(param.name), shape, str(param.dtype), intent))
     return Kernel("", "cuda", name, tuple(resolved), Launch((1,), (1,)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from xpiler_tvm import schedules, targets
-from xpiler_tvm.errors import ScheduleError
 from xpiler_tvm.schedules.base import unbind
 
 from .programs import PROGRAMS
@@ -54,8 +53,42 @@ GPU_RULES = {
     "flat_rows": "gpu.rows",
     "shared_loop": "gpu.rows",
     "kept_mean": "gpu.threads",
-    "overwritten": None,
+    "overwritten": "gpu.threads",
+    "gemm_update": "gpu.matmul",
+    "momentum": "gpu.threads",
+    "rotated": "gpu.threads",
+    "gemm_parts": "gpu.matmul",
+    "causal": "gpu.rows",
+    "halo": "gpu.threads",
+    "with_tail": "gpu.elementwise",
+    "gemm_steps": "gpu.matmul",
+    "total_beside": "gpu.rows",
 }
+
+BANG_RULES = {
+    "vector_add_prime": "bang.flat",
+    "vector_add_small": "bang.flat",
+    "gelu": "bang.flat",
+    "gemm": "bang.matmul",
+    "gemm_odd": "bang.matmul",
+    "gemm_f16": "bang.matmul",
+    "gemm_int8": "bang.matmul",
+    "gemm_vnni": "bang.matmul",
+    "gemm_thin": "bang.matmul",
+    "dense_relu": "bang.matmul",
+    "batched_gemm": "bang.matmul",
+    "bmm_tall": "bang.matmul",
+    "conv2d": "bang.matmul",
+    "two_outputs": "bang.flat",
+    "concat": "bang.flat",
+    "halves": "bang.flat",
+    "saxpy": "bang.flat",
+    "gemm_update": "bang.matmul",
+    "gemm_parts": "bang.matmul",
+    "with_tail": "bang.flat",
+    "gemm_steps": "bang.matmul",
+}
+"""All others go to `bang.rows`."""
 
 CPU_RULES = {
     "transpose": "cpu.transpose",
@@ -74,6 +107,10 @@ CPU_RULES = {
     "normalize_vector": "cpu.stages",
     "concat": "cpu.stages",
     "sequential": "cpu.stages",
+    "rotated": "cpu.stages",
+    "gemm_update": "cpu.matmul",
+    "gemm_parts": "cpu.matmul",
+    "gemm_steps": "cpu.matmul",
 }
 
 
@@ -85,17 +122,22 @@ def test_every_program_has_its_rule() -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_gpu(name: str, target: str) -> None:
     program = PROGRAMS[name]()
-    if GPU_RULES[name] is None:
-        with pytest.raises(ScheduleError) as raised:
-            schedules.apply(program.mod, target)
-        assert raised.value.code == "XP3001"
-        assert "gpu.threads: " in raised.value.message
-        return
     scheduled = schedules.apply(program.mod, target)
     assert scheduled.rule == GPU_RULES[name]
     assert all(reason for _, reason in scheduled.declined)
     check_module(unbind(scheduled.mod), program)
     emitted = targets.get(target).emit(scheduled.mod, source_kernel(program, name))
+    assert emitted.kernel is not None
+    check_text(emitted.kernel, program)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_bang(name: str) -> None:
+    program = PROGRAMS[name]()
+    scheduled = schedules.apply(program.mod, "bang")
+    assert scheduled.rule == BANG_RULES.get(name, "bang.rows")
+    check_module(unbind(scheduled.mod), program)
+    emitted = targets.get("bang").emit(scheduled.mod, source_kernel(program, name))
     assert emitted.kernel is not None
     check_text(emitted.kernel, program)
 

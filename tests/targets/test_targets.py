@@ -77,6 +77,23 @@ def test_a_schedule_beyond_the_device_is_declined(name: str) -> None:
     assert declined is not None and declined.reason
 
 
+def test_scalars_that_stay_are_parameters_on_every_device() -> None:
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((4096,), "float32"), alpha: T.float32, O: T.Buffer((4096,), "float32")):
+    for i in range(4096):
+        with T.sblock("O"):
+            vi = T.axis.spatial(4096, i)
+            O[vi] = A[vi] * alpha
+"""
+    func = tvm.script.from_source(text).with_attr("global_symbol", "main")
+    tensors = (Tensor("A", (4096,)), Tensor("O", (4096,), intent="out"))
+    source = Kernel("", "cuda", "f", (tensors[0], Scalar("alpha", "float32"), tensors[1]))
+    for name in ("cuda", "hip", "bang"):
+        scheduled = schedules.apply(tvm.IRModule({"main": func}), name)
+        assert "float alpha" in targets.get(name).emit(scheduled.mod, source).text
+
+
 def test_cuda_text() -> None:
     scheduled = schedules.apply(rows(), "cuda")
     unused = Scalar("n", "int32", 200)

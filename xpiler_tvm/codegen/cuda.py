@@ -89,7 +89,12 @@ def emit_cuda(
     )
     launcher = launcher_text(name, kernel, launch, CUDA, prefix="cuda")
     parts = [
-        banner(kernel, f"CUDA for {arch} and later", f"grid {launch.grid}, block {launch.block}"),
+        banner(
+            kernel,
+            f"CUDA for {arch} and later",
+            f"grid {launch.grid}, block {launch.block}",
+            scheduled_mod,
+        ),
         _preamble(head),
         head,
         launcher,

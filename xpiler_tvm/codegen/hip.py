@@ -109,7 +109,7 @@ def emit_hip(scheduled_mod: tvm.IRModule, kernel: Kernel) -> tuple[str, Kernel]:
     half = any(param.dtype == "bfloat16" for param in kernel.params or ())
     includes = ["#include <hip/hip_runtime.h>"] + ["#include <hip/hip_bf16.h>"] * half
     parts = [
-        banner(kernel, "HIP", f"grid {launch.grid}, block {launch.block}"),
+        banner(kernel, "HIP", f"grid {launch.grid}, block {launch.block}", scheduled_mod),
         "\n".join(includes) + "\n",
         *printer.helpers.values(),
         kernel_text(name, kernel, function, body, HIP),

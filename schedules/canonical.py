@@ -1,0 +1,827 @@
+"""Forms of a program that rules and TVM's primitives understand better, tried one after the other.
+
+A raised program says what its source says. Some ways to say it stand in a schedule's way:
+
+    C[i, 0] = f(0, i);  C[i, 1] = f(1, i)   ->   C[i, c] = f(c, i)       the parts of a result
+    i < 96: C[i] = f(i);  C[96 + j] = f(96 + j), j < 3    ->    i < 99: C[i] = f(i)
+    where(16 * i + j < 100): O[16 * i + j]  ->   O[u], u < 100           a guard across two axes
+    where(j <= i): S[i, j] += f(i, j)       ->   S[i, j] += j <= i ? f(i, j) : 0
+    O[i, 7] += A[i, k]                      ->   S[i] += A[i, k];  O[i, 7] = S[i]
+    O[i, j] += f(A[i, k]) * B[k, j]         ->   F[i, k] = f(A[i, k]);  O[i, j] += F[i, k] * B[k, j]
+    v[20 * i + j] beside v[k]               ->   v[k] in both            if all else is declined
+
+`forms` gives the program in the forms to try. Each form computes what the program computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import tvm
+import tvm_ffi
+from tvm import s_tir, tirx
+
+from xpiler_tvm import tir
+
+from .analysis import collect, same_region
+from .in_place import join_updates, split_all
+
+Iterators = tuple[tirx.IterVar, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Nest:
+    """One leaf block of one store, directly under loops of its own, one for each iterator.
+
+    `guard` is said in the block's iterators. `stmt` is the statement that it was read from, until
+    something changes.
+    """
+
+    iterators: Iterators
+    guard: tvm.ir.Expr
+    store: tirx.BufferStore
+    init: tirx.BufferStore | None
+    reads: tuple[tvm.ir.TensorRegion, ...]
+    writes: tuple[tvm.ir.TensorRegion, ...]
+    name: str
+    stmt: tirx.Stmt | None
+
+    @property
+    def spatial(self) -> Iterators:
+        return tuple(each for each in self.iterators if each.iter_type == tirx.IterVar.DataPar)
+
+    @property
+    def reduced(self) -> Iterators:
+        return tuple(each for each in self.iterators if each.iter_type == tirx.IterVar.CommReduce)
+
+    @property
+    def body(self) -> list[tirx.BufferStore]:
+        return [self.store] if self.init is None else [self.init, self.store]
+
+    def loads(self) -> list[tvm.ir.TensorLoad]:
+        """What it reads, its own accumulator apart."""
+        return [load for load in tir.loads(self.store.value) if not self.is_own(load)]
+
+    def is_own(self, load: tvm.ir.TensorLoad) -> bool:
+        """Whether a load is of the element that is stored to."""
+        same = tvm_ffi.structural_equal(list(load.indices), list(self.store.indices))
+        return bool(load.source.same_as(self.store.buffer) and same)
+
+
+Part: TypeAlias = Nest | tirx.Stmt
+
+
+def forms(mod: tvm.IRModule) -> Iterator[tvm.IRModule]:
+    """The program in the forms to schedule, the most tractable first."""
+    given: list[tvm.IRModule] = []
+    canonical = _canonical(mod)
+    for form in (canonical, mod, _flat(canonical)):
+        if not any(tvm_ffi.structural_equal(form["main"], each["main"]) for each in given):
+            given.append(form)
+            yield form
+
+
+def _canonical(mod: tvm.IRModule) -> tvm.IRModule:
+    parts = _parts(mod)
+    parts = [_without_guarded_axes(part) for part in _continued(_rolled_up(parts))]
+    parts, sums = _summed_apart(parts)
+    parts, factors = _factored([_with_plain_borders(part) for part in parts])
+    return _program(mod, [_unguarded(part, mod) for part in parts], [*sums, *factors])
+
+
+def _flat(mod: tvm.IRModule) -> tvm.IRModule:
+    """With one axis where stages disagree on how many make up an index; cheap stages inlined."""
+    mod = _program(mod, _flat_as_others(_parts(mod)))
+    return _inlined(mod)
+
+
+# -- Parts of one result --------------------------------------------------------------------------
+
+
+def _rolled_up(parts: Sequence[Part]) -> list[Part]:
+    """Neighbours that differ in constant indices, by equal steps, become one with one axis more."""
+    done: list[Part] = []
+    rest = list(parts)
+    while rest:
+        group = _alike(rest)
+        merged = _merged(group) if len(group) > 1 else None
+        done.append(rest[0] if merged is None else merged)
+        rest = rest[1 if merged is None else len(group) :]
+    return done
+
+
+def _alike(parts: Sequence[Part]) -> list[Nest]:
+    """The longest run from the first part on that is the same but for constant indices."""
+    first = parts[0]
+    if not isinstance(first, Nest) or any(
+        load.source.same_as(first.store.buffer) for load in first.loads()
+    ):
+        return []
+    group = [first]
+    pattern = _renamed(first, first)
+    for other in parts[1:]:
+        fits = isinstance(other, Nest) and other.store.buffer.same_as(first.store.buffer)
+        if not fits or not _same_axes(first, other):
+            break
+        again = _renamed(other, first)
+        if not all(map(tvm_ffi.structural_equal, pattern, again)) or len(pattern) != len(again):
+            break
+        group.append(other)
+    return group
+
+
+def _same_axes(one: Nest, two: Nest) -> bool:
+    def shape(nest: Nest) -> list[tuple[int, object]]:
+        return [(int(each.iter_type), tir.as_const(each.dom.extent)) for each in nest.iterators]
+
+    return shape(one) == shape(two)
+
+
+def _renamed(nest: Nest, like: Nest) -> list[object]:
+    """The nest in the iterators of another, with 0 for each constant index."""
+    names = _names(nest.iterators, like.iterators)
+    stores = [_with_constants(each, None) for each in nest.body]
+    return [tir.substitute(each, names) for each in (nest.guard, *stores)]
+
+
+def _names(old: Iterators, new: Iterators) -> dict[tirx.Var, tirx.Var]:
+    return {a.var: b.var for a, b in zip(old, new, strict=True)}
+
+
+def _constants(nest: Nest) -> list[int]:
+    """The constant indices in the order in which `_with_constants` meets them."""
+    found: list[int] = []
+    for store in nest.body:
+        for indices in (*(load.indices for load in tir.loads(store.value)), store.indices):
+            found += [int(index) for index in indices if isinstance(index, tirx.IntImm)]
+    return found
+
+
+def _with_constants(
+    store: tirx.BufferStore, values: Iterator[tvm.ir.Expr] | None
+) -> tirx.BufferStore:
+    """The store with other values for its constant indices; zeros where there are none given."""
+
+    def other(index: tvm.ir.Expr) -> tvm.ir.Expr:
+        if not isinstance(index, tirx.IntImm):
+            return index
+        return tirx.const(0, "int32") if values is None else next(values)
+
+    def load(old: tvm.ir.TensorLoad) -> tvm.ir.TensorLoad:
+        return old.source[tuple(other(index) for index in old.indices)]
+
+    value = tir.map_loads(store.value, load)
+    return tirx.BufferStore(store.buffer, value, [other(index) for index in store.indices])
+
+
+def _merged(group: Sequence[Nest]) -> Nest | None:
+    first = group[0]
+    rows = [_constants(nest) for nest in group]
+    steps = [b - a for a, b in zip(rows[0], rows[1], strict=True)]
+    for count, row in enumerate(rows):
+        if row != [a + count * step for a, step in zip(rows[0], steps, strict=True)]:
+            return None
+    written = sum(isinstance(index, tirx.IntImm) for index in first.store.indices)
+    if not written or not any(steps[-written:]):
+        return None  # all would write the same place
+    name = first.spatial[-1].var.name if first.spatial else "v"
+    part = tirx.IterVar(tvm.ir.Range(0, len(group)), tirx.Var(f"{name}c", "int32"), 0)
+    values: Iterator[tvm.ir.Expr] = iter(
+        [
+            tirx.const(start, "int32") if not step else start + part.var * step
+            for start, step in zip(rows[0], steps, strict=True)
+        ]
+    )
+    analyzer = tvm.sym.Analyzer()
+    simple = iter([analyzer.simplify(value) for value in values])
+    stores = [_with_constants(store, simple) for store in first.body]
+    init = stores[0] if first.init is not None else None
+    iterators = (*first.spatial, part, *first.reduced)
+    merged = replace(first, iterators=iterators, store=stores[-1], init=init, stmt=None)
+    return _with_regions(merged)
+
+
+def _with_regions(nest: Nest) -> Nest:
+    """The nest with its regions read off its store, its accumulator apart."""
+    place = nest.store.indices
+    reads: list[tvm.ir.TensorRegion] = []
+    for load in nest.loads():
+        region = _point(load.source, load.indices)
+        if any(tir.loads(index) for index in load.indices):
+            region = tirx.BufferRegion(
+                load.source, [tvm.ir.Range(0, extent) for extent in load.source.shape]
+            )
+        if not any(same_region(region, each) for each in reads):
+            reads.append(region)
+    return replace(nest, reads=tuple(reads), writes=(_point(nest.store.buffer, place),))
+
+
+def _point(buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr]) -> tvm.ir.TensorRegion:
+    ranges = [tvm.ir.Range.from_min_extent(index, 1) for index in indices]
+    return tirx.BufferRegion(buffer, ranges)
+
+
+def _continued(parts: Sequence[Part]) -> list[Part]:
+    """Neighbours of which the second goes on along an axis where the first ends become one."""
+    done: list[Part] = []
+    for part in parts:
+        last = done[-1] if done else None
+        if isinstance(last, Nest) and isinstance(part, Nest):
+            longer = _longer(last, part)
+            if longer is not None:
+                done[-1] = longer
+                continue
+        done.append(part)
+    return done
+
+
+def _longer(one: Nest, two: Nest) -> Nest | None:
+    same_array = one.store.buffer.same_as(two.store.buffer)
+    reads_it = any(load.source.same_as(one.store.buffer) for load in one.loads())
+    guarded = any(tir.as_const(each.guard) != 1 for each in (one, two))
+    if not same_array or reads_it or guarded or len(one.iterators) != len(two.iterators):
+        return None
+    names = _names(two.iterators, one.iterators)
+    analyzer = tvm.sym.Analyzer()
+    second = [_simple_store(analyzer, tir.substitute(each, names)) for each in two.body]
+    for axis in one.spatial:
+        place = one.iterators.index(axis)
+        others = [
+            tir.as_const(a.dom.extent) == tir.as_const(b.dom.extent)
+            for a, b in zip(one.iterators, two.iterators, strict=True)
+            if a is not axis
+        ]
+        if not all(others) or two.iterators[place] not in two.spatial:
+            continue
+        length = int(axis.dom.extent)
+        moved = {axis.var: axis.var + length}
+        first = [_simple_store(analyzer, tir.substitute(each, moved)) for each in one.body]
+        if len(first) == len(second) and all(map(tvm_ffi.structural_equal, first, second)):
+            extent = length + int(two.iterators[place].dom.extent)
+            whole = tirx.IterVar(tvm.ir.Range(0, extent), axis.var, axis.iter_type)
+            iterators = tuple(whole if each is axis else each for each in one.iterators)
+            return replace(one, iterators=iterators, stmt=None)
+    return None
+
+
+def _simple_store(analyzer: tvm.sym.Analyzer, store: tirx.BufferStore) -> tirx.BufferStore:
+    indices = [analyzer.simplify(index) for index in store.indices]
+    return tirx.BufferStore(store.buffer, _simplified(analyzer, store.value), indices)
+
+
+# -- Axes that make up one index ------------------------------------------------------------------
+
+
+def _without_guarded_axes(part: Part) -> Part:
+    """One axis for those that a guard ties: it then says how long that axis is.
+
+    TVM takes no reduction whose guard ties axes: it cannot say where one of them ends.
+    """
+    if not isinstance(part, Nest):
+        return part
+    for index in part.store.indices:
+        digits = _digits(part, index)
+        if digits is None:
+            continue
+        for test in tir.conjuncts(part.guard):
+            limit = tir.as_const(test.b) if isinstance(test, tirx.LT) else None
+            if limit is not None and _equal(test.a, index):
+                rest = [each for each in tir.conjuncts(part.guard) if not each.same_as(test)]
+                if all(not tir.uses(each, [digit.var for digit in digits]) for each in rest):
+                    whole = min(limit, _size(digits))
+                    return _joined(replace(part, guard=tir.conjunction(rest)), digits, whole)
+    return part
+
+
+def _flat_as_others(parts: Sequence[Part]) -> list[Part]:
+    """One axis where others index the same array by one axis: `v[20 * i + j]` beside `v[k]`."""
+    plain: list[tuple[tirx.Buffer, int]] = []
+    for part in parts:
+        if not isinstance(part, Nest):
+            continue
+        for buffer, indices in _accesses(part):
+            for place, index in enumerate(indices):
+                if any(index.same_as(each.var) for each in part.spatial):
+                    plain.append((buffer, place))
+
+    def flat(part: Part) -> Part:
+        if not isinstance(part, Nest):
+            return part
+        for buffer, indices in _accesses(part):
+            for place, index in enumerate(indices):
+                met = any(buffer.same_as(other) and place == where for other, where in plain)
+                digits = _digits(part, index) if met else None
+                own = any(_equal(index, each) for each in part.store.indices)
+                if digits is not None and own:
+                    return _joined(part, digits, _size(digits))
+        return part
+
+    return [flat(part) for part in parts]
+
+
+def _accesses(nest: Nest) -> list[tuple[tirx.Buffer, list[tvm.ir.Expr]]]:
+    loads = [(load.source, list(load.indices)) for load in nest.loads()]
+    return [*loads, (nest.store.buffer, list(nest.store.indices))]
+
+
+def _digits(nest: Nest, index: tvm.ir.Expr) -> Iterators | None:
+    """Spatial iterators of which an index is the number that they write, first digit first."""
+    used = [each for each in nest.spatial if tir.uses(index, [each.var])]
+    if len(used) < 2 or tir.loads(index):
+        return None
+    found = tvm.sym.detect_linear_equation(index, [each.var for each in used])
+    weights = [tir.as_const(part) for part in found]
+    if not weights or None in weights or weights[-1] != 0:
+        return None
+    ordered = sorted(zip(weights[:-1], used, strict=True), key=lambda pair: -(pair[0] or 0))
+    expected = 1
+    for weight, digit in reversed(ordered):
+        extent = tir.as_const(digit.dom.extent)
+        if weight != expected or extent is None:
+            return None
+        expected *= extent
+    return tuple(digit for _, digit in ordered)
+
+
+def _equal(one: tvm.ir.Expr, two: tvm.ir.Expr) -> bool:
+    difference = tvm.sym.Analyzer().simplify(one - two)
+    return tir.as_const(difference) == 0
+
+
+def _size(digits: Iterators) -> int:
+    size = 1
+    for digit in digits:
+        size *= int(digit.dom.extent)
+    return size
+
+
+def _joined(nest: Nest, digits: Iterators, extent: int) -> Nest:
+    """The nest with one iterator of an extent for those that are its digits."""
+    whole = tirx.IterVar(tvm.ir.Range(0, extent), tirx.Var(digits[0].var.name, "int32"), 0)
+    analyzer = tvm.sym.Analyzer()
+    values: dict[tirx.Var, tvm.ir.Expr] = {}
+    rest: tvm.ir.Expr = whole.var
+    for digit in reversed(digits):
+        size = int(digit.dom.extent)
+        first = digit is digits[0]
+        values[digit.var] = rest if first else tirx.floormod(rest, size)
+        rest = tirx.floordiv(rest, size)
+    iterators: list[tirx.IterVar] = []
+    for each in nest.iterators:
+        if each is digits[0]:
+            iterators.append(whole)
+        elif each not in digits:
+            iterators.append(each)
+    for each in iterators:
+        analyzer.bind(each.var, each.dom)
+
+    def change(expr: tvm.ir.Expr) -> tvm.ir.Expr:
+        return _simplified(analyzer, tir.substitute(expr, values))
+
+    def store(old: tirx.BufferStore) -> tirx.BufferStore:
+        return tirx.BufferStore(
+            old.buffer, change(old.value), [change(index) for index in old.indices]
+        )
+
+    joined = replace(
+        nest,
+        iterators=tuple(iterators),
+        guard=change(nest.guard),
+        store=store(nest.store),
+        init=None if nest.init is None else store(nest.init),
+        stmt=None,
+    )
+    return _with_regions(joined)
+
+
+def _simplified(analyzer: tvm.sym.Analyzer, expr: tvm.ir.Expr) -> tvm.ir.Expr:
+    """Integer parts simplified; what is computed with floating point stays as it is written."""
+
+    def change(load: tvm.ir.TensorLoad) -> tvm.ir.TensorLoad:
+        return load.source[tuple(analyzer.simplify(index) for index in load.indices)]
+
+    if tir.is_int(expr) and not tir.loads(expr):
+        return analyzer.simplify(expr)
+    return tir.map_loads(expr, change)
+
+
+# -- Reads beyond a border ------------------------------------------------------------------------
+
+PROOF_MS = 300
+"""Time for one proof about a border; without one it stays as it is."""
+
+
+def _with_plain_borders(part: Part) -> Part:
+    """Nested cases that give an element, or else one constant, as one question: is it inside?
+
+        t + k < 3 ? (3 <= 64 * b + t + k ? A[e] : 0) : (e < 1000 ? A[e] : 0)
+        ->  0 <= e and e < 1000 ? A[e] : 0              where the two always agree
+
+    So do the halos of tiles in shared memory read, of which nothing else is left.
+    """
+    if not isinstance(part, Nest):
+        return part
+    analyzer = tvm.sym.Analyzer()
+    analyzer.set_z3_timeout_ms(PROOF_MS)
+    for each in part.iterators:
+        analyzer.bind(each.var, each.dom)
+
+    def plain(node: tvm.ir.Call) -> tvm.ir.Call:
+        if not _is_conditional(node) or not any(map(_is_conditional, node.args[1:])):
+            return node
+        simpler = _inside(node, analyzer)
+        return node if simpler is None else simpler
+
+    value = tvm_ffi.structural_map(part.store.value, (tvm.ir.Call, plain), order="post")
+    if tvm_ffi.structural_equal(value, part.store.value):
+        return part
+    store = tirx.BufferStore(part.store.buffer, value, list(part.store.indices))
+    return replace(part, store=store, stmt=None)
+
+
+def _is_conditional(node: tvm.ir.Expr) -> bool:
+    return isinstance(node, tvm.ir.Call) and str(getattr(node.op, "name", "")).endswith(
+        ".if_then_else"
+    )
+
+
+def _inside(node: tvm.ir.Call, analyzer: tvm.sym.Analyzer) -> tvm.ir.Call | None:
+    leaves = [_simplified(analyzer, leaf) for leaf in _leaves(node)]
+    elements = [leaf for leaf in leaves if isinstance(leaf, tir.Load)]
+    others = [leaf for leaf in leaves if not isinstance(leaf, tir.Load)]
+    if not elements or not others:
+        return None
+    element, other = elements[0], others[0]
+    alike = all(tvm_ffi.structural_equal(element, each) for each in elements) and all(
+        isinstance(each, (tirx.IntImm, tirx.FloatImm)) and tvm_ffi.structural_equal(other, each)
+        for each in others
+    )
+    conditions = _conditions(node)
+    if not alike or any(tir.loads(each) for each in (*conditions, *element.indices)):
+        return None
+    tests = []
+    for index, extent in zip(element.indices, element.source.shape, strict=True):
+        for test in (tirx.LE(tirx.const(0, "int32"), index), tirx.LT(index, extent)):
+            if not analyzer.can_prove(test):
+                tests.append(test)
+    border = tir.conjunction(tests)
+    given = _gives(node)
+    strength = tvm.sym.ProofStrength.SYMBOLIC_BOUND
+    agree = analyzer.can_prove(tirx.Or(tirx.Not(given), border), strength) and analyzer.can_prove(
+        tirx.Or(tirx.Not(border), given), strength
+    )
+    return tirx.if_then_else(border, element, other) if agree and tests else None
+
+
+def _leaves(node: tvm.ir.Expr) -> list[tvm.ir.Expr]:
+    if not _is_conditional(node):
+        return [node]
+    return [leaf for side in node.args[1:] for leaf in _leaves(side)]
+
+
+def _conditions(node: tvm.ir.Expr) -> list[tvm.ir.Expr]:
+    if not _is_conditional(node):
+        return []
+    return [node.args[0], *(each for side in node.args[1:] for each in _conditions(side))]
+
+
+def _gives(node: tvm.ir.Expr) -> tvm.ir.Expr:
+    """Where a conditional gives an element, and no constant."""
+    if not _is_conditional(node):
+        return tirx.const(isinstance(node, tir.Load), "bool")
+    condition, yes, no = node.args[0], _gives(node.args[1]), _gives(node.args[2])
+    return tirx.Or(tirx.And(condition, yes), tirx.And(tirx.Not(condition), no))
+
+
+# -- Guards of intermediates ----------------------------------------------------------------------
+
+
+def _unguarded(part: Part, mod: tvm.IRModule) -> Part:
+    """A guarded intermediate is computed everywhere, from nothing where the guard fails.
+
+    No one reads it there. TVM takes no stage that writes less than its axes span.
+    """
+    if not isinstance(part, Nest) or tir.as_const(part.guard) == 1:
+        return part
+    store = part.store
+    if any(store.buffer.same_as(param) for param in mod["main"].params):
+        return part
+    if part.init is None:
+        value = tirx.if_then_else(part.guard, store.value, tirx.const(0, store.buffer.dtype))
+    else:
+        value = _guarded_term(part)
+        if value is None:
+            return part
+    changed = tirx.BufferStore(store.buffer, value, list(store.indices))
+    return replace(part, guard=tirx.const(True, "bool"), store=changed, stmt=None)
+
+
+def _guarded_term(nest: Nest) -> tvm.ir.Expr | None:
+    """`acc + term` with the guard around the term; what it starts from changes nothing."""
+    value = nest.store.value
+    if nest.init is None or tir.loads(nest.init.value):
+        return None
+    if not isinstance(value, (tirx.Add, tirx.Max, tirx.Min, tirx.Mul)):
+        return None
+    for kept, term in ((value.a, value.b), (value.b, value.a)):
+        if isinstance(kept, tir.Load) and nest.is_own(kept):
+            other = tirx.if_then_else(nest.guard, term, nest.init.value)
+            return type(value)(kept, other)
+    return None
+
+
+# -- Sums that are a part of a result --------------------------------------------------------------
+
+
+def _summed_apart(parts: Sequence[Part]) -> tuple[list[Part], list[tirx.Buffer]]:
+    """Sums into an array that other stages write to as well, in arrays of their own.
+
+        O[i, 7] += A[i, k]     ->     S[i] += A[i, k];  O[i, 7] = S[i]
+
+    TVM takes a block that accumulates only where it is the one that writes its array.
+    """
+    done: list[Part] = []
+    added: list[tirx.Buffer] = []
+    for part in parts:
+        if (
+            not isinstance(part, Nest)
+            or part.init is None
+            or not any(each is not part and _stores_to(each, part.store.buffer) for each in parts)
+            or any(tir.uses(part.guard, [each.var]) for each in part.reduced)
+        ):
+            done.append(part)
+            continue
+        old = part.store.buffer
+        shape = [each.dom.extent for each in part.spatial] or [1]
+        array = tirx.decl_buffer(shape, old.dtype, f"{part.name}_sum")
+        done += _sum_and_store(part, array)
+        added.append(array)
+    return done, added
+
+
+def _stores_to(part: Part, array: tirx.Buffer) -> bool:
+    if isinstance(part, Nest):
+        return bool(part.store.buffer.same_as(array))
+    return any(store.buffer.same_as(array) for store in collect(part, tirx.BufferStore))
+
+
+def _sum_and_store(nest: Nest, array: tirx.Buffer) -> list[Part]:
+    inner: list[tvm.ir.Expr] = [each.var for each in nest.spatial] or [tirx.const(0, "int32")]
+
+    def own(load: tvm.ir.TensorLoad) -> tvm.ir.TensorLoad:
+        return array[tuple(inner)] if nest.is_own(load) else load
+
+    def into(store: tirx.BufferStore) -> tirx.BufferStore:
+        return tirx.BufferStore(array, tir.map_loads(store.value, own), inner)
+
+    summed = replace(
+        nest,
+        name=str(array.name),
+        store=into(nest.store),
+        init=None if nest.init is None else into(nest.init),
+        stmt=None,
+    )
+    outside = tuple(
+        tirx.IterVar(each.dom, tirx.Var(each.var.name, "int32"), 0) for each in nest.spatial
+    )
+    names = _names(nest.spatial, outside)
+    value = array[tuple(tir.substitute(index, names) for index in inner)]
+    place = [tir.substitute(index, names) for index in nest.store.indices]
+    stored = replace(
+        nest,
+        iterators=outside,
+        guard=tir.substitute(nest.guard, names),
+        store=tirx.BufferStore(nest.store.buffer, value, place),
+        init=None,
+        stmt=None,
+    )
+    return [_with_regions(summed), _with_regions(stored)]
+
+
+# -- Factors of a sum of products -----------------------------------------------------------------
+
+
+def _factored(parts: Sequence[Part]) -> tuple[list[Part], list[tirx.Buffer]]:
+    """Factors that are worked out of elements, for fewer axes than the sum has, as stages.
+
+        O[i, j] += exp(S[i, k]) / T[i] * V[k, j]    ->    F[i, k] = exp(S[i, k]) / T[i]
+                                                          O[i, j] += F[i, k] * V[k, j]
+
+    Rules inline what is cheap and keep what is not. What is left is a sum of products of elements.
+    """
+    done: list[Part] = []
+    added: list[tirx.Buffer] = []
+    for part in parts:
+        split = _with_factors(part) if isinstance(part, Nest) else None
+        if split is None:
+            done.append(part)
+            continue
+        done += split[0]
+        added += split[1]
+    return done, added
+
+
+def _with_factors(nest: Nest) -> tuple[list[Part], list[tirx.Buffer]] | None:
+    term = _term(nest)
+    if nest.init is None or tir.as_const(nest.guard) != 1 or term is None:
+        return None
+    made = _Factors(nest)
+    changed = made.term(term[1], [])
+    if not made.stages:
+        return None
+    store = nest.store
+    value = type(store.value)(term[0], changed)
+    store = tirx.BufferStore(store.buffer, value, list(store.indices))
+    summed = _with_regions(replace(nest, store=store, stmt=None))
+    return [*made.stages, summed], made.arrays
+
+
+def _term(nest: Nest) -> tuple[tvm.ir.Expr, tvm.ir.Expr] | None:
+    """The accumulator and what is added to it."""
+    value = nest.store.value
+    if isinstance(value, tirx.Add):
+        for kept, added in ((value.a, value.b), (value.b, value.a)):
+            if isinstance(kept, tir.Load) and nest.is_own(kept):
+                return kept, added
+    return None
+
+
+class _Factors:
+    """Takes factors out of the term of one sum."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.stages: list[Part] = []
+        self.arrays: list[tirx.Buffer] = []
+
+    def term(self, term: tvm.ir.Expr, asked: list[tvm.ir.Expr]) -> tvm.ir.Expr:
+        """The term with elements for its factors; `asked` are the conditions that it is under."""
+        if _is_zero_case(term):
+            condition, inner, zero = term.args
+            changed = self.term(inner, [*asked, condition])
+            return tirx.if_then_else(condition, changed, zero)
+        if not isinstance(term, tirx.Mul):
+            return term
+        return tirx.Mul(self.factor(term.a, asked), self.factor(term.b, asked))
+
+    def factor(self, factor: tvm.ir.Expr, asked: list[tvm.ir.Expr]) -> tvm.ir.Expr:
+        plain = factor
+        while isinstance(plain, tirx.Cast):
+            plain = plain.value
+        loads = tir.loads(factor)
+        array = self.nest.store.buffer
+        if isinstance(plain, tir.Load) or not loads:
+            return factor
+        if any(load.source.same_as(array) for load in loads):
+            return factor
+        used = [
+            each
+            for each in self.nest.iterators
+            if any(tir.uses(expr, [each.var]) for expr in (factor, *asked))
+        ]
+        if not used or len(used) == len(self.nest.iterators):
+            return factor
+        return self._stage(factor, asked, tuple(used))
+
+    def _stage(self, factor: tvm.ir.Expr, asked: list[tvm.ir.Expr], used: Iterators) -> tvm.ir.Expr:
+        name = f"{self.nest.name}_factor" + (f"_{len(self.arrays)}" if self.arrays else "")
+        dtype = tir.dtype_of(factor)
+        array = tirx.decl_buffer([each.dom.extent for each in used], dtype, name)
+        own = tuple(tirx.IterVar(each.dom, tirx.Var(each.var.name, "int32"), 0) for each in used)
+        value = factor
+        if asked:
+            value = tirx.if_then_else(tir.conjunction(asked), factor, tirx.const(0, dtype))
+        value = tir.substitute(value, _names(used, own))
+        store = tirx.BufferStore(array, value, [each.var for each in own])
+        free = tirx.const(True, "bool")
+        self.stages.append(_with_regions(Nest(own, free, store, None, (), (), name, None)))
+        self.arrays.append(array)
+        return array[tuple(each.var for each in used)]
+
+
+def _is_zero_case(term: tvm.ir.Expr) -> bool:
+    """Whether a conditional gives zero where its condition fails."""
+    other = term.args[2] if _is_conditional(term) else None
+    return isinstance(other, (tirx.IntImm, tirx.FloatImm)) and float(other.value) == 0.0
+
+
+# -- Inlining beside updates in place -------------------------------------------------------------
+
+
+def _inlined(mod: tvm.IRModule) -> tvm.IRModule:
+    """With elementwise intermediates inlined where nothing is written that they are made of.
+
+    TVM inlines nothing in a program in which one stage writes what an earlier one read. Here such
+    arrays go by two names for as long as it takes, and whatever reads one of them stays put.
+    """
+    from .base import fresh
+    from .steps import inline_injective
+
+    split = split_all(mod)
+    if not split.pairs:
+        return mod
+    sch = fresh(split.mod)
+    with suppress(s_tir.ScheduleError, tvm.error.InternalError):
+        inline_injective(sch, [before for before, _ in split.pairs], tables=True)
+    return join_updates(sch.mod, split)
+
+
+# -- Reading and writing programs -----------------------------------------------------------------
+
+
+def _parts(mod: tvm.IRModule) -> list[Part]:
+    """The statements of the root block in order, those that are plain nests as such."""
+    return [_nest(stmt) or stmt for stmt in _sequence(mod["main"].body.block.body)]
+
+
+def _sequence(stmt: tirx.Stmt) -> list[tirx.Stmt]:
+    if isinstance(stmt, tirx.SeqStmt):
+        return [inner for part in stmt.seq for inner in _sequence(part)]
+    return [stmt]
+
+
+def _nest(stmt: tirx.Stmt) -> Nest | None:
+    loops: list[tirx.For] = []
+    inner = stmt
+    while isinstance(inner, tirx.For):
+        if inner.kind != tirx.ForKind.SERIAL or tir.as_const(inner.min) != 0 or inner.annotations:
+            return None
+        loops.append(inner)
+        inner = inner.body
+    if not isinstance(inner, s_tir.SBlockRealize):
+        return None
+    block = inner.block
+    plain = (
+        isinstance(block.body, tirx.BufferStore)
+        and (block.init is None or isinstance(block.init, tirx.BufferStore))
+        and not block.alloc_buffers
+        and not block.match_buffers
+        and not block.annotations
+        and len(loops) == len(block.iter_vars)
+    )
+    if not plain:
+        return None
+    names: dict[tirx.Var, tirx.Var] = {}
+    for loop, iterator, value in zip(loops, block.iter_vars, inner.iter_values, strict=True):
+        kind = int(iterator.iter_type)
+        if not value.same_as(loop.loop_var) or kind not in (
+            tirx.IterVar.DataPar,
+            tirx.IterVar.CommReduce,
+        ):
+            return None
+        names[loop.loop_var] = iterator.var
+        extent = tir.as_const(loop.extent)
+        if extent is None or extent != tir.as_const(iterator.dom.extent):
+            return None
+    return Nest(
+        tuple(block.iter_vars),
+        tir.substitute(inner.predicate, names),
+        block.body,
+        block.init,
+        tuple(block.reads),
+        tuple(block.writes),
+        str(block.name_hint),
+        stmt,
+    )
+
+
+def _program(
+    mod: tvm.IRModule, parts: Sequence[Part], added: Sequence[tirx.Buffer] = ()
+) -> tvm.IRModule:
+    if all(not isinstance(part, Nest) or part.stmt is not None for part in parts):
+        return mod
+    func = mod["main"]
+    root = func.body.block
+    stmts = [_statement(part) if isinstance(part, Nest) else part for part in parts]
+    body = stmts[0] if len(stmts) == 1 else tirx.SeqStmt(stmts)
+    arrays = [*root.alloc_buffers, *added]
+    block = s_tir.SBlock([], [], [], root.name_hint, body, alloc_buffers=arrays)
+    realize = s_tir.SBlockRealize([], tirx.const(True, "bool"), block)
+    changed = tirx.PrimFunc(list(func.params), realize, func.ret_type, func.attrs)
+    return tvm.IRModule({"main": changed}, attrs=mod.attrs)
+
+
+def _statement(nest: Nest) -> tirx.Stmt:
+    if nest.stmt is not None:
+        return nest.stmt
+    loops = {
+        each.var: tirx.Var(each.var.name.removeprefix("v") or "i", "int32")
+        for each in nest.iterators
+    }
+    block = s_tir.SBlock(
+        list(nest.iterators),
+        list(nest.reads),
+        list(nest.writes),
+        nest.name,
+        nest.store,
+        nest.init,
+    )
+    guard = tir.substitute(nest.guard, loops)
+    body: tirx.Stmt = s_tir.SBlockRealize(list(loops.values()), guard, block)
+    for each in reversed(nest.iterators):
+        zero = tirx.const(0, "int32")
+        body = tirx.For(loops[each.var], zero, each.dom.extent, tirx.ForKind.SERIAL, body)
+    return body
