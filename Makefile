@@ -27,7 +27,7 @@ test: $(READY)
 # mypy looks at the package as users get it: a wheel, not the folders it is made from.
 lint: $(READY)
 	$(BIN)/ruff check .
-	rm -rf $(WHEEL) $(INSTALLED)
+	rm -rf $(WHEEL) $(INSTALLED) build/lib
 	$(BIN)/python -m pip wheel --quiet --no-deps -w $(WHEEL) .
 	$(BIN)/python -m pip install --quiet --no-deps --target $(INSTALLED) $(WHEEL)/*.whl
 	cd $(INSTALLED) && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml \

@@ -298,8 +298,13 @@ class Arithmetic:
             factor = self.number(1 << count, dtype)
             if op == "<<":
                 top = max(map(abs, self.bounds(a.expr))) << count
-                if dtype == "int32" and top > INT32[1] and tir.has_load(a.expr):
-                    # Of data, bits are shifted out on purpose; an index is taken to fit.
+                # Of data, bits are shifted out on purpose; an index from data is taken to fit, and
+                # is shifted by less.
+                on_purpose = tir.has_load(a.expr) and (dtype.startswith("u") or count >= 16)
+                if on_purpose and top > range_of(dtype)[1]:
+                    if BITS[dtype] == 64:
+                        shift = tir.const(count, dtype)
+                        return Number(tirx.shift_left(self._as(a.expr, dtype), shift), dtype)
                     wide = tirx.Cast("int64", a.expr) * tir.const(1 << count, "int64")
                     return Number(_wrapped(wide, dtype), dtype)
                 return self.binary("*", a, factor, span)
@@ -396,7 +401,8 @@ def _fits(low: int, high: int) -> bool:
 def _as_extremum(test: Expr, then: Expr, other: Expr) -> Expr | None:
     """`a < b ? a : b` is a minimum, which bounds analysis and the raiser understand.
 
-    On floats the two differ only where an operand is NaN (an assumption of the lift).
+    The operands are kept in C's order: TVM's `max(a, b)` is `a > b ? a : b`, so that a NaN makes
+    both give the second one.
     """
     if isinstance(test, (tirx.LT, tirx.LE)):
         small, large = test.a, test.b
@@ -405,7 +411,7 @@ def _as_extremum(test: Expr, then: Expr, other: Expr) -> Expr | None:
     else:
         return None
     if tir.same(then, small) and tir.same(other, large):
-        return tirx.min(small, large)
+        return tirx.min(then, other)
     if tir.same(then, large) and tir.same(other, small):
-        return tirx.max(small, large)
+        return tirx.max(then, other)
     return None

@@ -45,7 +45,13 @@ def kernel(
 
 
 _C = {"float32": "float", "float64": "double", "int32": "int", "uint32": "unsigned"}
-_C |= {"int8": "signed char", "uint8": "unsigned char", "int64": "long long", "float16": "__half"}
+_C |= {
+    "uint64": "unsigned long long",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "int64": "long long",
+    "float16": "__half",
+}
 
 
 def _declared(param: Param) -> str:

@@ -115,6 +115,7 @@ def test_indices_that_are_trusted() -> None:
 def test_trusted_indices_with_an_offset() -> None:
     found = of("y[t] = x[p[t] * 2 + 1];")
     assert found.value_ranges == {"p": (0, 31)}
+    assert of("y[t] = x[p[t] << 2];").value_ranges == {"p": (0, 15)}
 
 
 def test_a_run_notes_the_first_fault() -> None:

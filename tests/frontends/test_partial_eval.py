@@ -320,6 +320,29 @@ INTEGERS: dict[str, tuple[str, np.ndarray]] = {
 }
 
 
+WIDE: dict[str, tuple[str, str, np.ndarray]] = {
+    "sign from shifts": ("int64", "(v << 56) >> 56", np.array([-56, -5, -1, 7])),
+    "bits shifted out": ("uint64", "(v << 3) >> 3", np.array([5, 2**61 - 5, 1, 7])),
+    "hash": ("uint64", "v * 6364136223846793005ull + 1ull >> 33", np.array([])),
+}
+WIDE_DATA = {
+    "int64": np.array([200, -5, 2**40 + 255, 7], np.int64),
+    "uint64": np.array([2**63 + 5, 2**64 - 5, 2**61 + 1, 7], np.uint64),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_wide_integers_of_data(name: str) -> None:
+    dtype, expr, wanted = WIDE[name]
+    data = WIDE_DATA[dtype]
+    if not wanted.size:
+        wanted = (data * np.uint64(6364136223846793005) + np.uint64(1)) >> np.uint64(33)
+    kind = "long long" if dtype == "int64" else "unsigned long long"
+    text = f"{kind} v = n[threadIdx.x]; y[threadIdx.x] = {expr};"
+    found = run_flat(text, ("n", data), out("y", 4, dtype=dtype), block=(4,))
+    np.testing.assert_array_equal(found, wanted.astype(dtype))
+
+
 @pytest.mark.parametrize("name", INTEGERS)
 def test_integers_of_data(name: str) -> None:
     expr, wanted = INTEGERS[name]
