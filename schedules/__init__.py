@@ -1,7 +1,9 @@
 """Schedules: which primitives make a raised program fast on a target.
 
 `apply(mod, target)` tries the target's rules in order (`gpu.py` for CUDA and HIP, `cpu.py` for CPUs
-with VNNI, `bang.py` for MLUs). `base.py` says what a rule is, `analysis.py` recognises patterns.
+with VNNI, `bang.py` for MLUs). `base.py` says what a rule is, `analysis.py` recognises patterns,
+`canonical.py` gives the forms of a program that the rules are tried on, and `in_place.py` lets them
+schedule what is updated in place.
 """
 
 from __future__ import annotations

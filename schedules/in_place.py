@@ -175,13 +175,12 @@ def join_updates(mod: tvm.IRModule, split: Split) -> tvm.IRModule | None:
         return next((new for old, new in zip(olds, news, strict=True) if old.same_as(var)), var)
 
     def block(each: s_tir.SBlock) -> s_tir.SBlock:
-        """What a block overwrites is not listed as read, as in programs that are raised."""
-        written = [region.source for region in each.writes]
+        """The very elements that a block overwrites are not listed as read, as after raising."""
         reads = [
             region
             for region in each.reads
             if not any(region.source.same_as(new) for new in news)
-            or not any(region.source.same_as(array) for array in written)
+            or not any(same_region(region, written) for written in each.writes)
         ]
         if len(reads) == len(each.reads):
             return each

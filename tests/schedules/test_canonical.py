@@ -11,7 +11,7 @@ from xpiler_tvm import schedules
 from xpiler_tvm.schedules.analysis import same_region, stages
 from xpiler_tvm.schedules.base import RULE_ATTRIBUTE, fresh
 from xpiler_tvm.schedules.canonical import forms
-from xpiler_tvm.schedules.in_place import join_updates, split_updates
+from xpiler_tvm.schedules.in_place import join_updates, split_all, split_updates
 
 from .programs import PROGRAMS, from_text, gemm_update, momentum
 from .running import check_module
@@ -77,6 +77,28 @@ def main(A: T.Buffer((8,), "float32"), O: T.Buffer((1,), "float32")):
             O[0] = O[0] + A[vi]
 """
     assert split_updates(from_text(text)).pairs == ()
+
+
+def test_reads_of_other_elements_stay_listed() -> None:
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((8,), "float32"), O: T.Buffer((8, 2), "float32")):
+    for i in range(8):
+        with T.sblock("left"):
+            vi = T.axis.spatial(8, i)
+            O[vi, 0] = A[vi]
+    for i in range(8):
+        with T.sblock("right"):
+            vi = T.axis.spatial(8, i)
+            T.reads(O[vi, 1], O[7 - vi, 0])
+            T.writes(O[vi, 1])
+            O[vi, 1] = O[vi, 1] + O[7 - vi, 0]
+"""
+    split = split_all(from_text(text))
+    joined = join_updates(split.mod, split)
+    assert joined is not None
+    _, right = stages(fresh(joined))
+    assert len(right.block.reads) == 1 and "7 - vi" in str(right.block.reads[0])
 
 
 def test_a_value_that_is_read_elsewhere_is_not_joined() -> None:
