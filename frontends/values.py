@@ -308,6 +308,8 @@ class Arithmetic:
                     wide = tirx.Cast("int64", a.expr) * tir.const(1 << count, "int64")
                     return Number(_wrapped(wide, dtype), dtype)
                 return self.binary("*", a, factor, span)
+            if not _fits(1 << count, 1 << count):
+                a = Number(self._as(a.expr, dtype), dtype)
             return Number(self.simplify(tirx.floordiv(a.expr, self._like(factor, a))), dtype)
         make = tirx.shift_left if op == "<<" else tirx.shift_right
         return Number(make(self._as(a.expr, dtype), self._as(right.expr, dtype)), dtype)

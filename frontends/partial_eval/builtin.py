@@ -28,6 +28,12 @@ _CASTS = {
     "__int2float_rn": "float32",
     "__float2int_rz": "int32",
 }
+_BIT_CASTS = {
+    "__float_as_int": ("float32", "int32"),
+    "__float_as_uint": ("float32", "uint32"),
+    "__int_as_float": ("int32", "float32"),
+    "__uint_as_float": ("uint32", "float32"),
+}
 _ARITHMETIC = {
     "__hadd": "+",
     "__hsub": "-",
@@ -77,6 +83,15 @@ def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
         value = float("nan") if "nan" in name else float("inf")
         return evaluator.math.number(value, "float32" if name.endswith("f") else "float64")
     args = [evaluator.value(arg) for arg in expr.args]
+    if name in ("sincosf", "sincos", "__sincosf"):
+        for kind, place in zip(("sin", "cos"), args[1:], strict=True):
+            row = BY_C_NAME[kind + ("f" if name.endswith("f") else "")]
+            single = "float32" if name.endswith("f") else "float64"
+            value = _call(
+                evaluator, row, [arg for arg in args[:1] if isinstance(arg, Number)], single
+            )
+            evaluator.store(evaluator._address(place, expr.span), value, expr.span)
+        return Nothing()
     if name in ("__ldg", "__ldcs", "__ldcg"):
         return evaluator.load(evaluator._address(args[0], expr.span), expr.span)
     if name == "__stcs":
@@ -118,6 +133,14 @@ def _pure(ev: Calls, name: str, args: list[Number], span: Span) -> Number | None
             left, right = (_byte(math.convert(arg, "int32").expr, shift) for arg in args[:2])
             total = Number(total.expr + left * right, "int32")
         return total
+    if name in _BIT_CASTS:
+        source, dtype = _BIT_CASTS[name]
+        value = math.convert(args[0], source)
+        word = value.expr if tir.dtype_of(value.expr) == source else tirx.Cast(source, value.expr)
+        return Number(tirx.reinterpret(dtype, word), dtype)
+    if name == "__popc":
+        word = math.convert(args[0], "uint32")
+        return Number(tirx.Cast("int32", tirx.popcount(math._as(word.expr, "uint32"))), "int32")
     if name == "__frcp_rn":
         return math.binary("/", math.number(1.0, "float32"), args[0], span)
     if name == "__saturatef":

@@ -134,6 +134,8 @@ template <class T> __device__ T __shfl_up(T v, unsigned d, int width = 0);
 template <class T> __device__ T __shfl_down(T v, unsigned d, int width = 0);
 template <class T> __device__ T __shfl_xor(T v, int d, int width = 0);
 __device__ unsigned __ballot_sync(unsigned, int); __device__ int __any_sync(unsigned, int); __device__ int __all_sync(unsigned, int); __device__ unsigned __activemask();
+XP_HD int __float_as_int(float); XP_HD unsigned __float_as_uint(float); XP_HD float __int_as_float(int); XP_HD float __uint_as_float(unsigned);
+XP_HD void sincosf(float, float *, float *); XP_HD void sincos(double, double *, double *); XP_HD void __sincosf(float, float *, float *);
 XP_HD int __popc(unsigned); XP_HD int __clz(int); XP_HD int __ffs(int);
 template <class T, class U> __device__ T atomicAdd(T *p, U v); template <class T, class U> __device__ T atomicSub(T *p, U v);
 template <class T, class U> __device__ T atomicMax(T *p, U v); template <class T, class U> __device__ T atomicMin(T *p, U v);

@@ -37,7 +37,7 @@ from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
 from .scalars import scalarise
-from .tensors import Graph
+from .tensors import Graph, knowing
 from .unroll import unroll
 from .updates import merge_updates
 
@@ -101,7 +101,10 @@ def _assumptions(graph: Graph) -> tuple[str, ...]:
 def _refuse_overlaps(graph: Graph) -> None:
     """Refuses outputs of which one element may be stored twice: their order would matter."""
     for output in graph.outputs:
-        if not injective(output.index, list(output.tensor.axes)):
+        axes = list(output.tensor.axes)
+        with knowing(axes, output.tensor.guard) as analyzer:
+            alone = injective(output.index, axes, analyzer)
+        if not alone:
             name = output.param.name
             raise Unraisable(f"an element of {name!r} may be stored twice", output.tensor.span)
 

@@ -45,6 +45,16 @@ from .tensors import (
 MOST_STEPS = 1500  # questions of the kind: did this store write that element?
 
 
+@dataclass(frozen=True, eq=False)
+class _Condition:
+    """A test on data, and where it stands: it sees what was stored before it, not after."""
+
+    test: Expr
+    loops: tuple[Loop, ...]
+    guard: tuple[Expr, ...]
+    position: int
+
+
 @dataclass(eq=False)
 class _Write:
     """A store with its surroundings, in program order. `private` loops enclose the array's life."""
@@ -54,6 +64,7 @@ class _Write:
     guard: tuple[Expr, ...]
     private: int
     position: int
+    data: tuple[_Condition, ...] = ()
     tensor: Tensor | None = None
     reduced: tuple[Loop, ...] = field(default=())
     helper: bool = False
@@ -80,6 +91,7 @@ class _Dataflow:
         self.writes: list[_Write] = []
         self.life: dict[Buffer, int] = {}
         self.steps = 0
+        self.made: set[Buffer] = set()
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
         self._collect(program.body, (), ())
         self.by_buffer: dict[Buffer, list[_Write]] = {}
@@ -88,26 +100,43 @@ class _Dataflow:
 
     # ------------------------------------------------------------ program order
 
-    def _collect(self, body: Body, loops: tuple[Loop, ...], guard: tuple[Expr, ...]) -> None:
+    def _collect(
+        self,
+        body: Body,
+        loops: tuple[Loop, ...],
+        guard: tuple[Expr, ...],
+        data: tuple[_Condition, ...] = (),
+    ) -> None:
         for statement in body:
-            self._statement(statement, loops, guard)
+            self._statement(statement, loops, guard, data)
 
     def _statement(
-        self, statement: Statement, loops: tuple[Loop, ...], guard: tuple[Expr, ...]
+        self,
+        statement: Statement,
+        loops: tuple[Loop, ...],
+        guard: tuple[Expr, ...],
+        data: tuple[_Condition, ...],
     ) -> None:
         if isinstance(statement, Alloc):
             self.life[statement.buffer] = len(loops)
         elif isinstance(statement, Loop):
             _extent(statement)
-            self._collect(statement.body, (*loops, statement), guard)
+            self._collect(statement.body, (*loops, statement), guard, data)
         elif isinstance(statement, Branch):
             test = statement.test
-            self._collect(statement.then, loops, (*guard, *tir.conjuncts(test)))
-            if statement.other:
-                self._collect(statement.other, loops, (*guard, _negated(test)))
+            position = len(self.writes)
+            for body, tests in (
+                (statement.then, tir.conjuncts(test)),
+                (statement.other, [_negated(test)]),
+            ):
+                plain = tuple(part for part in tests if not tir.has_load(part))
+                reads = tuple(
+                    _Condition(part, loops, guard, position) for part in tests if tir.has_load(part)
+                )
+                self._collect(body, loops, (*guard, *plain), (*data, *reads))
         elif isinstance(statement, Store):
             private = self.life.get(statement.buffer, 0)
-            write = _Write(statement, loops, guard, private, len(self.writes))
+            write = _Write(statement, loops, guard, private, len(self.writes), data)
             self.writes.append(write)
         elif isinstance(statement, While):
             raise Unraisable("a loop ends when data says so", statement.span)
@@ -131,9 +160,8 @@ class _Dataflow:
     def _define(self, write: _Write) -> None:
         """The tensor of one store."""
         store = write.store
-        data = [test for test in write.guard if tir.has_load(test)]
-        plain = tuple(test for test in write.guard if not tir.has_load(test))
-        write.guard = plain
+        data = [self._condition(condition, write) for condition in write.data]
+        plain = write.guard
         value, index = store.value, store.index
         own = store.buffer[index]
         if data:  # a store under a condition on data keeps the old value otherwise
@@ -149,9 +177,18 @@ class _Dataflow:
             self._buffer(write, write.axes), tuple(write.axes), resolved, None, plain, store.span
         )
 
+    def _condition(self, condition: _Condition, write: _Write) -> Expr:
+        """A test on data over tensors, as it came out where it stands."""
+        at = _Write(
+            write.store, condition.loops, condition.guard, write.private, condition.position
+        )
+        return self._resolved(condition.test, at)
+
     def _buffer(self, write: _Write, axes: list[Axis]) -> Buffer:
         shape = [extent for _, extent in axes] or [1]
-        return tirx.decl_buffer(shape, write.store.buffer.dtype, write.store.buffer.name)
+        buffer = tirx.decl_buffer(shape, write.store.buffer.dtype, write.store.buffer.name)
+        self.made.add(buffer)
+        return buffer
 
     # ------------------------------------------------------------ reductions
 
@@ -237,7 +274,12 @@ class _Dataflow:
     def _insert(self, write: _Write, tensor: Tensor) -> None:
         """A tensor that no store of the program stands for, before `write`'s own."""
         helper = _Write(
-            write.store, write.loops, write.guard, write.private, write.position, tensor
+            write.store,
+            write.loops,
+            write.guard,
+            write.private,
+            write.position,
+            tensor=tensor,
         )
         helper.helper = True
         self.writes.insert(self.writes.index(write), helper)
@@ -287,6 +329,8 @@ class _Dataflow:
 
         def change(load: Expr) -> Expr:
             buffer = load.source
+            if buffer in self.made:
+                return load  # of a test that is resolved already
             if buffer not in self.by_buffer:
                 if buffer not in self.params:
                     raise Unraisable(f"{buffer.name!r} is read and never written", write.store.span)

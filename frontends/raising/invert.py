@@ -56,10 +56,27 @@ def strides(index: Expr, unknowns: list[Axis]) -> list[tuple[int, Axis]] | None:
     return used
 
 
-def injective(index: Expr, axes: list[Axis]) -> bool:
-    """Whether different points of the axes (of extent over 1) have different indices."""
+def injective(index: Expr, axes: list[Axis], analyzer: Any = None) -> bool:
+    """Whether different points of the axes (of extent over 1) have different indices.
+
+    `analyzer` may know more of the axes: of `27*y + 8*b + t` with `8*b + t < 27` the last two are
+    one digit.
+    """
+    wide = [axis for axis in axes if axis[1] > 1]
     used = strides(index, axes)
-    return used is not None and len(used) == sum(extent > 1 for _, extent in axes)
+    if used is not None:
+        return len(used) == len(wide)
+    found = linear(index, [var for var, _ in wide])
+    if found is None or analyzer is None or 0 in found[0]:
+        return False
+    digits = sorted(zip(found[0], wide, strict=True), key=lambda item: abs(item[0]))
+    part: Expr = tir.const(0, "int32")
+    for stride, (var, _) in digits:
+        low, high = tir.bounds(analyzer, analyzer.simplify(part))
+        if abs(stride) <= high - low:
+            return False
+        part = part + var * stride
+    return True
 
 
 def fixed_digits(test: Expr, axes: list[Axis]) -> dict[Var, int]:
