@@ -31,7 +31,7 @@ from .axes import canonical_axes
 from .blocks import to_blocks, to_opaque
 from .dataflow import to_tensors
 from .digits import split_digits
-from .inline import inline, pin, refuse_large, shrink
+from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .invert import injective
 from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
@@ -82,6 +82,7 @@ def raise_program(program: Program) -> Raised:
 def _tensors(program: Program) -> Graph:
     """The canonical tensors of a program. Raises `Unraisable`."""
     graph = canonical(to_tensors(split_digits(merge_updates(scalarise(program)))))
+    refuse_deep(graph)
     _refuse_overlaps(graph)
     return graph
 

@@ -33,6 +33,7 @@ from .tensors import (
 )
 
 MOST_READS = 1500
+MOST_INLINED = 256  # reads of an element with everything that is not reduced inlined
 CHEAP = 12  # nodes that may be computed again for each reader
 
 
@@ -73,6 +74,21 @@ def refuse_large(graph: Graph) -> None:
         tvm_ffi.structural_walk(expr, [(tir.Load, count), (tvm.ir.Call, count)], order="pre")
         if size > MOST_READS:
             raise TooLarge("its expressions grow too large", graph.outputs[0].tensor.span)
+
+
+def refuse_deep(graph: Graph) -> None:
+    """Refuses chains in which each tensor reads the one before several times.
+
+    A schedule that inlines such a chain doubles its work at every step.
+    """
+    sizes: dict[Buffer, int] = {}
+    for tensor in _consumers(graph):
+        size = 1
+        for expr in parts(tensor):
+            size += sum(sizes.get(load.source, 1) for load in tir.loads(expr))
+        if size > MOST_INLINED:
+            raise TooLarge("its steps read each other too often", tensor.span)
+        sizes[tensor.buffer] = 1 if tensor.reduction is not None else size
 
 
 def _named(graph: Graph, buffer: Buffer) -> Tensor:
