@@ -332,7 +332,8 @@ class Arithmetic:
                 size = tir.const(bits + 1, tir.dtype_of(x))
                 return Number(self.simplify(tirx.floormod(x, size)), dtype)
             # x ^ 2^k flips one digit: x + 2^k or x - 2^k.
-            if op == "^" and 0 < bits < 1 << 30 and bits & (bits - 1) == 0:
+            fits = high + bits <= range_of(tir.dtype_of(x))[1]
+            if op == "^" and fits and 0 < bits < 1 << 30 and bits & (bits - 1) == 0:
                 digit = tirx.floormod(tirx.floordiv(x, y), tir.const(2, tir.dtype_of(x)))
                 return Number(self.simplify(x + y - digit * (2 * bits)), dtype)
         make = {"&": tirx.bitwise_and, "|": tirx.bitwise_or, "^": tirx.bitwise_xor}[op]

@@ -77,6 +77,7 @@ def arithmetic(ranges: dict[Any, tuple[int, int]] | None = None) -> Arithmetic:
 @example("/", ("int32", -7), ("int32", 2))
 @example("%", ("int32", -7), ("int32", 2))
 @example(">>", ("int32", -7), ("int32", 1))
+@example(">>", ("int64", 1), ("int32", 31))
 @example("-", ("uint8", 0), ("uint8", 1))
 @example("<", ("int32", -1), ("uint32", 1))
 def test_constants(op: str, left: tuple[str, int], right: tuple[str, int]) -> None:
@@ -145,6 +146,7 @@ def test_variables(op: str, left: Operand, right: Operand) -> None:
 @example(">>", ("int32", -7, -100, 100), ("int32", 1))
 @example("&", ("int32", -7, -100, 100), ("int32", 7))
 @example("^", ("int32", -7, -100, 100), ("int32", 8))
+@example("^", ("int32", 2**31 - 1, 0, 2**31 - 1), ("int32", 1))
 @example("/", ("int32", -7, -100, 100), ("int32", 4))
 @example("%", ("int32", -7, -100, 100), ("int32", -4))
 def test_a_variable_and_a_constant(op: str, left: Operand, right: tuple[str, int]) -> None:
