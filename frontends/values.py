@@ -294,6 +294,9 @@ class Arithmetic:
     def _shift(self, op: str, left: Number, right: Number, span: Span) -> Number:
         dtype = promoted(left.dtype)
         a, count = self.convert(left, dtype), self.known(self.convert(right, "int32").expr)
+        constant = tir.as_const(a.expr)
+        if constant is not None and count is not None and 0 <= count < BITS[dtype]:
+            return self.number(constant << count if op == "<<" else constant >> count, dtype)
         if count is not None and 0 <= count < BITS[dtype] - 1:
             factor = self.number(1 << count, dtype)
             if op == "<<":

@@ -78,6 +78,7 @@ def arithmetic(ranges: dict[Any, tuple[int, int]] | None = None) -> Arithmetic:
 @example("%", ("int32", -7), ("int32", 2))
 @example(">>", ("int32", -7), ("int32", 1))
 @example(">>", ("int64", 1), ("int32", 31))
+@example("<<", ("int32", 1), ("int32", 31))
 @example("-", ("uint8", 0), ("uint8", 1))
 @example("<", ("int32", -1), ("uint32", 1))
 def test_constants(op: str, left: tuple[str, int], right: tuple[str, int]) -> None:
