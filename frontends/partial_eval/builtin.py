@@ -87,10 +87,10 @@ def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
         for kind, place in zip(("sin", "cos"), args[1:], strict=True):
             row = BY_C_NAME[kind + ("f" if name.endswith("f") else "")]
             single = "float32" if name.endswith("f") else "float64"
-            value = _call(
+            found = _call(
                 evaluator, row, [arg for arg in args[:1] if isinstance(arg, Number)], single
             )
-            evaluator.store(evaluator._address(place, expr.span), value, expr.span)
+            evaluator.store(evaluator._address(place, expr.span), found, expr.span)
         return Nothing()
     if name in ("__ldg", "__ldcs", "__ldcg"):
         return evaluator.load(evaluator._address(args[0], expr.span), expr.span)
