@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,33 +34,12 @@ def expected(name: str) -> dict[str, str]:
     return dict(EXPECT.findall((FOLDER / f"{name}.cu").read_text()))
 
 
-# Defects that are known: the reason, and whether the translation ends.
-GUARD = "the guard of a second store sees what the first one stored"
-KNOWN: dict[str, tuple[str, bool]] = {
-    "block_argmax": (GUARD, True),
-    "guard_update": (GUARD, True),
-    "nan_minmax": ("a ternary becomes a maximum that keeps NaN", True),
-    "blelloch": ("inlining of stages grows without limit", False),
-    "warp_scan": ("inlining of stages grows without limit", False),
-}
-
-
-def marked(names: list[str]) -> list[Any]:
-    """`names` as parameters, those of known defects expected to fail (and not run: endless)."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name][0], run=KNOWN[name][1]))
-        if name in KNOWN
-        else name
-        for name in names
-    ]
-
-
 READ = [name for name in KERNELS if "" not in expected(name)]
 REFUSED = [name for name in KERNELS if "" in expected(name)]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", marked(READ))
+@pytest.mark.parametrize("name", READ)
 def test_kernels(name: str, target: str) -> None:
     found = lifted(name)
     # A refuted form would hide behind the one that is used in its place.
@@ -453,7 +431,7 @@ def arguments(kernel: xt.Kernel) -> Arrays:
     return arrays
 
 
-@pytest.mark.parametrize("name", marked([name for name in REFERENCES if name in READ]))
+@pytest.mark.parametrize("name", [name for name in REFERENCES if name in READ])
 def test_numpy_agrees(name: str) -> None:
     found = lifted(name)
     given = arguments(found.kernel)

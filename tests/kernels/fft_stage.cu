@@ -1,4 +1,3 @@
-// expect: XP1010
 // One radix-2 stage of an FFT with twiddles from sincosf.
 #include <cuda_runtime.h>
 #include <math.h>
