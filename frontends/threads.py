@@ -63,7 +63,8 @@ class _Splitter:
         self.split = any(map(holds_barrier, thread.body))
 
     def assumptions(self) -> tuple[str, ...]:
-        found = ["pointer parameters do not overlap", "signed index arithmetic does not overflow"]
+        found = ["pointer parameters do not overlap", "signed arithmetic does not overflow"]
+        found += self.thread.assumptions
         if self.split:
             found.append("threads do not race between two barriers")
         return tuple(found)
@@ -166,6 +167,15 @@ class _Splitter:
 
     def _uniform(self, expr: Expr, statement: Statement) -> None:
         if tir.has_load(expr) or tir.uses(expr, self.threads):
+            for _, place in self.thread.params:
+                if not tirx.is_buffer_var(place) and tir.uses(expr, [place]):
+                    name = str(place.name)
+                    raise LiftError(
+                        "XP2003",
+                        f"{name!r} has no value, and how often a barrier is passed depends on it",
+                        span=statement.span,
+                        hint=f"bind it: --arg {name}=512, or xt.Scalar({name!r}, value=512)",
+                    )
             raise LiftError(
                 "XP2001",
                 "a barrier stands in a loop whose length differs between threads",

@@ -119,6 +119,7 @@ class Arithmetic:
 
     def __init__(self, analyzer: Any) -> None:
         self.analyzer = analyzer
+        self.assumptions: set[str] = set()
 
     def number(self, value: int | float | bool, dtype: str) -> Number:
         if "float" in dtype:
@@ -273,6 +274,8 @@ class Arithmetic:
             if op == "*":  # a signed factor keeps the product within 64 bits
                 other = _signed(other) if y is None else tir.const(y - (y >> 31 << 32), "int64")
             return Number(_wrapped(makers[op](wide, other), dtype), dtype)
+        if dtype == "uint64" and corners[1] > high:
+            self.assumptions.add("64-bit unsigned sums and products do not wrap")
         return Number(self.simplify(makers[op](a, b)), dtype)
 
     def _as(self, expr: Expr, dtype: str) -> Expr:

@@ -9,8 +9,10 @@ Nothing heavy is imported before it is used: TVM is loaded by the first call tha
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import pins
@@ -31,7 +33,14 @@ if TYPE_CHECKING:
     from .lifting import Lifted, lift
     from .translation import Translation, transcompile
 
-pins.check()
+try:
+    pins.check()
+except SetupError as error:
+    if Path(sys.argv[0]).stem != "xpiler":
+        raise
+    # The command says it in a sentence, as it says every other error.
+    print(error, file=sys.stderr)
+    raise SystemExit(16) from None
 
 try:
     __version__ = version("xpiler-tvm")

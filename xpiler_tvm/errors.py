@@ -32,7 +32,6 @@ CODES: dict[str, str] = {
     "XP2005": "the kernel writes no output",
     "XP2006": "an access outside its array",
     "XP3001": "no schedule rule applies",
-    "XP3002": "a schedule primitive was refused",
     "XP4001": "a construct that the target has no form for",
     "XP4002": "a buffer beyond the target's memory",
     "XP5001": "two forms of the kernel disagree",

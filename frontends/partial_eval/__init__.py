@@ -55,6 +55,7 @@ class Evaluator(Loops):
             self.proved,
             tuple(self.sites),
             self.value_ranges,
+            tuple(sorted(self.math.assumptions)),
         )
 
     def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
@@ -77,6 +78,7 @@ class Evaluator(Loops):
             else:
                 self._name(param.name)
                 var = tirx.Var(param.name, param.dtype)
+                self.symbolic.append(var)
                 self._bind(variable, kind, Number(var, param.dtype))
                 params.append((param, var))
         return tuple(params)

@@ -76,6 +76,7 @@ class Memory:
         self.origin: dict[Buffer, str] = {}
         self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
+        self.symbolic: list[Var] = []
         self._launch_variables(kernel.launch or Launch())
 
     def _launch_variables(self, launch: Launch) -> None:
@@ -131,6 +132,8 @@ class Memory:
                 return ir.ArrayType(self.resolve(kind.of, span), None)
             value = self.number(kind.extent)
             extent = self.math.known(value.expr)
+            if extent is None:
+                self.refuse_symbolic(value.expr, "the extent of an array", span)
             if extent is None or extent <= 0:
                 raise ReadError(
                     "XP1009", "an array's extent must be a positive constant", span=span
@@ -153,6 +156,17 @@ class Memory:
     @property
     def _template_names(self) -> dict[str, tuple[tuple[str, int], ...]]:
         return {f.name: f.template_params for f in self.unit.functions.values()}
+
+    def refuse_symbolic(self, expr: Expr, what: str, span: Span) -> None:
+        """Raises `LiftError` XP2003 where `expr`, which must be known, rests on a free scalar."""
+        for var in self.symbolic:
+            if tir.uses(expr, [var]):
+                raise LiftError(
+                    "XP2003",
+                    f"{var.name!r} has no value, and {what} depends on it",
+                    span=span,
+                    hint=f"bind it: --arg {var.name}=512, or xt.Scalar({var.name!r}, value=512)",
+                )
 
     def elements(self, kind: ir.Type, buffer: Buffer, span: Span) -> int:
         """How many of the buffer's elements an object of this type takes."""

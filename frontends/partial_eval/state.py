@@ -40,6 +40,7 @@ class ThreadProgram:
     proved: int
     sites: tuple[Site, ...]
     value_ranges: dict[str, tuple[int, int]]
+    assumptions: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
