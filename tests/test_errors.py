@@ -103,7 +103,7 @@ BAD = [
     Bad(
         "symbolic_tree.cu",
         ("XP2003",),
-        (*GRID, "--shared", "256", *PARAMS[:2], "--param", "y:float32[1]:out", "--param", "n:int32"),
+        (*GRID, "--shared", "256", *PARAMS[:4], "--param", "n:int32"),
         at="for (int st",
     ),
     Bad("divergent_barrier.cu", ("XP2001", "XP5008"), at="__syncthreads"),
