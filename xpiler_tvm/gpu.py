@@ -160,7 +160,7 @@ def library(kernel: Kernel, gpu: Gpu) -> Path:
     Raises `SetupError` XP6005 where the vendor's compiler refuses it, XP6004 where the cache
     cannot be written.
     """
-    from .emulation.compiler import cache_folder
+    from .emulation.compiler import build_folder, cache_folder
 
     text = kernel.source + host_function(kernel, gpu.prefix)
     parts = [text, *gpu.command, _version(gpu.command[0])]
@@ -168,16 +168,7 @@ def library(kernel: Kernel, gpu: Gpu) -> Path:
     made = cache_folder() / "gpu" / f"{key}.so"
     if made.exists():
         return made
-    try:
-        made.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=made.parent, prefix=".build-")
-    except OSError as error:
-        raise SetupError(
-            "XP6004",
-            f"the cache {made.parent} cannot be written: {error.strerror}",
-            hint="set XPILER_CACHE_DIR to a folder of yours",
-        ) from None
-    with folder as name:
+    with build_folder(made) as name:
         source = Path(name) / ("kernel.cu" if gpu.prefix == "cuda" else "kernel.hip")
         partial = Path(name) / "kernel.so"
         source.write_text(text, encoding="utf-8")

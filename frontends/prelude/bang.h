@@ -10,16 +10,7 @@
 #define __mlu_shared__ __attribute__((annotate("sram")))
 #define __ldram__ __attribute__((annotate("ldram")))
 #define __mlu_const__ __attribute__((annotate("const")))
-typedef __SIZE_TYPE__ size_t;
-typedef signed char int8_t;
-typedef unsigned char uint8_t;
-typedef short int16_t;
-typedef unsigned short uint16_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long int64_t;
-typedef unsigned long uint64_t;
-typedef _Float16 half;
+#include "types.h"
 typedef int cnrtRet_t;
 struct cnrtDim3_t { unsigned x, y, z; };
 enum cnrtFunctionType_t { cnrtFuncTypeBlock = 1, cnrtFuncTypeUnion1 = 4, cnrtFuncTypeUnion2 = 8, cnrtFuncTypeUnion4 = 16, cnrtFuncTypeUnion8 = 32 };

@@ -20,7 +20,7 @@ from tvm.tirx import FloorDiv, FloorMod
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .invert import linear
+from .invert import linear, upper_bound
 from .tensors import (
     Axis,
     Graph,
@@ -200,15 +200,10 @@ def _shift_start(shape: _Shape, test: Expr) -> bool:
 
 
 def _limit(test: Expr) -> tuple[Var, int] | None:
-    if isinstance(test, tirx.LT) and isinstance(test.a, tirx.Var):
-        limit = tir.as_const(test.b)
-        return None if limit is None else (test.a, limit)
-    if isinstance(test, tirx.LE) and isinstance(test.a, tirx.Var):
-        limit = tir.as_const(test.b)
-        return None if limit is None else (test.a, limit + 1)
+    """`(v, n)` where the test leaves v its first n values."""
     if isinstance(test, tirx.EQ) and isinstance(test.a, tirx.Var) and tir.as_const(test.b) == 0:
         return test.a, 1
-    return None
+    return upper_bound(test)
 
 
 def _count(exprs: list[Expr], guard: list[Expr]) -> int:

@@ -24,7 +24,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
-from .invert import fixed_digits, solve
+from .invert import fixed_digits, solve, upper_bound
 from .refusal import TooLarge, Unraisable
 from .tensors import (
     IDENTITY,
@@ -587,7 +587,7 @@ def _tightened(
     pinned: dict[Var, Expr] = {}
     rest: list[Expr] = []
     for test in guard:
-        bound = _upper_bound(test)
+        bound = upper_bound(test)
         if bound is not None and bound[0] in extents:
             extents[bound[0]] = min(extents[bound[0]], bound[1])
             continue
@@ -601,17 +601,6 @@ def _tightened(
         if extent == 1 and var not in pinned:
             pinned[var] = tir.const(0, "int32")
     return extents, pinned, rest
-
-
-def _upper_bound(test: Expr) -> tuple[Var, int] | None:
-    """`(v, n)` where the test says `v < n`."""
-    if isinstance(test, tirx.LT) and isinstance(test.a, tirx.Var):
-        limit = tir.as_const(test.b)
-        return None if limit is None else (test.a, limit)
-    if isinstance(test, tirx.LE) and isinstance(test.a, tirx.Var):
-        limit = tir.as_const(test.b)
-        return None if limit is None else (test.a, limit + 1)
-    return None
 
 
 def _split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:

@@ -79,6 +79,14 @@ def injective(index: Expr, axes: list[Axis], analyzer: Any = None) -> bool:
     return True
 
 
+def upper_bound(test: Expr) -> tuple[Var, int] | None:
+    """`(v, n)` where the test says `v < n`."""
+    if not isinstance(test, (tirx.LT, tirx.LE)) or not isinstance(test.a, tirx.Var):
+        return None
+    limit = tir.as_const(test.b)
+    return None if limit is None else (test.a, limit + isinstance(test, tirx.LE))
+
+
 def fixed_digits(test: Expr, axes: list[Axis]) -> dict[Var, int]:
     """Variables that a test on a mixed-radix number leaves one value.
 

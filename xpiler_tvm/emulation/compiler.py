@@ -129,6 +129,22 @@ def native_object(name: str) -> Path:
     return _build((HERE / name).read_text(), ".o", ("-c",))
 
 
+def build_folder(target: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside the cache entry `target`, from where it is renamed into place.
+
+    Raises `SetupError` XP6004 where the cache cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-")
+    except OSError as error:
+        raise SetupError(
+            "XP6004",
+            f"the cache {target.parent} cannot be written: {error.strerror}",
+            hint="set XPILER_CACHE_DIR to a folder of yours",
+        ) from None
+
+
 def _build(text: str, suffix: str, flags: tuple[str, ...]) -> Path:
     compiler = find_compiler()
     flags = (*FLAGS, *_machine_flags(), f"-I{HERE}", *flags)
@@ -138,16 +154,7 @@ def _build(text: str, suffix: str, flags: tuple[str, ...]) -> Path:
     target = cache_folder() / "emulation" / (key.hexdigest()[:40] + suffix)
     if target.exists():
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-")
-    except OSError as error:
-        raise SetupError(
-            "XP6004",
-            f"the cache {target.parent} cannot be written: {error.strerror}",
-            hint="set XPILER_CACHE_DIR to a folder of yours",
-        ) from None
-    with folder as name:
+    with build_folder(target) as name:
         source, made = Path(name) / "kernel.cc", Path(name) / ("kernel" + suffix)
         source.write_text(text, encoding="utf-8")
         # Flags with libraries and objects follow the source, as linkers want it.
