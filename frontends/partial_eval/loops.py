@@ -44,6 +44,15 @@ class Loops(Statements):
     """Loops: counted, unrolled, or until data ends them."""
 
     def _loop(self, loop: ir.Loop) -> None:
+        count_down = _stepping_test(loop)
+        if count_down is not None:
+            loop, step = count_down
+            self._plain_loop(loop)
+            self.effect(step)  # the test that ends the loop steps once more
+        else:
+            self._plain_loop(loop)
+
+    def _plain_loop(self, loop: ir.Loop) -> None:
         if loop.init is not None:
             self.run([loop.init])
         frame = LoopFrame()
@@ -398,3 +407,21 @@ class Loops(Statements):
                 span=loop.span,
             )
         self.emit(While(whole, tuple(body), loop.span))
+
+
+def _stepping_test(loop: ir.Loop) -> tuple[ir.Loop, ir.Expr] | None:
+    """`while (i-- > 0) body` as `while (i > 0) { --i; body }` and the step that follows it."""
+    test = loop.test
+    stepped = test.left if isinstance(test, ir.Binary) else test
+    if not isinstance(stepped, ir.Unary) or not stepped.op.startswith("post"):
+        return None
+    if not loop.test_first or has_break(loop.body) or has_return(loop.body):
+        return None
+    span = stepped.span
+    step = ir.Unary("pre" + stepped.op[4:], stepped.value, span)
+    if isinstance(test, ir.Binary):
+        plain: ir.Expr = ir.Binary(test.op, stepped.value, test.right, test.span)
+    else:
+        plain = ir.Binary("!=", stepped.value, ir.Literal(0, "int32", span), span)
+    body = ir.Block((ir.Evaluate(step, span), loop.body), loop.span)
+    return ir.Loop(loop.init, plain, loop.step, body, True, loop.span), step

@@ -90,6 +90,10 @@ LOOPS: dict[str, tuple[str, np.ndarray]] = {
         "for (int j = 0; j < 24; j++) { if (j > i) break; s += x[j]; } y[i] = s; }",
         TRIANGLE,
     ),
+    "stepping in the test": (
+        "int i = 24; while (i-- > 0) y[i] = x[i] * 3; int j = 4; while (j--) y[j] += i + j;",
+        X * 3 + np.where(np.arange(24) < 4, np.arange(24) - 1, 0),
+    ),
     "steps by data": (
         "for (int i = 0; i < 24; i++) { int v = n[i] < 0 ? -n[i] : n[i]; int c = 0;"
         "while (v > 0) { v /= 2; c++; } y[i] = c; }",
@@ -360,7 +364,7 @@ REFUSED: dict[str, tuple[str, str, tuple[int, int]]] = {
     "syntax": ("y[0] = 1\ny[1] = 2;", "XP1002", (2, 9)),
     "division by zero": ("int z = 0;\ny[0] = 5 / z;", "XP2004", (3, 8)),
     "no output": ("float v = x[0];", "XP2005", (1, 1)),
-    "a test that assigns": ("int i = 24;\nwhile (i-- > 0) y[i] = 2;", "XP2002", (3, 1)),
+    "a test that assigns": ("int i = 0;\nwhile ((i += n[i]) < 20) y[i] = 2;", "XP2002", (3, 1)),
     "falling through": (
         "switch (n[0]) {\ncase 0: y[0] = 1;\ncase 1: y[1] = 1; }",
         "XP1009",
