@@ -15,7 +15,7 @@ from dataclasses import replace
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.errors import LiftError
+from xpiler_tvm.errors import LiftError, Span
 from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.tir import Buffer, Expr, Var
 
@@ -44,9 +44,7 @@ def sequential(thread: ThreadProgram, kernel: Kernel) -> Program:
     return Program(kernel.entry or "kernel", thread.params, body, splitter.assumptions())
 
 
-def _span(body: Body):  # type: ignore[no-untyped-def]
-    from xpiler_tvm.errors import Span
-
+def _span(body: Body) -> Span:
     return body[0].span if body else Span("<source>", 1, 1)
 
 
