@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xpiler_tvm.dialects.bang import DEFAULT_ARCH
+from xpiler_tvm.dialects.bang import Mode
 from xpiler_tvm.emulation import Run, run_text
+from xpiler_tvm.emulation.source import Build
 from xpiler_tvm.kernel import Dialect, Kernel, Launch, Param, Scalar, Tensor
 
 
@@ -31,7 +32,9 @@ def execute(
     seconds: float = 20.0,
     tasks: tuple[int, ...] = (),
     kind: str = "block",
-    arch: str = DEFAULT_ARCH,
+    arch: str | None = None,
+    mode: Mode = "strict",
+    build: Build = "fast",
 ) -> Run:
     """Runs `source`; a pair (name, array) is an input. With `tasks` it is BANG C."""
     arrays = {param[0]: param[1] for param in params if isinstance(param, tuple)}
@@ -42,7 +45,7 @@ def execute(
     if tasks:
         dialect, launch = "bang", Launch(tasks=tasks, kind=kind)
     kernel = Kernel(source, dialect, entry, described, launch, filename="kernel.cu")
-    return run_text(kernel, arrays, seconds=seconds, arch=arch)
+    return run_text(kernel, arrays, seconds=seconds, arch=arch, mode=mode, build=build)
 
 
 def first(run: Run, name: str = "y") -> np.ndarray:

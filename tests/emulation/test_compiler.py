@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xpiler_tvm.emulation import bang, compiler
+from xpiler_tvm.emulation import bang, compiler, elf
 from xpiler_tvm.emulation.source import rewrite, standard_headers
 from xpiler_tvm.errors import ReadError, SetupError
 from xpiler_tvm.kernel import Launch
@@ -108,7 +108,7 @@ def test_costly_headers_are_read_only_where_they_are_used() -> None:
     ],
 )
 def test_plain_names(mangled: str, name: str) -> None:
-    assert bang.plain_name(mangled) == name
+    assert elf.plain_name(mangled) == name
 
 
 def test_jobs_and_archs_that_do_not_exist() -> None:

@@ -74,6 +74,9 @@ ARCHS: Mapping[str, Arch] = MappingProxyType(
 )
 DEFAULT_ARCH = "mtp_592"
 
+Mode = Literal["strict", "lenient"]
+"""How BANG C is read: by the hardware's rules, or as public kernels informally mean it."""
+
 
 @dataclass(frozen=True)
 class TaskKind:

@@ -6,10 +6,13 @@ own, on arrays between unreadable pages.
 """
 
 from .arrays import is_unwritten, numpy_dtype, unwritten_array
+from .findings import KINDS, Finding
 from .module import ModuleRun, run_library, run_module
 from .text import Run, run_text
 
 __all__ = [
+    "KINDS",
+    "Finding",
     "ModuleRun",
     "Run",
     "is_unwritten",

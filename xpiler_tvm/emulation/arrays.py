@@ -76,13 +76,15 @@ class Guarded:
     """A copy of one array in memory shared with a worker.
 
     `alignment` is what the first element's address must be a multiple of; where it forces bytes
-    between the last element and the guard, these hold the pattern too.
+    between the last element and the guard, these hold the pattern too. `unwritten` says that the
+    array has no values yet.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     alignment: int = 1
+    unwritten: bool = False
     address: int = field(init=False)
     array: np.ndarray = field(init=False, repr=False)
 

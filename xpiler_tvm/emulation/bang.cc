@@ -15,9 +15,6 @@ XP_HIDDEN int clusterId, clusterDim, coreId, coreDim;
 static const int kCores = 4;          // IPU cores of a cluster
 static const int kMemoryCore = 0x80;  // coreId of the MPU
 
-static const XpVariable* variables;
-static int variable_count;
-
 static const char* space_name(int space) {
   switch (space) {
     case XP_GDRAM: return "GDRAM";
@@ -35,13 +32,13 @@ static const XpVariable* find(const void* address) {
   static const XpVariable* last = nullptr;
   const unsigned char* place = static_cast<const unsigned char*>(address);
   if (last && place >= last->address && place < last->address + last->size) return last;
-  int low = 0, high = variable_count;
+  int low = 0, high = xp_variable_count;
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (variables[middle].address <= place) low = middle + 1;
+    if (xp_variables[middle].address <= place) low = middle + 1;
     else high = middle;
   }
-  return low ? last = &variables[low - 1] : nullptr;
+  return low ? last = &xp_variables[low - 1] : nullptr;
 }
 
 extern "C" void xp_operand(const char* intrinsic, int line, const char* role, const void* address,
@@ -95,23 +92,23 @@ static bool per_cluster(const XpVariable& v) { return v.spaces & XP_SRAM; }
 
 template <class Which>
 static void save(Which which, unsigned char* slot) {
-  for (int i = 0; i < variable_count; ++i) {
-    if (!which(variables[i])) continue;
-    memcpy(slot, variables[i].address, variables[i].size);
-    slot += variables[i].size;
+  for (int i = 0; i < xp_variable_count; ++i) {
+    if (!which(xp_variables[i])) continue;
+    memcpy(slot, xp_variables[i].address, xp_variables[i].size);
+    slot += xp_variables[i].size;
   }
 }
 
 // Without a slot the memory becomes NaN: it holds nothing yet.
 template <class Which>
 static void restore(Which which, const unsigned char* slot) {
-  for (int i = 0; i < variable_count; ++i) {
-    if (!which(variables[i])) continue;
+  for (int i = 0; i < xp_variable_count; ++i) {
+    if (!which(xp_variables[i])) continue;
     if (slot) {
-      memcpy(variables[i].address, slot, variables[i].size);
-      slot += variables[i].size;
+      memcpy(xp_variables[i].address, slot, xp_variables[i].size);
+      slot += xp_variables[i].size;
     } else {
-      memset(variables[i].address, 0xff, variables[i].size);
+      memset(xp_variables[i].address, 0xff, xp_variables[i].size);
     }
   }
 }
@@ -160,12 +157,11 @@ static void enter(unsigned core, int fresh) {
   coreId = memory_core ? kMemoryCore : jobs ? lane : taskIdX % kCores;
 }
 
-extern "C" void xp_bang_memory(const XpVariable* list, int count) {
-  variables = list;
-  variable_count = count;
-  for (int i = 0; i < count; ++i) {
-    if (per_core(list[i])) core_bytes += list[i].size;
-    if (per_cluster(list[i])) cluster_bytes += list[i].size;
+extern "C" void xp_bang_start() {
+  for (int i = 0; i < xp_variable_count; ++i) {
+    const XpVariable& variable = xp_variables[i];
+    if (per_core(variable)) core_bytes += variable.size;
+    if (per_cluster(variable)) cluster_bytes += variable.size;
   }
   core_slots = static_cast<unsigned char**>(calloc(1024, sizeof(char*)));
   cluster_slots = static_cast<unsigned char**>(calloc(1024, sizeof(char*)));

@@ -1,18 +1,14 @@
-"""What BANG C needs beyond a header: operations from the tables, and where variables lie.
+"""What BANG C needs beyond a header: operations from the tables, and limits.
 
 The elementwise operations and pools are written out from `dialects.bang`, only those that a text
-mentions. The places and sizes of its variables come from the compiled library's symbol table, so
-that every intrinsic can check its operands against the variable they point into.
+mentions.
 """
 
 from __future__ import annotations
 
-import ctypes
 import re
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from xpiler_tvm.dialects import bang as dialect
 from xpiler_tvm.dialects.bang import (
@@ -23,21 +19,14 @@ from xpiler_tvm.dialects.bang import (
     POOLS,
     Arch,
     Elementwise,
+    Mode,
     Pool,
 )
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Launch
 
-from .arrays import Guarded
+from .memory import SPACES, Variable
 
-# The bits of bang_runtime.h.
-SPACES = {"GDRAM": 1, "NRAM": 2, "WRAM": 4, "SRAM": 8, "LDRAM": 16}
-_SECTIONS = {
-    "xp_nram": SPACES["NRAM"],
-    "xp_wram": SPACES["WRAM"],
-    "xp_sram": SPACES["SRAM"],
-    "xp_ldram": SPACES["LDRAM"],
-}
 _C_TYPES = {
     "float16": "half",
     "bfloat16": "bfloat16",
@@ -58,7 +47,7 @@ def chip_of(arch: str) -> Arch:
     return ARCHS[arch]
 
 
-def prelude(text: str, arch: str) -> str:
+def prelude(text: str, arch: str, mode: Mode) -> str:
     """What precedes bang.h: the arch's macros, the directions and their memories."""
     chip = chip_of(arch)
     places = [tuple(SPACES[name] for name in row.split("2")) for row in DIRECTIONS]
@@ -67,6 +56,7 @@ def prelude(text: str, arch: str) -> str:
         "__MLU_NRAM_SIZE__": chip.nram // dialect.KIB,
         "__MLU_WRAM_SIZE__": chip.wram // dialect.KIB,
         "__MLU_SRAM_SIZE__": chip.sram // dialect.KIB,
+        "XP_STRICT": int(mode == "strict"),
         "XP_RESHAPED": int("__bang_reshape_filter" in text),
     }
     lines = [f"#define {name} {value}" for name, value in macros.items()]
@@ -198,53 +188,16 @@ def job(launch: Launch, text: str) -> Job:
     return Job((x // kind.multiple, y, z), kind.clusters * lanes, lanes, kind.clusters)
 
 
-class _Variable(ctypes.Structure):
-    """`XpVariable` of bang_runtime.h."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("address", ctypes.c_void_p),
-        ("size", ctypes.c_ulonglong),
-        ("spaces", ctypes.c_int),
-    )
-
-
-@dataclass(frozen=True)
-class Symbol:
-    """A variable of a library: `value` is its address relative to the library's base."""
-
-    name: str
-    value: int
-    size: int
-    spaces: int
-
-
-def variables(library: Path) -> list[Symbol]:
-    """Every variable of the kernel's text, from the symbol table of its ELF library."""
-    found = []
-    for mangled, section, value, size in _objects(library.read_bytes()):
-        if not mangled.startswith(("_ZN2xp", "_ZZN2xp")) or not size or section == ".text":
-            continue
-        spaces = _SECTIONS.get(section)
-        if spaces is None:
-            # GCC before 14 drops the section of a template's local variable: on chip, but in
-            # which memory is lost. Anything else that is static lies in GDRAM.
-            local = mangled.startswith("_ZZ") and section == ".bss"
-            spaces = SPACES["NRAM"] | SPACES["WRAM"] if local else SPACES["GDRAM"]
-        found.append(Symbol(plain_name(mangled), value, size, spaces))
-    return found
-
-
-def check_capacity(symbols: Iterable[Symbol], arch: str) -> None:
+def check_capacity(variables: Iterable[Variable], arch: str) -> None:
     """Raises `ReadError` XP1011 where the variables exceed a memory of `arch`."""
     chip = chip_of(arch)
-    symbols = list(symbols)
+    variables = list(variables)
     for space, limit in (
         ("NRAM", chip.nram_usable),
         ("WRAM", chip.wram),
         ("SRAM", chip.sram_usable),
     ):
-        mine = [one for one in symbols if one.spaces == SPACES[space]]
+        mine = [one for one in variables if one.spaces == SPACES[space]]
         total = sum(one.size for one in mine)
         if total > limit:
             largest = max(mine, key=lambda one: one.size)
@@ -253,84 +206,3 @@ def check_capacity(symbols: Iterable[Symbol], arch: str) -> None:
                 f"variables of {total} bytes in {space} exceed the {limit} that {arch} has for "
                 f"them; the largest is {largest.name!r} with {largest.size}",
             )
-
-
-def register(
-    library: ctypes.CDLL, path: Path, symbols: Sequence[Symbol], arrays: Iterable[Guarded]
-) -> None:
-    """Tells the library, loaded from `path`, where its variables and the arrays lie."""
-    anchor = {name: value for name, _, value, _ in _objects(path.read_bytes())}["xp_entry"]
-    base = (ctypes.cast(library.xp_entry, ctypes.c_void_p).value or 0) - anchor
-    rows = [(one.name, base + one.value, one.size, one.spaces) for one in symbols]
-    rows += [(one.name, one.address, one.array.nbytes, SPACES["GDRAM"]) for one in arrays]
-    rows.sort(key=lambda row: row[1])
-    table = (_Variable * max(1, len(rows)))()
-    for slot, (name, address, size, spaces) in zip(table, rows, strict=False):
-        slot.name, slot.address, slot.size, slot.spaces = name.encode(), address, size, spaces
-    library.xp_bang_memory(table, len(rows))
-    # The runtime keeps the pointer as long as the process lives, so the table must live too.
-    _tables.append(table)
-
-
-_tables: list[ctypes.Array[_Variable]] = []
-
-
-def plain_name(mangled: str) -> str:
-    """The last name in an Itanium-mangled one: `_ZZN2xp12_GLOBAL__N_13addEvE4tile` is `tile`."""
-    last, position = mangled, 2
-    while position < len(mangled):
-        digits = re.compile(r"[1-9][0-9]*").match(mangled, position)
-        if digits is None:
-            position += 1
-            continue
-        start = digits.end()
-        last = mangled[start : start + int(digits.group())]
-        position = start + len(last)
-    return last
-
-
-def _objects(image: bytes) -> Iterator[tuple[str, str, int, int]]:
-    """Name, section, value and size of each variable and function in the symbol table."""
-    sections = _sections(image)
-    names = sections[_u16(image, 0x3E)].offset
-    for table in sections:
-        if table.kind != _SYMBOL_TABLE:
-            continue
-        strings = sections[table.link].offset
-        for start in range(table.offset, table.offset + table.size, 24):
-            name, info, _, home, value, size = struct.unpack_from("<IBBHQQ", image, start)
-            if info & 15 in _KINDS and home < len(sections):
-                section = _string(image, names + sections[home].name)
-                yield _string(image, strings + name), section, value, size
-
-
-_SYMBOL_TABLE = 2  # SHT_SYMTAB
-_KINDS = (1, 2)  # STT_OBJECT, STT_FUNC
-
-
-@dataclass(frozen=True)
-class _Section:
-    name: int
-    kind: int
-    offset: int
-    size: int
-    link: int
-
-
-def _sections(image: bytes) -> list[_Section]:
-    """The section headers of a 64-bit little-endian ELF file."""
-    (table,) = struct.unpack_from("<Q", image, 0x28)
-    entry, count = _u16(image, 0x3A), _u16(image, 0x3C)
-    found = []
-    for position in range(table, table + entry * count, entry):
-        name, kind, _, _, offset, size, link = struct.unpack_from("<IIQQQQI", image, position)
-        found.append(_Section(name, kind, offset, size, link))
-    return found
-
-
-def _u16(image: bytes, offset: int) -> int:
-    return int(struct.unpack_from("<H", image, offset)[0])
-
-
-def _string(image: bytes, offset: int) -> str:
-    return image[offset : image.index(0, offset)].decode(errors="replace")

@@ -114,6 +114,8 @@ def _machine_flags() -> tuple[str, ...]:
 def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...] = ()) -> Path:
     """The shared library made of `text`, from the cache or compiled now.
 
+    `flags` are for compiling alone: a sanitizer's calls are made, and no sanitizer is linked.
+
     Raises
     ------
     CompileFailure

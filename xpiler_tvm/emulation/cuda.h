@@ -1,11 +1,8 @@
 // CUDA C++: warps of 32 lanes, masks of 32 bits.
 #pragma once
 #define __CUDACC__ 1
-#define __CUDA_ARCH__ 800
 #define __CUDACC_VER_MAJOR__ 12
 #define __CUDACC_VER_MINOR__ 8
-#define XP_WARP 32
-#define XP_LANES 0xffffffffull
 typedef unsigned xp_mask;
 #include "simt.h"
 #include "cooperative.h"

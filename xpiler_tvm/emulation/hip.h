@@ -1,12 +1,8 @@
-// HIP on the matrix-oriented AMD GPUs (gfx90a, gfx942): waves of 64 lanes, masks of 64 bits.
+// HIP: waves of 64 lanes on CDNA and of 32 on RDNA; masks have 64 bits on both.
 #pragma once
 #define __HIPCC__ 1
 #define __HIP_PLATFORM_AMD__ 1
 #define __HIP_DEVICE_COMPILE__ 1
-#define __gfx90a__ 1
-#define __AMDGCN_WAVEFRONT_SIZE 64
-#define XP_WARP 64
-#define XP_LANES ~0ull
 typedef unsigned long long xp_mask;
 #include "simt.h"
 #include "cooperative.h"

@@ -373,6 +373,45 @@ extern "C" void xp_fail(int code, int line, const char* format, ...) {
   __builtin_unreachable();
 }
 
+const XpVariable* xp_variables;
+int xp_variable_count;
+
+extern "C" void xp_memory(const XpVariable* variables, int count) {
+  xp_variables = variables;
+  xp_variable_count = count;
+}
+
+extern "C" void xp_finding(const char* kind, int line, const void* address, int bytes,
+                           const char* format, ...) {
+  XpReport* report = launch->report;
+  if (line) {
+    for (int i = 0; i < report->findings; ++i) {
+      XpFinding& old = report->finding[i];
+      if (old.line == line && !strcmp(old.kind, kind)) {
+        ++old.times;
+        return;
+      }
+    }
+  }
+  if (report->findings == XP_MOST_FINDINGS) {
+    ++report->lost;
+    return;
+  }
+  XpFinding& finding = report->finding[report->findings++];
+  strncpy(finding.kind, kind, sizeof finding.kind - 1);
+  finding.line = line;
+  finding.times = 1;
+  finding.address = reinterpret_cast<uintptr_t>(address);
+  finding.bytes = bytes;
+  const unsigned who[6] = {blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z};
+  memcpy(finding.block, who, sizeof finding.block);
+  memcpy(finding.thread, who + 3, sizeof finding.thread);
+  va_list rest;
+  va_start(rest, format);
+  vsnprintf(finding.message, sizeof finding.message, format, rest);
+  va_end(rest);
+}
+
 extern "C" const XpLaunch* xp_launched() { return launch; }
 
 extern "C" bool xp_on_stack(const void* address) {

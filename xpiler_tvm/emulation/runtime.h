@@ -10,6 +10,20 @@ struct xp_uint3 {
   unsigned x, y, z;
 };
 
+// Memories, as bits: an operand may be allowed in several. Mirrored by `memory.SPACES`. A GPU's
+// global memory is GDRAM here, its shared memory SRAM.
+enum { XP_GDRAM = 1, XP_NRAM = 2, XP_WRAM = 4, XP_SRAM = 8, XP_LDRAM = 16 };
+
+// A variable or array whose place is known.
+struct XpVariable {
+  const char* name;
+  unsigned char* address;  // of a thread-local one (shared memory of a GPU): its offset
+  unsigned long long size;
+  int spaces;      // one bit; two where the compiler lost which one a variable was in
+  int element;     // bytes of an element
+  int unwritten;   // whether it starts without a value
+};
+
 // One argument of the kernel: an array's address, an integer or a floating-point number.
 struct XpArg {
   int kind;  // XP_POINTER, XP_INTEGER or XP_REAL
@@ -66,6 +80,16 @@ XP_HIDDEN void xp_collective_done(XpRecord* record);
 XP_HIDDEN [[noreturn]] void xp_fail(int code, int line, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// Tells the runtime every variable and array, sorted by address. Called before the launch.
+__attribute__((visibility("default"))) void xp_memory(const XpVariable* variables, int count);
+XP_HIDDEN extern const XpVariable* xp_variables;
+XP_HIDDEN extern int xp_variable_count;
+
+// Notes something wrong and goes on. `kind` is a key of `findings.KINDS`; `line` is 0 where the
+// call stack is to tell. The same kind at the same place is noted once.
+XP_HIDDEN void xp_finding(const char* kind, int line, const void* address, int bytes,
+                          const char* format, ...) __attribute__((format(printf, 5, 6)));
+
 // Called, where set, before a thread goes on (`fresh`: starts) and before it waits. `thread` counts
 // within the block.
 extern XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
@@ -78,3 +102,19 @@ XP_HIDDEN bool xp_on_stack(const void* address);
 // Runs `kernel` over the whole grid: 0, or 1 with `launch->report` filled in.
 XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, void (*kernel)(), const XpArg* args);
 }
+
+// Around the accesses of an atomic operation: in a checked build they do not race with those of
+// other atomic operations.
+#ifdef XP_CHECKED
+extern "C" XP_HIDDEN void xp_atomic_begin(const void* address, unsigned bytes);
+extern "C" XP_HIDDEN void xp_atomic_end();
+extern "C" XP_HIDDEN void xp_fence();  // __threadfence: orders this thread's accesses for other blocks
+#else
+inline void xp_atomic_begin(const void*, unsigned) {}
+inline void xp_atomic_end() {}
+inline void xp_fence() {}
+#endif
+struct XpAtomicScope {
+  XpAtomicScope(const void* address, unsigned bytes) { xp_atomic_begin(address, bytes); }
+  ~XpAtomicScope() { xp_atomic_end(); }
+};

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal
 
-from xpiler_tvm.dialects.bang import DEFAULT_ARCH
+from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
 from xpiler_tvm.dialects.math import MATH, MathFunction
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, Gpu
+from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Dialect
 
 from . import bang
@@ -122,6 +125,21 @@ def _define(row: MathFunction) -> str:
     return "\n".join(rows)
 
 
+def gpu_of(dialect: Dialect, arch: str | None) -> Gpu:
+    """The device that `dialect` runs on. Raises `ReadError` XP1012 where `arch` is none of its."""
+    gpu = GPUS.get(arch or DEFAULT_GPUS[dialect])
+    if gpu is None or gpu.dialect != dialect:
+        known = ", ".join(name for name, one in GPUS.items() if one.dialect == dialect)
+        raise ReadError("XP1012", f"{arch!r} is no {dialect} device", hint=f"one of {known}")
+    return gpu
+
+
+def _gpu_macros(gpu: Gpu) -> str:
+    lanes = (1 << gpu.warp) - 1
+    macros = (("XP_WARP", gpu.warp), ("XP_LANES", f"{lanes:#x}ull"), *gpu.macros)
+    return "\n".join(f"#define {name} {value}" for name, value in macros)
+
+
 def _keep_lines(found: re.Match[str], text: str) -> str:
     return text + "\n" * found.group(0).count("\n")
 
@@ -152,18 +170,35 @@ def rewrite(text: str) -> str:
     return _EXTERN_C.sub(r'extern\1"C++"', text)
 
 
+Build = Literal["fast", "checked", "field"]
+"""What a text is compiled for: its values, its faults, or its values in a finite field."""
+
+
 def translation_unit(
-    source: str, text: str, dialect: Dialect, entry: str, arch: str = DEFAULT_ARCH
+    source: str,
+    text: str,
+    dialect: Dialect,
+    entry: str,
+    *,
+    arch: str | None = None,
+    mode: Mode = "strict",
+    build: Build = "fast",
 ) -> str:
     """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`.
 
     `text` is what is compiled of the file `source`, whose includes count even where `text` has
-    blanked them out. `arch` is that of BANG C, a key of `dialects.bang.ARCHS`.
+    blanked them out. `arch` is a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`, `mode` is
+    for BANG C.
     """
     body = rewrite(text)
-    before = bang.prelude(body, arch) if dialect == "bang" else ""
-    after = bang.operations(body, arch) if dialect == "bang" else ""
-    lines = [f"#include <{name}>" for name in (*_ALWAYS, *standard_headers(source, body))]
+    before = after = ""
+    if dialect == "bang":
+        before = bang.prelude(body, arch or DEFAULT_ARCH, mode)
+        after = bang.operations(body, arch or DEFAULT_ARCH)
+    elif dialect in DEFAULT_GPUS:
+        before = _gpu_macros(gpu_of(dialect, arch))
+    lines = ["#define XP_CHECKED 1"] if build == "checked" else []
+    lines += [f"#include <{name}>" for name in (*_ALWAYS, *standard_headers(source, body))]
     lines += [
         f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
         '#include "launch.h"',

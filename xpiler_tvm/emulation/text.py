@@ -10,18 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from xpiler_tvm.dialects.bang import DEFAULT_ARCH
+from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
 from xpiler_tvm.errors import CheckError, SetupError, Span
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import bang, compiler, worker
+from . import bang, compiler, memory, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
-from .source import MARKER, translation_unit
+from .findings import Finding
+from .source import MARKER, Build, gpu_of, translation_unit
 
-WARP = {"cuda": 32, "hip": 64}
-# Bytes of shared memory a block may have: static alone, and together with the launch's dynamic
-# part. CUDA's second limit is that of kernels whose host code raised it (sm_90); HIP has one.
-SHARED_LIMITS = {"cuda": (48 << 10, 227 << 10), "hip": (64 << 10, 64 << 10)}
 STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
 
 
@@ -31,10 +28,14 @@ FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left behind: every tensor's array by name, and the CPU seconds it took."""
+    """What a run left behind: every tensor's array by name, and the CPU seconds it took.
+
+    `findings` is what a checked build noted; a fast one notes little beside what it raises.
+    """
 
     arrays: dict[str, np.ndarray]
     seconds: float
+    findings: tuple[Finding, ...] = ()
 
 
 class _Arg(ctypes.Structure):
@@ -79,7 +80,9 @@ def run_text(
     *,
     text: str | None = None,
     seconds: float = 60.0,
-    arch: str = DEFAULT_ARCH,
+    arch: str | None = None,
+    mode: Mode = "strict",
+    build: Build = "fast",
 ) -> Run:
     """Compiles the kernel's text for this machine and runs it in a process of its own.
 
@@ -92,7 +95,9 @@ def run_text(
     scalars : values of scalar parameters; those left out take `Scalar.value`.
     text : what to compile in place of `kernel.source`, with the same lines.
     seconds : CPU seconds after which the run is stopped.
-    arch : the MLU that BANG C is run as, a key of `dialects.bang.ARCHS`.
+    arch : the device, a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`.
+    mode : how BANG C is read.
+    build : `fast` for values, `checked` to find faults too, at many times the cost.
 
     Raises
     ------
@@ -114,16 +119,18 @@ def run_text(
         else:
             _pass(arg, param, dict(scalars or {}))
     text = kernel.source if text is None else text
-    path = _compile(kernel, text, arch)
-    launch = _launch(kernel, text)
-    symbols = bang.variables(path) if kernel.dialect == "bang" else []
-    bang.check_capacity(symbols, arch)
+    path = _compile(kernel, text, arch, mode, build)
+    launch = _launch(kernel, text, arch)
+    known = memory.variables(path)
+    if kernel.dialect == "bang":
+        bang.check_capacity(known, arch or DEFAULT_ARCH)
 
     def task(report: worker.Report) -> None:
         library = ctypes.CDLL(str(path))
         launch.report = ctypes.pointer(report)
+        report.base = memory.register(library, path, known, guarded.values())
         if kernel.dialect == "bang":
-            bang.register(library, path, symbols, guarded.values())
+            library.xp_bang_start()
         library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
 
     def span(line: int) -> Span | None:
@@ -151,7 +158,7 @@ def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray]) -> Guarded:
             f"{tensor.name!r} takes {shape} of {tensor.dtype}, "
             f"{given.shape} of {given.dtype} was given",
         )
-    shared = Guarded(tensor.name, tuple(shape), dtype)
+    shared = Guarded(tensor.name, tuple(shape), dtype, unwritten=given is None)
     shared.array[...] = unwritten_array(shape, dtype) if given is None else given.reshape(shape)
     return shared
 
@@ -168,8 +175,8 @@ def _pass(arg: _Arg, scalar: Scalar, scalars: dict[str, int | float]) -> None:
         arg.integer = ctypes.c_longlong(int(value)).value
 
 
-def _launch(kernel: Kernel, text: str) -> _Launch:
-    launch = _Launch(warp=WARP.get(kernel.dialect, 1), stack=STACK_BYTES[kernel.dialect])
+def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
+    launch = _Launch(warp=1, stack=STACK_BYTES[kernel.dialect])
     launch.grid[:] = launch.block[:] = (1, 1, 1)
     if kernel.dialect == "vnni":
         return launch
@@ -183,7 +190,8 @@ def _launch(kernel: Kernel, text: str) -> _Launch:
     launch.grid[:] = _three(kernel.launch.grid)
     launch.block[:] = _three(kernel.launch.block)
     launch.dynamic_shared = kernel.launch.shared_bytes
-    launch.static_limit, launch.total_limit = SHARED_LIMITS[kernel.dialect]
+    gpu = gpu_of(kernel.dialect, arch)
+    launch.warp, launch.static_limit, launch.total_limit = gpu.warp, gpu.static_shared, gpu.shared
     return launch
 
 
@@ -197,8 +205,16 @@ _PLACE = re.compile(
 _ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE)
 
 
-def _compile(kernel: Kernel, text: str, arch: str) -> Path:
-    unit = translation_unit(kernel.source, text, kernel.dialect, kernel.entry or "", arch)
+def _compile(kernel: Kernel, text: str, arch: str | None, mode: Mode, build: Build) -> Path:
+    unit = translation_unit(
+        kernel.source,
+        text,
+        kernel.dialect,
+        kernel.entry or "",
+        arch=arch,
+        mode=mode,
+        build=build,
+    )
     natives = ("runtime.cc", "bang.cc") if kernel.dialect == "bang" else ("runtime.cc",)
     try:
         objects = tuple(map(compiler.native_object, natives))

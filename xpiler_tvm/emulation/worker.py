@@ -27,6 +27,28 @@ from .arrays import Guarded
 ADDRESS_SPACE = 16 << 30
 
 
+MOST_FINDINGS = 64
+
+
+class RawFinding(ctypes.Structure):
+    """`XpFinding` of report.h."""
+
+    _fields_ = (
+        ("kind", ctypes.c_char * 24),
+        ("line", ctypes.c_int),
+        ("other_line", ctypes.c_int),
+        ("times", ctypes.c_int),
+        ("block", ctypes.c_uint * 3),
+        ("thread", ctypes.c_uint * 3),
+        ("address", ctypes.c_ulonglong),
+        ("bytes", ctypes.c_int),
+        ("wrote", ctypes.c_int),
+        ("stack", ctypes.c_ulonglong * 16),
+        ("other", ctypes.c_ulonglong),
+        ("message", ctypes.c_char * 256),
+    )
+
+
 class Report(ctypes.Structure):
     """`XpReport` of report.h: what native code leaves behind."""
 
@@ -38,8 +60,13 @@ class Report(ctypes.Structure):
         ("fault", ctypes.c_ulonglong),
         ("stack", ctypes.c_ulonglong * 2),
         ("shared", ctypes.c_ulonglong * 2),
+        ("base", ctypes.c_ulonglong),
+        ("trace", ctypes.c_ulonglong * 16),
         ("seconds", ctypes.c_double),
         ("message", ctypes.c_char * 1024),
+        ("findings", ctypes.c_int),
+        ("lost", ctypes.c_int),
+        ("finding", RawFinding * MOST_FINDINGS),
     )
 
 

@@ -1,0 +1,61 @@
+"""What a run found wrong with a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from xpiler_tvm.errors import Span
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "race": "threads access the same bytes, one of them writes, and nothing orders them",
+        "divergent barrier": "threads wait at different barriers, or some never come",
+        "out of bounds": "an access outside every array and variable",
+        "uninitialised read": "memory is read that nothing has written",
+        "unwritten output": "an element of an output keeps what it started with",
+        "misaligned access": "a vector is accessed at an address that is no multiple of its size",
+        "capacity": "more memory or more threads than the device has",
+        "division by zero": "an integer is divided by zero",
+        "overflow": "signed integer arithmetic leaves its type",
+        "asynchronous access": "memory is used while a copy to or from it is under way",
+        "range": "an operand outside the interval in which an intrinsic is defined",
+        "fragment order": "the result depends on how a matrix fragment is spread over the lanes",
+        "time": "the run does not end within its limit",
+        "crash": "the run ended its own process",
+        "forbidden": "the kernel asked the system for something that no kernel needs",
+    }
+)
+"""Every kind of finding, and what it means."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    `who` is the thread or core that did it, `memory` the variable and the byte in it, `other` the
+    place of the access that it collides with; each is empty where it does not apply. `times` is
+    how often the same was seen at the same place.
+    """
+
+    kind: str
+    message: str
+    span: Span | None = None
+    who: str = ""
+    memory: str = ""
+    other: Span | None = None
+    times: int = 1
+
+    def __str__(self) -> str:
+        """The finding as people read it: place, kind, message, the line with a caret."""
+        where = f"{self.span}: " if self.span else ""
+        about = ", ".join(part for part in (self.who, self.memory) if part)
+        parts = [f"{where}{self.kind}: {self.message}" + (f" ({about})" if about else "")]
+        if self.span and self.span.text:
+            parts += ["  " + row for row in self.span.caret().splitlines()]
+        if self.other:
+            parts.append(f"  with {self.other}: {self.other.text.strip()}")
+        if self.times > 1:
+            parts.append(f"  seen {self.times} times")
+        return "\n".join(parts)
