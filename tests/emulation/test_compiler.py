@@ -116,5 +116,5 @@ def test_jobs_and_archs_that_do_not_exist() -> None:
         bang.job(Launch(tasks=(4,), kind="union3"), "")
     assert caught.value.code == "XP1014"
     with pytest.raises(ReadError) as caught:
-        bang.prelude("", "mtp_999")
+        bang.prelude("", "mtp_999", "strict")
     assert caught.value.code == "XP1012"
