@@ -18,7 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import pins
-from .emulation.compiler import cache_folder, find_compiler
+from .emulation.cache import cache_folder
+from .emulation.compiler import find_compiler
 from .errors import XpilerError
 from .processor import missing_features
 from .targets.vnni import MCPU

@@ -160,7 +160,7 @@ def library(kernel: Kernel, gpu: Gpu) -> Path:
     Raises `SetupError` XP6005 where the vendor's compiler refuses it, XP6004 where the cache
     cannot be written.
     """
-    from .emulation.compiler import build_folder, cache_folder
+    from .emulation.cache import build_folder, cache_folder
 
     text = kernel.source + host_function(kernel, gpu.prefix)
     parts = [text, *gpu.command, _version(gpu.command[0])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xpiler_tvm.emulation import bang, compiler, elf
+from xpiler_tvm.emulation import bang, cache as caching, compiler, elf
 from xpiler_tvm.emulation.source import rewrite, standard_headers
 from xpiler_tvm.errors import ReadError, SetupError
 from xpiler_tvm.kernel import Launch
@@ -56,7 +56,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_cache_s_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XPILER_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert compiler.cache_folder() == Path("/somewhere/xpiler_tvm")
+    assert caching.cache_folder() == Path("/somewhere/xpiler_tvm")
 
 
 def test_a_compiler_that_does_not_run(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,18 +6,18 @@ flags and of the compiler's version, so an entry never has to be invalidated.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from xpiler_tvm.errors import SetupError
+
+from . import cache
 
 HERE = Path(__file__).parent
 FLAGS: tuple[str, ...] = (
@@ -37,7 +37,11 @@ FLAGS: tuple[str, ...] = (
     "-UNDEBUG",
     # Statics need no lock: there is one thread.
     "-fno-threadsafe-statics",
+    # A crash and a finding are given their source line: by line tables and by frame pointers.
+    "-g1",
+    "-fno-omit-frame-pointer",
 )
+LINK_FLAGS: tuple[str, ...] = ("-shared", "-Wl,-z,now", "-Wl,--as-needed")
 LIMIT_SECONDS = 120
 
 
@@ -47,14 +51,6 @@ class CompileFailure(Exception):
     def __init__(self, log: str) -> None:
         super().__init__(log)
         self.log = log
-
-
-def cache_folder() -> Path:
-    """Where compiled libraries are kept: `XPILER_CACHE_DIR`, else the user's cache folder."""
-    chosen = os.environ.get("XPILER_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xpiler_tvm"
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -119,61 +115,58 @@ def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...]
     Raises
     ------
     CompileFailure
-        The compiler refused the text.
+        The compiler refused the text, or did not come to an end.
     SetupError
         XP6002 where there is no compiler, XP6004 where the cache cannot be written.
     """
-    return _build(text, ".so", (*flags, "-shared", *map(str, objects), "-lm"))
+    command, flags = find_compiler(), _all_flags(flags)
+
+    def make(folder: Path) -> Path:
+        unit = _compile(command, text, flags, folder)
+        _run([*command, *LINK_FLAGS, str(unit), *map(str, objects), "-lm", "-o", "made.so"], folder)
+        return folder / "made.so"
+
+    made_of = (*flags, *LINK_FLAGS, *(one.name for one in objects))
+    return cache.entry(_key(command, text, made_of) + ".so", make)
 
 
-def native_object(name: str) -> Path:
+def native_object(name: str, flags: tuple[str, ...] = ()) -> Path:
     """`name`, a source file beside this module, as an object file to link kernels with."""
-    return _build((HERE / name).read_text(), ".o", ("-c",))
+    command, text, flags = find_compiler(), (HERE / name).read_text(), _all_flags(flags)
+    key = _key(command, text, flags)
+    return cache.entry(key + ".o", lambda folder: _compile(command, text, flags, folder))
 
 
-def build_folder(target: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder beside the cache entry `target`, from where it is renamed into place.
+def _all_flags(flags: tuple[str, ...]) -> tuple[str, ...]:
+    return (*FLAGS, *_machine_flags(), f"-I{HERE}", *flags)
 
-    Raises `SetupError` XP6004 where the cache cannot be written.
-    """
+
+def _key(command: tuple[str, ...], text: str, flags: tuple[str, ...]) -> str:
+    parts = (text.encode(), _headers(), repr(flags).encode(), _version(command).encode())
+    return cache.digest(parts)
+
+
+def _compile(command: tuple[str, ...], text: str, flags: tuple[str, ...], folder: Path) -> Path:
+    """`text` as an object file in `folder`."""
+    (folder / "kernel.cc").write_text(text, encoding="utf-8")
+    _run([*command, "-c", "kernel.cc", *flags, "-o", "kernel.o"], folder)
+    return folder / "kernel.o"
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Runs the compiler in `folder`. Raises `CompileFailure` with what it said."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-")
-    except OSError as error:
-        raise SetupError(
-            "XP6004",
-            f"the cache {target.parent} cannot be written: {error.strerror}",
-            hint="set XPILER_CACHE_DIR to a folder of yours",
-        ) from None
-
-
-def _build(text: str, suffix: str, flags: tuple[str, ...]) -> Path:
-    compiler = find_compiler()
-    flags = (*FLAGS, *_machine_flags(), f"-I{HERE}", *flags)
-    key = hashlib.sha256()
-    for part in (text.encode(), _headers(), repr(flags).encode(), _version(compiler).encode()):
-        key.update(len(part).to_bytes(8, "little") + part)
-    target = cache_folder() / "emulation" / (key.hexdigest()[:40] + suffix)
-    if target.exists():
-        return target
-    with build_folder(target) as name:
-        source, made = Path(name) / "kernel.cc", Path(name) / ("kernel" + suffix)
-        source.write_text(text, encoding="utf-8")
-        # Flags with libraries and objects follow the source, as linkers want it.
-        command = [*compiler, str(source), *flags, "-o", str(made)]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=LIMIT_SECONDS,
-                check=False,
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except subprocess.TimeoutExpired:
-            raise CompileFailure(f"compiling took more than {LIMIT_SECONDS} s") from None
-        if done.returncode != 0:
-            raise CompileFailure(done.stderr)
-        os.replace(made, target)
-    return target
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_SECONDS,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise CompileFailure(f"compiling took more than {LIMIT_SECONDS} s") from None
+    if done.returncode != 0:
+        raise CompileFailure(done.stderr)
