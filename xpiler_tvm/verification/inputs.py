@@ -1,12 +1,20 @@
 """Inputs that make a wrong kernel show itself.
 
 All-ones operands hide every wrong index, non-negative ones hide signs, equal ones hide swapped
-operands. Ours are random, signed, never constant and different for each tensor.
+operands. Ours come in three families, all of them signed, never constant and different for each
+tensor:
+
+* `random`: drawn, without zeros; what cancels by accident in one family does not in another.
+* `indexed`: an element tells its position. Neighbours, rows and columns are far apart in value,
+  and no two elements are equal as long as the type has that many values.
+* `extreme`: ends of ranges, signed zeros, powers of two, numbers beside rounding boundaries.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -14,24 +22,60 @@ from xpiler_tvm.emulation import numpy_dtype, unwritten_array
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.kernel import Kernel, Tensor
 
+Family = Literal["random", "indexed", "extreme"]
+FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme")
+
+Ranges = Mapping[str, tuple[int, int]]
+
 # Integers wider than eight bits stay small: sums of products then fit 32 bits, so that both
 # programs are defined, and as indices or lengths they stay small as well.
 SMALL = 100
+# Significant bits: that many positions, as odd multiples of a power of two, are exact in the type.
+_PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+# The largest magnitude of the extremes; exp of it, and sums of its squares, stay finite.
+_LARGE = {"float16": 8.0, "bfloat16": 64.0, "float32": 64.0, "float64": 64.0}
+# The golden ratio's multiples are spread most evenly: neighbours in place are far apart in value.
+_GOLDEN = 0.6180339887498949
 
 
-def inputs_for(kernel: Kernel, seed: int = 0) -> dict[str, np.ndarray]:
+def inputs_for(
+    kernel: Kernel, seed: int = 0, family: Family = "random", ranges: Ranges | None = None
+) -> dict[str, np.ndarray]:
     """An array for every tensor of a resolved kernel, by name; the same ones for the same seed.
 
-    Floats are uniform in [-1, 1] without zero. 8-bit integers cover their range, with both
-    extremes present where there is room; wider ones are uniform in [-100, 100], or [0, 100] where
-    unsigned; booleans are fair coins. `out` tensors start unwritten (NaN, or a pattern).
+    `out` tensors start unwritten (NaN, or a pattern). Elements of a tensor that `ranges` names are
+    integers between its two bounds, both included.
+
+    ========  ==========================  ==========================  ==========================
+    family    floats                      8-bit integers              wider integers
+    ========  ==========================  ==========================  ==========================
+    random    uniform in [-1, 1], not 0   the whole range, with both  uniform in [-100, 100], or
+                                          extremes where room is      [0, 100] where unsigned
+    indexed   odd multiples of 2^-k in    a permutation of the range  a permutation of [-100, 100]
+              (-1, 1), a permutation      by position                 or [0, 100] by position
+    extreme   0, -0, powers of two, one   -128, -1, 0, 1, 127, 255    -128, -1, 0, 1, 127, 255,
+              ulp beside them, +-64 (+-8  as the type has them        without negatives where
+              in half), thirds                                        unsigned
+    ========  ==========================  ==========================  ==========================
+
+    Booleans are fair coins, and in `indexed` the parity of the position's bits, which no shift maps
+    to itself.
 
     Raises `ReadError` XP1015 where a tensor's shape is not known.
     """
-    return {
-        tensor.name: _tensor(tensor, np.random.default_rng([seed, position, _number(tensor.name)]))
-        for position, tensor in enumerate(kernel.tensors)
-    }
+    arrays = {}
+    for position, tensor in enumerate(kernel.tensors):
+        dtype, shape = numpy_dtype(tensor.dtype), tensor.shape or ()
+        if tensor.intent == "out":
+            arrays[tensor.name] = unwritten_array(shape, dtype)
+            continue
+        rng = np.random.default_rng([seed, position, _number(tensor.name)])
+        if tensor.name in (ranges or {}):
+            flat = _within(tensor.size, (ranges or {})[tensor.name], family, rng)
+        else:
+            flat = _MAKERS[family](tensor, dtype, rng)
+        arrays[tensor.name] = flat.astype(dtype).reshape(shape)
+    return arrays
 
 
 def _number(name: str) -> int:
@@ -39,24 +83,89 @@ def _number(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def _tensor(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
-    dtype, size = numpy_dtype(tensor.dtype), tensor.size
-    shape = tensor.shape or ()
-    if tensor.intent == "out":
-        return unwritten_array(shape, dtype)
+def _bounds(dtype: np.dtype) -> tuple[int, int]:
+    """The integers that are used of a type."""
+    if dtype.itemsize == 1:
+        limits = np.iinfo(dtype)
+        return int(limits.min), int(limits.max)
+    return (0 if dtype.kind == "u" else -SMALL), SMALL
+
+
+def _within(
+    size: int, bounds: tuple[int, int], family: Family, rng: np.random.Generator
+) -> np.ndarray:
+    """Integers of a range that a kernel relies on."""
+    least, most = bounds
+    if family == "indexed":
+        return least + scattered(size, most - least + 1, rng)
+    drawn = rng.integers(least, most, size, endpoint=True)
+    if family == "extreme":
+        ends = rng.choice((least, most), size)
+        drawn = np.where(rng.integers(0, 2, size) == 0, drawn, ends)
+    return drawn
+
+
+def _random(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    size = tensor.size
     if is_float(dtype):
         # Zero would hide a factor; the smallest magnitude keeps 16-bit types out of subnormals.
-        magnitude = rng.uniform(2.0**-7, 1.0, size)
-        flat = (magnitude * rng.choice((-1.0, 1.0), size)).astype(dtype)
-    elif dtype.kind == "b":
-        flat = rng.integers(0, 2, size).astype(dtype)
-    elif dtype.itemsize == 1:
-        limits = np.iinfo(dtype)
-        flat = rng.integers(limits.min, limits.max, size, dtype=dtype, endpoint=True)
-        if size >= 4:
-            places = rng.choice(size, 2, replace=False)
-            flat[places] = limits.min, limits.max
+        return rng.uniform(2.0**-7, 1.0, size) * rng.choice((-1.0, 1.0), size)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, size)
+    low, high = _bounds(dtype)
+    if dtype.itemsize > 1:
+        return rng.integers(low, high, size, endpoint=True)
+    flat = rng.integers(low, high, size, dtype=dtype, endpoint=True)
+    if size >= 4:
+        places = rng.choice(size, 2, replace=False)
+        flat[places] = low, high
+    return flat
+
+
+def scattered(size: int, values: int, rng: np.random.Generator) -> np.ndarray:
+    """`size` numbers in [0, values), by position: `values` in a row are all different.
+
+    Number i is (i * step + start + i // values) mod values. `step`, near a golden section of
+    `values`, is coprime to it; the last summand sets apart what lies `values` apart.
+    """
+    step = max(1, round(values * _GOLDEN)) + 2 * int(rng.integers(0, max(1, values // 16)))
+    while np.gcd(step, values) != 1:
+        step += 1
+    place = np.arange(size, dtype=np.int64)
+    return (place * step + int(rng.integers(0, values)) + place // values) % values
+
+
+def _indexed(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    size = tensor.size
+    if is_float(dtype):
+        bits = min(_PRECISION[dtype.name], max(4, (size - 1).bit_length()))
+        count = 1 << bits
+        return (2.0 * scattered(size, count, rng) + 1 - count) / count
+    if dtype.kind == "b":
+        place = np.arange(size, dtype=np.uint64) + np.uint64(rng.integers(0, 1 << 16))
+        for shift in (32, 16, 8, 4, 2, 1):
+            place = place ^ (place >> np.uint64(shift))
+        return place & np.uint64(1)
+    low, high = _bounds(dtype)
+    return low + scattered(size, high - low + 1, rng)
+
+
+def _extreme(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    size = tensor.size
+    if dtype.kind == "b":
+        return rng.integers(0, 2, size)
+    if is_float(dtype):
+        large, ulp = _LARGE[dtype.name], 2.0 ** (1 - _PRECISION[dtype.name])
+        tiny = 2.0**-10 if dtype.name == "float16" else 2.0**-20
+        table = [0.0, 1.0, 1 + ulp, 1 - ulp / 2, 0.5 + ulp / 2, 1 / 3, large, large / 3, tiny]
+        table = [sign * value for value in table for sign in (1.0, -1.0)]
     else:
-        low = 0 if dtype.kind == "u" else -SMALL
-        flat = rng.integers(low, SMALL, size, endpoint=True).astype(dtype)
-    return flat.reshape(shape)
+        limits = np.iinfo(dtype)
+        table = [v for v in (-128, 127, 0, 255, -1, 1) if limits.min <= v <= limits.max]
+    flat = np.array(rng.choice(table, size))
+    if size > 1 and (flat == flat[0]).all():
+        flat[0] = table[1] if flat[0] != table[1] else table[0]
+    return flat
+
+
+_MAKERS = {"random": _random, "indexed": _indexed, "extreme": _extreme}
