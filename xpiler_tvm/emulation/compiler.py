@@ -107,6 +107,11 @@ def _machine_flags() -> tuple[str, ...]:
     return ("-mf16c",) if "f16c" in known else ()
 
 
+def family() -> str:
+    """Whose options the compiler takes: `gcc` or `clang`."""
+    return "clang" if "clang" in _version(find_compiler()) else "gcc"
+
+
 def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...] = ()) -> Path:
     """The shared library made of `text`, from the cache or compiled now.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from xpiler_tvm.errors import Span
+from xpiler_tvm.errors import Span, XpilerError
+
+from .worker import RawFinding, Report
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,3 +61,60 @@ class Finding:
         if self.times > 1:
             parts.append(f"  seen {self.times} times")
         return "\n".join(parts)
+
+
+# The kind of finding that an error at run time stands for.
+_OF_CODE = {
+    "XP1011": "capacity",
+    "XP5002": "out of bounds",
+    "XP5004": "time",
+    "XP5005": "crash",
+    "XP5006": "division by zero",
+    "XP5008": "divergent barrier",
+    "XP5009": "forbidden",
+}
+
+
+def from_error(error: XpilerError) -> Finding | None:
+    """The finding that an error of a run is; `None` where the error is not about the kernel."""
+    kind = _OF_CODE.get(error.code)
+    return Finding(kind, error.message, error.span) if kind else None
+
+
+Places = Callable[[Sequence[int]], Span | None]
+
+
+def from_report(report: Report, line: Callable[[int], Span | None], stack: Places) -> list[Finding]:
+    """The findings that native code noted, in their order.
+
+    `line` gives the span of a line, `stack` that of the innermost of some return addresses. What
+    one line does wrong in one way is one finding, however many instructions it was made of.
+    """
+    found: dict[tuple[object, ...], Finding] = {}
+    for raw in report.finding[: report.findings]:
+        span = line(raw.line) if raw.line else stack(list(raw.stack))
+        other = line(raw.other_line) if raw.other_line else stack([raw.other])
+        one = Finding(
+            raw.kind.decode(),
+            raw.message.decode(errors="replace"),
+            span,
+            _who(raw),
+            _memory(raw),
+            other,
+            raw.times,
+        )
+        key = (one.kind, span and span.line, other and other.line, raw.variable or one.message)
+        first = found.get(key)
+        found[key] = replace(first, times=first.times + one.times) if first else one
+    return list(found.values())
+
+
+def _who(raw: RawFinding) -> str:
+    if raw.core >= 0:
+        return f"core {raw.core}"
+    block, thread = (", ".join(map(str, triple)) for triple in (raw.block, raw.thread))
+    return f"thread ({thread}) of block ({block})"
+
+
+def _memory(raw: RawFinding) -> str:
+    return f"byte {raw.offset} of {raw.variable.decode()!r}" if raw.variable else ""

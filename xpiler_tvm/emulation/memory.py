@@ -24,6 +24,9 @@ _SECTIONS = {
 }
 
 
+_DYNAMIC = 2  # XP_DYNAMIC
+
+
 @dataclass(frozen=True)
 class Variable:
     """A variable of a library: `value` is its address relative to the library's base.
@@ -45,6 +48,7 @@ class _Row(ctypes.Structure):
         ("name", ctypes.c_char_p),
         ("address", ctypes.c_void_p),
         ("size", ctypes.c_ulonglong),
+        ("local", ctypes.c_int),
         ("spaces", ctypes.c_int),
         ("element", ctypes.c_int),
         ("unwritten", ctypes.c_int),
@@ -72,34 +76,35 @@ def variables(library: Path) -> list[Variable]:
 
 
 def register(
-    library: ctypes.CDLL, path: Path, known: Sequence[Variable], arrays: Iterable[Guarded]
+    library: ctypes.CDLL,
+    path: Path,
+    known: Sequence[Variable],
+    arrays: Iterable[Guarded],
+    *,
+    dynamic: bool = False,
 ) -> int:
     """Tells the library, loaded from `path`, where its variables and the arrays lie.
+
+    `dynamic`: the launch has dynamic shared memory, which is a variable too.
 
     Returns the address at which the library was loaded.
     """
     anchor = next(one.value for one in elf.symbols(path) if one.name == "xp_entry")
     base = (ctypes.cast(library.xp_entry, ctypes.c_void_p).value or 0) - anchor
-    rows = [
-        (one.name, one.value + (0 if one.thread_local else base), one.size, one.spaces, 1, 0)
-        for one in known
-    ]
-    rows += [
-        (
-            one.name,
-            one.address,
-            one.array.nbytes,
-            SPACES["GDRAM"],
-            one.dtype.itemsize,
-            int(one.unwritten),
-        )
-        for one in arrays
-    ]
+    rows = []
+    for one in known:
+        address = one.value + (0 if one.thread_local else base)
+        rows.append((one.name, address, one.size, int(one.thread_local), one.spaces, 1, 0))
+    for array in arrays:
+        about = SPACES["GDRAM"], array.dtype.itemsize, int(array.unwritten)
+        rows.append((array.name, array.address, array.array.nbytes, 0, *about))
+    if dynamic:
+        rows.append(("dynamic shared memory", 0, 0, _DYNAMIC, SPACES["SRAM"], 1, 0))
     rows.sort(key=lambda row: row[1])
     table = (_Row * max(1, len(rows)))()
     for slot, (name, *rest) in zip(table, rows, strict=False):
         slot.name = name.encode()
-        slot.address, slot.size, slot.spaces, slot.element, slot.unwritten = rest
+        (slot.address, slot.size, slot.local, slot.spaces, slot.element, slot.unwritten) = rest
     library.xp_memory(table, len(rows))
     # The runtime keeps the pointer as long as the process lives, so the table must live too.
     _tables.append(table)

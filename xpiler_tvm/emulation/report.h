@@ -7,8 +7,11 @@ struct XpFinding {
   int line, other_line;          // source lines where known, else 0: `stack` then tells
   int times;                     // how often it was seen
   unsigned block[3], thread[3];  // who
+  int core;                      // which core of a job, -1 on a GPU
   unsigned long long address;    // 0 where it is about no memory
-  int bytes, wrote;
+  int bytes;
+  char variable[64];             // the variable that the address lies in or next to, and where
+  long long offset;
   unsigned long long stack[16];  // return addresses relative to the library, innermost first
   unsigned long long other;      // that of the earlier access, for a race
   char message[256];             // one sentence

@@ -116,6 +116,8 @@ XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
 XP_HIDDEN void (*xp_on_leave)(unsigned thread);
 }
 
+const XpChecks* xp_checks;
+
 static const XpLaunch* launch;
 static XpInvoke invoke;
 static void (*kernel)();
@@ -171,6 +173,7 @@ static void enter(XpThread* thread, bool fresh) {
   current = thread;
   threadIdx = thread->id;
   xp_lane = thread->lane;
+  if (xp_checks) xp_checks->enter(thread - threads);
   if (xp_on_enter) xp_on_enter(thread - threads, fresh);
 }
 
@@ -237,6 +240,7 @@ static void open_barrier() {
   barrier.last_count = barrier.count;
   barrier.last_total = barrier.arrived;
   barrier.arrived = barrier.count = 0;
+  if (xp_checks) xp_checks->barrier();
   ready.splice(&barrier.waiting);
 }
 
@@ -260,13 +264,35 @@ extern "C" int xp_barrier(int site, int predicate, int* arrived) {
   return barrier.last_count;
 }
 
+// Records come from one range of addresses, by which a checked build knows them.
 static XpRecord* free_records;
+static char *records, *records_end;
+static const size_t kRecordRoom = size_t(1) << 30;
+
+static XpRecord* new_record() {
+  const size_t size = (sizeof(XpRecord) + 63) / 64 * 64;
+  if (!records) {
+    void* memory = mmap(nullptr, kRecordRoom, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) xp_fail(5005, 0, "no memory for collectives");
+    records = records_end = static_cast<char*>(memory);
+  }
+  records_end += size;
+  return reinterpret_cast<XpRecord*>(records_end - size);
+}
+
+extern "C" bool xp_is_record(const void* address) {
+  return records && address >= records && address < records_end;
+}
 
 static void complete(Warp* warp, XpRecord* record) {
   XpRecord** link = &warp->pending;
   while (*link != record) link = &(*link)->next;
   *link = record->next;
   record->readers = __builtin_popcountll(record->arrived);
+  if (xp_checks && record->kind == XP_SYNC) {
+    xp_checks->sync((warp - warps) * launch->warp, record->arrived);
+  }
   for (XpThread* thread = record->waiting; thread;) {
     XpThread* next = thread->next;
     ready.push(thread);
@@ -298,7 +324,7 @@ extern "C" XpRecord* xp_collective(int kind, unsigned long long mask, int site, 
     if (record) {
       free_records = record->next;
     } else {
-      record = static_cast<XpRecord*>(aligned_alloc(64, (sizeof(XpRecord) + 63) / 64 * 64));
+      record = new_record();
     }
     record->arrived = 0;
     record->mask = mask;
@@ -376,7 +402,7 @@ extern "C" void xp_fail(int code, int line, const char* format, ...) {
 const XpVariable* xp_variables;
 int xp_variable_count;
 
-extern "C" void xp_memory(const XpVariable* variables, int count) {
+extern "C" void xp_memory(XpVariable* variables, int count) {
   xp_variables = variables;
   xp_variable_count = count;
 }
@@ -406,6 +432,7 @@ extern "C" void xp_finding(const char* kind, int line, const void* address, int 
   const unsigned who[6] = {blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z};
   memcpy(finding.block, who, sizeof finding.block);
   memcpy(finding.thread, who + 3, sizeof finding.thread);
+  finding.core = launch->cores ? int(current - threads) : -1;
   va_list rest;
   va_start(rest, format);
   vsnprintf(finding.message, sizeof finding.message, format, rest);
@@ -479,6 +506,23 @@ static bool make_stacks(XpReport* report) {
   return true;
 }
 
+// Thread-local variables and dynamic shared memory have an address only now.
+static void place_shared(const Module& shared) {
+  XpVariable* const list = const_cast<XpVariable*>(xp_variables);
+  for (int i = 0; i < xp_variable_count; ++i) {
+    if (list[i].local) list[i].address = shared.data + reinterpret_cast<uintptr_t>(list[i].address);
+    if (list[i].local == XP_DYNAMIC) {
+      list[i].address = xp_dynamic;
+      list[i].size = launch->dynamic_shared;
+    }
+  }
+  qsort(list, xp_variable_count, sizeof *list, [](const void* a, const void* b) {
+    const unsigned char* left = static_cast<const XpVariable*>(a)->address;
+    const unsigned char* right = static_cast<const XpVariable*>(b)->address;
+    return left < right ? -1 : left > right;
+  });
+}
+
 static void start_block(const Module& shared, size_t dynamic) {
   // All bits set is a NaN in every float type: shared memory is not zero at a block's start.
   if (shared.size) memset(shared.data, 0xff, shared.size);
@@ -490,6 +534,7 @@ static void start_block(const Module& shared, size_t dynamic) {
     warps[w].live = lanes == 64 ? ~0ull : (1ull << lanes) - 1;
     warps[w].pending = nullptr;
   }
+  if (xp_checks) xp_checks->block();
 }
 
 extern "C" int xp_run(const XpLaunch* how, XpInvoke call, void (*entry)(), const XpArg* values) {
@@ -525,6 +570,11 @@ extern "C" int xp_run(const XpLaunch* how, XpInvoke call, void (*entry)(), const
              shared.size + how->dynamic_shared, how->total_limit);
     return 1;
   }
+  if (xp_checks) {
+    place_shared(shared);
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(shared.data);
+    xp_checks->start(begin, begin + shared.size);
+  }
   for (unsigned t = 0; t < total; ++t) {
     threads[t].id = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};
     threads[t].lane = t % how->warp;
@@ -541,5 +591,6 @@ extern "C" int xp_run(const XpLaunch* how, XpInvoke call, void (*entry)(), const
       }
     }
   }
+  if (xp_checks) xp_checks->end();
   return 0;
 }

@@ -14,11 +14,14 @@ struct xp_uint3 {
 // global memory is GDRAM here, its shared memory SRAM.
 enum { XP_GDRAM = 1, XP_NRAM = 2, XP_WRAM = 4, XP_SRAM = 8, XP_LDRAM = 16 };
 
+enum { XP_DYNAMIC = 2 };
+
 // A variable or array whose place is known.
 struct XpVariable {
   const char* name;
   unsigned char* address;  // of a thread-local one (shared memory of a GPU): its offset
   unsigned long long size;
+  int local;       // whether it is thread-local, or XP_DYNAMIC
   int spaces;      // one bit; two where the compiler lost which one a variable was in
   int element;     // bytes of an element
   int unwritten;   // whether it starts without a value
@@ -42,6 +45,7 @@ struct XpLaunch {
   unsigned total_limit;         // most bytes of static and dynamic shared memory together
   unsigned stack;               // bytes of one thread's stack
   unsigned clusters;            // BANG: clusters of a union job, 0 for a block job
+  unsigned cores;               // BANG: whether threads are cores
   XpReport* report;
 };
 
@@ -81,7 +85,7 @@ XP_HIDDEN [[noreturn]] void xp_fail(int code, int line, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
 
 // Tells the runtime every variable and array, sorted by address. Called before the launch.
-__attribute__((visibility("default"))) void xp_memory(const XpVariable* variables, int count);
+__attribute__((visibility("default"))) void xp_memory(XpVariable* variables, int count);
 XP_HIDDEN extern const XpVariable* xp_variables;
 XP_HIDDEN extern int xp_variable_count;
 
@@ -89,6 +93,20 @@ XP_HIDDEN extern int xp_variable_count;
 // call stack is to tell. The same kind at the same place is noted once.
 XP_HIDDEN void xp_finding(const char* kind, int line, const void* address, int bytes,
                           const char* format, ...) __attribute__((format(printf, 5, 6)));
+
+// What a checked build wants to know; `xp_checks` is null in others.
+struct XpChecks {
+  void (*start)(unsigned long shared_begin, unsigned long shared_end);  // of static shared memory
+  void (*block)();                 // a block starts
+  void (*enter)(unsigned thread);  // a thread starts or goes on
+  void (*barrier)();               // every live thread of the block has arrived
+  void (*sync)(unsigned first, unsigned long long lanes);  // lanes of the warp that begins at first
+  void (*end)();
+};
+extern XP_HIDDEN const XpChecks* xp_checks;
+
+// Whether an address lies in a record of a collective.
+XP_HIDDEN bool xp_is_record(const void* address);
 
 // Called, where set, before a thread goes on (`fresh`: starts) and before it waits. `thread` counts
 // within the block.
@@ -108,11 +126,19 @@ XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, void (*kernel)(), 
 #ifdef XP_CHECKED
 extern "C" XP_HIDDEN void xp_atomic_begin(const void* address, unsigned bytes);
 extern "C" XP_HIDDEN void xp_atomic_end();
-extern "C" XP_HIDDEN void xp_fence();  // __threadfence: orders this thread's accesses for other blocks
+// __threadfence: orders this thread's accesses for other blocks
+extern "C" XP_HIDDEN void xp_fence();
+// memmove and memset of the kernel's memory where the size is known only when they run
+extern "C" XP_HIDDEN void xp_copy(void* to, const void* from, unsigned long bytes);
+extern "C" XP_HIDDEN void xp_set(void* to, int byte, unsigned long bytes);
 #else
 inline void xp_atomic_begin(const void*, unsigned) {}
 inline void xp_atomic_end() {}
 inline void xp_fence() {}
+inline void xp_copy(void* to, const void* from, unsigned long bytes) {
+  __builtin_memmove(to, from, bytes);
+}
+inline void xp_set(void* to, int byte, unsigned long bytes) { __builtin_memset(to, byte, bytes); }
 #endif
 struct XpAtomicScope {
   XpAtomicScope(const void* address, unsigned bytes) { xp_atomic_begin(address, bytes); }

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
-from xpiler_tvm.errors import CheckError, SetupError, Span
+from xpiler_tvm.errors import CheckError, SetupError, Span, XpilerError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
 from . import bang, compiler, memory, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
-from .findings import Finding
+from .findings import Finding, from_error, from_report
+from .lines import line_table
 from .source import MARKER, Build, gpu_of, translation_unit
 
 STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
@@ -25,17 +26,33 @@ STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64
 # The intrinsics of C are those of processors with VNNI.
 FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
 
+# A checked build calls checks.cc before every access and at arithmetic that C leaves undefined.
+_CHECKED = (
+    "-O1",
+    "-fno-wrapv",
+    "-fsanitize=thread",
+    "-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero",
+)
+_DISTINGUISH_VOLATILE = {
+    "gcc": ("--param=tsan-distinguish-volatile=1",),
+    "clang": ("-mllvm", "-tsan-distinguish-volatile=1"),
+}
+# What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
+_DEVICE_ALIGNMENT = 256
+
 
 @dataclass(frozen=True)
 class Run:
     """What a run left behind: every tensor's array by name, and the CPU seconds it took.
 
     `findings` is what a checked build noted; a fast one notes little beside what it raises.
+    `complete` is false where a checked run could not go on.
     """
 
     arrays: dict[str, np.ndarray]
     seconds: float
     findings: tuple[Finding, ...] = ()
+    complete: bool = True
 
 
 class _Arg(ctypes.Structure):
@@ -64,6 +81,7 @@ class _Launch(ctypes.Structure):
                 "total_limit",
                 "stack",
                 "clusters",
+                "cores",
             )
         ),
         ("report", ctypes.POINTER(worker.Report)),
@@ -102,7 +120,8 @@ def run_text(
     Raises
     ------
     CheckError
-        What went wrong at run time: XP5002, XP5004 to XP5008.
+        What went wrong at run time: XP5002, XP5004 to XP5009. A checked build raises only XP5007;
+        the others are its findings.
     ReadError
         XP1011: more shared memory than a block can have, more NRAM than a core has.
     SetupError
@@ -114,7 +133,8 @@ def run_text(
     args = (_Arg * max(1, len(kernel.params)))()
     for arg, param in zip(args, kernel.params, strict=False):
         if isinstance(param, Tensor):
-            guarded[param.name] = array = _share(param, arrays)
+            alignment = _DEVICE_ALIGNMENT if build == "checked" else 1
+            guarded[param.name] = array = _share(param, arrays, alignment)
             arg.kind, arg.pointer = _POINTER, array.address
         else:
             _pass(arg, param, dict(scalars or {}))
@@ -128,19 +148,53 @@ def run_text(
     def task(report: worker.Report) -> None:
         library = ctypes.CDLL(str(path))
         launch.report = ctypes.pointer(report)
-        report.base = memory.register(library, path, known, guarded.values())
+        dynamic = launch.dynamic_shared > 0
+        report.base = memory.register(library, path, known, guarded.values(), dynamic=dynamic)
         if kernel.dialect == "bang":
             library.xp_bang_start()
+        if build == "checked":
+            library.xp_check()
         library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
 
     def span(line: int) -> Span | None:
         return _span(kernel, line, 1) if line else None
 
-    report = worker.run(task, list(guarded.values()), seconds, span=span)
-    return Run({name: array.array.copy() for name, array in guarded.items()}, report.seconds)
+    report = worker.new_report()
+    error: XpilerError | None = None
+    try:
+        worker.run(task, list(guarded.values()), seconds, span=span, report=report)
+    except XpilerError as raised:
+        error = _placed(raised, report, kernel, path)
+    found = tuple(from_report(report, span, lambda stack: _on_stack(kernel, path, stack)))
+    if build == "checked" and error is not None:
+        last = from_error(error)
+        if last is None:
+            raise error
+        # What ends a checked run was mostly noted just before, with more to tell.
+        found += () if any(one.kind == last.kind for one in found) else (last,)
+    elif error is not None:
+        raise error
+    results = {name: array.array.copy() for name, array in guarded.items()}
+    return Run(results, report.seconds, found, complete=error is None)
 
 
-def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray]) -> Guarded:
+def _on_stack(kernel: Kernel, path: Path, stack: Sequence[int]) -> Span | None:
+    """The innermost place in the user's text among return addresses."""
+    place = line_table(path).first_place(stack) if any(stack) else None
+    return _span(kernel, *place) if place else None
+
+
+def _placed(error: XpilerError, report: worker.Report, kernel: Kernel, path: Path) -> XpilerError:
+    """The error with the place at which the faulting thread was, where it has none yet."""
+    trace = list(report.trace)
+    if error.span is not None or not trace[0]:
+        return error
+    # The first address is the instruction itself, the others return addresses.
+    span = _on_stack(kernel, path, [trace[0] + 1, *trace[1:]])
+    return type(error)(error.code, error.message, span=span, hint=error.hint)
+
+
+def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray], alignment: int) -> Guarded:
     """A shared copy of the caller's array for `tensor`."""
     dtype = numpy_dtype(tensor.dtype)
     given = None if tensor.intent == "out" else arrays.get(tensor.name)
@@ -158,7 +212,7 @@ def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray]) -> Guarded:
             f"{tensor.name!r} takes {shape} of {tensor.dtype}, "
             f"{given.shape} of {given.dtype} was given",
         )
-    shared = Guarded(tensor.name, tuple(shape), dtype, unwritten=given is None)
+    shared = Guarded(tensor.name, tuple(shape), dtype, alignment, given is None)
     shared.array[...] = unwritten_array(shape, dtype) if given is None else given.reshape(shape)
     return shared
 
@@ -185,7 +239,7 @@ def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
     if kernel.dialect == "bang":
         job = bang.job(kernel.launch, text)
         launch.grid[:], launch.block[0] = job.grid, job.cores
-        launch.warp, launch.clusters = job.lanes, job.clusters
+        launch.warp, launch.clusters, launch.cores = job.lanes, job.clusters, 1
         return launch
     launch.grid[:] = _three(kernel.launch.grid)
     launch.block[:] = _three(kernel.launch.block)
@@ -215,10 +269,15 @@ def _compile(kernel: Kernel, text: str, arch: str | None, mode: Mode, build: Bui
         mode=mode,
         build=build,
     )
-    natives = ("runtime.cc", "bang.cc") if kernel.dialect == "bang" else ("runtime.cc",)
+    natives = ["runtime.cc"]
+    natives += ["bang.cc"] if kernel.dialect == "bang" else []
+    natives += ["checks.cc"] if build == "checked" else []
+    flags = FLAGS.get(kernel.dialect, ())
     try:
+        if build == "checked":
+            flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
         objects = tuple(map(compiler.native_object, natives))
-        return compiler.library(unit, flags=FLAGS.get(kernel.dialect, ()), objects=objects)
+        return compiler.library(unit, flags=flags, objects=objects)
     except compiler.CompileFailure as failure:
         place = _PLACE.search(failure.log)
         first = place or _ANY.search(failure.log)

@@ -40,9 +40,11 @@ class RawFinding(ctypes.Structure):
         ("times", ctypes.c_int),
         ("block", ctypes.c_uint * 3),
         ("thread", ctypes.c_uint * 3),
+        ("core", ctypes.c_int),
         ("address", ctypes.c_ulonglong),
         ("bytes", ctypes.c_int),
-        ("wrote", ctypes.c_int),
+        ("variable", ctypes.c_char * 64),
+        ("offset", ctypes.c_longlong),
         ("stack", ctypes.c_ulonglong * 16),
         ("other", ctypes.c_ulonglong),
         ("message", ctypes.c_char * 256),
@@ -78,6 +80,7 @@ def run(
     span: Callable[[int], Span | None] = lambda line: None,
     watch: bool = True,
     before: float = 0.0,
+    report: Report | None = None,
 ) -> Report:
     """Runs `task` in a forked process and returns its report.
 
@@ -89,6 +92,7 @@ def run(
     span : the user's source line of that number, for errors that have one.
     watch : whether to note the address of a fault, which needs a C++ compiler.
     before : CPU seconds that preparing the run may take on top; the task then calls `start_clock`.
+    report : from `new_report`, for a caller who reads it after an error too.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def run(
         (divergent barrier).
     """
     faults = compiler.library(_native("faults.cc")) if watch else None
-    report = Report.from_buffer(mmap.mmap(-1, ctypes.sizeof(Report)))
+    report = report or new_report()
     with tempfile.TemporaryFile() as output:
         with warnings.catch_warnings():
             # Python 3.12 warns of forks in processes with threads; the child needs none of them.
@@ -114,6 +118,11 @@ def run(
     for array in arrays:
         array.check()
     return report
+
+
+def new_report() -> Report:
+    """An empty report in memory that a forked process shares."""
+    return Report.from_buffer(mmap.mmap(-1, ctypes.sizeof(Report)))
 
 
 def _native(name: str) -> str:
