@@ -20,7 +20,7 @@ from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, Gpu
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Dialect
 
-from . import bang
+from . import bang, field, simt
 
 # The name under which the compiler reports places in the user's text.
 MARKER = "kernel-text"
@@ -134,12 +134,6 @@ def gpu_of(dialect: Dialect, arch: str | None) -> Gpu:
     return gpu
 
 
-def _gpu_macros(gpu: Gpu) -> str:
-    lanes = (1 << gpu.warp) - 1
-    macros = (("XP_WARP", gpu.warp), ("XP_LANES", f"{lanes:#x}ull"), *gpu.macros)
-    return "\n".join(f"#define {name} {value}" for name, value in macros)
-
-
 def _keep_lines(found: re.Match[str], text: str) -> str:
     return text + "\n" * found.group(0).count("\n")
 
@@ -170,8 +164,8 @@ def rewrite(text: str) -> str:
     return _EXTERN_C.sub(r'extern\1"C++"', text)
 
 
-Build = Literal["fast", "checked", "field"]
-"""What a text is compiled for: its values, its faults, or its values in a finite field."""
+Build = Literal["fast", "checked", "field", "small field"]
+"""What a text is compiled for: its values, its faults, or its values in a field of `field.py`."""
 
 
 def translation_unit(
@@ -196,7 +190,7 @@ def translation_unit(
         before = bang.prelude(body, arch or DEFAULT_ARCH, mode)
         after = bang.operations(body, arch or DEFAULT_ARCH)
     elif dialect in DEFAULT_GPUS:
-        before = _gpu_macros(gpu_of(dialect, arch))
+        before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
     lines = ["#define XP_CHECKED 1"] if build == "checked" else []
     lines += [f"#include <{name}>" for name in (*_ALWAYS, *standard_headers(source, body))]
     lines += [
@@ -206,6 +200,7 @@ def translation_unit(
         math_functions(),
         before,
         f'#include "{HEADERS[dialect]}"',
+        field.prelude(build, MARKER) if build in field.FIELDS else "",
         after,
         f'#line 1 "{MARKER}"',
         body,
