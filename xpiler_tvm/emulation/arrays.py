@@ -108,9 +108,15 @@ class Guarded:
             .reshape(self.shape)
         )
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Its first address and the one past its last, the unreadable pages included."""
+        return self._base, self._base + self._room + 2 * GUARD_BYTES
+
     def holds(self, address: int) -> bool:
         """Whether `address` lies in this array or in the unreadable pages around it."""
-        return 0 <= address - self._base < self._room + 2 * GUARD_BYTES
+        first, last = self.extent
+        return first <= address < last
 
     def describe(self, address: int) -> str:
         """Where a faulting address lies, in elements of this array."""

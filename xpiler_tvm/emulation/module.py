@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from xpiler_tvm.errors import CheckError, SetupError
 
-from . import compiler, worker
+from . import compiler, sandbox, worker
 from .arrays import Guarded, numpy_dtype
 
 if TYPE_CHECKING:
@@ -129,7 +130,15 @@ def _run(
     def task(report: worker.Report) -> None:
         _in_fresh_thread(call, report)
 
-    report = worker.run(task, shared, seconds, watch=_can_watch(), before=COMPILE_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        report = worker.run(
+            task,
+            shared,
+            seconds,
+            watch=_can_watch(),
+            before=COMPILE_SECONDS,
+            confine=lambda: sandbox.enter_for_modules(folder),
+        )
     done = zip(shared, arrays, strict=True)
     return ModuleRun([one.array.reshape(array.shape).copy() for one, array in done], report.seconds)
 

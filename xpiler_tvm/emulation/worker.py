@@ -1,31 +1,43 @@
 """Runs native code in a forked process: limits on time and memory, and a report of how it ended.
 
 A crash or an endless loop never reaches the caller. Arrays travel through shared memory, so a run
-costs a fork and nothing else.
+costs a fork and nothing else. What the process may do beside computing is for `sandbox` to say.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import mmap
 import os
-import resource
 import signal
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from xpiler_tvm.errors import CODES, CheckError, ReadError, Span, XpilerError
 
-from . import compiler
+from . import compiler, sandbox
 from .arrays import Guarded
+from .syscalls import NAMES
 
 ADDRESS_SPACE = 16 << 30
+"""Bytes of addresses beyond those in use; what may be filled is much less."""
 
+_FATAL = (
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGABRT,
+    signal.SIGSYS,
+    signal.SIGTERM,
+)
+_libc = ctypes.CDLL(None)
 
 MOST_FINDINGS = 64
 
@@ -81,6 +93,7 @@ def run(
     watch: bool = True,
     before: float = 0.0,
     report: Report | None = None,
+    confine: Callable[[], object] = sandbox.enter,
 ) -> Report:
     """Runs `task` in a forked process and returns its report.
 
@@ -93,6 +106,7 @@ def run(
     watch : whether to note the address of a fault, which needs a C++ compiler.
     before : CPU seconds that preparing the run may take on top; the task then calls `start_clock`.
     report : from `new_report`, for a caller who reads it after an error too.
+    confine : what narrows the process before it loads anything; the task narrows it further.
 
     Raises
     ------
@@ -102,17 +116,27 @@ def run(
     """
     faults = compiler.library(_native("faults.cc")) if watch else None
     report = report or new_report()
+    most = sandbox.memory_budget()
     with tempfile.TemporaryFile() as output:
         with warnings.catch_warnings():
             # Python 3.12 warns of forks in processes with threads; the child needs none of them.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            _child(task, report, faults, lambda: _prepare(seconds + before, output.fileno()))
-        status = _wait(child, 4 * (seconds + before) + 5)
-        output.seek(0)
-        said = output.read()[-4096:].decode(errors="replace").strip()
-    error = _reported(report, span) or _ended(status, seconds, said, report, arrays)
+            kept = [array.extent for array in arrays]
+            kept.append((ctypes.addressof(report), ctypes.addressof(report) + 1))
+
+            def prepare() -> None:
+                _prepare(seconds + before, output.fileno(), kept)
+
+            _child(task, report, faults, prepare, confine)
+        end = _wait(child, 4 * (seconds + before) + 5, most)
+        output.seek(0, os.SEEK_END)
+        output.seek(max(0, output.tell() - 4096))
+        said = output.read().decode(errors="replace").strip()
+    error = (
+        _forbidden(report) or _reported(report, span) or _ended(end, seconds, said, report, arrays)
+    )
     if error:
         raise error
     for array in arrays:
@@ -129,20 +153,19 @@ def _native(name: str) -> str:
     return (compiler.HERE / name).read_text()
 
 
-def _prepare(seconds: float, output: int) -> None:
+def _prepare(seconds: float, output: int, kept: Sequence[tuple[int, int]]) -> None:
     """Limits for the forked process; what it prints goes to the file `output`."""
     os.setpgid(0, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT):
+    sandbox.forget_inheritance(kept)
+    for number in _FATAL:
         signal.signal(number, signal.SIG_DFL)
     # SIGPROF comes at a fraction of a second; the resource limit stands behind it.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     start_clock(seconds)
-    limit = math.ceil(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _limit_memory()
+    sandbox.limit_resources(seconds, ADDRESS_SPACE)
 
 
 def _child(
@@ -150,10 +173,12 @@ def _child(
     report: Report,
     faults: Path | None,
     prepare: Callable[[], None],
+    confine: Callable[[], object],
 ) -> None:
     """The forked process. Never returns."""
     try:
         prepare()
+        confine()
         if faults is not None:
             ctypes.CDLL(str(faults)).xp_watch(ctypes.byref(report))
         started = time.process_time()
@@ -165,6 +190,7 @@ def _child(
         report.message = f"{type(error).__name__}: {error}".encode()[-room:]
         report.code = 5005
     finally:
+        _libc.fflush(None)  # what the kernel printed
         os._exit(0)
 
 
@@ -173,31 +199,49 @@ def start_clock(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def _limit_memory() -> None:
-    with suppress(OSError, ValueError):
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * mmap.PAGESIZE
-        resource.setrlimit(resource.RLIMIT_AS, (used + ADDRESS_SPACE, used + ADDRESS_SPACE))
+@dataclass(frozen=True)
+class _End:
+    """How the child ended: its wait status, or why it was killed."""
+
+    status: int = 0
+    killed_for: Literal["", "time", "memory"] = ""
+    most: int = 0
 
 
-def _wait(child: int, wall: float) -> int | None:
-    """The child's wait status; `None` if it took more than `wall` seconds and was killed."""
+def _wait(child: int, wall: float, most: int) -> _End:
+    """Waits for the child, for `wall` seconds and while it has at most `most` bytes of its own."""
     deadline, pause = time.monotonic() + wall, 0.0005
-    ended, status = 0, 0
+    why: Literal["", "time", "memory"] = "time"
     try:
-        while not ended and time.monotonic() < deadline:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if not ended:
-                time.sleep(pause)
-                pause = min(1.2 * pause, 0.02)
+        while time.monotonic() < deadline:
+            # Without reaping it yet: its number stays its own until its group is gone.
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                why = ""
+                break
+            if sandbox.used_bytes(child)[1] > most:
+                why = "memory"
+                break
+            time.sleep(pause)
+            pause = min(1.2 * pause, 0.02)
     finally:
-        if not ended:
-            # The group bears its number, once the child has made it.
-            for kill in (os.killpg, os.kill):
-                with suppress(ProcessLookupError):
-                    kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    return status if ended else None
+        # The group bears its number, once the child has made it; what it left behind goes too.
+        for kill in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+    return _End(status, why, most)
+
+
+def _forbidden(report: Report) -> CheckError | None:
+    """The error where the filter of system calls stopped the run."""
+    if report.signal != signal.SIGSYS:
+        return None
+    name = NAMES.get(report.fault, f"number {report.fault}")
+    return CheckError(
+        "XP5009",
+        f"the kernel asked the system for {name!r}, which no kernel needs",
+        hint="the call was not carried out",
+    )
 
 
 def _reported(report: Report, span: Callable[[int], Span | None]) -> XpilerError | None:
@@ -212,16 +256,26 @@ def _reported(report: Report, span: Callable[[int], Span | None]) -> XpilerError
 
 
 def _ended(
-    status: int | None, seconds: float, said: str, report: Report, arrays: Sequence[Guarded]
+    end: _End, seconds: float, said: str, report: Report, arrays: Sequence[Guarded]
 ) -> XpilerError | None:
-    """What the wait status means."""
-    ended = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else 0
-    if status is None or ended in (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL):
+    """What the end of the process means."""
+    ended = os.WTERMSIG(end.status) if os.WIFSIGNALED(end.status) else 0
+    if end.killed_for == "memory":
+        return CheckError(
+            "XP5005",
+            f"the run used more than {end.most / 2**30:.1f} GiB of memory",
+            hint="an endless allocation, or inputs too large for this machine",
+        )
+    if end.killed_for or ended in (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL):
         return CheckError(
             "XP5004",
             f"the run took more than {seconds:g} s of CPU time",
             hint="an endless loop, or inputs too large to execute on a CPU",
         )
+    if ended == signal.SIGSYS:
+        return CheckError("XP5009", "the run asked the system for something that no kernel needs")
+    if ended == signal.SIGXFSZ:
+        return CheckError("XP5005", f"the run printed more than {sandbox.PRINTED_BYTES >> 20} MiB")
     if not ended:
         # Only a task that came to its end sets the time.
         return None if report.seconds else CheckError("XP5005", "the run ended its own process")
