@@ -8,6 +8,7 @@ own, on arrays between unreadable pages.
 from .arrays import is_unwritten, numpy_dtype, unwritten_array
 from .findings import KINDS, Finding
 from .module import ModuleRun, run_library, run_module
+from .probing import find_faults
 from .text import Run, run_text
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Finding",
     "ModuleRun",
     "Run",
+    "find_faults",
     "is_unwritten",
     "numpy_dtype",
     "run_library",

@@ -76,15 +76,23 @@ Knowledge block_knows;
 Object* objects[1024];
 
 bool in_atomic;
+
+// Plain loads that collide with atomic operations alone: the first guess of a compare-and-swap
+// loop. They are harmless where the same thread goes on to an atomic operation there.
+struct Guess {
+  uint32_t thread;
+  XpFinding finding;
+};
+Guess* guesses;
+unsigned guess_count;
+const unsigned kMostGuesses = 4096;
+
+// A store that collides with other accesses is harmless where it changes nothing, which is known
+// when it is done: at the next call into this file.
 struct {
   bool set;
-  uintptr_t address;
-  unsigned bytes;
   unsigned char old[16];
-  Access other;
-  const char* how;
-  uintptr_t place;
-  void* frame;
+  XpFinding finding;
 } pending;
 
 uintptr_t library_begin, library_end, tls_begin, tls_end;
@@ -115,32 +123,42 @@ void walk(XpFinding* finding, uintptr_t place, void* frame) {
   }
 }
 
-Region* nearest(uintptr_t address);
+const Region* closest(uintptr_t address);
 
-// A finding at the instruction `place`, unless it was noted before.
+// What is wrong at the instruction `place`, which accesses `address` (0: no memory).
 template <class... Rest>
-void note(const char* kind, uintptr_t place, void* frame, uintptr_t address, int bytes,
-          uintptr_t other, const char* format, Rest... rest) {
-  XpReport* report = launch->report;
-  const unsigned long long offset = place - report->base;
-  for (int i = 0; i < report->findings; ++i) {
-    XpFinding& old = report->finding[i];
-    if (old.stack[0] == offset && old.other == other && !strcmp(old.kind, kind)) {
-      ++old.times;
-      return;
-    }
-  }
-  const int before = report->findings;
-  xp_finding(kind, 0, reinterpret_cast<void*>(address), bytes, format, rest...);
-  if (report->findings == before) return;
-  XpFinding& finding = report->finding[before];
+XpFinding finding_at(const char* kind, uintptr_t place, void* frame, uintptr_t address, int bytes,
+                     uintptr_t other, const char* format, Rest... rest) {
+  XpFinding finding;
+  xp_describe(&finding, kind, reinterpret_cast<void*>(address), bytes);
+  __builtin_snprintf(finding.message, sizeof finding.message, format, rest...);
   finding.other = other;
   walk(&finding, place, frame);
-  const Region* region = address ? nearest(address) : nullptr;
+  const Region* region = address ? closest(address) : nullptr;
   if (region) {
     strncpy(finding.variable, region->variable->name, sizeof finding.variable - 1);
     finding.offset = (long long)(address - region->begin);
   }
+  return finding;
+}
+
+// Whether the same was noted before, which is then counted: what happens in a loop happens often.
+bool counted(const char* kind, uintptr_t place, uintptr_t other) {
+  XpReport* report = launch->report;
+  for (int i = 0; i < report->findings; ++i) {
+    XpFinding& old = report->finding[i];
+    if (old.stack[0] == place - report->base && old.other == other && !strcmp(old.kind, kind)) {
+      ++old.times;
+      return true;
+    }
+  }
+  return false;
+}
+
+template <class... Rest>
+void note(Rest... rest) {
+  const XpFinding finding = finding_at(rest...);
+  xp_note(&finding);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -158,6 +176,16 @@ Region* nearest(uintptr_t address) {
   }
   if (!region_count) return nullptr;
   return last = &regions[low ? low - 1 : 0];
+}
+
+// The region that an address outside of all of them most likely was meant for.
+const Region* closest(uintptr_t address) {
+  const Region* before = nearest(address);
+  if (!before || address < before->end) return before;
+  const Region* after = before + 1;
+  const bool nearer = after < regions + region_count &&
+                      after->begin > address && after->begin - address < address - before->end;
+  return nearer ? after : before;
 }
 
 void make_shadow(Region* region, unsigned granule) {
@@ -202,24 +230,15 @@ bool private_memory(uintptr_t address) {
 
 void outside(uintptr_t address, unsigned bytes, bool store, uintptr_t place, void* frame) {
   const char* verb = store ? "writes" : "reads";
-  const Region* region = nearest(address);
+  const Region* region = closest(address);
   if (region) {
     const long long element = region->variable->element ? region->variable->element : 1;
     const long long size = region->end - region->begin;
-    long long offset = (long long)(address - region->begin);
-    // The bytes in front of a region belong to the one that follows.
-    if (region + 1 < regions + region_count && offset >= size &&
-        region[1].begin - address < (uintptr_t)(offset - size)) {
-      ++region;
-      offset = (long long)(address - region->begin);
-    }
+    const long long offset = (long long)(address - region->begin);
     const char* name = region->variable->name;
-    if (offset < 0) {
-      note("out of bounds", place, frame, address, bytes, 0, "%s %u bytes %lld bytes before '%s'",
-           verb, bytes, -offset, name);
-    } else if (element > 1 && offset % element == 0) {
-      note("out of bounds", place, frame, address, bytes, 0, "%s element %lld of '%s', which has %lld",
-           verb, offset / element, name, size / element);
+    if (element > 1 && offset % element == 0) {
+      note("out of bounds", place, frame, address, bytes, 0,
+           "%s element %lld of '%s', which has %lld", verb, offset / element, name, size / element);
     } else {
       note("out of bounds", place, frame, address, bytes, 0,
            "%s %u bytes at byte %lld of '%s', which has %lld", verb, bytes, offset, name, size);
@@ -272,35 +291,49 @@ void describe(const Access& other, char* text, size_t room) {
   }
 }
 
-void report_race(const Access& other, uintptr_t address, unsigned bytes, const char* how,
-                 uintptr_t place, void* frame) {
+XpFinding race(const Access& other, uintptr_t address, unsigned bytes, const char* how,
+               uintptr_t place, void* frame) {
   char who[128];
   describe(other, who, sizeof who);
-  note("race", place, frame, address, bytes, other.place, how, who);
+  return finding_at("race", place, frame, address, bytes, other.place, how, who);
 }
 
-// A store that collides with other accesses is harmless where it changes nothing, which is known
-// when it is done: at the next call into this file.
 void settle() {
   if (!pending.set) return;
   pending.set = false;
-  if (!memcmp(pending.old, (const void*)pending.address, pending.bytes)) return;
-  report_race(pending.other, pending.address, pending.bytes, pending.how, pending.place,
-              pending.frame);
+  const XpFinding& finding = pending.finding;
+  if (memcmp(pending.old, (const void*)finding.address, finding.bytes)) xp_note(&finding);
 }
 
-void suspect(const Access& other, uintptr_t address, unsigned bytes, const char* how,
-             uintptr_t place, void* frame) {
+void suspect(const XpFinding& finding) {
   if (pending.set) return;
-  if (bytes > sizeof pending.old) return report_race(other, address, bytes, how, place, frame);
+  if (finding.bytes > (int)sizeof pending.old) return xp_note(&finding);
   pending.set = true;
-  pending.address = address;
-  pending.bytes = bytes;
-  pending.other = other;
-  pending.how = how;
-  pending.place = place;
-  pending.frame = frame;
-  memcpy(pending.old, (const void*)address, bytes);
+  pending.finding = finding;
+  memcpy(pending.old, (const void*)finding.address, finding.bytes);
+}
+
+void guess(const XpFinding& finding) {
+  if (!guesses) guesses = make<Guess>(kMostGuesses);
+  if (guess_count == kMostGuesses) return xp_note(&finding);
+  guesses[guess_count].thread = self;
+  guesses[guess_count++].finding = finding;
+}
+
+// The running thread makes its guesses at `address` good.
+void confirm(uintptr_t address) {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < guess_count; ++i) {
+    if (guesses[i].thread == self && guesses[i].finding.address == address) continue;
+    if (kept != i) guesses[kept] = guesses[i];
+    ++kept;
+  }
+  guess_count = kept;
+}
+
+void give_up_guesses() {
+  for (unsigned i = 0; i < guess_count; ++i) xp_note(&guesses[i].finding);
+  guess_count = 0;
 }
 
 enum Kind { PLAIN = 0, ATOMIC = 1, VOLATILE = 2 };
@@ -337,24 +370,29 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
       missing = last.thread || region->filled ? 0 : missing + region->granule;
       if (missing >= 4 || missing == bytes) unwritten = true;
     }
-    const bool clash = shared && last.thread && !(last.atomic && mine.atomic) && !after(last);
+    const auto clashes = [&](const Access& other) {
+      return shared && other.thread && !(other.atomic && mine.atomic) && !after(other) &&
+             !counted("race", place, other.place);
+    };
     if (store) {
-      if (clash) {
-        suspect(last, address, bytes, "writes what %s wrote, and nothing orders the two", place,
-                frame);
+      if (clashes(last)) {
+        suspect(race(last, address, bytes, "writes what %s wrote, and nothing orders the two",
+                     place, frame));
       }
       for (const Access& load : cell->load) {
-        if (shared && load.thread && !(load.atomic && mine.atomic) && !after(load)) {
-          suspect(load, address, bytes, "writes what %s reads, and nothing orders the two", place,
-                  frame);
+        if (clashes(load)) {
+          suspect(race(load, address, bytes, "writes what %s reads, and nothing orders the two",
+                       place, frame));
         }
       }
       *cell = Cell();
       cell->store = mine;
     } else {
-      if (clash) {
-        report_race(last, address, bytes, "reads what %s writes, and nothing orders the two", place,
-                    frame);
+      if (clashes(last)) {
+        const XpFinding finding = race(
+            last, address, bytes, "reads what %s writes, and nothing orders the two", place, frame);
+        if (last.atomic) guess(finding);
+        else xp_note(&finding);
       }
       Access* loads = cell->load;
       if (!loads[0].thread || after(loads[0])) {
@@ -367,7 +405,7 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
       }
     }
   }
-  if (unwritten) {
+  if (unwritten && !counted("uninitialised read", place, 0)) {
     note("uninitialised read", place, frame, address, bytes, 0, "reads %u bytes of '%s' that nothing has written",
          bytes, region->variable->name);
   }
@@ -444,8 +482,13 @@ void forget(Knowledge* knowledge) {
 // ---------------------------------------------------------------------------------------------
 // What the runtime tells
 
-void on_block() {
+void on_end() {
   settle();
+  give_up_guesses();
+}
+
+void on_block() {
+  on_end();
   block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   for (unsigned t = 0; t < threads; ++t) clocks[t] = 1;
   memset(at_barrier, 0, threads * sizeof(Clock));
@@ -464,7 +507,7 @@ void on_enter(unsigned thread) {
 }
 
 void on_barrier() {
-  settle();
+  on_end();
   for (unsigned t = 0; t < threads; ++t) at_barrier[t] = clocks[t]++;
   if (!fenced) return;
   for (unsigned t = 0; t < threads; ++t) {
@@ -541,7 +584,7 @@ void on_start(uintptr_t shared_begin, uintptr_t shared_end) {
   }
 }
 
-const XpChecks checks = {on_start, on_block, on_enter, on_barrier, on_sync, settle};
+const XpChecks checks = {on_start, on_block, on_enter, on_barrier, on_sync, on_end};
 
 }  // namespace
 
@@ -556,10 +599,11 @@ __attribute__((visibility("default"))) void xp_check() { xp_checks = &checks; }
       *reinterpret_cast<void**>(__builtin_frame_address(0))
 
 XP_HIDDEN void xp_atomic_begin(const void* address, unsigned bytes) {
-  const uintptr_t place = reinterpret_cast<uintptr_t>(address);
-  on_access(place, bytes, false, ATOMIC, XP_HERE);
-  on_access(place, bytes, true, ATOMIC, XP_HERE);
-  meet(place);
+  const uintptr_t where = reinterpret_cast<uintptr_t>(address);
+  confirm(where);
+  on_access(where, bytes, false, ATOMIC, XP_HERE);
+  on_access(where, bytes, true, ATOMIC, XP_HERE);
+  meet(where);
   in_atomic = true;
 }
 XP_HIDDEN void xp_atomic_end() { in_atomic = false; }
@@ -692,7 +736,7 @@ template <class... Rest>
 void undefined(const char* kind, uintptr_t place, void* frame, uintptr_t address,
                const char* format, Rest... rest) {
   settle();
-  note(kind, place, frame, address, 0, 0, format, rest...);
+  note(kind, place, frame, address, 0, uintptr_t(0), format, rest...);
 }
 
 void overflow(const Overflow* data, uintptr_t place, void* frame, uintptr_t left, char operation,

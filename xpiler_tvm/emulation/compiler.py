@@ -7,13 +7,18 @@ flags and of the compiler's version, so an entry never has to be invalidated.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from xpiler_tvm.errors import SetupError
 
@@ -41,8 +46,31 @@ FLAGS: tuple[str, ...] = (
     "-g1",
     "-fno-omit-frame-pointer",
 )
+Family = Literal["gcc", "clang"]
+"""Whose options a compiler takes."""
+
 LINK_FLAGS: tuple[str, ...] = ("-shared", "-Wl,-z,now", "-Wl,--as-needed")
-LIMIT_SECONDS = 120
+# What one run of the compiler may take: seconds of wall time and of CPU time, and bytes.
+LIMIT_SECONDS, LIMIT_CPU_SECONDS = 120, 60
+LIMIT_MEMORY, LIMIT_FILE = 8 << 30, 256 << 20
+_LOG_CHARACTERS = 200_000
+# The shell's limits hold for whatever the compiler starts. Its units are 512 bytes and 1024.
+_LIMITED = (
+    f"ulimit -c 0; ulimit -t {LIMIT_CPU_SECONDS}; ulimit -f {LIMIT_FILE >> 9}; "
+    f'ulimit -v {LIMIT_MEMORY >> 10}; exec "$@"'
+)
+# Templates and constant expressions that go deeper are bombs, or as good as.
+_BOUNDS: dict[Family, tuple[str, ...]] = {
+    "gcc": ("-ftemplate-depth=400", "-fconstexpr-ops-limit=8000000", "-fmax-errors=20"),
+    "clang": ("-ftemplate-depth=400", "-fconstexpr-steps=4000000", "-ferror-limit=20"),
+}
+
+
+# What compilers, and the drivers before them, say when a limit or a defect of theirs ended them.
+_BROKEN = re.compile(
+    r"internal compiler error|out of memory|memory exhausted|time limit exceeded|"
+    r"File size limit|\bKilled\b|frontend command failed|unable to execute command"
+)
 
 
 class CompileFailure(Exception):
@@ -107,8 +135,8 @@ def _machine_flags() -> tuple[str, ...]:
     return ("-mf16c",) if "f16c" in known else ()
 
 
-def family() -> str:
-    """Whose options the compiler takes: `gcc` or `clang`."""
+def family() -> Family:
+    """Whose options the compiler takes."""
     return "clang" if "clang" in _version(find_compiler()) else "gcc"
 
 
@@ -135,6 +163,31 @@ def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...]
     return cache.entry(_key(command, text, made_of) + ".so", make)
 
 
+def warnings(text: str, *, flags: tuple[str, ...] = ()) -> str:
+    """What the compiler says of `text` under the warning options in `flags`.
+
+    Raises as `library`.
+    """
+    command, flags = find_compiler(), tuple(f for f in _all_flags(flags) if f != "-w")
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as name:
+        source = Path(name) / "kernel.cc"
+        source.write_text(text, encoding="utf-8")
+        return _run([*command, "-c", *flags, str(source), "-o", os.devnull], Path(name))
+
+
+def preprocessed(text: str, *, flags: tuple[str, ...] = ()) -> str:
+    """`text` as the compiler sees it behind its preprocessor, with line markers.
+
+    Raises as `library`.
+    """
+    command, flags = find_compiler(), _all_flags(flags)
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as name:
+        folder = Path(name)
+        (folder / "kernel.cc").write_text(text, encoding="utf-8")
+        _run([*command, "-E", "kernel.cc", *flags, "-o", "kernel.ii"], folder)
+        return (folder / "kernel.ii").read_text(encoding="utf-8", errors="replace")
+
+
 def native_object(name: str, flags: tuple[str, ...] = ()) -> Path:
     """`name`, a source file beside this module, as an object file to link kernels with."""
     command, text, flags = find_compiler(), (HERE / name).read_text(), _all_flags(flags)
@@ -143,7 +196,7 @@ def native_object(name: str, flags: tuple[str, ...] = ()) -> Path:
 
 
 def _all_flags(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return (*FLAGS, *_machine_flags(), f"-I{HERE}", *flags)
+    return (*FLAGS, *_machine_flags(), *_BOUNDS[family()], f"-I{HERE}", *flags)
 
 
 def _key(command: tuple[str, ...], text: str, flags: tuple[str, ...]) -> str:
@@ -158,20 +211,37 @@ def _compile(command: tuple[str, ...], text: str, flags: tuple[str, ...], folder
     return folder / "kernel.o"
 
 
-def _run(command: list[str], folder: Path) -> None:
-    """Runs the compiler in `folder`. Raises `CompileFailure` with what it said."""
-    try:
-        done = subprocess.run(
-            command,
+def _run(command: list[str], folder: Path) -> str:
+    """Runs the compiler in `folder` within limits: what it said.
+
+    Raises `CompileFailure` with that, or with what kept the compiler from coming to its end.
+    """
+    said = folder / "said"
+    with open(said, "wb") as log:
+        running = subprocess.Popen(
+            ["/bin/sh", "-c", _LIMITED, "sh", *command],
             cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LIMIT_SECONDS,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)},
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        raise CompileFailure(f"compiling took more than {LIMIT_SECONDS} s") from None
-    if done.returncode != 0:
-        raise CompileFailure(done.stderr)
+        try:
+            status: int | None = running.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            # What the compiler started goes with it.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+    text = said.read_bytes()[:_LOG_CHARACTERS].decode(errors="replace")
+    if status == 0:
+        return text
+    if status is None or status < 0 or _BROKEN.search(text):
+        raise CompileFailure(
+            "error: the compiler did not come to an end with this text within "
+            f"{LIMIT_CPU_SECONDS} s of CPU time and {LIMIT_MEMORY >> 30} GiB of memory"
+        )
+    raise CompileFailure(text)

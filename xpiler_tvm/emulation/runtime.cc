@@ -407,36 +407,45 @@ extern "C" void xp_memory(XpVariable* variables, int count) {
   xp_variable_count = count;
 }
 
-extern "C" void xp_finding(const char* kind, int line, const void* address, int bytes,
-                           const char* format, ...) {
+extern "C" void xp_describe(XpFinding* finding, const char* kind, const void* address, int bytes) {
+  memset(finding, 0, sizeof *finding);
+  strncpy(finding->kind, kind, sizeof finding->kind - 1);
+  finding->times = 1;
+  finding->address = reinterpret_cast<uintptr_t>(address);
+  finding->bytes = bytes;
+  const unsigned who[6] = {blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z};
+  memcpy(finding->block, who, sizeof finding->block);
+  memcpy(finding->thread, who + 3, sizeof finding->thread);
+  finding->core = launch->cores ? int(current - threads) : -1;
+}
+
+extern "C" void xp_note(const XpFinding* finding) {
   XpReport* report = launch->report;
-  if (line) {
-    for (int i = 0; i < report->findings; ++i) {
-      XpFinding& old = report->finding[i];
-      if (old.line == line && !strcmp(old.kind, kind)) {
-        ++old.times;
-        return;
-      }
+  for (int i = 0; i < report->findings; ++i) {
+    XpFinding& old = report->finding[i];
+    if (old.line == finding->line && old.stack[0] == finding->stack[0] &&
+        old.other == finding->other && !strcmp(old.kind, finding->kind)) {
+      ++old.times;
+      return;
     }
   }
   if (report->findings == XP_MOST_FINDINGS) {
     ++report->lost;
     return;
   }
-  XpFinding& finding = report->finding[report->findings++];
-  strncpy(finding.kind, kind, sizeof finding.kind - 1);
+  report->finding[report->findings++] = *finding;
+}
+
+extern "C" void xp_finding(const char* kind, int line, const void* address, int bytes,
+                           const char* format, ...) {
+  XpFinding finding;
+  xp_describe(&finding, kind, address, bytes);
   finding.line = line;
-  finding.times = 1;
-  finding.address = reinterpret_cast<uintptr_t>(address);
-  finding.bytes = bytes;
-  const unsigned who[6] = {blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z};
-  memcpy(finding.block, who, sizeof finding.block);
-  memcpy(finding.thread, who + 3, sizeof finding.thread);
-  finding.core = launch->cores ? int(current - threads) : -1;
   va_list rest;
   va_start(rest, format);
   vsnprintf(finding.message, sizeof finding.message, format, rest);
   va_end(rest);
+  xp_note(&finding);
 }
 
 extern "C" const XpLaunch* xp_launched() { return launch; }

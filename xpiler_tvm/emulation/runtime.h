@@ -89,10 +89,13 @@ __attribute__((visibility("default"))) void xp_memory(XpVariable* variables, int
 XP_HIDDEN extern const XpVariable* xp_variables;
 XP_HIDDEN extern int xp_variable_count;
 
-// Notes something wrong and goes on. `kind` is a key of `findings.KINDS`; `line` is 0 where the
-// call stack is to tell. The same kind at the same place is noted once.
+// Notes something wrong and goes on. `kind` is a key of `findings.KINDS`, `line` that of the call.
+// The same kind at the same place is counted.
 XP_HIDDEN void xp_finding(const char* kind, int line, const void* address, int bytes,
                           const char* format, ...) __attribute__((format(printf, 5, 6)));
+// The two halves of it: who does it now, and the entry in the report.
+XP_HIDDEN void xp_describe(XpFinding* finding, const char* kind, const void* address, int bytes);
+XP_HIDDEN void xp_note(const XpFinding* finding);
 
 // What a checked build wants to know; `xp_checks` is null in others.
 struct XpChecks {

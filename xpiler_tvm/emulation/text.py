@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
-from xpiler_tvm.errors import CheckError, SetupError, Span, XpilerError
+from xpiler_tvm.errors import CheckError, Span, XpilerError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import bang, compiler, memory, worker
+from . import bang, memory, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
+from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
 from .lines import line_table
-from .source import MARKER, Build, gpu_of, translation_unit
+from .source import Build, gpu_of
 
 STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
 
 
-# The intrinsics of C are those of processors with VNNI.
-FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
-
-# A checked build calls checks.cc before every access and at arithmetic that C leaves undefined.
-_CHECKED = (
-    "-O1",
-    "-fno-wrapv",
-    "-fsanitize=thread",
-    "-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero",
-)
-_DISTINGUISH_VOLATILE = {
-    "gcc": ("--param=tsan-distinguish-volatile=1",),
-    "clang": ("-mllvm", "-tsan-distinguish-volatile=1"),
-}
 # What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
 _DEVICE_ALIGNMENT = 256
 
@@ -101,6 +87,7 @@ def run_text(
     arch: str | None = None,
     mode: Mode = "strict",
     build: Build = "fast",
+    flags: tuple[str, ...] = (),
 ) -> Run:
     """Compiles the kernel's text for this machine and runs it in a process of its own.
 
@@ -116,6 +103,7 @@ def run_text(
     arch : the device, a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`.
     mode : how BANG C is read.
     build : `fast` for values, `checked` to find faults too, at many times the cost.
+    flags : further options for the compiler.
 
     Raises
     ------
@@ -139,7 +127,7 @@ def run_text(
         else:
             _pass(arg, param, dict(scalars or {}))
     text = kernel.source if text is None else text
-    path = _compile(kernel, text, arch, mode, build)
+    path = build_library(kernel, text, How(arch, mode, build, flags))
     launch = _launch(kernel, text, arch)
     known = memory.variables(path)
     if kernel.dialect == "bang":
@@ -157,7 +145,7 @@ def run_text(
         library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
 
     def span(line: int) -> Span | None:
-        return _span(kernel, line, 1) if line else None
+        return span_at(kernel, line, 1) if line else None
 
     report = worker.new_report()
     error: XpilerError | None = None
@@ -181,7 +169,7 @@ def run_text(
 def _on_stack(kernel: Kernel, path: Path, stack: Sequence[int]) -> Span | None:
     """The innermost place in the user's text among return addresses."""
     place = line_table(path).first_place(stack) if any(stack) else None
-    return _span(kernel, *place) if place else None
+    return span_at(kernel, *place) if place else None
 
 
 def _placed(error: XpilerError, report: worker.Report, kernel: Kernel, path: Path) -> XpilerError:
@@ -251,47 +239,3 @@ def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
 
 def _three(extents: tuple[int, ...]) -> tuple[int, ...]:
     return (*extents, 1, 1, 1)[:3]
-
-
-_PLACE = re.compile(
-    rf"^{MARKER}:(?P<line>\d+):(?P<column>\d+): (?:fatal )?error: (?P<message>.*)$", re.MULTILINE
-)
-_ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE)
-
-
-def _compile(kernel: Kernel, text: str, arch: str | None, mode: Mode, build: Build) -> Path:
-    unit = translation_unit(
-        kernel.source,
-        text,
-        kernel.dialect,
-        kernel.entry or "",
-        arch=arch,
-        mode=mode,
-        build=build,
-    )
-    natives = ["runtime.cc"]
-    natives += ["bang.cc"] if kernel.dialect == "bang" else []
-    natives += ["checks.cc"] if build == "checked" else []
-    flags = FLAGS.get(kernel.dialect, ())
-    try:
-        if build == "checked":
-            flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
-        objects = tuple(map(compiler.native_object, natives))
-        return compiler.library(unit, flags=flags, objects=objects)
-    except compiler.CompileFailure as failure:
-        place = _PLACE.search(failure.log)
-        first = place or _ANY.search(failure.log)
-        message = first["message"] if first else failure.log.strip()[-500:]
-        span = _span(kernel, int(place["line"]), int(place["column"])) if place else None
-        raise SetupError(
-            "XP6003",
-            f"the emulator could not compile {kernel.entry!r}: {message}",
-            span=span,
-            hint="it takes the dialect's device code, without inline assembly",
-        ) from None
-
-
-def _span(kernel: Kernel, line: int, column: int) -> Span:
-    lines = kernel.source.splitlines()
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    return Span(kernel.filename, line, max(1, min(column, len(text) + 1)), text=text)

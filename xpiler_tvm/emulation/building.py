@@ -1,0 +1,108 @@
+"""A kernel's text to a library, and what the compiler says of the text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from xpiler_tvm.dialects.bang import Mode
+from xpiler_tvm.errors import SetupError, Span
+from xpiler_tvm.kernel import Kernel
+
+from . import compiler
+from .source import MARKER, Build, translation_unit
+
+# The intrinsics of C are those of processors with VNNI.
+_FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
+
+# A checked build calls checks.cc before every access and at arithmetic that C leaves undefined.
+_CHECKED = (
+    "-O1",
+    "-fno-wrapv",
+    "-fsanitize=thread",
+    "-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero",
+)
+_DISTINGUISH_VOLATILE = {
+    "gcc": ("--param=tsan-distinguish-volatile=1",),
+    "clang": ("-mllvm", "-tsan-distinguish-volatile=1"),
+}
+_WARNINGS = {
+    "gcc": ("-Wuninitialized", "-Wmaybe-uninitialized"),
+    "clang": ("-Wuninitialized", "-Wsometimes-uninitialized", "-Wconditional-uninitialized"),
+}
+
+
+@dataclass(frozen=True)
+class How:
+    """What a text is compiled for, and with which further options; see `text.run_text`."""
+
+    arch: str | None = None
+    mode: Mode = "strict"
+    build: Build = "fast"
+    flags: tuple[str, ...] = ()
+
+
+def _said(severity: str) -> re.Pattern[str]:
+    place = r"(?P<line>\d+):(?P<column>\d+)"
+    return re.compile(rf"^{MARKER}:{place}: {severity}: (?P<message>.*)$", re.MULTILINE)
+
+
+_ERROR, _WARNING = _said("(?:fatal )?error"), _said("warning")
+_ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE)
+
+
+def build_library(kernel: Kernel, text: str, how: How) -> Path:
+    """The library of a resolved kernel's `text`, from the cache or compiled now.
+
+    Raises `SetupError` XP6002 without a C++ compiler and XP6003, with the place, where it refuses
+    the text.
+    """
+    natives = ["runtime.cc"]
+    natives += ["bang.cc"] if kernel.dialect == "bang" else []
+    natives += ["checks.cc"] if how.build == "checked" else []
+    flags = (*_FLAGS.get(kernel.dialect, ()), *how.flags)
+    try:
+        if how.build == "checked":
+            flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
+        objects = tuple(map(compiler.native_object, natives))
+        return compiler.library(_unit(kernel, text, how), flags=flags, objects=objects)
+    except compiler.CompileFailure as failure:
+        place = _ERROR.search(failure.log)
+        first = place or _ANY.search(failure.log)
+        message = first["message"] if first else failure.log.strip()[-500:]
+        span = span_at(kernel, int(place["line"]), int(place["column"])) if place else None
+        raise SetupError(
+            "XP6003",
+            f"the emulator could not compile {kernel.entry!r}: {message}",
+            span=span,
+            hint="it takes the dialect's device code, without inline assembly",
+        ) from None
+
+
+def uses_before_values(kernel: Kernel, text: str, how: How) -> list[Span]:
+    """Where the compiler sees, or suspects, a variable used before it has a value."""
+    flags = (*_FLAGS.get(kernel.dialect, ()), *_WARNINGS[compiler.family()])
+    log = compiler.warnings(_unit(kernel, text, how), flags=flags)
+    return [
+        span_at(kernel, int(found["line"]), int(found["column"])) for found in _WARNING.finditer(log)
+    ]
+
+
+def _unit(kernel: Kernel, text: str, how: How) -> str:
+    return translation_unit(
+        kernel.source,
+        text,
+        kernel.dialect,
+        kernel.entry or "",
+        arch=how.arch,
+        mode=how.mode,
+        build=how.build,
+    )
+
+
+def span_at(kernel: Kernel, line: int, column: int) -> Span:
+    """The place in the kernel's file, with the text of its line."""
+    lines = kernel.source.splitlines()
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    return Span(kernel.filename, line, max(1, min(column, len(text) + 1)), text=text)
