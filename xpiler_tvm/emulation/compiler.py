@@ -51,8 +51,8 @@ Family = Literal["gcc", "clang"]
 
 LINK_FLAGS: tuple[str, ...] = ("-shared", "-Wl,-z,now", "-Wl,--as-needed")
 # What one run of the compiler may take: seconds of wall time and of CPU time, and bytes.
-LIMIT_SECONDS, LIMIT_CPU_SECONDS = 120, 60
-LIMIT_MEMORY, LIMIT_FILE = 8 << 30, 256 << 20
+LIMIT_SECONDS, LIMIT_CPU_SECONDS = 120, 40
+LIMIT_MEMORY, LIMIT_FILE = 4 << 30, 256 << 20
 _LOG_CHARACTERS = 200_000
 # The shell's limits hold for whatever the compiler starts. Its units are 512 bytes and 1024.
 _LIMITED = (
