@@ -46,6 +46,12 @@ def read_unit(text: str, dialect: str, filename: str) -> ir.Unit:
     return _Reader(Places(text, filename)).unit(clang_ast.parse(text, dialect, filename))
 
 
+def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
+    """The same, whatever in it is unknown or malformed: signatures and host code are still read."""
+    unit = clang_ast.parse_loosely(text, dialect, filename)
+    return _Reader(Places(text, filename)).unit(unit)
+
+
 class _Reader:
     def __init__(self, places: Places) -> None:
         self.places = places

@@ -135,7 +135,7 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
         )
     if "\0" in text:
         raise ReadError("XP1001", f"{filename} is not text: it holds a NUL byte")
-    unit = _parsed(text, dialect, filename)
+    unit = parse_loosely(text, dialect, filename)
     alias = unit.spelling
     lines = text.split("\n")
     device = [
@@ -167,7 +167,7 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
     return unit
 
 
-def _parsed(text: str, dialect: str, filename: str) -> Cursor:
+def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
     """The translation unit, whatever its diagnostics say."""
     _library()
     alias = "kernel." + ("hip" if dialect == "hip" else "cu")
@@ -272,14 +272,9 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
     Kept: kernels, device functions, and the declarations that they refer to. Host functions, host
     types and variables, includes and what clang could make nothing of become blanks.
     """
-    data = bytearray(without_includes(text).encode())
     if dialect not in _READ:
-        # BANG C's intrinsics are not declared here; where functions begin and end is still known.
-        unit = _parsed(text, dialect, filename)
-        for cursor, whole in _file_scope(unit.cursor, unit.spelling):
-            if _runs_on_host(cursor):
-                _blank(data, whole)
-        return data.decode()
+        return without_host_functions(text, dialect, filename)
+    data = bytearray(without_includes(text).encode())
     unit = parse(text, dialect, filename)
     scope = _file_scope(unit.cursor, unit.spelling)
     needed = _needed(scope, unit.spelling)
@@ -287,6 +282,20 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
         if number not in needed and cursor.kind.name not in ("NAMESPACE", "UNEXPOSED_DECL"):
             _blank(data, whole)
     _blank_stray_errors(data, unit, [whole for _, whole in scope])
+    return data.decode()
+
+
+def without_host_functions(text: str, dialect: str, filename: str) -> str:
+    """`text` with its host functions blanked out, lines and columns kept, whatever is unknown in it.
+
+    BANG C's intrinsics are not declared here, nor are all of CUDA's; where functions begin and end
+    is still known.
+    """
+    data = bytearray(without_includes(text).encode())
+    unit = parse_loosely(text, dialect, filename)
+    for cursor, whole in _file_scope(unit.cursor, unit.spelling):
+        if _runs_on_host(cursor):
+            _blank(data, whole)
     return data.decode()
 
 

@@ -67,7 +67,7 @@ def launch_of(unit: ir.Unit, kernel: Kernel) -> HostFacts:
         try:
             run = Run(calls, args)
             run.start(root)
-            return _facts(unit, run, kernel.entry)
+            return _facts(unit, run, kernel)
         except ReadError as error:
             errors.append(error)
         except RecursionError:
@@ -129,7 +129,8 @@ def _refuse_unknown_args(
 # ---------------------------------------------------------------- what the run showed
 
 
-def _facts(unit: ir.Unit, run: Run, entry: str | None) -> HostFacts:
+def _facts(unit: ir.Unit, run: Run, kernel: Kernel) -> HostFacts:
+    entry = kernel.entry
     wanted = [launched for launched in run.launches if _is_instance(launched.entry, entry)]
     if not wanted:
         seen = ", ".join(sorted({launched.entry for launched in run.launches})) or "nothing"
@@ -158,7 +159,8 @@ def _facts(unit: ir.Unit, run: Run, entry: str | None) -> HostFacts:
         first.entry,
         _extents("the grid", first.config[0], first.span),
         _extents("the block", first.config[1], first.span),
-        _shared_bytes(first),
+        # A launch of BANG C has a queue there.
+        0 if kernel.dialect == "bang" else _shared_bytes(first),
         tuple(
             _argument(run, first, param, value, certain)
             for param, value in zip(first.function.params, first.values, strict=False)

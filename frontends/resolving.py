@@ -71,7 +71,7 @@ def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
     for variable in function.params:
         param = given.get(variable.name)
         if param is None and variable.name in args and not isinstance(variable.type, ir.Pointer):
-            param = Scalar(variable.name, _element(variable.type, bound, function))
+            param = Scalar(variable.name, element_dtype(variable.type, bound, function))
         if isinstance(param, Scalar) and param.value is None and variable.name in args:
             param = replace(param, value=args[variable.name])
         if param is None:
@@ -139,7 +139,7 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
         found: list[Param] = []
         bound = template_arguments(unit, function, entry)
         for variable, argument in zip(function.params, facts.arguments, strict=False):
-            dtype = _element(variable.type, bound, function)
+            dtype = element_dtype(variable.type, bound, function)
             if isinstance(variable.type, ir.Pointer):
                 parts = _parts(variable.type.to)
                 shape = None if argument.extent is None else (argument.extent * parts,)
@@ -224,7 +224,7 @@ _C_TYPES = {
 }
 
 
-def _element(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
+def element_dtype(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
     """The dtype of a scalar parameter, or of what a pointer parameter points to."""
     by_value = isinstance(kind, ir.Struct)
     while isinstance(kind, (ir.Pointer, ir.Reference)):
@@ -262,7 +262,7 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
             span=function.span,
         )
     for variable, param in zip(function.params, params, strict=True):
-        dtype = _element(variable.type, bound, function)
+        dtype = element_dtype(variable.type, bound, function)
         is_pointer = isinstance(variable.type, ir.Pointer)
         given = "a tensor" if isinstance(param, Tensor) else "a scalar"
         if is_pointer != isinstance(param, Tensor):
