@@ -67,3 +67,41 @@ BY_C_NAME: dict[str, MathFunction] = {
     name: row for row in MATH for name in (row.name, row.single, *row.fast)
 }
 BY_TIR_NAME: dict[str, MathFunction] = {row.tir: row for row in reversed(MATH) if row.tir}
+
+
+@dataclass(frozen=True)
+class Composed:
+    """`name` in double precision, `name`+`f` in single, in terms of other functions.
+
+    `meaning` is a C expression of the doubles `a`, `b`, `c`, `d`; the single form rounds it once.
+    """
+
+    name: str
+    arity: int
+    meaning: str
+
+    @property
+    def single(self) -> str:
+        return self.name + "f"
+
+
+COMPOSED: tuple[Composed, ...] = (
+    Composed("rcbrt", 1, "1 / __builtin_cbrt(a)"),
+    Composed("rhypot", 2, "1 / __builtin_hypot(a, b)"),
+    Composed("norm3d", 3, "__builtin_hypot(__builtin_hypot(a, b), c)"),
+    Composed("rnorm3d", 3, "1 / __builtin_hypot(__builtin_hypot(a, b), c)"),
+    Composed("norm4d", 4, "__builtin_hypot(__builtin_hypot(a, b), __builtin_hypot(c, d))"),
+    Composed("rnorm4d", 4, "1 / __builtin_hypot(__builtin_hypot(a, b), __builtin_hypot(c, d))"),
+    Composed("sinpi", 1, "xp_sinpi(a)"),
+    Composed("cospi", 1, "xp_cospi(a)"),
+    Composed("normcdf", 1, "__builtin_erfc(a * -M_SQRT1_2) / 2"),
+    Composed("normcdfinv", 1, "-M_SQRT2 * xp_erfcinv(2 * a)"),
+    Composed("erfinv", 1, "xp_erfinv(a)"),
+    Composed("erfcinv", 1, "xp_erfcinv(a)"),
+    Composed("erfcx", 1, "xp_erfcx(a)"),
+    Composed("j0", 1, "__builtin_j0(a)"),
+    Composed("j1", 1, "__builtin_j1(a)"),
+    Composed("y0", 1, "__builtin_y0(a)"),
+    Composed("y1", 1, "__builtin_y1(a)"),
+)
+"""CUDA's and HIP's functions beyond ISO C, which TIR has no intrinsics for."""

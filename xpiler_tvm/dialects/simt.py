@@ -24,11 +24,19 @@ class Gpu:
     static_shared: int
     shared: int
     macros: tuple[tuple[str, int], ...]
+    capability: int = 0
+    """CUDA's compute capability, times ten."""
 
 
 def _cuda(number: int, shared: int) -> Gpu:
     return Gpu(
-        f"sm_{number}", "cuda", 32, 48 * KIB, shared * KIB, (("__CUDA_ARCH__", 10 * number),)
+        f"sm_{number}",
+        "cuda",
+        32,
+        48 * KIB,
+        shared * KIB,
+        (("__CUDA_ARCH__", 10 * number),),
+        number,
     )
 
 

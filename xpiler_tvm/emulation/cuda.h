@@ -5,5 +5,3 @@
 #define __CUDACC_VER_MINOR__ 8
 typedef unsigned xp_mask;
 #include "simt.h"
-#include "cooperative.h"
-#include "wmma.h"

@@ -32,15 +32,37 @@ XP_LIBM(tgamma)
   inline float name(float x, float y) { return __builtin_##name##f(x, y); }
 XP_LIBM(fdim)
 XP_LIBM(remainder)
+XP_LIBM(nextafter)
 #undef XP_LIBM
-inline long lroundf(float x) { return __builtin_lroundf(x); }
-inline long lround(double x) { return __builtin_lround(x); }
-inline long lrintf(float x) { return __builtin_lrintf(x); }
-inline long lrint(double x) { return __builtin_lrint(x); }
+#define XP_LIBM(name, R)                                                                  \
+  inline R name##f(float x) { return __builtin_##name##f(x); }                            \
+  inline R name(double x) { return __builtin_##name(x); }
+XP_LIBM(lround, long)
+XP_LIBM(lrint, long)
+XP_LIBM(llround, long long)
+XP_LIBM(llrint, long long)
+XP_LIBM(ilogb, int)
+#undef XP_LIBM
+inline float logbf(float x) { return __builtin_logbf(x); }
+inline double logb(double x) { return __builtin_logb(x); }
 inline float ldexpf(float x, int e) { return __builtin_ldexpf(x, e); }
 inline double ldexp(double x, int e) { return __builtin_ldexp(x, e); }
-inline void sincosf(float x, float* s, float* c) { *s = __builtin_sinf(x), *c = __builtin_cosf(x); }
-inline void sincos(double x, double* s, double* c) { *s = __builtin_sin(x), *c = __builtin_cos(x); }
+inline float scalbnf(float x, int e) { return __builtin_ldexpf(x, e); }
+inline double scalbn(double x, int e) { return __builtin_ldexp(x, e); }
+XP_INLINE float frexpf(float x, int* e) { return __builtin_frexpf(x, e); }
+XP_INLINE double frexp(double x, int* e) { return __builtin_frexp(x, e); }
+XP_INLINE float modff(float x, float* whole) { return __builtin_modff(x, whole); }
+XP_INLINE double modf(double x, double* whole) { return __builtin_modf(x, whole); }
+XP_INLINE float remquof(float x, float y, int* q) { return __builtin_remquof(x, y, q); }
+XP_INLINE double remquo(double x, double y, int* q) { return __builtin_remquo(x, y, q); }
+XP_INLINE void sincosf(float x, float* s, float* c) {
+  *s = __builtin_sinf(x);
+  *c = __builtin_cosf(x);
+}
+XP_INLINE void sincos(double x, double* s, double* c) {
+  *s = __builtin_sin(x);
+  *c = __builtin_cos(x);
+}
 
 #ifndef INFINITY
 #define INFINITY __builtin_inff()
