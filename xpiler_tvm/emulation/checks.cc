@@ -352,6 +352,12 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
     outside(address, bytes, store, place, frame);
     return;
   }
+  // Weights are reached by copies and by the matrix unit. Whether this is one of those only the
+  // line table tells: the reader of the report drops what the headers did.
+  if (region->variable->spaces == XP_WRAM && !counted("memory space", place, 0)) {
+    note("memory space", place, frame, address, bytes, uintptr_t(0),
+         "a scalar access to '%s', which lies in WRAM", region->variable->name);
+  }
   const uintptr_t offset = address - region->begin;
   if (offset % region->granule || bytes % region->granule) refine(region);
   const Access mine = {1 + block * threads + self, clocks[self],

@@ -22,6 +22,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "division by zero": "an integer is divided by zero",
         "overflow": "signed integer arithmetic leaves its type",
         "asynchronous access": "memory is used while a copy to or from it is under way",
+        "memory space": "memory is accessed by something that cannot reach it",
         "range": "an operand outside the interval in which an intrinsic is defined",
         "fragment order": "the result depends on how a matrix fragment is spread over the lanes",
         "time": "the run does not end within its limit",
@@ -84,14 +85,22 @@ def from_error(error: XpilerError) -> Finding | None:
 Places = Callable[[Sequence[int]], Span | None]
 
 
-def from_report(report: Report, line: Callable[[int], Span | None], stack: Places) -> list[Finding]:
+def from_report(
+    report: Report,
+    line: Callable[[int], Span | None],
+    stack: Places,
+    written_by_user: Callable[[int], bool],
+) -> list[Finding]:
     """The findings that native code noted, in their order.
 
-    `line` gives the span of a line, `stack` that of the innermost of some return addresses. What
-    one line does wrong in one way is one finding, however many instructions it was made of.
+    `line` gives the span of a line, `stack` that of the innermost of some return addresses;
+    `written_by_user` says whether one lies in the user's text itself, not in a dialect's header.
+    What one line does wrong in one way is one finding, however many instructions it was made of.
     """
     found: dict[tuple[object, ...], Finding] = {}
     for raw in report.finding[: report.findings]:
+        if raw.kind == b"memory space" and not written_by_user(raw.stack[0]):
+            continue
         span = line(raw.line) if raw.line else stack(list(raw.stack))
         other = line(raw.other_line) if raw.other_line else stack([raw.other])
         one = Finding(

@@ -1,5 +1,5 @@
 // Calls a kernel with arguments whose types are deduced from its address, so that nobody has to
-// parse its signature.
+// parse its signature. Included behind the kernel.
 #pragma once
 
 #include "runtime.h"
@@ -41,34 +41,68 @@ struct XpApply<First, Rest...> {
   }
 };
 
-template <class... Params>
-XP_UNCHECKED void xp_invoke(void (*kernel)(), const XpArg* args) {
-  XpApply<Params...>::to((void (*)(Params...))kernel, args);
-}
-
 // An overload set such as `sin` (the library's and a kernel of that name) resolves to the kernel:
 // it alone returns void.
 template <class... Params>
-XP_UNCHECKED int xp_start(void (*kernel)(Params...), const XpLaunch* launch, const XpArg* args, int count) {
-  XpReport* report = launch->report;
-  constexpr int expected = sizeof...(Params);
-  const bool pointers[] = {XpPointer<Params>::value..., false};
-  int bad = count == expected ? -1 : count < expected ? count : expected;
-  for (int i = 0; bad < 0 && i < expected; ++i) {
-    if (pointers[i] != (args[i].kind == XP_POINTER)) bad = i;
-  }
-  if (bad >= 0) {
-    report->code = 5007;
-    if (count != expected) {
-      __builtin_snprintf(report->message, sizeof report->message,
-                         "the kernel takes %d arguments, %d were given", expected, count);
-    } else {
-      __builtin_snprintf(report->message, sizeof report->message,
-                         "argument %d of the kernel is %s, %s was given", bad + 1,
-                         pointers[bad] ? "a pointer" : "passed by value",
-                         pointers[bad] ? "a scalar" : "an array");
-    }
-    return 1;
-  }
-  return xp_run(launch, xp_invoke<Params...>, (void (*)())kernel, args);
+constexpr auto xp_pick(void (*kernel)(Params...)) {
+  return kernel;
 }
+
+template <auto kernel>
+struct XpKernel;
+template <class... Params, void (*kernel)(Params...)>
+struct XpKernel<kernel> {
+  // One thread.
+  XP_UNCHECKED static void once(const XpArg* args) { XpApply<Params...>::to(kernel, args); }
+
+#ifdef XP_LOOP
+  // The whole grid, where no thread ever waits: loops that the compiler can see through.
+  static void loop(const XpArg* args) {
+    const XpLaunch* launch = xp_launched();
+    gridDim = {launch->grid[0], launch->grid[1], launch->grid[2]};
+    blockDim = {launch->block[0], launch->block[1], launch->block[2]};
+    XpApply<Params...>::to(block_after_block, args);
+  }
+  static void block_after_block(Params... values) {
+    for (unsigned z = 0; z < gridDim.z; ++z)
+      for (unsigned y = 0; y < gridDim.y; ++y)
+        for (unsigned x = 0; x < gridDim.x; ++x) {
+          blockIdx = {x, y, z};
+          for (unsigned tz = 0; tz < blockDim.z; ++tz)
+            for (unsigned ty = 0; ty < blockDim.y; ++ty)
+              for (unsigned tx = 0; tx < blockDim.x; ++tx) {
+                threadIdx = {tx, ty, tz};
+                kernel(values...);
+              }
+        }
+  }
+#endif
+
+  XP_UNCHECKED static int start(const XpLaunch* launch, const XpArg* args, int count) {
+    XpReport* report = launch->report;
+    constexpr int expected = sizeof...(Params);
+    const bool pointers[] = {XpPointer<Params>::value..., false};
+    int bad = count == expected ? -1 : count < expected ? count : expected;
+    for (int i = 0; bad < 0 && i < expected; ++i) {
+      if (pointers[i] != (args[i].kind == XP_POINTER)) bad = i;
+    }
+    if (bad >= 0) {
+      report->code = 5007;
+      if (count != expected) {
+        __builtin_snprintf(report->message, sizeof report->message,
+                           "the kernel takes %d arguments, %d were given", expected, count);
+      } else {
+        __builtin_snprintf(report->message, sizeof report->message,
+                           "argument %d of the kernel is %s, %s was given", bad + 1,
+                           pointers[bad] ? "a pointer" : "passed by value",
+                           pointers[bad] ? "a scalar" : "an array");
+      }
+      return 1;
+    }
+#ifdef XP_LOOP
+    return xp_run(launch, loop, args, true);
+#else
+    return xp_run(launch, once, args, false);
+#endif
+  }
+};

@@ -45,11 +45,19 @@ class LineTable:
                 self._functions += _scopes(dwarf, unit, unit.get_top_DIE(), files)
         self._rows.sort()
 
+    def in_text(self, address: int) -> bool:
+        """Whether the instruction before `address` was made for the text itself."""
+        row = self._row(address - 1)
+        return row is not None and row.file == MARKER
+
+    def _row(self, address: int) -> _Place | None:
+        return next((row[2] for row in self._rows if row[0] <= address < row[1]), None)
+
     def place(self, address: int) -> tuple[int, int] | None:
         """Where the text says what the instruction at `address` does."""
-        row = next((row for row in self._rows if row[0] <= address < row[1]), None)
-        if row is not None and row[2].file == MARKER:
-            return row[2].line, row[2].column
+        row = self._row(address)
+        if row is not None and row.file == MARKER:
+            return row.line, row.column
         for scope in _innermost_first(self._functions, address):
             if scope.call.file == MARKER:
                 return scope.call.line, scope.call.column

@@ -49,7 +49,8 @@ struct XpLaunch {
   XpReport* report;
 };
 
-typedef void (*XpInvoke)(void (*kernel)(), const XpArg* args);
+// Runs the kernel for one thread, or for all where none of them ever waits.
+typedef void (*XpInvoke)(const XpArg* args);
 
 // What the lanes of one warp brought to a collective. A lane reads it and then calls
 // `xp_collective_done`; the record is reused once every lane that took part has read it.
@@ -66,9 +67,11 @@ enum { XP_SHUFFLE = 1, XP_VOTE = 2, XP_SYNC = 3, XP_ACTIVE = 4, XP_MATCH = 5, XP
 
 extern "C" {
 
+#ifndef XP_LOOP
 // Indices of the thread that runs now; the runtime sets them at every switch.
 extern XP_HIDDEN xp_uint3 threadIdx, blockIdx, blockDim, gridDim;
 extern XP_HIDDEN unsigned xp_lane;
+#endif
 extern XP_HIDDEN unsigned char* xp_dynamic;  // dynamic shared memory of the block
 
 // Waits for every live thread of the block; `site` is the source line. Returns how many of them
@@ -120,9 +123,17 @@ extern XP_HIDDEN void (*xp_on_leave)(unsigned thread);
 XP_HIDDEN const XpLaunch* xp_launched();
 XP_HIDDEN bool xp_on_stack(const void* address);
 
-// Runs `kernel` over the whole grid: 0, or 1 with `launch->report` filled in.
-XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, void (*kernel)(), const XpArg* args);
+// Runs the kernel over the whole grid: 0, or 1 with `launch->report` filled in. `loop`: one call of
+// `invoke` runs it all.
+XP_HIDDEN int xp_run(const XpLaunch* launch, XpInvoke invoke, const XpArg* args, bool loop);
 }
+
+#ifdef XP_LOOP
+// Nobody outside of the kernel's own translation unit sees these, so they can live in registers.
+static xp_uint3 threadIdx, blockIdx, blockDim, gridDim;
+#define xp_lane \
+  (((threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x) % xp_launched()->warp)
+#endif
 
 // Around the accesses of an atomic operation: in a checked build they do not race with those of
 // other atomic operations.

@@ -1,8 +1,8 @@
 """Kernel text to a C++ translation unit.
 
 The text keeps its lines. A few things change in it, by pattern, because no macro can do them:
-includes are taken out (the dialect's header stands for the vendor's, headers of the standard
-library move to the front), `extern __shared__ T name[];` becomes a pointer, Clang's
+includes are taken out (the dialect's header stands for the vendor's and `standard.h` for those of
+the standard library), `extern __shared__ T name[];` becomes a pointer, Clang's
 `ext_vector_type` becomes GCC's `vector_size`, and `extern "C"` becomes `extern "C++"`, so that a
 kernel may be called like a function of libm. All of it is compiled in a namespace of its own,
 without a name: a kernel's static variables then belong to this library alone.
@@ -27,49 +27,16 @@ MARKER = "kernel-text"
 
 HEADERS: dict[Dialect, str] = {"cuda": "cuda.h", "hip": "hip.h", "bang": "bang.h", "vnni": "c.h"}
 
-# Headers of the C and C++ standard libraries and of x86 that a kernel may really include.
-_STANDARD = frozenset(
-    (
-        "algorithm",
-        "array",
-        "assert.h",
-        "cassert",
-        "cfloat",
-        "climits",
-        "cmath",
-        "cstddef",
-        "cstdint",
-        "cstdio",
-        "cstdlib",
-        "cstring",
-        "float.h",
-        "functional",
-        "immintrin.h",
-        "initializer_list",
-        "inttypes.h",
-        "iostream",
-        "limits",
-        "limits.h",
-        "math.h",
-        "numeric",
-        "stdbool.h",
-        "stddef.h",
-        "stdint.h",
-        "stdio.h",
-        "stdlib.h",
-        "string",
-        "string.h",
-        "tuple",
-        "type_traits",
-        "utility",
-        "vector",
-        "x86intrin.h",
-    )
+# Headers of the processor's intrinsics, the only ones of the compiler's that are really read.
+INTRINSICS = frozenset(("immintrin.h", "x86intrin.h"))
+# The one of them that would read the C library's.
+_NO_LIBRARY = ("#define _MM_MALLOC_H_INCLUDED", "#define __MM_MALLOC_H")
+
+# What of libm.h has its name in `std` too.
+_STD_LIBM = (
+    "abs acosh asinh atanh erfc fdim isfinite isinf isnan ldexp lgamma lrint lround remainder "
+    "signbit tgamma"
 )
-# Cheap, and vendors' headers bring them too.
-_ALWAYS = ("stdint.h", "stddef.h", "float.h", "limits.h", "stdio.h", "stdlib.h")
-# Costly to parse, and needed only by text that says `std::`; the dialects' headers have the rest.
-_ONLY_WITH_STD = frozenset(("cmath", "math.h", "iostream", "algorithm", "vector", "string"))
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"].*$', re.MULTILINE)
 _PRAGMA = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once.*$", re.MULTILINE)
@@ -138,10 +105,17 @@ def _keep_lines(found: re.Match[str], text: str) -> str:
     return text + "\n" * found.group(0).count("\n")
 
 
-def standard_headers(source: str, text: str) -> list[str]:
-    """What `text` needs of the standard headers that `source`, the whole file, includes."""
-    names = dict.fromkeys(name for name in _INCLUDE.findall(source) if name in _STANDARD)
-    return [name for name in names if name not in _ONLY_WITH_STD or "std::" in text]
+def _intrinsics(source: str) -> list[str]:
+    """The directives that declare the processor's intrinsics, where `source` asks for them."""
+    names = [name for name in _INCLUDE.findall(source) if name in INTRINSICS]
+    return [*_NO_LIBRARY, f"#include <{names[0]}>"] if names else []
+
+
+def _std_math() -> str:
+    """The math functions under their names in `std`."""
+    names = [name for row in MATH for name in (row.name, row.single)]
+    usings = "".join(f"using ::xp::{name}; " for name in (*names, *_STD_LIBM.split()))
+    return f"namespace std {{ {usings}}}"
 
 
 def rewrite(text: str) -> str:
@@ -163,6 +137,12 @@ def rewrite(text: str) -> str:
     text = _STATIC_SHARED.sub("", text)
     return _EXTERN_C.sub(r'extern\1"C++"', text)
 
+
+# Names of functions in which threads wait for each other, and of what only they make useful.
+_WAITS = re.compile(
+    r"__sync|__shfl|__ballot|__any|__all|__activemask|__match_|__reduce_|__shared__|SHARED"
+    r"|cooperative_groups|wmma|amdgcn|__lane"
+)
 
 Build = Literal["fast", "checked", "field", "small field"]
 """What a text is compiled for: its values, its faults, or its values in a field of `field.py`."""
@@ -192,23 +172,29 @@ def translation_unit(
     elif dialect in DEFAULT_GPUS:
         before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
     lines = ["#define XP_CHECKED 1"] if build == "checked" else []
-    lines += [f"#include <{name}>" for name in (*_ALWAYS, *standard_headers(source, body))]
+    if build == "fast" and dialect in DEFAULT_GPUS and not _WAITS.search(body):
+        lines.append("#define XP_LOOP 1")
+    lines += _intrinsics(source) if dialect == "vnni" else []
     lines += [
         f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
-        '#include "launch.h"',
         "namespace xp { namespace {",
+        '#include "standard.h"',
+        '#include "heap.h"' if dialect in DEFAULT_GPUS else "",
         math_functions(),
         before,
         f'#include "{HEADERS[dialect]}"',
         field.prelude(build, MARKER) if build in field.FIELDS else "",
+        _std_math(),
         after,
         f'#line 1 "{MARKER}"',
         body,
         '#line 1 "launcher"',
         "}",
+        '#include "launch.h"',
+        f"static constexpr auto xp_kernel = xp_pick(&{entry});",
         'extern "C" __attribute__((visibility("default")))',
         "int xp_entry(const XpLaunch* launch, const XpArg* args, int count) {",
-        f"  return xp_start(&{entry}, launch, args, count);",
+        "  return XpKernel<xp_kernel>::start(launch, args, count);",
         "}",
         "}",
     ]

@@ -153,7 +153,14 @@ def run_text(
         worker.run(task, list(guarded.values()), seconds, span=span, report=report)
     except XpilerError as raised:
         error = _placed(raised, report, kernel, path)
-    found = tuple(from_report(report, span, lambda stack: _on_stack(kernel, path, stack)))
+    found = tuple(
+        from_report(
+            report,
+            span,
+            lambda stack: _on_stack(kernel, path, stack),
+            lambda address: line_table(path).in_text(address),
+        )
+    )
     if build == "checked" and error is not None:
         last = from_error(error)
         if last is None:
