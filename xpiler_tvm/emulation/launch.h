@@ -1,5 +1,5 @@
 // Calls a kernel with arguments whose types are deduced from its address, so that nobody has to
-// parse its signature. Included behind the kernel.
+// parse its signature.
 #pragma once
 
 #include "runtime.h"

@@ -177,6 +177,7 @@ def translation_unit(
     lines += _intrinsics(source) if dialect == "vnni" else []
     lines += [
         f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
+        '#include "launch.h"',
         "namespace xp { namespace {",
         '#include "standard.h"',
         '#include "heap.h"' if dialect in DEFAULT_GPUS else "",
@@ -190,7 +191,6 @@ def translation_unit(
         body,
         '#line 1 "launcher"',
         "}",
-        '#include "launch.h"',
         f"static constexpr auto xp_kernel = xp_pick(&{entry});",
         'extern "C" __attribute__((visibility("default")))',
         "int xp_entry(const XpLaunch* launch, const XpArg* args, int count) {",
