@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xpiler_tvm.emulation import bang, cache as caching, compiler, elf
-from xpiler_tvm.emulation.source import rewrite, standard_headers
+from xpiler_tvm.emulation.source import rewrite
 from xpiler_tvm.errors import ReadError, SetupError
 from xpiler_tvm.kernel import Launch
 
@@ -90,12 +90,6 @@ def test_a_compiler_that_does_not_run(cache: Path, monkeypatch: pytest.MonkeyPat
 def test_a_text_is_changed_where_no_macro_can(text: str, becomes: str) -> None:
     assert rewrite(text) == becomes
     assert rewrite(text).count("\n") == text.count("\n")
-
-
-def test_costly_headers_are_read_only_where_they_are_used() -> None:
-    source = "#include <vector>\n#include <type_traits>\n#include <cuda.h>\n#include <vector>\n"
-    assert standard_headers(source, "int x;") == ["type_traits"]
-    assert standard_headers(source, "std::max(1, 2)") == ["vector", "type_traits"]
 
 
 @pytest.mark.parametrize(

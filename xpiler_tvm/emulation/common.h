@@ -1,9 +1,6 @@
 // What the C dialects share: sixteen-bit floats, vector types, conversions, min and max.
 // Included inside the kernel's own namespace, after `runtime.h`; needs no standard library.
 #pragma once
-// What accesses the user's memory on a kernel's behalf: inlined without a trace of its own, so that
-// the access has the user's line.
-#define XP_INLINE inline __attribute__((always_inline, artificial))
 #include "libm.h"
 
 // GNU attributes may stand anywhere in a declaration, `alignas` may not.

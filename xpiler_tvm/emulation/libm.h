@@ -1,5 +1,8 @@
 // Functions and constants of the C library's math beyond `dialects/math.py`.
 #pragma once
+// What accesses the user's memory on a kernel's behalf: inlined without a trace of its own, so that
+// the access has the user's line.
+#define XP_INLINE inline __attribute__((always_inline, artificial))
 
 inline int abs(int x) { return __builtin_abs(x); }
 inline long abs(long x) { return __builtin_labs(x); }
