@@ -286,7 +286,7 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
 
 
 def without_host_functions(text: str, dialect: str, filename: str) -> str:
-    """`text` with its host functions blanked out, lines and columns kept, whatever is unknown in it.
+    """`text` with its host functions blanked out, lines and columns kept, whatever it holds.
 
     BANG C's intrinsics are not declared here, nor are all of CUDA's; where functions begin and end
     is still known.

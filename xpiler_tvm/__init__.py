@@ -30,6 +30,8 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Tensor
 
 if TYPE_CHECKING:
+    from .checking import CheckReport, check
+    from .emulation.findings import Finding
     from .lifting import Lifted, lift
     from .translation import Translation, transcompile
 
@@ -48,6 +50,9 @@ except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0"
 
 _LAZY = {
+    "CheckReport": "checking",
+    "check": "checking",
+    "Finding": "emulation.findings",
     "Lifted": "lifting",
     "lift": "lifting",
     "Translation": "translation",
@@ -57,7 +62,9 @@ _LAZY = {
 __all__ = [
     "Check",
     "CheckError",
+    "CheckReport",
     "EmitError",
+    "Finding",
     "Kernel",
     "Launch",
     "LiftError",
@@ -71,6 +78,7 @@ __all__ = [
     "Translation",
     "XpilerError",
     "__version__",
+    "check",
     "lift",
     "transcompile",
 ]

@@ -1,6 +1,6 @@
 """The `xpiler` command.
 
-Exit codes: 0 done; 2 wrong usage; 11 to 16 an error of stage 1 to 6 (the first digit of its code:
+Exit codes: 0 done; 1 `check` found a fault or a difference; 2 wrong usage; 11 to 16 an error of stage 1 to 6 (the first digit of its code:
 `XP1…` reading, … `XP6…` environment); 70 an error of ours; 130 interrupted.
 
 Nothing heavy is imported before it is needed, so that `xpiler --help` answers at once.
@@ -20,12 +20,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .dialects.bang import KINDS
 from .errors import CheckError, ReadError, SetupError, XpilerError
 from .kernel import DIALECTS, Kernel, Launch, Param, Scalar, Tensor
 
 if TYPE_CHECKING:
     from . import Translation
 
+FOUND_WRONG = 1
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 # What a target's files end in, beside the report.
@@ -73,8 +75,9 @@ def exit_code(error: XpilerError) -> int:
 
 
 def _error_dict(error: XpilerError) -> dict[str, Any]:
-    span = error.span
-    place = {"file": span.file, "line": span.line, "column": span.column} if span else {}
+    from .report import span_as_dict
+
+    place = span_as_dict(error.span)
     return {"code": error.code, "message": error.message, **place, "hint": error.hint}
 
 
@@ -132,11 +135,70 @@ def _parser() -> argparse.ArgumentParser:
     )
     lift.set_defaults(action=_lift)
 
+    check = commands.add_parser(
+        "check",
+        parents=[source, common],
+        help="look for faults in a kernel, or compare two of any dialects",
+        description="Run a kernel with every access watched and print what is wrong with it. With "
+        "two kernels also compare what they compute, from the same inputs; what one file does not "
+        "say of its parameters is taken from the other.",
+    )
+    _add_check_options(check)
+    check.set_defaults(action=_check)
+
     doctor = commands.add_parser(
         "doctor", parents=[common], help="say what is installed and what is missing"
     )
     doctor.set_defaults(action=_doctor)
     return parser
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
+    check.add_argument("other", nargs="?", help="a second file, to be compared with the first")
+    jobs = check.add_argument_group("launches of BANG C, and devices")
+    jobs.add_argument("--tasks", metavar="X[,Y[,Z]]", help="tasks of a job of BANG C")
+    jobs.add_argument("--kind", help=f"its type: {', '.join(KINDS)} (default: block)")
+    jobs.add_argument("--arch", help="the device: sm_80, gfx90a, mtp_592, …")
+    jobs.add_argument(
+        "--mode",
+        choices=("strict", "lenient"),
+        default="strict",
+        help="how BANG C is read: by the hardware's rules, or as public kernels mean it",
+    )
+    second = check.add_argument_group("the second file, where it says less than the first")
+    for option, text in (
+        ("dialect", "its dialect"),
+        ("entry", "its kernel"),
+        ("grid", "blocks of its launch"),
+        ("block", "threads of a block"),
+        ("shared", "bytes of dynamic shared memory"),
+        ("tasks", "tasks of a job of BANG C"),
+        ("kind", "the job's type"),
+        ("arch", "the device"),
+    ):
+        second.add_argument(f"--{option}-b", help=text)
+    second.add_argument("--param-b", action="append", default=[], metavar="SPEC")
+    second.add_argument("--arg-b", action="append", default=[], metavar="NAME=VALUE")
+    check.add_argument(
+        "--seed",
+        action="append",
+        type=int,
+        default=[],
+        metavar="N",
+        help="of the inputs; may be given several times (default: 0 and 1)",
+    )
+    check.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="CPU seconds that one run may take (default: 60)",
+    )
+    check.add_argument(
+        "--allow-unwritten",
+        action="store_true",
+        help="an output may be written in part",
+    )
 
 
 def _version() -> str:
@@ -160,7 +222,32 @@ def _kernel(options: argparse.Namespace) -> Kernel:
     )
 
 
+def _other_kernel(options: argparse.Namespace) -> Kernel | None:
+    """The second file of `check`, described by the options with -b."""
+    given = vars(options)
+    mine = {name: given[f"{name}_b"] for name in _OF_EACH}
+    if options.other is None:
+        extra = next((name for name in _OF_EACH if mine[name]), None)
+        if extra is not None:
+            raise ReadError("XP1014", f"--{extra}-b is about a second file, and there is none")
+        return None
+    return _kernel(argparse.Namespace(file=options.other, **mine))
+
+
+_OF_EACH = (
+    "dialect", "entry", "grid", "block", "shared", "tasks", "kind", "param", "arg", "arch",
+)  # fmt: skip
+
+
 def _launch(options: argparse.Namespace) -> Launch | None:
+    tasks = getattr(options, "tasks", None)
+    kind = getattr(options, "kind", None)
+    if tasks is not None:
+        if options.grid is not None or options.block is not None:
+            raise ReadError("XP1014", "--tasks is for BANG C, --grid and --block are for a GPU")
+        return Launch(tasks=parse_extents("--tasks", tasks), kind=_kind(kind or "block"))
+    if kind is not None:
+        raise ReadError("XP1006", "--kind needs --tasks", hint="as in --tasks 4 --kind union1")
     if options.grid is None and options.block is None:
         if options.shared is not None:
             raise ReadError("XP1006", "--shared needs --grid and --block")
@@ -178,6 +265,12 @@ def _launch(options: argparse.Namespace) -> Launch | None:
         block=parse_extents("--block", options.block),
         shared_bytes=int(shared),
     )
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise ReadError("XP1014", f"--kind {name!r} is none", hint=f"one of {', '.join(KINDS)}")
+    return name
 
 
 def parse_extents(what: str, text: str) -> tuple[int, ...]:
@@ -373,6 +466,37 @@ def _lift(options: argparse.Namespace) -> int:
         [report.Section(Path(options.file).name, evidence, lifted.seconds, said)], sys.stdout
     )
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    first, second = _kernel(options), _other_kernel(options)
+    if options.seconds <= 0:
+        raise ReadError("XP1014", f"--seconds {options.seconds:g} is no time to run")
+    if any(seed < 0 for seed in options.seed):
+        raise ReadError("XP1014", "--seed takes numbers from 0")
+
+    import xpiler_tvm as xt
+
+    from . import report
+
+    found = xt.check(
+        first,
+        second,
+        seeds=tuple(options.seed) or (0, 1),
+        arch=options.arch,
+        arch_b=options.arch_b,
+        mode=options.mode,
+        seconds=options.seconds,
+        allow_unwritten=options.allow_unwritten,
+    )
+    code = 0 if found.ok else FOUND_WRONG
+    if options.json:
+        print(json.dumps({"version": _version(), **found.as_dict()}, indent=2))
+        return code
+    for finding in found.findings:
+        print(f"{finding}\n")
+    report.show([report.Section(found.title, found.checks, {}, found.notes)], sys.stdout)
+    return code
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
+from .errors import Span
 from .evidence import Check
+from .kernel import Kernel
 
 _COLUMNS = ("check", "verdict", "error/bound", "CPU s", "detail")
 _COLOURS = {"proved": "green", "tested": "green", "refuted": "bold red"}
@@ -52,6 +54,23 @@ def as_dict(evidence: Iterable[Check], seconds: Mapping[str, float]) -> dict[str
             for check in evidence
         ],
         "seconds": {stage: round(value, 6) for stage, value in seconds.items()},
+    }
+
+
+def span_as_dict(span: Span | None) -> dict[str, Any]:
+    """The JSON form of a place; empty without one."""
+    return {"file": span.file, "line": span.line, "column": span.column} if span else {}
+
+
+def kernel_as_dict(kernel: Kernel) -> dict[str, Any]:
+    """The JSON form of a kernel: everything but its text."""
+    launch = asdict(kernel.launch) if kernel.launch else None
+    return {
+        "file": kernel.filename,
+        "dialect": kernel.dialect,
+        "entry": kernel.entry,
+        "params": [asdict(param) for param in kernel.params or ()],
+        "launch": launch,
     }
 
 

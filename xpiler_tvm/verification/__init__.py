@@ -1,14 +1,18 @@
-"""Inputs, error bounds and comparisons: what makes a check worth something."""
+"""Inputs, error bounds, references and comparisons: what makes a check worth something."""
 
-from .compare import compare, require_written, unwritten_outputs
-from .inputs import inputs_for
-from .tolerances import bound, likely_terms
+from .compare import compare, require_written, unwritten_outputs, worst_of
+from .inputs import FAMILIES, Family, inputs_for
+from .tolerances import bound, derived_bound, likely_terms
 
 __all__ = [
+    "FAMILIES",
+    "Family",
     "bound",
     "compare",
+    "derived_bound",
     "inputs_for",
     "likely_terms",
     "require_written",
     "unwritten_outputs",
+    "worst_of",
 ]

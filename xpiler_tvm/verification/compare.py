@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from xpiler_tvm.emulation import is_unwritten
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.errors import CheckError
 from xpiler_tvm.evidence import Check
-from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.kernel import Kernel, Tensor
 
 from .tolerances import bound, likely_terms
 
@@ -56,25 +56,26 @@ def compare(
     actual: Mapping[str, np.ndarray],
     kernel: Kernel,
     *,
-    terms: int | None = None,
-    scales: Mapping[str, np.ndarray | float] | None = None,
+    inputs: Mapping[str, np.ndarray] | None = None,
+    bounds: Mapping[str, np.ndarray] | None = None,
     seconds: float = 0.0,
 ) -> Check:
     """Whether `actual` is what `expected` is, within the bounds of `tolerances`.
 
     Every tensor that the kernel writes is compared; arrays may differ in shape but not in size
-    and dtype. A NaN or an infinity is right only where the reference has it, and an element that
-    was left unwritten only where the reference left it too.
+    and dtype, except that floating-point numbers may be expected in double precision. A NaN or an
+    infinity is right only where the reference has it, and an element that was left unwritten only
+    where the reference left it too.
 
     Parameters
     ----------
     name : of the `Check`.
     expected, actual : arrays by tensor name; those of tensors that are only read are ignored.
-    terms : terms accumulated into an output; guessed by `likely_terms` where `None`.
-    scales : by tensor name, sum of |terms| of each element; see `tolerances.bound`.
+    inputs : what both were computed from; a wrong value that one of them has is told by its place.
+    bounds : the largest error by tensor and element, as `reference.Limits` has them; where a tensor
+        is left out, the rule of `tolerances.bound` with `likely_terms`.
     seconds : CPU time to note in the check.
     """
-    count = likely_terms(kernel) if terms is None else terms
     worst = 0.0
     details: list[str] = []
     for tensor in kernel.tensors:
@@ -82,16 +83,17 @@ def compare(
             continue
         reference = np.asarray(expected[tensor.name])
         result = np.asarray(actual[tensor.name])
-        if reference.dtype != result.dtype or reference.size != result.size:
+        if not _comparable(reference, result):
             what = f"{tensor.name!r} is {result.shape} of {result.dtype}"
             wanted = f"{reference.shape} of {reference.dtype}"
             return Check(name, "refuted", f"{what}, expected {wanted}", None, seconds)
         result = result.reshape(reference.shape)
         reference, result = np.atleast_1d(reference), np.atleast_1d(result)
-        scale = (scales or {}).get(tensor.name)
-        found = _differences(reference, result, _limit(reference, tensor.dtype, count, scale))
+        limit = _limit(reference, tensor, kernel, (bounds or {}).get(tensor.name))
+        found = _differences(reference, result, limit)
         if found.wrong.any():
-            detail = _first(tensor.name, reference, result, found)
+            detail = _first(tensor, reference, result, found)
+            detail += _origin(result, found, inputs or {}, kernel)
             return Check(name, "refuted", detail, found.worst, seconds)
         if tensor.intent == "out" and is_unwritten(reference).all():
             return Check(name, "unknown", f"neither program writes {tensor.name!r}", None, seconds)
@@ -104,22 +106,37 @@ def compare(
     return Check(name, "tested", "; ".join(details), worst, seconds)
 
 
+def worst_of(checks: Sequence[Check]) -> Check:
+    """Of several checks of the same thing the one that counts: a refutation, a doubt, the largest
+    error."""
+    order = {"refuted": 0, "unsupported": 1, "unknown": 2}
+    return min(checks, key=lambda one: (order.get(one.verdict, 3), -(one.worst or 0.0)))
+
+
+def _comparable(reference: np.ndarray, result: np.ndarray) -> bool:
+    wider = is_float(result.dtype) and reference.dtype == np.float64
+    return reference.size == result.size and (wider or reference.dtype == result.dtype)
+
+
 @dataclass(frozen=True)
 class _Found:
-    """Elements that are wrong, and of these the unwritten; the largest error over its bound."""
+    """Elements that are wrong, and of these the unwritten; errors over their bounds, the largest."""
 
     wrong: np.ndarray
     worst: float
     untouched: np.ndarray
+    ratio: np.ndarray
 
 
 def _limit(
-    reference: np.ndarray, dtype: str, terms: int, scale: np.ndarray | float | None
+    reference: np.ndarray, tensor: Tensor, kernel: Kernel, given: np.ndarray | None
 ) -> np.ndarray:
     """The permitted error of each element; integers have none."""
     if not is_float(reference.dtype):
         return np.zeros(reference.shape)
-    return np.broadcast_to(bound(reference, dtype, terms, scale), reference.shape)
+    if given is not None:
+        return given.reshape(reference.shape)
+    return bound(reference, tensor.dtype, likely_terms(kernel))
 
 
 def _differences(reference: np.ndarray, result: np.ndarray, limit: np.ndarray) -> _Found:
@@ -129,7 +146,8 @@ def _differences(reference: np.ndarray, result: np.ndarray, limit: np.ndarray) -
     if not is_float(reference.dtype):
         # A sentinel that is a legitimate integer is judged as one: equal or not.
         wrong = reference != result
-        return _Found(wrong, np.inf if wrong.any() else 0.0, untouched & wrong)
+        worst = np.inf if wrong.any() else 0.0
+        return _Found(wrong, worst, untouched & wrong, wrong.astype(np.float64))
     exact, value = reference.astype(np.float64), result.astype(np.float64)
     plain = np.isfinite(exact) & np.isfinite(value)
     with np.errstate(invalid="ignore"):
@@ -139,16 +157,49 @@ def _differences(reference: np.ndarray, result: np.ndarray, limit: np.ndarray) -
     wrong = (~same | (mine != theirs) | (ratio > 1)) & ~both
     beyond = (~same | (mine != theirs)) & ~both
     worst = np.inf if beyond.any() else float(ratio.max(initial=0.0))
-    return _Found(wrong, worst, untouched)
+    return _Found(wrong, worst, untouched, np.where(beyond, np.inf, ratio))
 
 
-def _first(name: str, reference: np.ndarray, result: np.ndarray, found: _Found) -> str:
+def _index(found: _Found) -> tuple[int, ...]:
+    """The worst element: one that is wrong altogether, else the first of the largest error."""
+    errors = np.where(found.wrong, found.ratio, -1.0)
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(errors)), errors.shape))
+
+
+def _place(tensor: Tensor, index: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """`y[1, 2]`, in the tensor's own shape, whatever the arrays' is."""
+    own = tensor.shape or shape
+    if own != shape:
+        index = tuple(int(i) for i in np.unravel_index(np.ravel_multi_index(index, shape), own))
+    return f"{tensor.name}[{', '.join(map(str, index))}]"
+
+
+def _first(tensor: Tensor, reference: np.ndarray, result: np.ndarray, found: _Found) -> str:
     """The counterexample, for people."""
-    index = tuple(int(i) for i in np.argwhere(found.wrong)[0])
-    place = f"{name}[{', '.join(map(str, index))}]"
+    name, index = tensor.name, _index(found)
+    place = _place(tensor, index, reference.shape)
     total = f"{int(found.wrong.sum())} of {reference.size} elements of {name!r} differ"
     if found.untouched[index]:
         missing = int(found.untouched.sum())
         total += f", {missing} of them were never written"
         return f"{total}; first {place}: expected {reference[index]}, got nothing"
-    return f"{total}; first {place}: expected {reference[index]}, got {result[index]}"
+    which = "worst" if is_float(reference.dtype) else "first"
+    return f"{total}; {which} {place}: expected {reference[index]}, got {result[index]}"
+
+
+def _origin(
+    result: np.ndarray, found: _Found, inputs: Mapping[str, np.ndarray], kernel: Kernel
+) -> str:
+    """Which element of an input the wrong value is, where there is exactly one like it."""
+    value = result[_index(found)]
+    places = []
+    for tensor in kernel.tensors:
+        if tensor.intent == "out" or tensor.name not in inputs:
+            continue
+        given = np.asarray(inputs[tensor.name])
+        if given.dtype == result.dtype:
+            same = np.argwhere(np.atleast_1d(given == value))
+            places += [(tensor, tuple(int(i) for i in one), given.shape) for one in same[:2]]
+    if len(places) != 1:
+        return ""
+    return f", which is {_place(*places[0])}"
