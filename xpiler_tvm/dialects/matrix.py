@@ -16,7 +16,7 @@ WAVE = 64
 
 @dataclass(frozen=True)
 class Element:
-    """Where one element of a matrix lives: block `block`, row or column and k, lane and register."""
+    """Where one element of a matrix lives: its block, row and column; lane and register."""
 
     block: int
     row: int
@@ -142,8 +142,8 @@ def source_block(block: int, cbsz: int, abid: int) -> int:
 class Wmma:
     """Fragments of `m` x `k` by `k` x `n` products whose operands have the C type `operand`.
 
-    `operand_elements` is `num_elements` of the fragments of A and B where that is more than a lane's
-    share: elements are then held twice or more. `totals` are the accumulators' types, `since` the
+    `operand_elements` is `num_elements` of the fragments of A and B where that is more than a
+    lane's share: elements are then held twice or more. `totals` are the accumulators' types, `since` the
     compute capability that has it (times ten).
     """
 

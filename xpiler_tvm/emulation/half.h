@@ -46,8 +46,7 @@ inline float xp_exp10(float x) { return __builtin_pow(10.0, x); }
 template <class T>
 inline int xp_side(float number, T exact) {  // of which side of `exact` it is
   const double value = number, other = (double)exact;
-  if (value - value != 0 || value != other) return value < other ? -1 : 1;
-  return 0;
+  return value == other ? 0 : value < other ? -1 : 1;
 }
 inline int xp_side_of_integer(float number, __int128 exact) {
   if (number - number != 0) return number < 0 ? -1 : 1;
@@ -155,21 +154,23 @@ XP_PAIR_OPERATORS(bfloat16, bfloat162)
 #undef XP_PAIR_OPERATORS
 #undef XP_PAIR_COMPARISON
 #undef XP_PAIR_OPERATOR
-#define XP_OPERATOR(op)                                                                    \
-  inline bfloat16 operator op(bfloat16 a, bfloat16 b) {                                    \
-    return bfloat16((float)a op(float) b);                                                 \
-  }                                                                                        \
-  template <class T>                                                                       \
-  inline auto operator op(bfloat16 a, T b) -> decltype((float)a op b) {                    \
-    return (float)a op b;                                                                  \
-  }                                                                                        \
-  template <class T>                                                                       \
-  inline auto operator op(T a, bfloat16 b) -> decltype(a op(float) b) {                    \
-    return a op(float) b;                                                                  \
-  }
+#define XP_MIXED(op, T)                                                   \
+  inline auto operator op(bfloat16 a, T b) { return (float)a op b; }      \
+  inline auto operator op(T a, bfloat16 b) { return a op(float) b; }
+#define XP_OPERATOR(op)                                                   \
+  inline bfloat16 operator op(bfloat16 a, bfloat16 b) {                   \
+    return bfloat16((float)a op(float) b);                                \
+  }                                                                       \
+  XP_MIXED(op, float)                                                     \
+  XP_MIXED(op, double)                                                    \
+  XP_MIXED(op, int)                                                       \
+  XP_MIXED(op, unsigned)                                                  \
+  XP_MIXED(op, long)                                                      \
+  XP_MIXED(op, unsigned long)
 XP_OPERATOR(+)
 XP_OPERATOR(-)
 XP_OPERATOR(*)
 XP_OPERATOR(/)
 #undef XP_OPERATOR
+#undef XP_MIXED
 inline bfloat16 operator-(bfloat16 a) { return bfloat16(-(float)a); }

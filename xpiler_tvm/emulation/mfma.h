@@ -37,9 +37,9 @@ inline typename XpRegisters<Sum, M * N * BLOCKS / 64>::type xp_mfma(
   constexpr int blocks_across = lanes_of_block < 64 ? 64 / lanes_of_block : 1;
   constexpr int groups_across = 64 / blocks_across / N, groups_down = M / (GROUP * groups_across);
   static_assert(sizeof(Operand) == depth * sizeof(E), "a row of dialects.matrix");
-  if (blgp) xp_fail(5009, site, "%s: blgp %d is not modelled", name, blgp);
+  if (blgp) xp_fail(5011, site, "%s: blgp %d is not modelled", name, blgp);
   if (cbsz < 0 || 1 << cbsz > BLOCKS || abid < 0 || abid >= 1 << cbsz) {
-    xp_fail(5009, site, "%s: cbsz %d and abid %d do not fit %d blocks", name, cbsz, abid, BLOCKS);
+    xp_fail(5011, site, "%s: cbsz %d and abid %d do not fit %d blocks", name, cbsz, abid, BLOCKS);
   }
   struct {
     Operand a, b;

@@ -23,7 +23,7 @@ from xpiler_tvm.dialects.sixteen import (
     Sixteen,
 )
 
-_INTEGERS = "char uchar short ushort int uint long ulong longlong ulonglong".split()
+_INTEGERS = tuple(u + name for name in ("char", "short", "int", "long", "longlong") for u in ("", "u"))
 _REALS = ("float", "double")
 _VECTOR = re.compile(rf"\b(?:make_)?({'|'.join((*_INTEGERS, *_REALS))})([1-4])\b")
 
