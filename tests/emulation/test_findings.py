@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from xpiler_tvm.emulation import KINDS, Finding, find_faults
+from xpiler_tvm.emulation import KINDS, Finding, find_faults, run_text
+from xpiler_tvm.errors import CheckError
 from xpiler_tvm.kernel import Dialect, Kernel, Launch, Param, Scalar, Tensor
 
 from .support import number, out, random, tensor
@@ -184,7 +185,12 @@ CASES = {
             ("  __syncthreads();\n  for", "  for", "race", 6),
             ("if (t < d) ", "if (t <= d) ", "out of bounds", 7),
             ("d = 64", "d = 128", "out of bounds", 7),
-            ("  __syncthreads();\n  for", "  if (t < 64) __syncthreads();\n  for", "divergent barrier", 8),
+            (
+                "  __syncthreads();\n  for",
+                "  if (t < 64) __syncthreads();\n  for",
+                "divergent barrier",
+                8,
+            ),
         ),
         block=(128,),
     ),
@@ -354,7 +360,49 @@ def test_more_findings_than_are_kept_do_not_hide_the_first() -> None:
     assert all(one.kind == "race" for one in found)
 
 
+def test_a_launch_beyond_the_device_is_a_finding() -> None:
+    text = """__global__ void k(float* y) {
+  __shared__ float s[%d];
+  s[threadIdx.x] = 1;
+  __syncthreads();
+  y[threadIdx.x] = s[blockDim.x - 1 - threadIdx.x];
+}"""
+    for size, block in ((12289, 1), (2000, 1025)):
+        case = Case(text, (out("y", block),), (), block=(block,))
+        assert [one.kind for one in faults(case, text % size)] == ["capacity"]
+
+
+def test_what_ends_a_run_is_a_finding() -> None:
+    text = "__global__ void k(volatile int* y) { while (y[0] != 1) {} }"
+    params = (Tensor("y", (1,), "int32", "inout"),)
+    kernel = Kernel(text, "cuda", "k", params, Launch((1,), (1,)))
+    run = find_faults(kernel, {"y": np.zeros(1, "int32")}, seconds=0.3)
+    assert ([one.kind for one in run.findings], run.complete) == (["time"], False)
+
+
+def test_global_variables_that_the_host_fills() -> None:
+    text = """__constant__ float weights[3];
+__device__ int calls;
+__global__ void k(const float* x, float* y) {
+  y[threadIdx.x] = weights[threadIdx.x % 3] * x[threadIdx.x];
+  atomicAdd(&calls, 1);
+}"""
+    params = (Tensor("x", (32,)), out("y", 32))
+    kernel = Kernel(text, "cuda", "k", params, Launch((1,), (32,)))
+    x, weights = random(32), random(3, seed=1)
+    symbols = {"weights": weights, "calls": np.array(10, "int32")}
+    run = run_text(kernel, {"x": x}, symbols=symbols)
+    np.testing.assert_array_equal(run.arrays["y"], np.resize(weights, 32) * x)
+    assert run.arrays["calls"] == 42
+    for wrong in ({"nosuch": weights}, {"weights": weights[:2]}):
+        with pytest.raises(CheckError) as caught:
+            run_text(kernel, {"x": x}, symbols=wrong)
+        assert caught.value.code == "XP5007"
+
+
 def test_scalars_are_as_good_as_constants() -> None:
-    text = "__global__ void k(float* y, float a, int n) { if (threadIdx.x < n) y[threadIdx.x] = a; }"
+    text = (
+        "__global__ void k(float* y, float a, int n) { if (threadIdx.x < n) y[threadIdx.x] = a; }"
+    )
     params = (out("y", 20), Scalar("a", "float32", 0.5), Scalar("n", "int32", 20))
     assert faults(Case(text, params, ()), text) == ()

@@ -41,6 +41,7 @@ class How:
     mode: Mode = "strict"
     build: Build = "fast"
     flags: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
 
 def _said(severity: str) -> re.Pattern[str]:
@@ -50,6 +51,11 @@ def _said(severity: str) -> re.Pattern[str]:
 
 _ERROR, _WARNING = _said("(?:fatal )?error"), _said("warning")
 _ANY = re.compile(r"^.*?\berror: (?P<message>.*)$", re.MULTILINE | re.IGNORECASE)
+# Where the user's text asked for the template in which an error is.
+_ASKED = re.compile(
+    rf"^{MARKER}:(?P<line>\d+):(?P<column>\d+):\s+(?:required from|note: in instantiation)",
+    re.MULTILINE,
+)
 
 
 def build_library(kernel: Kernel, text: str, how: How) -> Path:
@@ -68,9 +74,14 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
         objects = tuple(map(compiler.native_object, natives))
         return compiler.library(_unit(kernel, text, how), flags=flags, objects=objects)
     except compiler.CompileFailure as failure:
-        place = _ERROR.search(failure.log)
-        first = place or _ANY.search(failure.log)
+        first = _ANY.search(failure.log)
         message = first["message"] if first else failure.log.strip()[-500:]
+        # A failed assertion of a header is the user's error, in the line that led there.
+        place = _ERROR.search(failure.log)
+        if "static assertion failed" in message or "static_assert failed" in message:
+            place = _ASKED.search(failure.log) or place
+        elif place:
+            message = place["message"]
         span = span_at(kernel, int(place["line"]), int(place["column"])) if place else None
         raise SetupError(
             "XP6003",
@@ -85,7 +96,8 @@ def uses_before_values(kernel: Kernel, text: str, how: How) -> list[Span]:
     flags = (*_FLAGS.get(kernel.dialect, ()), *_WARNINGS[compiler.family()])
     log = compiler.warnings(_unit(kernel, text, how), flags=flags)
     return [
-        span_at(kernel, int(found["line"]), int(found["column"])) for found in _WARNING.finditer(log)
+        span_at(kernel, int(found["line"]), int(found["column"]))
+        for found in _WARNING.finditer(log)
     ]
 
 
@@ -98,6 +110,7 @@ def _unit(kernel: Kernel, text: str, how: How) -> str:
         arch=how.arch,
         mode=how.mode,
         build=how.build,
+        symbols=how.symbols,
     )
 
 

@@ -7,7 +7,7 @@ the variable they point into, and a checked build every access.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,6 @@ def variables(library: Path) -> list[Variable]:
 def register(
     library: ctypes.CDLL,
     path: Path,
-    known: Sequence[Variable],
     arrays: Iterable[Guarded],
     *,
     dynamic: bool = False,
@@ -92,7 +91,7 @@ def register(
     anchor = next(one.value for one in elf.symbols(path) if one.name == "xp_entry")
     base = (ctypes.cast(library.xp_entry, ctypes.c_void_p).value or 0) - anchor
     rows = []
-    for one in known:
+    for one in variables(path):
         address = one.value + (0 if one.thread_local else base)
         rows.append((one.name, address, one.size, int(one.thread_local), one.spaces, 1, 0))
     for array in arrays:

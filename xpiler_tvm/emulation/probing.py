@@ -71,7 +71,9 @@ def _fragment_orders(kernel: Kernel, arrays: Any, scalars: Any, how: Any) -> lis
     try:
         runs = [run_text(kernel, arrays, scalars, flags=one, **how) for one in _ORDERS]
     except CheckError as error:
-        return [Finding("fragment order", f"one order of elements fails: {error.message}", error.span)]
+        return [
+            Finding("fragment order", f"one order of elements fails: {error.message}", error.span)
+        ]
     name = _first_difference(*runs, _SAME)
     if name is None:
         return []

@@ -11,6 +11,7 @@ without a name: a kernel's static variables then belong to this library alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -157,6 +158,7 @@ def translation_unit(
     arch: str | None = None,
     mode: Mode = "strict",
     build: Build = "fast",
+    symbols: Sequence[str] = (),
 ) -> str:
     """C++ that exports `xp_entry(launch, args, count)`, which runs the kernel `entry`.
 
@@ -171,6 +173,7 @@ def translation_unit(
         after = bang.operations(body, arch or DEFAULT_ARCH)
     elif dialect in DEFAULT_GPUS:
         before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
+    seen = ", ".join([*(f"(void*)&{name}" for name in symbols), "nullptr"])
     lines = ["#define XP_CHECKED 1"] if build == "checked" else []
     if build == "fast" and dialect in DEFAULT_GPUS and not _WAITS.search(body):
         lines.append("#define XP_LOOP 1")
@@ -196,6 +199,9 @@ def translation_unit(
         "int xp_entry(const XpLaunch* launch, const XpArg* args, int count) {",
         "  return XpKernel<xp_kernel>::start(launch, args, count);",
         "}",
+        # The host may have changed a variable whose address it can see.
+        'extern "C" __attribute__((visibility("default")))',
+        f"void* const xp_symbols[] = {{{seen}}};",
         "}",
     ]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
-from xpiler_tvm.errors import CheckError, Span, XpilerError
+from xpiler_tvm.dialects.simt import MAX_THREADS
+from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
 from . import bang, memory, worker
@@ -18,9 +21,11 @@ from .arrays import Guarded, numpy_dtype, unwritten_array
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
 from .lines import line_table
+from .memory import SPACES
 from .source import Build, gpu_of
 
-STACK_BYTES = {"cuda": 256 << 10, "hip": 256 << 10, "bang": 64 << 20, "vnni": 64 << 20}
+# A GPU's thread has 512 KiB of local memory.
+STACK_BYTES = {"cuda": 576 << 10, "hip": 576 << 10, "bang": 64 << 20, "vnni": 64 << 20}
 
 
 # What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
@@ -88,6 +93,7 @@ def run_text(
     mode: Mode = "strict",
     build: Build = "fast",
     flags: tuple[str, ...] = (),
+    symbols: Mapping[str, np.ndarray] | None = None,
 ) -> Run:
     """Compiles the kernel's text for this machine and runs it in a process of its own.
 
@@ -104,6 +110,8 @@ def run_text(
     mode : how BANG C is read.
     build : `fast` for values, `checked` to find faults too, at many times the cost.
     flags : further options for the compiler.
+    symbols : what the host copies to the kernel's `__device__` and `__constant__` variables. What
+        they hold after the run is in `Run.arrays` too.
 
     Raises
     ------
@@ -111,66 +119,97 @@ def run_text(
         What went wrong at run time: XP5002, XP5004 to XP5009. A checked build raises only XP5007;
         the others are its findings.
     ReadError
-        XP1011: more shared memory than a block can have, more NRAM than a core has.
+        XP1011: more threads, shared memory or NRAM than the device has; a finding in a checked run.
     SetupError
         XP6002 without a C++ compiler; XP6003 where it refuses the text, with the place.
     """
     if kernel.entry is None or kernel.params is None:
         raise ValueError("run_text takes a resolved kernel: entry and params are missing")
+    text = kernel.source if text is None else text
+    alignment = _DEVICE_ALIGNMENT if build == "checked" else 1
     guarded: dict[str, Guarded] = {}
     args = (_Arg * max(1, len(kernel.params)))()
     for arg, param in zip(args, kernel.params, strict=False):
         if isinstance(param, Tensor):
-            alignment = _DEVICE_ALIGNMENT if build == "checked" else 1
             guarded[param.name] = array = _share(param, arrays, alignment)
             arg.kind, arg.pointer = _POINTER, array.address
         else:
             _pass(arg, param, dict(scalars or {}))
-    text = kernel.source if text is None else text
-    path = build_library(kernel, text, How(arch, mode, build, flags))
-    launch = _launch(kernel, text, arch)
-    known = memory.variables(path)
-    if kernel.dialect == "bang":
-        bang.check_capacity(known, arch or DEFAULT_ARCH)
-
-    def task(report: worker.Report) -> None:
-        library = ctypes.CDLL(str(path))
-        launch.report = ctypes.pointer(report)
-        dynamic = launch.dynamic_shared > 0
-        report.base = memory.register(library, path, known, guarded.values(), dynamic=dynamic)
-        if kernel.dialect == "bang":
-            library.xp_bang_start()
-        if build == "checked":
-            library.xp_check()
-        library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
-
-    def span(line: int) -> Span | None:
-        return span_at(kernel, line, 1) if line else None
-
+    symbols = symbols or {}
+    for name in sorted(symbols):
+        if not re.search(rf"\b{re.escape(name)}\b", text):
+            raise CheckError("XP5007", f"the kernel has no global variable {name!r}")
+    how = How(arch, mode, build, flags, tuple(sorted(symbols)))
+    path = build_library(kernel, text, how)
+    variables = _symbols(path, symbols)
     report = worker.new_report()
     error: XpilerError | None = None
+    ending: Finding | None = None
     try:
-        worker.run(task, list(guarded.values()), seconds, span=span, report=report)
+        launch = _launch(kernel, text, arch)
+        if kernel.dialect == "bang":
+            bang.check_capacity(memory.variables(path), arch or DEFAULT_ARCH)
+
+        def task(report: worker.Report) -> None:
+            library = ctypes.CDLL(str(path))
+            launch.report = ctypes.pointer(report)
+            report.base = memory.register(
+                library, path, guarded.values(), dynamic=launch.dynamic_shared > 0
+            )
+            for variable, array in variables:
+                ctypes.memmove(report.base + variable.value, array.address, variable.size)
+            if kernel.dialect == "bang":
+                library.xp_bang_start()
+            if build == "checked":
+                library.xp_check()
+            library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
+            for variable, array in variables:
+                ctypes.memmove(array.address, report.base + variable.value, variable.size)
+
+        everything = [*guarded.values(), *(array for _, array in variables)]
+        worker.run(task, everything, seconds, span=lambda line: _line(kernel, line), report=report)
     except XpilerError as raised:
         error = _placed(raised, report, kernel, path)
-    found = tuple(
-        from_report(
-            report,
-            span,
-            lambda stack: _on_stack(kernel, path, stack),
-            lambda address: line_table(path).in_text(address),
-        )
-    )
-    if build == "checked" and error is not None:
-        last = from_error(error)
-        if last is None:
-            raise error
-        # What ends a checked run was mostly noted just before, with more to tell.
-        found += () if any(one.kind == last.kind for one in found) else (last,)
-    elif error is not None:
-        raise error
-    results = {name: array.array.copy() for name, array in guarded.items()}
+        ending = from_error(error) if build == "checked" else None
+        if ending is None:
+            raise error from None
+    found = tuple(_findings(report, kernel, path))
+    # What ends a checked run was mostly noted just before, with more to tell.
+    if ending is not None and not any(one.kind == ending.kind for one in found):
+        found += (ending,)
+    results = {array.name: array.array.copy() for array in everything}
     return Run(results, report.seconds, found, complete=error is None)
+
+
+def _findings(report: worker.Report, kernel: Kernel, path: Path) -> list[Finding]:
+    return from_report(
+        report,
+        lambda line: _line(kernel, line),
+        lambda stack: _on_stack(kernel, path, stack),
+        lambda address: line_table(path).in_text(address),
+    )
+
+
+def _line(kernel: Kernel, line: int) -> Span | None:
+    return span_at(kernel, line, 1) if line else None
+
+
+def _symbols(path: Path, given: Mapping[str, np.ndarray]) -> list[tuple[memory.Variable, Guarded]]:
+    """The library's variables that take a value before the run, each with a shared copy of it."""
+    known = {one.name: one for one in memory.variables(path) if one.spaces == SPACES["GDRAM"]}
+    found = []
+    for name, values in sorted(given.items()):
+        variable = known.get(name)
+        if variable is None:
+            raise CheckError("XP5007", f"the kernel uses no global variable {name!r}")
+        if variable.size != values.nbytes:
+            raise CheckError(
+                "XP5007", f"{name!r} has {variable.size} bytes, {values.nbytes} were given"
+            )
+        shared = Guarded(name, values.shape, values.dtype)
+        shared.array[...] = values
+        found.append((variable, shared))
+    return found
 
 
 def _on_stack(kernel: Kernel, path: Path, stack: Sequence[int]) -> Span | None:
@@ -238,6 +277,9 @@ def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
         return launch
     launch.grid[:] = _three(kernel.launch.grid)
     launch.block[:] = _three(kernel.launch.block)
+    threads = math.prod(kernel.launch.block)
+    if threads > MAX_THREADS:
+        raise ReadError("XP1011", f"a block of {threads} threads, of {MAX_THREADS} at most")
     launch.dynamic_shared = kernel.launch.shared_bytes
     gpu = gpu_of(kernel.dialect, arch)
     launch.warp, launch.static_limit, launch.total_limit = gpu.warp, gpu.static_shared, gpu.shared
