@@ -6,9 +6,9 @@
 #pragma once
 
 // A place in the kernel's text; elsewhere (in a header) its line is 0.
-struct XpPlace {
+struct XpFieldPlace {
   int line;
-  constexpr XpPlace(int line = __builtin_LINE(), const char* file = __builtin_FILE())
+  constexpr XpFieldPlace(int line = __builtin_LINE(), const char* file = __builtin_FILE())
       : line(__builtin_strcmp(file, XP_MARKER) ? 0 : line) {}
 };
 
@@ -20,7 +20,7 @@ static int xp_intrinsic_line;
   (xp_intrinsic = intrinsic, xp_intrinsic_line = line, xp_operand(intrinsic, line, __VA_ARGS__))
 #endif
 
-[[noreturn]] inline void xp_not_polynomial(const char* operation, XpPlace at) {
+[[noreturn]] inline void xp_not_polynomial(const char* operation, XpFieldPlace at) {
 #ifdef __BANG__
   if (!at.line && xp_intrinsic) operation = xp_intrinsic, at.line = xp_intrinsic_line;
 #endif
@@ -43,7 +43,7 @@ constexpr xp_residue xp_reduced(long long number) {
   return rest < 0 ? rest + XP_PRIME : rest;
 }
 // A floating-point number is m / 2^e, and 2 has an inverse.
-constexpr xp_residue xp_dyadic(double number, XpPlace at) {
+constexpr xp_residue xp_dyadic(double number, XpFieldPlace at) {
   if (!(number - number == 0)) xp_not_polynomial("an infinite or undefined constant", at);
   xp_residue factor = 1;
   for (; number >= 4.0e18 || number <= -4.0e18; number /= 2) factor = factor * 2 % XP_PRIME;
@@ -54,65 +54,65 @@ constexpr xp_residue xp_dyadic(double number, XpPlace at) {
 }
 
 template <bool yes>
-struct XpIf {};
+struct XpFieldIf {};
 template <>
-struct XpIf<true> {
+struct XpFieldIf<true> {
   typedef int type;
 };
 template <class T>
-struct XpNumber {
+struct XpFieldNumber {
   static constexpr bool integer = false, real = false;
 };
-#define XP_NUMBER(T, is_integer)                                          \
+#define XP_FIELD_NUMBER(T, is_integer)                                          \
   template <>                                                             \
-  struct XpNumber<T> {                                                    \
+  struct XpFieldNumber<T> {                                                    \
     static constexpr bool integer = is_integer, real = !is_integer;       \
   };
-XP_NUMBER(bool, true)
-XP_NUMBER(char, true)
-XP_NUMBER(signed char, true)
-XP_NUMBER(unsigned char, true)
-XP_NUMBER(short, true)
-XP_NUMBER(unsigned short, true)
-XP_NUMBER(int, true)
-XP_NUMBER(unsigned, true)
-XP_NUMBER(long, true)
-XP_NUMBER(unsigned long, true)
-XP_NUMBER(long long, true)
-XP_NUMBER(unsigned long long, true)
-XP_NUMBER(_Float16, false)
-XP_NUMBER(float, false)
-XP_NUMBER(double, false)
-#undef XP_NUMBER
+XP_FIELD_NUMBER(bool, true)
+XP_FIELD_NUMBER(char, true)
+XP_FIELD_NUMBER(signed char, true)
+XP_FIELD_NUMBER(unsigned char, true)
+XP_FIELD_NUMBER(short, true)
+XP_FIELD_NUMBER(unsigned short, true)
+XP_FIELD_NUMBER(int, true)
+XP_FIELD_NUMBER(unsigned, true)
+XP_FIELD_NUMBER(long, true)
+XP_FIELD_NUMBER(unsigned long, true)
+XP_FIELD_NUMBER(long long, true)
+XP_FIELD_NUMBER(unsigned long long, true)
+XP_FIELD_NUMBER(_Float16, false)
+XP_FIELD_NUMBER(float, false)
+XP_FIELD_NUMBER(double, false)
+#undef XP_FIELD_NUMBER
 template <class T>
-using XpIfNumber = typename XpIf<XpNumber<T>::integer || XpNumber<T>::real>::type;
+using XpFieldIfNumber = typename XpFieldIf<XpFieldNumber<T>::integer || XpFieldNumber<T>::real>::type;
 
 // An element keeps the bytes of the type it stands for. `K`: 0 and 1 for the two sixteen-bit types,
 // 2 for float, 3 for double; of two types the larger is that of the result.
 template <int K>
-struct XpStored {
+struct XpFieldStored {
   typedef unsigned short type;
 };
 template <>
-struct XpStored<2> {
+struct XpFieldStored<2> {
   typedef unsigned type;
 };
 template <>
-struct XpStored<3> {
+struct XpFieldStored<3> {
   typedef unsigned long long type;
 };
 
 template <int K>
 struct XpField {
   static_assert(K >= 2 || XP_PRIME < 65536, "an element of two bytes takes a small prime");
-  typename XpStored<K>::type value;
+  typename XpFieldStored<K>::type value;
 
   XpField() = default;
   template <int J>
   constexpr XpField(XpField<J> other) : value(other.value) {}
-  template <class T, XpIfNumber<T> = 0>
-  constexpr XpField(T number, XpPlace at = XpPlace())
-      : value(XpNumber<T>::integer ? residue(number) : xp_dyadic((double)number, at)) {}
+  template <class T, XpFieldIfNumber<T> = 0>
+  constexpr XpField(T number, XpFieldPlace at = XpFieldPlace())
+      : value(XpFieldNumber<T>::integer ? residue(number) : xp_dyadic((double)number, at)) {}
 
   static constexpr xp_residue residue(unsigned long long number) { return number % XP_PRIME; }
   static constexpr xp_residue residue(unsigned long number) { return number % XP_PRIME; }
@@ -165,7 +165,7 @@ constexpr xp_residue xp_multiply(xp_residue a, xp_residue b) {
   return a % XP_PRIME * (b % XP_PRIME) % XP_PRIME;
 }
 constexpr xp_residue xp_divide(xp_residue a, xp_residue b) {
-  if (b % XP_PRIME == 0) xp_not_polynomial("a division by zero", XpPlace(-1));
+  if (b % XP_PRIME == 0) xp_not_polynomial("a division by zero", XpFieldPlace(-1));
   return xp_multiply(a, xp_power(b, XP_PRIME - 2));
 }
 
@@ -174,13 +174,13 @@ constexpr xp_residue xp_divide(xp_residue a, xp_residue b) {
   constexpr XpField<(A > B ? A : B)> operator op(XpField<A> a, XpField<B> b) {    \
     return XpField<(A > B ? A : B)>::of(function(a.value, b.value));              \
   }                                                                               \
-  template <int A, class T, XpIfNumber<T> = 0>                                    \
+  template <int A, class T, XpFieldIfNumber<T> = 0>                                    \
   constexpr XpField<A> operator op(XpField<A> a, T b) {                           \
-    return a op XpField<A>(b, XpPlace(0));                                        \
+    return a op XpField<A>(b, XpFieldPlace(0));                                        \
   }                                                                               \
-  template <int A, class T, XpIfNumber<T> = 0>                                    \
+  template <int A, class T, XpFieldIfNumber<T> = 0>                                    \
   constexpr XpField<A> operator op(T a, XpField<A> b) {                           \
-    return XpField<A>(a, XpPlace(0)) op b;                                        \
+    return XpField<A>(a, XpFieldPlace(0)) op b;                                        \
   }
 XP_FIELD_OPERATOR(+, xp_add)
 XP_FIELD_OPERATOR(-, xp_subtract)
@@ -190,36 +190,36 @@ XP_FIELD_OPERATOR(/, xp_divide)
 
 // --- what a field has no answer to. An operator learns the line of its use from the conversion of
 // its right operand.
-struct XpAnything {
-  XpPlace at;
+struct XpFieldOperand {
+  XpFieldPlace at;
   template <int K>
-  XpAnything(XpField<K>, XpPlace at = XpPlace()) : at(at) {}
-  template <class T, XpIfNumber<T> = 0>
-  XpAnything(T, XpPlace at = XpPlace()) : at(at) {}
+  XpFieldOperand(XpField<K>, XpFieldPlace at = XpFieldPlace()) : at(at) {}
+  template <class T, XpFieldIfNumber<T> = 0>
+  XpFieldOperand(T, XpFieldPlace at = XpFieldPlace()) : at(at) {}
 };
 template <class A, class B>
-struct XpEither {
+struct XpFieldEither {
   static constexpr bool value = false;
 };
 template <int K, class B>
-struct XpEither<XpField<K>, B> {
+struct XpFieldEither<XpField<K>, B> {
   static constexpr bool value = true;
 };
 template <class A, int K>
-struct XpEither<A, XpField<K>> {
+struct XpFieldEither<A, XpField<K>> {
   static constexpr bool value = true;
 };
 template <int J, int K>
-struct XpEither<XpField<J>, XpField<K>> {
+struct XpFieldEither<XpField<J>, XpField<K>> {
   static constexpr bool value = true;
 };
 #define XP_COMPARISON(op)                                                                \
   template <int K>                                                                       \
-  inline bool operator op(XpField<K>, XpAnything other) {                                \
+  inline bool operator op(XpField<K>, XpFieldOperand other) {                                \
     xp_not_polynomial("the comparison " #op, other.at);                                  \
   }                                                                                      \
-  template <class T, XpIfNumber<T> = 0>                                                  \
-  inline bool operator op(T, XpAnything other) {                                         \
+  template <class T, XpFieldIfNumber<T> = 0>                                                  \
+  inline bool operator op(T, XpFieldOperand other) {                                         \
     xp_not_polynomial("the comparison " #op, other.at);                                  \
   }
 XP_COMPARISON(<)
@@ -232,12 +232,12 @@ XP_COMPARISON(!=)
 
 #define XP_NO_FUNCTION_1(name, result)                                                   \
   template <int K>                                                                       \
-  inline result name(XpField<K>, XpPlace at = XpPlace()) {                               \
+  inline result name(XpField<K>, XpFieldPlace at = XpFieldPlace()) {                               \
     xp_not_polynomial(#name, at);                                                        \
   }
 #define XP_NO_FUNCTION_2(name, result)                                                   \
-  template <class A, class B, typename XpIf<XpEither<A, B>::value>::type = 0>            \
-  inline result name(A, B, XpPlace at = XpPlace()) {                                     \
+  template <class A, class B, typename XpFieldIf<XpFieldEither<A, B>::value>::type = 0>            \
+  inline result name(A, B, XpFieldPlace at = XpFieldPlace()) {                                     \
     xp_not_polynomial(#name, at);                                                        \
   }
 XP_NO_FUNCTION_1(abs, XpField<K>)
@@ -252,17 +252,17 @@ XP_NO_FUNCTION_2(max, XpField<2>)
 XP_NO_FUNCTION_2(min, XpField<2>)
 // The functions of `dialects/math.py` are generated behind this header. A power with a small whole
 // exponent is a product.
-inline int xp_exponent(double exponent, const char* name, XpPlace at) {
+inline int xp_exponent(double exponent, const char* name, XpFieldPlace at) {
   if (exponent < 0 || exponent > 64 || exponent != (int)exponent) xp_not_polynomial(name, at);
   return (int)exponent;
 }
 #define XP_POWER(name)                                                                   \
-  template <int K, class T, XpIfNumber<T> = 0>                                           \
-  inline XpField<K> name(XpField<K> x, T exponent, XpPlace at = XpPlace()) {             \
+  template <int K, class T, XpFieldIfNumber<T> = 0>                                           \
+  inline XpField<K> name(XpField<K> x, T exponent, XpFieldPlace at = XpFieldPlace()) {             \
     return XpField<K>::of(xp_power(x.value % XP_PRIME, xp_exponent(exponent, #name, at))); \
   }                                                                                      \
   template <class T, int K>                                                              \
-  inline XpField<K> name(T, XpField<K>, XpPlace at = XpPlace()) {                        \
+  inline XpField<K> name(T, XpField<K>, XpFieldPlace at = XpFieldPlace()) {                        \
     xp_not_polynomial(#name, at);                                                        \
   }
 
@@ -277,13 +277,13 @@ struct XpIsField<XpField<K>> {
 };
 #define XP_FUSED(name)                                                                        \
   template <class A, class B, class C,                                                        \
-            typename XpIf<(XpIsField<A>::value || XpIsField<B>::value ||                      \
+            typename XpFieldIf<(XpIsField<A>::value || XpIsField<B>::value ||                      \
                            XpIsField<C>::value)>::type = 0>                                   \
   inline auto name(A a, B b, C c) {                                                           \
     return a * b + c;                                                                         \
   }
 #define XP_BINARY(name, op)                                                                   \
-  template <class A, class B, typename XpIf<XpEither<A, B>::value>::type = 0>                 \
+  template <class A, class B, typename XpFieldIf<XpFieldEither<A, B>::value>::type = 0>                 \
   inline auto name(A a, B b) {                                                                \
     return a op b;                                                                            \
   }
@@ -347,8 +347,8 @@ inline XpField<K> hrcp(XpField<K> x) {
   inline name##2 make_##name##2(T x, T y) { return {x, y}; }                \
   inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }        \
   inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
-XP_FIELD_VECTOR(XpField<2>, XpFloat)
-XP_FIELD_VECTOR(XpField<3>, XpDouble)
+XP_FIELD_VECTOR(XpField<2>, XpFieldFloat)
+XP_FIELD_VECTOR(XpField<3>, XpFieldDouble)
 #undef XP_FIELD_VECTOR
 #define XP_VECTOR_OPERATOR(V2, V3, V4, op)                                                      \
   inline V2 operator op(V2 a, V2 b) { return {a.x op b.x, a.y op b.y}; }                        \
@@ -359,13 +359,30 @@ XP_FIELD_VECTOR(XpField<3>, XpDouble)
   inline V2& operator op##=(V2& a, V2 b) { return a = a op b; }                                 \
   inline V3& operator op##=(V3& a, V3 b) { return a = a op b; }                                 \
   inline V4& operator op##=(V4& a, V4 b) { return a = a op b; }
-#ifdef __HIPCC__
-XP_VECTOR_OPERATOR(XpFloat2, XpFloat3, XpFloat4, +)
-XP_VECTOR_OPERATOR(XpFloat2, XpFloat3, XpFloat4, -)
-XP_VECTOR_OPERATOR(XpFloat2, XpFloat3, XpFloat4, *)
-XP_VECTOR_OPERATOR(XpFloat2, XpFloat3, XpFloat4, /)
+#if XP_HIP
+XP_VECTOR_OPERATOR(XpFieldFloat2, XpFieldFloat3, XpFieldFloat4, +)
+XP_VECTOR_OPERATOR(XpFieldFloat2, XpFieldFloat3, XpFieldFloat4, -)
+XP_VECTOR_OPERATOR(XpFieldFloat2, XpFieldFloat3, XpFieldFloat4, *)
+XP_VECTOR_OPERATOR(XpFieldFloat2, XpFieldFloat3, XpFieldFloat4, /)
 #endif
 #undef XP_VECTOR_OPERATOR
+
+template <int K>
+struct XpReal {
+  typedef float type;
+};
+template <>
+struct XpReal<0> {
+  typedef half type;
+};
+template <>
+struct XpReal<1> {
+  typedef bfloat16 type;
+};
+template <>
+struct XpReal<3> {
+  typedef double type;
+};
 
 #if XP_PRIME < 65536
 #define XP_FIELD_PAIR(T2, K)                                                              \
@@ -385,39 +402,62 @@ XP_VECTOR_OPERATOR(XpFloat2, XpFloat3, XpFloat4, /)
   inline T2 __h2div(T2 a, T2 b) { return a / b; }                                         \
   inline T2 __hfma2(T2 a, T2 b, T2 c) { return a * b + c; }                               \
   inline T2 __hneg2(T2 a) { return {-a.x, -a.y}; }
-XP_FIELD_PAIR(XpHalf2, 0)
-XP_FIELD_PAIR(XpBfloat162, 1)
+XP_FIELD_PAIR(XpFieldHalf2, 0)
+XP_FIELD_PAIR(XpFieldBfloat162, 1)
 #undef XP_FIELD_PAIR
-inline XpHalf2 __floats2half2_rn(XpField<2> x, XpField<2> y) { return {x, y}; }
-inline XpHalf2 __float2half2_rn(XpField<2> x) { return {x, x}; }
-inline XpHalf2 __halves2half2(XpField<0> x, XpField<0> y) { return {x, y}; }
-inline XpHalf2 __half2half2(XpField<0> x) { return {x, x}; }
-inline XpField<0> __low2half(XpHalf2 v) { return v.x; }
-inline XpField<0> __high2half(XpHalf2 v) { return v.y; }
-inline XpField<2> __low2float(XpHalf2 v) { return v.x; }
-inline XpField<2> __high2float(XpHalf2 v) { return v.y; }
-inline XpFloat2 __half22float2(XpHalf2 v) { return {v.x, v.y}; }
-inline XpHalf2 __float22half2_rn(XpFloat2 v) { return {v.x, v.y}; }
-#define half2 XpHalf2
-#define __half2 XpHalf2
-#define make_half2 make_XpHalf2
-#define __nv_bfloat162 XpBfloat162
-#define nv_bfloat162 XpBfloat162
-#define half XpHalf
-#define __half XpHalf
-#define half_t XpHalf
-#define _Float16 XpHalf
-#define bfloat16 XpBfloat16
-#define bfloat16_t XpBfloat16
-#define __nv_bfloat16 XpBfloat16
-#define nv_bfloat16 XpBfloat16
-#define __hip_bfloat16 XpBfloat16
-#define hip_bfloat16 XpBfloat16
+inline XpFieldHalf2 __floats2half2_rn(XpField<2> x, XpField<2> y) { return {x, y}; }
+inline XpFieldHalf2 __float2half2_rn(XpField<2> x) { return {x, x}; }
+inline XpFieldHalf2 __halves2half2(XpField<0> x, XpField<0> y) { return {x, y}; }
+inline XpFieldHalf2 __half2half2(XpField<0> x) { return {x, x}; }
+inline XpField<0> __low2half(XpFieldHalf2 v) { return v.x; }
+inline XpField<0> __high2half(XpFieldHalf2 v) { return v.y; }
+inline XpField<2> __low2float(XpFieldHalf2 v) { return v.x; }
+inline XpField<2> __high2float(XpFieldHalf2 v) { return v.y; }
+inline XpFieldFloat2 __half22float2(XpFieldHalf2 v) { return {v.x, v.y}; }
+inline XpFieldHalf2 __float22half2_rn(XpFieldFloat2 v) { return {v.x, v.y}; }
+#define half2 XpFieldHalf2
+#define __half2 XpFieldHalf2
+#define make_half2 make_XpFieldHalf2
+#define __nv_bfloat162 XpFieldBfloat162
+#define nv_bfloat162 XpFieldBfloat162
+#define half XpFieldHalf
+#define __half XpFieldHalf
+#define half_t XpFieldHalf
+#define _Float16 XpFieldHalf
+#define bfloat16 XpFieldBfloat16
+#define bfloat16_t XpFieldBfloat16
+#define __nv_bfloat16 XpFieldBfloat16
+#define nv_bfloat16 XpFieldBfloat16
+#define __hip_bfloat16 XpFieldBfloat16
+#define hip_bfloat16 XpFieldBfloat16
 #endif
-typedef XpField<0> XpHalf;
-typedef XpField<1> XpBfloat16;
-typedef XpField<2> XpFloat;
-typedef XpField<3> XpDouble;
+typedef XpField<0> XpFieldHalf;
+typedef XpField<1> XpFieldBfloat16;
+typedef XpField<2> XpFieldFloat;
+typedef XpField<3> XpFieldDouble;
+
+// What the dialects' headers, where they are included, ask of a type.
+template <class T, class... Types>
+struct XpAmong;
+template <int K, class... Types>
+struct XpAmong<XpField<K>, Types...> : XpAmong<typename XpReal<K>::type, Types...> {};
+namespace nvcuda {
+namespace wmma {
+template <class Operand, class Total>
+struct XpProduct;
+template <int M, int N, int K, class Operand>
+struct XpShape;
+template <int M, int N, int K, class Total>
+struct XpTotal;
+template <int I, int J>
+struct XpProduct<XpField<I>, XpField<J>>
+    : XpProduct<typename XpReal<I>::type, typename XpReal<J>::type> {};
+template <int M, int N, int K, int J>
+struct XpShape<M, N, K, XpField<J>> : XpShape<M, N, K, typename XpReal<J>::type> {};
+template <int M, int N, int K, int J>
+struct XpTotal<M, N, K, XpField<J>> : XpTotal<M, N, K, typename XpReal<J>::type> {};
+}  // namespace wmma
+}  // namespace nvcuda
 
 #ifdef __BANG__
 template <int K>
@@ -428,23 +468,23 @@ struct XpAccumulator<XpField<K>> {
 
 #undef INFINITY
 #undef NAN
-#define INFINITY (xp_not_polynomial("INFINITY", XpPlace()), XpFloat())
-#define NAN (xp_not_polynomial("NAN", XpPlace()), XpFloat())
-#define float XpFloat
-#define double XpDouble
-#define float1 XpFloat1
-#define float2 XpFloat2
-#define float3 XpFloat3
-#define float4 XpFloat4
-#define double1 XpDouble1
-#define double2 XpDouble2
-#define double3 XpDouble3
-#define double4 XpDouble4
-#define make_float1 make_XpFloat1
-#define make_float2 make_XpFloat2
-#define make_float3 make_XpFloat3
-#define make_float4 make_XpFloat4
-#define make_double1 make_XpDouble1
-#define make_double2 make_XpDouble2
-#define make_double3 make_XpDouble3
-#define make_double4 make_XpDouble4
+#define INFINITY (xp_not_polynomial("INFINITY", XpFieldPlace()), XpFieldFloat())
+#define NAN (xp_not_polynomial("NAN", XpFieldPlace()), XpFieldFloat())
+#define float XpFieldFloat
+#define double XpFieldDouble
+#define float1 XpFieldFloat1
+#define float2 XpFieldFloat2
+#define float3 XpFieldFloat3
+#define float4 XpFieldFloat4
+#define double1 XpFieldDouble1
+#define double2 XpFieldDouble2
+#define double3 XpFieldDouble3
+#define double4 XpFieldDouble4
+#define make_float1 make_XpFieldFloat1
+#define make_float2 make_XpFieldFloat2
+#define make_float3 make_XpFieldFloat3
+#define make_float4 make_XpFieldFloat4
+#define make_double1 make_XpFieldDouble1
+#define make_double2 make_XpFieldDouble2
+#define make_double3 make_XpFieldDouble3
+#define make_double4 make_XpFieldDouble4
