@@ -142,6 +142,7 @@ def run_text(
     how = How(arch, mode, build, flags, tuple(sorted(symbols)))
     path = build_library(kernel, text, how)
     variables = _symbols(path, symbols)
+    everything = [*guarded.values(), *(array for _, array in variables)]
     report = worker.new_report()
     error: XpilerError | None = None
     ending: Finding | None = None
@@ -166,7 +167,6 @@ def run_text(
             for variable, array in variables:
                 ctypes.memmove(array.address, report.base + variable.value, variable.size)
 
-        everything = [*guarded.values(), *(array for _, array in variables)]
         worker.run(task, everything, seconds, span=lambda line: _line(kernel, line), report=report)
     except XpilerError as raised:
         error = _placed(raised, report, kernel, path)
