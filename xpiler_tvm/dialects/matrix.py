@@ -143,8 +143,8 @@ class Wmma:
     """Fragments of `m` x `k` by `k` x `n` products whose operands have the C type `operand`.
 
     `operand_elements` is `num_elements` of the fragments of A and B where that is more than a
-    lane's share: elements are then held twice or more. `totals` are the accumulators' types, `since` the
-    compute capability that has it (times ten).
+    lane's share: elements are then held twice or more. `totals` are the accumulators' types,
+    `since` the compute capability that has it (times ten).
     """
 
     operand: str

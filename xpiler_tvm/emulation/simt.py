@@ -23,7 +23,8 @@ from xpiler_tvm.dialects.sixteen import (
     Sixteen,
 )
 
-_INTEGERS = tuple(u + name for name in ("char", "short", "int", "long", "longlong") for u in ("", "u"))
+_SIGNED = ("char", "short", "int", "long", "longlong")
+_INTEGERS = (*_SIGNED, *(f"u{name}" for name in _SIGNED))
 _REALS = ("float", "double")
 _VECTOR = re.compile(rf"\b(?:make_)?({'|'.join((*_INTEGERS, *_REALS))})([1-4])\b")
 
