@@ -7,7 +7,7 @@ own, on arrays between unreadable pages.
 
 from .arrays import is_unwritten, numpy_dtype, unwritten_array
 from .findings import KINDS, Finding
-from .module import ModuleRun, run_library, run_module
+from .module import ModuleRun, run_library, run_module, run_module_each
 from .probing import find_faults
 from .text import Run, run_text
 
@@ -21,6 +21,7 @@ __all__ = [
     "numpy_dtype",
     "run_library",
     "run_module",
+    "run_module_each",
     "run_text",
     "unwritten_array",
 ]

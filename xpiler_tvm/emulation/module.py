@@ -58,9 +58,29 @@ def run_module(
     CheckError
         XP5002, XP5004 to XP5007 as `run_text`; XP5005 also where TVM refuses the module.
     """
+    starts = [(arrays, scalars)]
+    return run_module_each(mod, starts, func=func, seconds=seconds, target=target)[0]
+
+
+Start = tuple[Sequence[np.ndarray], Sequence[int | float]]
+"""Arrays and scalars of one call, as `run_module` takes them."""
+
+
+def run_module_each(
+    mod: tvm.IRModule,
+    starts: Sequence[Start],
+    *,
+    func: str = "main",
+    seconds: float = 60.0,
+    target: Mapping[str, Any] | None = None,
+) -> list[ModuleRun]:
+    """`run_module` from several starts, one after the other: the module is compiled once.
+
+    `seconds` are those of all calls together. What one call raises is raised for all.
+    """
     kind = dict(target or {"kind": "llvm"})
     limits = _Limits(seconds, ALIGNMENT)
-    return _run(func, mod[func], lambda: _compile(mod, kind), (arrays, scalars), limits)
+    return _run(func, mod[func], lambda: _compile(mod, kind), starts, limits)
 
 
 def run_library(
@@ -84,7 +104,7 @@ def run_library(
 
         return tvm.runtime.load_module(str(path))
 
-    return _run(entry, func, load, (arrays, scalars), _Limits(seconds, 1))
+    return _run(entry, func, load, [(arrays, scalars)], _Limits(seconds, 1))[0]
 
 
 @dataclass(frozen=True)
@@ -99,32 +119,21 @@ def _run(
     name: str,
     func: tvm.tirx.PrimFunc,
     load: Callable[[], Any],
-    given: tuple[Sequence[np.ndarray], Sequence[int | float]],
+    starts: Sequence[Start],
     limits: _Limits,
-) -> ModuleRun:
+) -> list[ModuleRun]:
     """Calls `load()[name]`, which takes what `func` takes; `load` too runs in the new process."""
-    (arrays, scalars), seconds = given, limits.seconds
     parameters = [_Parameter.of(param) for param in func.params]
-    buffers = [one for one in parameters if one.shape is not None]
-    wanted = len(buffers), len(parameters) - len(buffers)
-    if wanted != (len(arrays), len(scalars)):
-        raise CheckError(
-            "XP5007",
-            f"{name!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
-            f"{len(arrays)} and {len(scalars)} were given",
-        )
-    shared = [
-        one.share(array, limits.alignment) for one, array in zip(buffers, arrays, strict=True)
-    ]
-    rest, values = iter(shared), iter(scalars)
-    arguments = [next(values) if one.shape is None else next(rest).array for one in parameters]
+    calls = [_Call.of(name, parameters, start, limits.alignment) for start in starts]
+    shared = [array for one in calls for array in one.shared]
 
     def call(report: worker.Report) -> None:
         library = load()
-        converted = [_as_argument(argument) for argument in arguments]
-        worker.start_clock(seconds)
+        converted = [[_as_argument(argument) for argument in one.arguments] for one in calls]
+        worker.start_clock(limits.seconds)
         started = time.process_time()
-        library[name](*converted)
+        for arguments in converted:
+            library[name](*arguments)
         report.seconds = max(time.process_time() - started, 1e-9)
 
     def task(report: worker.Report) -> None:
@@ -134,13 +143,43 @@ def _run(
         report = worker.run(
             task,
             shared,
-            seconds,
+            limits.seconds,
             watch=_can_watch(),
             before=COMPILE_SECONDS,
             confine=lambda: sandbox.enter_for_modules(folder),
         )
-    done = zip(shared, arrays, strict=True)
-    return ModuleRun([one.array.reshape(array.shape).copy() for one, array in done], report.seconds)
+    return [ModuleRun(one.results(), report.seconds / len(calls)) for one in calls]
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call: what the caller gave, its shared copies, and the arguments made of them."""
+
+    given: Sequence[np.ndarray]
+    shared: list[Guarded]
+    arguments: list[Any]
+
+    @classmethod
+    def of(
+        cls, name: str, parameters: Sequence[_Parameter], start: Start, alignment: int
+    ) -> _Call:
+        arrays, scalars = start
+        buffers = [one for one in parameters if one.shape is not None]
+        wanted = len(buffers), len(parameters) - len(buffers)
+        if wanted != (len(arrays), len(scalars)):
+            raise CheckError(
+                "XP5007",
+                f"{name!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
+                f"{len(arrays)} and {len(scalars)} were given",
+            )
+        shared = [one.share(array, alignment) for one, array in zip(buffers, arrays, strict=True)]
+        rest, values = iter(shared), iter(scalars)
+        arguments = [next(values) if one.shape is None else next(rest).array for one in parameters]
+        return cls(arrays, shared, arguments)
+
+    def results(self) -> list[np.ndarray]:
+        done = zip(self.shared, self.given, strict=True)
+        return [one.array.reshape(array.shape).copy() for one, array in done]
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,9 @@ class Reference:
     ) -> np.ndarray:
         terms: Any = likely_terms(self.kernel)
         if Terms in results:
-            terms = np.nan_to_num(results[Terms][tensor.name], nan=1.0)
+            # Products multiply the counts: right for polynomials, far too many for quotients.
+            counted = np.nan_to_num(results[Terms][tensor.name], nan=1.0)
+            terms = counted if Magnitude in results else np.minimum(counted, terms)
         if Magnitude in results:
             scale = np.nan_to_num(results[Magnitude][tensor.name], nan=0.0)
             return derived_bound(scale, terms, self.computed, self.rounded)
