@@ -1,0 +1,193 @@
+"""Faults in lifted programs: a node of a flat PrimFunc becomes another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from xpiler_tvm import tir
+
+from .fault import ProgramFault
+
+Change = tuple[str, Any]  # the kind of fault, and the node that takes the place of the right one
+Maker = Callable[[Any], Iterator[Change]]
+
+_INCLUDING = {tirx.LT: tirx.LE, tirx.LE: tirx.LT, tirx.GT: tirx.GE, tirx.GE: tirx.GT}
+_REVERSED = {tirx.LT: tirx.GT, tirx.GT: tirx.LT, tirx.LE: tirx.GE, tirx.GE: tirx.LE}
+_REVERSED |= {tirx.EQ: tirx.NE, tirx.NE: tirx.EQ}
+
+
+def program_faults(mod: tvm.IRModule) -> list[ProgramFault]:
+    """Every fault that the makers below see in the flat program `mod["main"]`."""
+    func = mod["main"]
+    found: list[ProgramFault] = []
+    for node in _nodes(func):
+        for kind, new in _changes(node, func):
+            place = f"{type(node).__name__} of the flat program"
+            found.append(ProgramFault(kind, place, _line(node), _line(new), mod, node, new))
+    return found
+
+
+def _nodes(func: Any) -> list[Any]:
+    """The statements and expressions that have a maker, each once."""
+    nodes: list[Any] = []
+
+    def visit(node: Any) -> None:
+        nodes.append(node)
+
+    tvm_ffi.structural_walk(func.body, [(kind, visit) for kind in _MAKERS], order="pre")
+    unique: list[Any] = []
+    for node in nodes:
+        if not any(node.same_as(other) for other in unique):
+            unique.append(node)
+    return unique
+
+
+def _changes(node: Any, func: Any) -> Iterator[Change]:
+    for kind, makers in _MAKERS.items():
+        if isinstance(node, kind):
+            for maker in makers:
+                yield from maker(node)
+    if isinstance(node, tir.Load):
+        yield from _other_operand(node, func)
+
+
+def _line(node: Any) -> str:
+    """The first line of a node as TVM prints it."""
+    lines = [line for line in str(node).splitlines() if line and not line.startswith("#")]
+    return lines[-1].strip() if isinstance(node, tirx.Evaluate) else _head(lines)
+
+
+def _head(lines: list[str]) -> str:
+    shown = [line.strip() for line in lines if "T.Buffer(" not in line and " = T." not in line[:24]]
+    return (shown or [line.strip() for line in lines])[0]
+
+
+# ---------------------------------------------------------------- statements
+
+
+def _store(node: Any) -> Iterator[Change]:
+    yield "statement", tirx.Evaluate(tir.const(0, "int32"))
+    value = node.value
+    if isinstance(value, (tirx.IntImm, tirx.FloatImm)):
+        dtype = tir.dtype_of(value)
+        other = tir.const(0 if abs(value.value) > 1 else value.value + 1, dtype)
+        yield "initial", tirx.BufferStore(node.buffer, other, node.indices)
+    for kind, index in _other_indices(node.indices[0]):
+        yield kind, tirx.BufferStore(node.buffer, value, [index])
+
+
+def _loop(node: Any) -> Iterator[Change]:
+    for change in (1, -1):
+        extent = node.extent + change
+        yield "bound", tirx.For(node.loop_var, node.min, extent, node.kind, node.body)
+
+
+def _branch(node: Any) -> Iterator[Change]:
+    true = tir.const(True, "bool")
+    yield "guard", tirx.IfThenElse(true, node.then_case, node.else_case)
+    parts = tir.conjuncts(node.condition)
+    for left_out in range(len(parts)) if len(parts) > 1 else ():
+        kept = tir.conjunction(part for number, part in enumerate(parts) if number != left_out)
+        yield "guard", tirx.IfThenElse(kept, node.then_case, node.else_case)
+
+
+# ---------------------------------------------------------------- expressions
+
+
+def _load(node: Any) -> Iterator[Change]:
+    for kind, index in _other_indices(node.indices[0]):
+        yield kind, tirx.BufferLoad(node.source, [index])
+
+
+def _other_operand(node: Any, func: Any) -> Iterator[Change]:
+    """Another parameter of the same type, read at the same place."""
+    mine = node.source
+    for other in func.params:
+        if not tirx.is_buffer_var(other) or other.same_as(mine):
+            continue
+        if str(other.dtype) == str(mine.dtype):
+            yield "operand", tirx.BufferLoad(other, node.indices)
+            return
+
+
+def _other_indices(index: Any) -> Iterator[tuple[str, Any]]:
+    """An index with two variables exchanged, with its rows as columns, and one further."""
+    names = tir.variables(index)
+    if len(names) > 1:
+        one, other = names[:2]
+        yield "index swapped", tir.substitute(index, {one: other, other: one})
+    if isinstance(index, tirx.Add) and isinstance(index.a, tirx.Mul):
+        yield "transposed", index.b * index.a.b + index.a.a
+    yield "constant", index + 1
+    for product in _products(index):
+        changed = product.a * (product.b + 1)
+
+        def wider(node: Any, product: Any = product, changed: Any = changed) -> Any:
+            return changed if node.same_as(product) else node
+
+        yield "stride", tvm_ffi.structural_map(index, (tirx.Mul, wider), order="post")
+
+
+def _products(index: Any) -> list[Any]:
+    found: list[Any] = []
+    tvm_ffi.structural_walk(index, [(tirx.Mul, found.append)], order="pre")
+    return [product for product in found if isinstance(product.b, tirx.IntImm)][:1]
+
+
+def _comparison(node: Any) -> Iterator[Change]:
+    if type(node) in _INCLUDING:
+        yield "comparison", _INCLUDING[type(node)](node.a, node.b)
+        for change in (1, -1):
+            if tir.is_int(node.b):
+                yield "bound", type(node)(node.a, node.b + tir.const(change, tir.dtype_of(node.b)))
+    if type(node) in _REVERSED:
+        yield "reversed", _REVERSED[type(node)](node.a, node.b)
+
+
+def _sum(node: Any) -> Iterator[Change]:
+    other = tirx.Sub if isinstance(node, tirx.Add) else tirx.Add
+    yield "plus minus", other(node.a, node.b)
+    if isinstance(node, tirx.Sub):
+        yield "swapped", tirx.Sub(node.b, node.a)
+
+
+def _product(node: Any) -> Iterator[Change]:
+    if not tir.is_int(node):
+        yield "times divide", (tirx.Div if isinstance(node, tirx.Mul) else tirx.Mul)(node.a, node.b)
+
+
+def _extreme(node: Any) -> Iterator[Change]:
+    yield "max min", (tirx.Min if isinstance(node, tirx.Max) else tirx.Max)(node.a, node.b)
+
+
+def _choice(node: Any) -> Iterator[Change]:
+    if getattr(node.op, "name", "") == "prim.if_then_else":
+        true = tir.const(True, "bool")
+        yield "guard", tirx.if_then_else(true, node.args[1], node.args[2])
+
+
+def _real(node: Any) -> Iterator[Change]:
+    yield "constant", tir.const(node.value * 0.75 if node.value else 1.0, tir.dtype_of(node))
+
+
+_COMPARISONS = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
+_MAKERS: dict[Any, tuple[Maker, ...]] = {
+    tirx.BufferStore: (_store,),
+    tirx.For: (_loop,),
+    tirx.IfThenElse: (_branch,),
+    tir.Load: (_load,),
+    **dict.fromkeys(_COMPARISONS, (_comparison,)),
+    tirx.Add: (_sum,),
+    tirx.Sub: (_sum,),
+    tirx.Mul: (_product,),
+    tirx.Div: (_product,),
+    tirx.Max: (_extreme,),
+    tirx.Min: (_extreme,),
+    tvm.ir.Call: (_choice,),
+    tirx.FloatImm: (_real,),
+}
