@@ -238,7 +238,7 @@ inline unsigned long long xp_gather(unsigned long long mask, const T& value, T* 
 template <class T, class Combine>
 inline T xp_combined(unsigned long long mask, unsigned end, const T& value, Combine combine,
                      int site) {
-  alignas(T) unsigned char room[XP_WARP * sizeof(T)];
+  alignas(alignof(T)) unsigned char room[XP_WARP * sizeof(T)];
   T* all = (T*)room;
   const unsigned long long lanes = xp_gather(mask, value, all, site) & XpLaneGroup::low(end);
   if (!lanes) return T();

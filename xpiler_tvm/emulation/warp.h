@@ -122,8 +122,9 @@ struct XpMatch {
   unsigned long long lanes, same;  // those that took part, and those with this lane's value
 };
 template <class T>
-inline XpMatch xp_match(unsigned long long mask, T value, int site) {
-  static_assert(sizeof(T) == 4 || sizeof(T) == 8, "a match compares 4 or 8 bytes");
+inline XpMatch xp_match(unsigned long long mask, T given, int site) {
+  const auto value = +given;  // smaller integers are compared as int
+  static_assert(sizeof value == 4 || sizeof value == 8, "a match compares 4 or 8 bytes");
   XpRecord* record = xp_collective(XP_MATCH, mask, site, &value, sizeof value);
   XpMatch match = {record->arrived, 0};
   for (int lane = 0; lane < XP_WARP; ++lane) {
