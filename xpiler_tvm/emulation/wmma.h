@@ -222,7 +222,6 @@ inline void mma_sync(fragment<accumulator, M, N, K, D>& d, const fragment<matrix
 
 }  // namespace wmma
 }  // namespace nvcuda
-inline float __float_to_tf32(float value) { return nvcuda::wmma::__float_to_tf32(value); }
 
 #if XP_HIP
 namespace rocwmma {
