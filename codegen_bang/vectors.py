@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xpiler_tvm.codegen.c_family import PRIMARY
-from xpiler_tvm.dialects.bang import CONVERSIONS, ELEMENTWISE, Elementwise
+from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, Conversion
+from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE, Elementwise
 
 
 class NoVectorForm(Exception):
@@ -63,6 +64,21 @@ def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwis
 
 _TABLE = _selection_table()
 
+# Those that give what a cast in C gives, and that every toolkit has.
+_CASTS: dict[tuple[str, str], Conversion] = {
+    (row.source, row.target): row
+    for row in CONVERSIONS
+    if row.name
+    in (
+        "__bang_half2float",
+        "__bang_float2half_rn",
+        "__bang_bfloat162float",
+        "__bang_float2bfloat16_rn",
+        "__bang_int82float",
+        "__bang_int162float",
+    )
+}
+
 
 @dataclass
 class VectorCode:
@@ -111,11 +127,11 @@ class VectorCode:
 
     def convert(self, value: Vector, dtype: str) -> Vector | None:
         """`value` in another type, if there is an instruction for it."""
-        rows = [row for row in CONVERSIONS if (row.source, row.target) == (value.dtype, dtype)]
-        if not rows:
+        row = _CASTS.get((value.dtype, dtype))
+        if row is None:
             return None
-        result, tail = Vector(dtype), ", 0" if rows[0].position else ""
-        call = f"{rows[0].name}({{}}, {{}}, {self.count}{tail});"
+        result, tail = Vector(dtype), ", 0" if row.position else ""
+        call = f"{row.name}({{}}, {{}}, {self.count}{tail});"
         self.add(
             result,
             [value],

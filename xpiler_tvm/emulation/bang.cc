@@ -1,6 +1,6 @@
-// Memories and ids of MLU cores. Cores are the fibers of runtime.cc: a job is its block, a cluster
-// its warp. Variables in NRAM exist once in the library but once per core on the device, so their
-// contents are exchanged when another core goes on, which happens only where cores wait.
+// Memories, copies and barriers of MLU cores. Cores are the fibers of runtime.cc: a job is its block,
+// a cluster its warp. Variables in NRAM exist once in the library but once per core on the device,
+// so their contents are exchanged when another core goes on, which happens only where cores wait.
 #include "bang_runtime.h"
 
 #include <stdint.h>
@@ -12,11 +12,14 @@ XP_HIDDEN int taskId, taskIdX, taskIdY, taskIdZ, taskDim, taskDimX, taskDimY, ta
 XP_HIDDEN int clusterId, clusterDim, coreId, coreDim;
 }
 
-static const int kCores = 4;          // IPU cores of a cluster
-static const int kMemoryCore = 0x80;  // coreId of the MPU
+static const int kCores = 4;           // IPU cores of a cluster
+static const int kMemoryCore = 0x80;   // coreId of the MPU
+static const unsigned kMostCores = 1024;
+
+static unsigned self;  // the running core's number in its job
 
 static const char* space_name(int space) {
-  switch (space) {
+  switch (space & ~XP_WRITTEN) {
     case XP_GDRAM: return "GDRAM";
     case XP_NRAM: return "NRAM";
     case XP_WRAM: return "WRAM";
@@ -41,8 +44,8 @@ static const XpVariable* find(const void* address) {
   return low ? last = &xp_variables[low - 1] : nullptr;
 }
 
-extern "C" void xp_operand(const char* intrinsic, int line, const char* role, const void* address,
-                           long long bytes, int spaces) {
+static void check_place(const char* intrinsic, int line, const char* role, const void* address,
+                        long long bytes, int spaces) {
   if (coreId == kMemoryCore && (spaces & (XP_NRAM | XP_WRAM))) {
     xp_fail(5002, line, "%s runs on the memory core, which has no NRAM", intrinsic);
   }
@@ -114,8 +117,10 @@ static void restore(Which which, const unsigned char* slot) {
 }
 
 static void keep(unsigned char** slot, size_t bytes) {
-  if (!*slot) *slot = static_cast<unsigned char*>(malloc(bytes ? bytes : 1));
+  if (*slot) return;
+  *slot = static_cast<unsigned char*>(malloc(bytes ? bytes : 1));
   if (!*slot) xp_fail(5005, 0, "no memory for the contents of waiting cores");
+  memset(*slot, 0xff, bytes);
 }
 
 static void leave(unsigned core) {
@@ -123,16 +128,392 @@ static void leave(unsigned core) {
   save(per_core, core_slots[core]);
 }
 
+// Where the SRAM of another cluster holds what lies at `address` in this one's.
+static void* in_cluster(void* address, int cluster) {
+  if (cluster < 0 || cluster == live_cluster) return address;
+  keep(&cluster_slots[cluster], cluster_bytes);
+  const XpVariable* variable = find(address);
+  size_t before = 0;
+  for (const XpVariable* v = xp_variables; v < variable; ++v) before += per_cluster(*v) ? v->size : 0;
+  return cluster_slots[cluster] + before + (static_cast<unsigned char*>(address) - variable->address);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Copies that are under way, of each core in the order in which they were issued. They are made at
+// the last moment that the sync functions allow, so that a missing one shows in the values.
+
+enum Side { kSource, kTarget };
+
+struct Queue {
+  XpCopy* copies;
+  int count, room;
+};
+static Queue* queues;
+
+static int unit(const XpCopy& copy) {
+  return ((copy.from | copy.to) & (XP_GDRAM | XP_LDRAM)) != 0;
+}
+
+static void perform(const XpCopy& copy) {
+  const long long count = (copy.dst_segments[0] + 1) * (copy.dst_segments[1] + 1);
+  char* dst = static_cast<char*>(in_cluster(copy.dst, copy.cluster));
+  const char* src = static_cast<const char*>(copy.src);
+  for (long long i = 0; i < count; ++i) {
+    // Segment i in the source's order goes to segment i in the destination's.
+    const long long d0 = i % (copy.dst_segments[0] + 1), d1 = i / (copy.dst_segments[0] + 1);
+    const long long s0 = i % (copy.src_segments[0] + 1), s1 = i / (copy.src_segments[0] + 1);
+    copy.move(dst + d0 * copy.dst_stride[0] + d1 * copy.dst_stride[1],
+              src + s0 * copy.src_stride[0] + s1 * copy.src_stride[1], copy.size);
+  }
+}
+
+struct Box {
+  const char* low;
+  long long bytes;
+};
+
+// From the lowest to the highest byte that one side of a copy touches.
+static Box box(const XpCopy& copy, Side side) {
+  const char* low = static_cast<const char*>(side == kTarget ? copy.dst : copy.src);
+  long long bytes = copy.size;
+  for (int i = 0; i < 2; ++i) {
+    const long long stride = side == kTarget ? copy.dst_stride[i] : copy.src_stride[i];
+    const long long span = stride * (side == kTarget ? copy.dst_segments[i] : copy.src_segments[i]);
+    if (span < 0) low += span;
+    bytes += span < 0 ? -span : span;
+  }
+  return {low, bytes};
+}
+
+static bool touches(const XpCopy& copy, Side side, const char* low, long long bytes) {
+  const Box all = box(copy, side);
+  if (low >= all.low + all.bytes || all.low >= low + bytes) return false;
+  const long long* segments = side == kTarget ? copy.dst_segments : copy.src_segments;
+  const long long* strides = side == kTarget ? copy.dst_stride : copy.src_stride;
+  const char* start = static_cast<const char*>(side == kTarget ? copy.dst : copy.src);
+  for (long long j = 0; j <= segments[1]; ++j) {
+    const char* row = start + j * strides[1];
+    for (long long i = 0; i <= segments[0]; ++i) {
+      const char* place = row + i * strides[0];
+      if (low < place + copy.size && place < low + bytes) return true;
+    }
+  }
+  return false;
+}
+
+// Whether the running core sees the bytes of one side of a copy of `core`.
+static bool visible(const XpCopy& copy, Side side, unsigned core) {
+  const unsigned lanes = xp_launched()->warp;
+  switch (side == kTarget ? copy.to : copy.from) {
+    case XP_GDRAM: return true;
+    case XP_SRAM:
+      return self / lanes == (side == kTarget && copy.cluster >= 0 ? copy.cluster : core / lanes);
+    default: return core == self;
+  }
+}
+
+// The copy that an access collides with, but for those of `but_unit` on this core.
+static const XpCopy* collision(const void* address, long long bytes, bool written, int but_unit) {
+  const char* low = static_cast<const char*>(address);
+  const unsigned cores = xp_launched()->block[0];
+  for (unsigned core = 0; core < cores; ++core) {
+    for (int i = 0; i < queues[core].count; ++i) {
+      const XpCopy& copy = queues[core].copies[i];
+      if (core == self && unit(copy) == but_unit) continue;
+      if (visible(copy, kTarget, core) && touches(copy, kTarget, low, bytes)) return &copy;
+      if (!written) continue;
+      if (visible(copy, kSource, core) && touches(copy, kSource, low, bytes)) return &copy;
+    }
+  }
+  return nullptr;
+}
+
+static void note(const char* intrinsic, int line, const char* role, const void* address,
+                 long long bytes, bool written, int but_unit) {
+  const XpCopy* copy = collision(address, bytes, written, but_unit);
+  if (!copy) return;
+  const char* low = static_cast<const char*>(address);
+  xp_finding("asynchronous access", line, address, (int)bytes, "%s: %s %s the copy of line %d %s",
+             intrinsic, role,
+             touches(*copy, kTarget, low, bytes) ? "is what" : "overwrites what",
+             copy->line,
+             touches(*copy, kTarget, low, bytes) ? "is still writing" : "is still reading");
+}
+
+extern "C" int xp_under_way(const void* address, long long bytes, int written) {
+  const XpCopy* copy = collision(address, bytes, written, -1);
+  return copy ? copy->line : 0;
+}
+
+extern "C" void xp_operand(const char* intrinsic, int line, const char* role, const void* address,
+                           long long bytes, int spaces) {
+  check_place(intrinsic, line, role, address, bytes, spaces);
+  note(intrinsic, line, role, address, bytes, spaces & XP_WRITTEN, -1);
+}
+
+extern "C" void xp_finish_copies(unsigned directions) {
+  Queue& queue = queues[self];
+  // A unit keeps the order: what was issued before the last one that is waited for is done too.
+  int last[2] = {-1, -1};
+  for (int i = 0; i < queue.count; ++i) {
+    if (directions >> queue.copies[i].direction & 1) last[unit(queue.copies[i])] = i;
+  }
+  int left = 0;
+  for (int i = 0; i < queue.count; ++i) {
+    if (i <= last[unit(queue.copies[i])]) perform(queue.copies[i]);
+    else queue.copies[left++] = queue.copies[i];
+  }
+  queue.count = left;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Rules of copies
+
+static void check_wram(const XpCopy& copy, const void* address, const long long* strides,
+                       const char* role) {
+  if (reinterpret_cast<uintptr_t>(address) % 8) {
+    xp_fail(5002, copy.line, "%s: %s in WRAM lies at no multiple of 8 bytes", copy.name, role);
+  }
+  if (copy.has_strides && (strides[0] % 8 || strides[1] % 8)) {
+    xp_fail(5002, copy.line, "%s: a stride in WRAM is a multiple of 8 bytes", copy.name);
+  }
+  if (copy.has_strides) return;
+  if (copy.size % 16) {
+    xp_fail(5002, copy.line,
+            "%s: %lld bytes from or to WRAM; without strides it is a multiple of 16", copy.name,
+            copy.size);
+  }
+  if (copy.to == XP_WRAM && copy.size % 512) {
+    xp_finding("range", copy.line, address, (int)copy.size,
+               "%s: %lld bytes are no multiple of 8 in each of the 64 banks of WRAM: the banks' ends "
+               "are undefined", copy.name, copy.size);
+  }
+}
+
+static void check(const XpCopy& copy) {
+  const char* name = copy.name;
+  if (!copy.has_strides ? !copy.plain : !copy.strided) {
+    xp_fail(5002, copy.line, "%s: there are no copies from %s to %s %s strides", name,
+            space_name(copy.from), space_name(copy.to), copy.has_strides ? "with" : "without");
+  }
+  const XpLaunch* launch = xp_launched();
+  if (!launch->clusters && ((copy.from | copy.to) & XP_SRAM)) {
+    xp_fail(5002, copy.line, "%s: a block job has no SRAM, a union job has", name);
+  }
+  if (copy.cluster >= 0 && copy.from != XP_SRAM) {
+    xp_fail(5002, copy.line, "%s: only copies from SRAM to SRAM name a cluster", name);
+  }
+  if (copy.cluster >= (int)launch->clusters) {
+    xp_fail(5002, copy.line, "%s: cluster %d of a job of %u", name, copy.cluster, launch->clusters);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const long long most = copy.dst_segments[i] > copy.src_segments[i] ? copy.dst_segments[i]
+                                                                      : copy.src_segments[i];
+    const long long least = copy.dst_segments[i] < copy.src_segments[i] ? copy.dst_segments[i]
+                                                                       : copy.src_segments[i];
+    if (least < 0 || most > 65535) {
+      xp_fail(5002, copy.line, "%s: %lld segments less one are outside 0 to 65535", name,
+              least < 0 ? least : most);
+    }
+    const long long stride = copy.dst_stride[i] < 0 ? -copy.dst_stride[i] : copy.dst_stride[i];
+    if (copy.dst_segments[i] && stride < copy.size) {
+      xp_fail(5002, copy.line,
+              "%s: the destination's stride of %lld bytes is smaller than a segment of %lld", name,
+              copy.dst_stride[i], copy.size);
+    }
+  }
+  const long long count = (copy.dst_segments[0] + 1) * (copy.dst_segments[1] + 1);
+  const long long other = (copy.src_segments[0] + 1) * (copy.src_segments[1] + 1);
+  if (count != other) {
+    xp_fail(5002, copy.line, "%s: the destination has %lld segments, the source %lld", name, count,
+            other);
+  }
+  if (copy.size <= 0) xp_fail(5002, copy.line, "%s: %lld bytes", name, copy.size);
+  const Box target = box(copy, kTarget), source = box(copy, kSource);
+  check_place(name, copy.line, "the destination", target.low, target.bytes, copy.to);
+  check_place(name, copy.line, "the source", source.low, source.bytes, copy.from);
+  if (copy.to == XP_WRAM) check_wram(copy, copy.dst, copy.dst_stride, "the destination");
+  if (copy.from == XP_WRAM) check_wram(copy, copy.src, copy.src_stride, "the source");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Weights in WRAM that were copied bank by bank, with the banks' stride
+
+struct Laned {
+  const char *begin, *end;  // of what was copied into the first bank
+  long long stride;
+};
+struct LanedList {
+  Laned entries[64];
+  int count;
+};
+static LanedList* laned;  // of each core
+
+static void note_lanes(const XpCopy& copy) {
+  LanedList& list = laned[self];
+  const char* begin = static_cast<const char*>(copy.dst);
+  const Box all = box(copy, kTarget);
+  int left = 0;
+  for (int i = 0; i < list.count; ++i) {
+    const Laned old = list.entries[i];
+    if (old.end <= all.low || old.begin >= all.low + all.bytes) list.entries[left++] = old;
+  }
+  list.count = left;
+  const bool banks = copy.has_strides && copy.dst_segments[0] > 0 &&
+                     copy.dst_stride[0] == copy.lane_stride;
+  if (!banks) return;
+  if (list.count == 64) xp_fail(5005, copy.line, "more than 64 blocks of weights in WRAM");
+  const long long rows = copy.dst_segments[1];
+  list.entries[list.count++] = {begin, begin + rows * copy.dst_stride[1] + copy.size,
+                                copy.lane_stride};
+}
+
+extern "C" long long xp_lanes(const void* address) {
+  const char* place = static_cast<const char*>(address);
+  for (int i = 0; i < laned[self].count; ++i) {
+    const Laned& entry = laned[self].entries[i];
+    if (place >= entry.begin && place < entry.end) return entry.stride;
+  }
+  return 0;
+}
+
+static void look_for_collisions(const XpCopy& copy) {
+  const Box target = box(copy, kTarget), source = box(copy, kSource);
+  // Copies of one unit stay in order, so only those of the other can collide.
+  if (visible(copy, kTarget, self)) {
+    note(copy.name, copy.line, "the destination", target.low, target.bytes, true, unit(copy));
+  }
+  note(copy.name, copy.line, "the source", source.low, source.bytes, false, unit(copy));
+}
+
+extern "C" void xp_copy_now(const XpCopy* copy) {
+  check(*copy);
+  unsigned mine = 0;
+  const Queue& queue = queues[self];
+  for (int i = 0; i < queue.count; ++i) {
+    if (unit(queue.copies[i]) == unit(*copy)) mine |= 1u << queue.copies[i].direction;
+  }
+  if (mine) xp_finish_copies(mine);
+  look_for_collisions(*copy);
+  if (copy->to == XP_WRAM) note_lanes(*copy);
+  perform(*copy);
+}
+
+extern "C" void xp_copy_later(const XpCopy* copy) {
+  check(*copy);
+  look_for_collisions(*copy);
+  if (copy->to == XP_WRAM) note_lanes(*copy);
+  Queue& queue = queues[self];
+  if (queue.count == queue.room) {
+    queue.room = queue.room ? 2 * queue.room : 16;
+    queue.copies = static_cast<XpCopy*>(realloc(queue.copies, queue.room * sizeof(XpCopy)));
+    if (!queue.copies) xp_fail(5005, copy->line, "no memory for copies that are under way");
+  }
+  queue.copies[queue.count++] = *copy;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Barriers. The hardware counts who comes; a core that has returned never comes.
+
+struct Waiting {
+  int group, cluster, line;  // line 0: the core does not wait
+};
+static Waiting* waiting;
+static unsigned live, waiting_count;
+
+static unsigned needed(int group) {
+  const XpLaunch* launch = xp_launched();
+  const unsigned lanes = launch->warp, clusters = launch->clusters;
+  switch (group) {
+    case XP_MEET_CLUSTER: return lanes;
+    case XP_MEET_ALL: return lanes * clusters;
+    case XP_MEET_IPU: return kCores * clusters;
+    default: return (lanes - kCores) * clusters;
+  }
+}
+
+static bool same_meeting(const Waiting& one, int group, int cluster) {
+  return one.line && one.group == group && (group != XP_MEET_CLUSTER || one.cluster == cluster);
+}
+
+static unsigned come(int group, int cluster) {
+  unsigned count = 0;
+  for (unsigned core = 0; core < xp_launched()->block[0]; ++core) {
+    count += same_meeting(waiting[core], group, cluster);
+  }
+  return count;
+}
+
+// Nobody is left who could open a barrier.
+static void report_deadlock() {
+  const XpLaunch* launch = xp_launched();
+  const unsigned cores = launch->block[0];
+  unsigned first = 0;
+  while (!waiting[first].line) ++first;
+  const Waiting& one = waiting[first];
+  const unsigned wanted = needed(one.group), here = come(one.group, one.cluster);
+  for (unsigned core = first; core < cores; ++core) {
+    const Waiting& other = waiting[core];
+    if (!other.line || same_meeting(other, one.group, one.cluster)) continue;
+    xp_fail(5008, one.line,
+            "%u of %u cores have come to the barrier in line %d, and core %u of cluster %u waits at "
+            "another one in line %d",
+            here, wanted, one.line, core % launch->warp, core / launch->warp, other.line);
+  }
+  xp_fail(5008, one.line,
+          "%u of %u cores have come to the barrier in line %d; the others have returned%s", here,
+          wanted, one.line,
+          launch->warp > (unsigned)kCores ? ". The memory core counts where the barrier is for all"
+                                          : "");
+}
+
+extern "C" void xp_meet(int group, int line) {
+  xp_finish_copies(~0u);
+  const XpLaunch* launch = xp_launched();
+  const bool memory_core = coreId == kMemoryCore;
+  if (!launch->clusters) return;
+  if ((group == XP_MEET_IPU && memory_core) || (group == XP_MEET_MPU && !memory_core)) return;
+  const int cluster = self / launch->warp;
+  waiting[self] = {group, cluster, line > 0 ? line : 1};
+  ++waiting_count;
+  if (come(group, cluster) < needed(group)) {
+    if (waiting_count == live) report_deadlock();
+    xp_park(line);
+    return;
+  }
+  if (xp_checks) {
+    if (group == XP_MEET_CLUSTER) xp_checks->sync(cluster * launch->warp, (1ull << launch->warp) - 1);
+    else xp_checks->barrier();
+  }
+  for (unsigned core = 0; core < launch->block[0]; ++core) {
+    if (!same_meeting(waiting[core], group, cluster)) continue;
+    waiting[core].line = 0;
+    --waiting_count;
+    if (core != self) xp_wake(core);
+  }
+}
+
+static void end(unsigned) {
+  xp_finish_copies(~0u);
+  --live;
+  if (waiting_count && waiting_count == live) report_deadlock();
+}
+
+// ---------------------------------------------------------------------------------------------
+// A core starts or goes on
+
 static void enter(unsigned core, int fresh) {
   const XpLaunch* launch = xp_launched();
   const int lanes = launch->warp, jobs = launch->clusters;
   const int cluster = jobs ? core / lanes : 0, lane = core % lanes;
+  self = core;
   if (fresh && core == 0) {
     for (int i = 0; i < jobs; ++i) {
       free(cluster_slots[i]);
       cluster_slots[i] = nullptr;
     }
     live_cluster = 0;
+    live = launch->block[0];
     restore(per_cluster, nullptr);
   } else if (cluster != live_cluster) {
     keep(&cluster_slots[live_cluster], cluster_bytes);
@@ -141,6 +522,7 @@ static void enter(unsigned core, int fresh) {
     live_cluster = cluster;
   }
   restore(per_core, fresh ? nullptr : core_slots[core]);
+  if (fresh) laned[core].count = 0;
   const bool memory_core = jobs && lane == kCores;
   taskIdX = jobs ? (blockIdx.x * jobs + cluster) * kCores + (memory_core ? 0 : lane) : blockIdx.x;
   taskIdY = blockIdx.y;
@@ -157,14 +539,23 @@ static void enter(unsigned core, int fresh) {
   coreId = memory_core ? kMemoryCore : jobs ? lane : taskIdX % kCores;
 }
 
+template <class T>
+static T* make() {
+  return static_cast<T*>(calloc(kMostCores, sizeof(T)));
+}
+
 extern "C" void xp_bang_start() {
   for (int i = 0; i < xp_variable_count; ++i) {
     const XpVariable& variable = xp_variables[i];
     if (per_core(variable)) core_bytes += variable.size;
     if (per_cluster(variable)) cluster_bytes += variable.size;
   }
-  core_slots = static_cast<unsigned char**>(calloc(1024, sizeof(char*)));
-  cluster_slots = static_cast<unsigned char**>(calloc(1024, sizeof(char*)));
+  core_slots = make<unsigned char*>();
+  cluster_slots = make<unsigned char*>();
+  queues = make<Queue>();
+  laned = make<LanedList>();
+  waiting = make<Waiting>();
   xp_on_enter = enter;
   xp_on_leave = leave;
+  xp_on_end = end;
 }

@@ -115,6 +115,7 @@ XP_HIDDEN unsigned xp_lane;
 XP_HIDDEN unsigned char* xp_dynamic;
 XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
 XP_HIDDEN void (*xp_on_leave)(unsigned thread);
+XP_HIDDEN void (*xp_on_end)(unsigned thread);
 }
 
 const XpChecks* xp_checks;
@@ -215,6 +216,13 @@ static void wait_here() {
   running_fiber = fiber;
 }
 
+extern "C" void xp_park(int site) {
+  current->site = site;
+  wait_here();
+}
+
+extern "C" void xp_wake(unsigned thread) { ready.push(&threads[thread]); }
+
 static void finish(XpThread* thread);
 
 static void fiber_main() {
@@ -225,6 +233,7 @@ static void fiber_main() {
       enter(thread, true);
       invoke(args);
       running_fiber = self;
+      if (xp_on_end) xp_on_end(current - threads);
       finish(current);
     }
     self->next = free_fibers;

@@ -119,6 +119,14 @@ XP_HIDDEN bool xp_is_record(const void* address);
 extern XP_HIDDEN void (*xp_on_enter)(unsigned thread, int fresh);
 extern XP_HIDDEN void (*xp_on_leave)(unsigned thread);
 
+// Called, where set, when a thread has returned from the kernel, while it still is the running one.
+extern XP_HIDDEN void (*xp_on_end)(unsigned thread);
+
+// Makes the running thread wait until another calls `xp_wake` for it. Whoever uses these finds out by
+// itself when nobody is left to do so.
+XP_HIDDEN void xp_park(int site);
+XP_HIDDEN void xp_wake(unsigned thread);
+
 // The launch that runs, and whether an address lies on a thread's stack.
 XP_HIDDEN const XpLaunch* xp_launched();
 XP_HIDDEN bool xp_on_stack(const void* address);
