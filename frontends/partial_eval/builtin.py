@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.dialects.math import BY_C_NAME, MathFunction
+from xpiler_tvm.dialects.warp import Arithmetic, Form, shuffle_source
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
@@ -234,7 +235,7 @@ def _shuffle(ev: Calls, name: str, args: list[Value], span: Span) -> Value:
     """`__shfl{,_up,_down,_xor}{,_sync}`: the value of another lane, or one's own outside."""
     if name.endswith("_sync"):
         args = args[1:]
-    kind = name.removesuffix("_sync").removeprefix("__shfl").lstrip("_")
+    kind = cast(Form, name.removesuffix("_sync").removeprefix("__shfl").lstrip("_"))
     value, by, *rest = args
     if isinstance(value, Record) or not isinstance(value, Number) or not isinstance(by, Number):
         raise ReadError("XP1009", "this shuffle is not read", span=span)
@@ -247,18 +248,14 @@ def _shuffle(ev: Calls, name: str, args: list[Value], span: Span) -> Value:
     shift = ev.math.as_index(ev.math.convert(by, "int32"))
     size = tir.const(width, "int32")
 
+    arithmetic = Arithmetic(
+        remainder=tirx.floormod,
+        xor=lambda a, b: ev.math._bitwise("^", a, b, "int32").expr,
+        select=tirx.Select,
+        less=tirx.LT,
+    )
+
     def lane(own: Expr) -> Expr:
-        start = own - tirx.floormod(own, size)
-        place = tirx.floormod(own, size)
-        if kind == "":
-            return start + tirx.floormod(shift, size)
-        if kind == "xor":
-            other = ev.math._bitwise("^", own, shift, "int32").expr
-            outside = tirx.GE(other, start + size)
-        elif kind == "down":
-            other, outside = own + shift, tirx.GE(place + shift, size)
-        else:
-            other, outside = own - shift, tirx.LT(place - shift, tir.const(0, "int32"))
-        return ev.math.simplify(tirx.Select(outside, own, other))
+        return ev.math.simplify(shuffle_source(kind, own, shift, size, arithmetic))
 
     return ev.exchange(value, lane, span)
