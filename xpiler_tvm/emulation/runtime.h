@@ -84,7 +84,7 @@ XP_HIDDEN XpRecord* xp_collective(int kind, unsigned long long mask, int site, c
 XP_HIDDEN void xp_collective_done(XpRecord* record);
 
 // Ends the run with an XP5xxx code. Does not return.
-XP_HIDDEN [[noreturn]] void xp_fail(int code, int line, const char* format, ...)
+[[noreturn]] XP_HIDDEN void xp_fail(int code, int line, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
 
 // Tells the runtime every variable and array, sorted by address. Called before the launch.
