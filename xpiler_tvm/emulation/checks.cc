@@ -280,8 +280,8 @@ void describe(const Access& other, char* text, size_t room) {
   const unsigned* g = launch->grid;
   char where[64] = "";
   if (its_block != block) {
-    __builtin_snprintf(where, sizeof where, " of block (%u, %u, %u)", its_block % g[0],
-                       its_block / g[0] % g[1], its_block / g[0] / g[1]);
+    __builtin_snprintf(where, sizeof where, " of %s (%u, %u, %u)", launch->cores ? "job" : "block",
+                       its_block % g[0], its_block / g[0] % g[1], its_block / g[0] / g[1]);
   }
   if (launch->cores) {
     __builtin_snprintf(text, room, "core %u%s", its, where);

@@ -119,9 +119,9 @@ def from_report(
 
 
 def _who(raw: RawFinding) -> str:
-    if raw.core >= 0:
-        return f"core {raw.core}"
     block, thread = (", ".join(map(str, triple)) for triple in (raw.block, raw.thread))
+    if raw.core >= 0:
+        return f"core {raw.core} of job ({block})"
     return f"thread ({thread}) of block ({block})"
 
 
