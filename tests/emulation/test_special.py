@@ -51,7 +51,7 @@ RANGES = {"normcdfinv": (0.001, 0.999), "erfinv": (-0.999, 0.999), "erfcinv": (0
 
 @pytest.mark.parametrize("dialect", ["cuda", "hip"])
 def test_functions_of_the_table(dialect: str) -> None:
-    """The double's form, the float's as a rounding of it, and the float's under the double's name."""
+    """The double's form; the float's, under both names, is that one rounded."""
     rows = [row for row in COMPOSED if row.name in REFERENCES]
     assert {row.name for row in COMPOSED} - {"y0", "y1"} == {row.name for row in rows}
     rng = np.random.default_rng(1)

@@ -99,9 +99,9 @@ COMPOSED: tuple[Composed, ...] = (
     Composed("erfinv", 1, "xp_erfinv(a)"),
     Composed("erfcinv", 1, "xp_erfcinv(a)"),
     Composed("erfcx", 1, "xp_erfcx(a)"),
-    Composed("j0", 1, "__builtin_j0(a)"),
-    Composed("j1", 1, "__builtin_j1(a)"),
-    Composed("y0", 1, "__builtin_y0(a)"),
-    Composed("y1", 1, "__builtin_y1(a)"),
+    Composed("j0", 1, "xp_j0(a)"),
+    Composed("j1", 1, "xp_j1(a)"),
+    Composed("y0", 1, "xp_y0(a)"),
+    Composed("y1", 1, "xp_y1(a)"),
 )
 """CUDA's and HIP's functions beyond ISO C, which TIR has no intrinsics for."""

@@ -3,6 +3,14 @@
 #pragma once
 #include "libm.h"
 
+// Functions of libm that are no builtins of every compiler.
+#define XP_LIBM(name) extern "C" double xp_##name(double) __asm__(#name);
+XP_LIBM(j0)
+XP_LIBM(j1)
+XP_LIBM(y0)
+XP_LIBM(y1)
+#undef XP_LIBM
+
 // sin and cos of pi * x, exact at multiples of a half: x is reduced before it meets pi.
 inline double xp_sinpi(double x) {
   const double rest = __builtin_fmod(x, 2), near = __builtin_nearbyint(2 * rest);
