@@ -102,8 +102,12 @@ def test_the_library_is_what_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_evidence_says_how_it_was_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XPILER_GPU", "0")
     result = xt.transcompile(scale(), "hip")
-    assert result.evidence[-1].name == "emitted hip = source"
-    assert result.evidence[-1].detail.startswith("emulated: y: ")
+    emitted, reference, identity = result.evidence[-3:]
+    assert emitted.name == "emitted hip = source"
+    assert emitted.detail.startswith("emulated: y: ")
+    assert reference.name == "emitted hip = float64 reference" and reference.ok
+    assert identity.name == "emitted hip = source, identity over F_p"
+    assert "at 3 random points" in identity.detail and identity.verdict == "tested"
     assert result.runs_on == "the emulator"
     x, y = np.arange(100, dtype="float32"), np.zeros(100, "float32")
     result(x, y, a=-0.5)
@@ -120,7 +124,7 @@ def test_a_gpu_is_asked_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(gpu, "find", lambda dialect: gpu.Gpu("GPU 3000", "cuda", ("nvcc",)))
     monkeypatch.setattr(gpu, "run", run)
     result = xt.transcompile(scale(), "cuda")
-    emulated, on_gpu = result.evidence[-2:]
+    *_, emulated, _, _, on_gpu = result.evidence
     assert emulated.detail.startswith("emulated: ")
     assert on_gpu.name == "emitted cuda = source, on the GPU"
     assert on_gpu.verdict == "tested" and on_gpu.detail.startswith("on GPU 3000: ")

@@ -325,7 +325,7 @@ class _Session:
         from .verification import compare
 
         checks = []
-        limits = reference.limits(inputs) if reference else None
+        limits = reference.limits([(inputs, {})])[0] if reference else None
         if len(results) == 2:
             begun = cpu_seconds()
             name = f"{self.labels[1]} = {self.labels[0]}, {family} inputs"
@@ -363,8 +363,10 @@ class _Session:
         )
         given, self.subjects = self.subjects, exact
 
-        def runner(number: int) -> Callable[[Any, Any], dict[str, np.ndarray]]:
-            return lambda inputs, build: self._execute(number, dict(inputs), build)[0]
+        def runner(number: int) -> Callable[[Any, Any], list[dict[str, np.ndarray]]]:
+            return lambda points, build: [
+                self._execute(number, dict(inputs), build)[0] for inputs in points
+            ]
 
         begun = cpu_seconds()
         try:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import tvm
 
     from .frontends.reading import Reading
+    from .verification import Family
+    from .verification.reference import Limits
 
 Arrays = Mapping[str, "np.ndarray"]
 
@@ -25,17 +27,24 @@ RUN_SECONDS = 60.0  # CPU seconds that one run of one form may take
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a run starts from: arrays by tensor, and values of the symbolic scalars."""
+    """What a run starts from: arrays by tensor, of which family, values of symbolic scalars."""
 
     inputs: dict[str, np.ndarray]
     scalars: dict[str, int | float]
+    family: Family
 
 
 @dataclass(frozen=True, eq=False)
-class Trial(Start):
-    """A start, and what the source, run as written, made of it."""
+class Trial:
+    """A start, and what the source, run as written, made of it.
 
+    `limits` says what is right; without them results are held against the source alone.
+    """
+
+    inputs: dict[str, np.ndarray]
+    scalars: dict[str, int | float]
     outputs: dict[str, np.ndarray]
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +61,8 @@ class Lifted:
     assumptions : what the lift rests on beside its evidence.
     evidence : one `Check` for each form that was run against the source.
     trials : the runs of the source that later forms are held against too.
+    text : the source without its host code, as it is run.
+    value_ranges : bounds of the elements of inputs that the kernel trusts as indices.
     seconds : CPU seconds by stage.
     """
 
@@ -64,6 +75,8 @@ class Lifted:
     evidence: tuple[Check, ...]
     trials: tuple[Trial, ...]
     opaque: tvm.IRModule
+    text: str
+    value_ranges: Mapping[str, tuple[int, int]]
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -85,19 +98,25 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         starts = _starts(resolved, seed, reading.value_ranges)
         checks = [_check_bounds(resolved, reading, starts)]
     with watch("run source"):
-        trials, check = _run_source(resolved, text, starts, seed)
+        outputs, check = _run_source(resolved, text, starts)
         checks.append(check)
-    with watch("raise"):
+    with watch("reference"):
         from .frontends.program import to_module
-        from .frontends.raising import opaque, raise_program
 
         flat = to_module(program)
+        trials = _trials(resolved, flat, starts, outputs)
+        checks.append(require(check_reference("source", trials, resolved)))
+    with watch("raise"):
+        from .frontends.raising import opaque, raise_program
+
         raised = raise_program(program)
         fallback = raised.mod if raised.rung == "opaque" else opaque(program)
     notes = [_note(raised.reason, raised.span)] if raised.reason else []
     notes += _unwritten_notes(resolved, trials)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
+        identity = _identity_of_flat(resolved, text, flat, trials, seed, reading.value_ranges)
+        checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
         if not check.ok and rung == "blocks":
@@ -120,6 +139,8 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         tuple(checks),
         trials,
         fallback,
+        text,
+        reading.value_ranges,
         watch.seconds,
     )
 
@@ -149,38 +170,58 @@ def _trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
 
 
 def _starts(kernel: Kernel, seed: int, value_ranges: Mapping[str, tuple[int, int]]) -> list[Start]:
-    """A start for each choice of the symbolic scalars; trusted indices are valid ones."""
-    import numpy as np
-
+    """Starts of all families that suit the kernel, and one for each more choice of the symbolic
+    scalars; trusted indices are valid ones."""
     from .verification import inputs_for
 
-    starts = []
-    for number, scalars in enumerate(_symbolic_values(kernel)):
-        inputs = inputs_for(kernel, seed + number)
-        for name, (least, most) in sorted(value_ranges.items()):
-            rng = np.random.default_rng([seed + number, *name.encode()])
-            drawn = rng.integers(least, most, inputs[name].shape, endpoint=True)
-            inputs[name] = drawn.astype(inputs[name].dtype)
-        starts.append(Start(inputs, scalars))
+    choices = _symbolic_values(kernel)
+    starts = [
+        Start(inputs_for(kernel, seed, family, value_ranges), choices[0], family)
+        for family in _families(kernel)
+    ]
+    for number, scalars in enumerate(choices[1:], 1):
+        inputs = inputs_for(kernel, seed + number, "random", value_ranges)
+        starts.append(Start(inputs, scalars, "random"))
     return starts
 
 
+def _families(kernel: Kernel) -> tuple[Family, ...]:
+    """Integer programs get extremes too: of floating-point ones these are a matter of range."""
+    exact = all("float" not in param.dtype for param in kernel.params or ())
+    return ("random", "indexed", "extreme") if exact else ("random", "indexed")
+
+
 def _run_source(
-    kernel: Kernel, text: str, starts: Sequence[Start], seed: int
-) -> tuple[tuple[Trial, ...], Check]:
-    """Runs the source as written from each start."""
+    kernel: Kernel, text: str, starts: Sequence[Start]
+) -> tuple[list[dict[str, np.ndarray]], Check]:
+    """Runs the source as written from each start: its outputs."""
     from .emulation import run_text
     from .verification import require_written
 
-    trials: list[Trial] = []
+    outputs: list[dict[str, np.ndarray]] = []
     begun = cpu_seconds()
     for start in starts:
         run = run_text(kernel, start.inputs, start.scalars, text=text, seconds=RUN_SECONDS)
         require_written(kernel, run.arrays)
-        trials.append(Trial(start.inputs, start.scalars, run.arrays))
-    launches = "once" if len(trials) == 1 else f"{len(trials)} times"
-    detail = f"{kernel.dialect} emulated {launches}, seed {seed}: no fault"
-    return tuple(trials), Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+        outputs.append(run.arrays)
+    families = " and ".join(dict.fromkeys(start.family for start in starts))
+    detail = f"{kernel.dialect} emulated {len(starts)} times, {families} inputs: no fault"
+    return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+
+
+def _trials(
+    kernel: Kernel,
+    flat: tvm.IRModule,
+    starts: Sequence[Start],
+    outputs: Sequence[dict[str, np.ndarray]],
+) -> tuple[Trial, ...]:
+    from .verification.reference import Reference
+
+    limits = Reference.of(flat, kernel).limits([(one.inputs, one.scalars) for one in starts])
+    return tuple(
+        Trial(start.inputs, start.scalars, given, limit)
+        for start, given, limit in zip(starts, outputs, limits, strict=True)
+    )
 
 
 def _check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> Check:
@@ -194,16 +235,19 @@ def _check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> 
         return Check(name, "proved", detail, None, cpu_seconds() - start)
     import numpy as np
 
-    from .emulation import run_module
+    from .emulation import run_module_each
     from .frontends.program import to_module
     from .frontends.reading import watched
 
     program, sites = watched(kernel)
-    for begin in starts:
-        arrays = [begin.inputs[tensor.name] for tensor in kernel.tensors]
-        fault = np.zeros(2, np.int64)
-        scalars = list(begin.scalars.values())
-        run = run_module(to_module(program), [*arrays, fault], scalars=scalars, seconds=RUN_SECONDS)
+    calls = [
+        (
+            [*(one.inputs[tensor.name] for tensor in kernel.tensors), np.zeros(2, np.int64)],
+            list(one.scalars.values()),
+        )
+        for one in starts
+    ]
+    for run in run_module_each(to_module(program), calls, seconds=RUN_SECONDS):
         number, index = (int(value) for value in run.arrays[-1])
         if number:
             site = sites[number - 1]
@@ -236,38 +280,113 @@ def check_module(
     target: Mapping[str, Any] | None = None,
 ) -> Check:
     """Runs a module without thread bindings on each trial's inputs and compares."""
-    from .emulation import run_module
+    from .emulation import run_module_each
 
-    def run(trial: Trial) -> Arrays:
-        arrays = [trial.inputs[tensor.name] for tensor in kernel.tensors]
-        result = run_module(
-            mod,
-            arrays,
-            scalars=list(trial.scalars.values()),
-            seconds=RUN_SECONDS,
-            target=target,
-        )
-        return {t.name: array for t, array in zip(kernel.tensors, result.arrays, strict=True)}
-
-    return check_runs(name, run, kernel, trials)
+    begun = cpu_seconds()
+    starts = [
+        ([one.inputs[tensor.name] for tensor in kernel.tensors], list(one.scalars.values()))
+        for one in trials
+    ]
+    try:
+        runs = run_module_each(mod, starts, seconds=RUN_SECONDS, target=target)
+    except CheckError as error:
+        detail = f"{error.code}: {error.message}"
+        return Check(name, "refuted", detail, None, cpu_seconds() - begun)
+    results = [
+        {tensor.name: array for tensor, array in zip(kernel.tensors, run.arrays, strict=True)}
+        for run in runs
+    ]
+    check = check_outputs(name, results, kernel, trials)
+    return replace(check, seconds=cpu_seconds() - begun)
 
 
 def check_runs(name: str, run: Any, kernel: Kernel, trials: Sequence[Trial]) -> Check:
     """The worst comparison of `run(trial)` with what the source gave."""
-    from .verification import compare
+    begun = cpu_seconds()
+    try:
+        results = [run(trial) for trial in trials]
+    except CheckError as error:
+        detail = f"{error.code}: {error.message}"
+        return Check(name, "refuted", detail, None, cpu_seconds() - begun)
+    check = check_outputs(name, results, kernel, trials)
+    return replace(check, seconds=cpu_seconds() - begun)
 
-    start, worst = cpu_seconds(), None
-    for trial in trials:
-        try:
-            check = compare(name, trial.outputs, run(trial), kernel)
-        except CheckError as error:
-            check = Check(name, "refuted", f"{error.code}: {error.message}")
-        if worst is None or not check.ok or (worst.ok and (check.worst or 0) > (worst.worst or 0)):
-            worst = check
-        if not check.ok:
-            break
-    assert worst is not None
-    return replace(worst, seconds=cpu_seconds() - start)
+
+def check_outputs(
+    name: str, results: Sequence[Arrays], kernel: Kernel, trials: Sequence[Trial]
+) -> Check:
+    """The worst comparison of results, one for each trial, with what the source gave."""
+    from .verification import compare, worst_of
+
+    return worst_of(
+        [
+            compare(
+                name,
+                trial.outputs,
+                result,
+                kernel,
+                inputs=trial.inputs,
+                bounds=trial.limits.bounds if trial.limits else None,
+            )
+            for trial, result in zip(trials, results, strict=True)
+        ]
+    )
+
+
+def check_reference(
+    label: str,
+    trials: Sequence[Trial],
+    kernel: Kernel,
+    results: Sequence[Arrays] | None = None,
+) -> Check:
+    """Whether the results of the trials, by default the source's, are those of the lifted program
+    in double precision: programs that lose as much precision cannot confirm each other."""
+    from .verification import worst_of
+
+    name, begun = f"{label} = float64 reference", cpu_seconds()
+    outputs = [trial.outputs for trial in trials] if results is None else results
+    checks = [
+        trial.limits.check(name, result, kernel)
+        for trial, result in zip(trials, outputs, strict=True)
+        if trial.limits and trial.limits.values
+    ]
+    if not checks:
+        return Check(name, "unknown", "the program has no form in double precision")
+    return replace(worst_of(checks), seconds=cpu_seconds() - begun)
+
+
+def _identity_of_flat(
+    kernel: Kernel,
+    text: str,
+    flat: tvm.IRModule,
+    trials: Sequence[Trial],
+    seed: int,
+    ranges: Mapping[str, tuple[int, int]],
+) -> Check | None:
+    """Whether the flat program is the source's polynomial; `None` where it is none."""
+    from .verification.domains import Undefined
+    from .verification.identity import check_identity, exact_scalars, run_over_field
+
+    begun, exact, scalars = cpu_seconds(), exact_scalars(kernel), trials[0].scalars
+    try:
+        run = run_over_field(flat["main"], exact, list(scalars.values()))
+    except Undefined:
+        return None
+    runs = (over_field(exact, text, scalars), run)
+    name = "flat = source, identity over F_p"
+    check = check_identity(name, exact, runs, [text], seed=seed, ranges=ranges)
+    return replace(check, seconds=cpu_seconds() - begun) if check else None
+
+
+def over_field(kernel: Kernel, text: str, scalars: Mapping[str, int | float]) -> Any:
+    """A `verification.identity.Run` of a kernel's text."""
+    from .emulation import run_text
+
+    def run(points: Sequence[Arrays], build: Any) -> list[Arrays]:
+        how: Any = {"text": text, "seconds": RUN_SECONDS, "build": build}
+        return [run_text(kernel, arrays, scalars, **how).arrays for arrays in points]
+
+    return run
 
 
 def require(check: Check) -> Check:

@@ -110,9 +110,7 @@ def _as_given(kernel: Kernel) -> Kernel:
 
     found = read_signature(kernel)
     params = found.params if kernel.params is None else _by_signature(kernel, found.params)
-    return replace(
-        kernel, entry=found.entry, params=params, launch=kernel.launch or found.launch
-    )
+    return replace(kernel, entry=found.entry, params=params, launch=kernel.launch or found.launch)
 
 
 def _by_signature(kernel: Kernel, found: tuple[Param, ...]) -> tuple[Param, ...]:
@@ -134,7 +132,8 @@ def _completed(kernel: Kernel, other: Kernel) -> Kernel:
         entry, launch = kernel.entry, kernel.launch
         if entry is None:
             raise ReadError(
-                "XP1004", f"{kernel.filename}: a function in C is named by the caller",
+                "XP1004",
+                f"{kernel.filename}: a function in C is named by the caller",
                 hint="name it with --entry or --entry-b, or entry=...",
             )
         return replace(kernel, params=params, entry=entry, launch=launch)
@@ -151,9 +150,7 @@ def _completed(kernel: Kernel, other: Kernel) -> Kernel:
         }
         found = read_signature(kernel, known)
     params = found.params if kernel.params is None else _by_signature(kernel, found.params)
-    whole = replace(
-        kernel, entry=found.entry, params=params, launch=kernel.launch or found.launch
-    )
+    whole = replace(kernel, entry=found.entry, params=params, launch=kernel.launch or found.launch)
     _check_match(other, whole)
     return replace(whole, params=_merged(whole, other))
 
@@ -191,7 +188,9 @@ def _check_match(first: Kernel, second: Kernel) -> None:
         what = f"parameter {position + 1}: {a.name!r} of {first.entry!r}"
         if isinstance(a, Tensor) != isinstance(b, Tensor):
             kinds = ("an array" if isinstance(one, Tensor) else "a scalar" for one in (a, b))
-            raise ReadError("XP1007", "{} is {}, {!r} is {}".format(what, next(kinds), b.name, next(kinds)))
+            raise ReadError(
+                "XP1007", "{} is {}, {!r} is {}".format(what, next(kinds), b.name, next(kinds))
+            )
         if isinstance(a, Tensor) and isinstance(b, Tensor):
             if a.dtype != b.dtype:
                 raise ReadError("XP1007", f"{what} holds {a.dtype}, {b.name!r} {b.dtype}")

@@ -14,8 +14,19 @@ from .errors import CheckError, EmitError, ScheduleError, SetupError
 from .evidence import Check
 from .frontends import device_text
 from .kernel import Kernel
-from .lifting import RUN_SECONDS, Arrays, Lifted, Trial, check_module, check_runs, lift, require
-from .stopwatch import Stopwatch
+from .lifting import (
+    RUN_SECONDS,
+    Arrays,
+    Lifted,
+    Trial,
+    check_module,
+    check_reference,
+    check_runs,
+    lift,
+    over_field,
+    require,
+)
+from .stopwatch import Stopwatch, cpu_seconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -316,11 +327,39 @@ def _check_emitted(
         inputs, scalars = trial.inputs, trial.scalars
         return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS).arrays
 
-    checks = [_told("emulated", check_runs(name, emulate, lifted.kernel, lifted.trials))]
+    results: list[Arrays] = []
+
+    def kept(trial: Trial) -> Arrays:
+        results.append(emulate(trial))
+        return results[-1]
+
+    checks = [_told("emulated", check_runs(name, kept, lifted.kernel, lifted.trials))]
+    if checks[0].ok:
+        label = f"emitted {spec.name}"
+        checks.append(check_reference(label, lifted.trials, lifted.kernel, results))
+        checks += _check_identity(label, written, text, lifted)
     gpu = find(spec.name)
     if gpu is not None and checks[0].ok:
         checks.append(_check_on_gpu(name, written, gpu, lifted))
     return checks
+
+
+def _check_identity(label: str, written: Kernel, text: str, lifted: Lifted) -> list[Check]:
+    """Whether what was emitted is the source's polynomial; nothing where that is none."""
+    from .verification.identity import check_identity, exact_scalars
+
+    if not any(check.name.endswith("identity over F_p") for check in lifted.evidence):
+        return []
+    begun, kernel, scalars = cpu_seconds(), exact_scalars(lifted.kernel), lifted.trials[0].scalars
+    sides = (kernel, lifted.text), (exact_scalars(written), text)
+    check = check_identity(
+        f"{label} = source, identity over F_p",
+        kernel,
+        (over_field(*sides[0], scalars), over_field(*sides[1], scalars)),
+        [lifted.text, text],
+        ranges=lifted.value_ranges,
+    )
+    return [replace(check, seconds=cpu_seconds() - begun)] if check else []
 
 
 def _check_on_gpu(name: str, written: Kernel, gpu: Gpu, lifted: Lifted) -> Check:

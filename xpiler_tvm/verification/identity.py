@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xpiler_tvm.emulation import numpy_dtype
+from xpiler_tvm.emulation import numpy_dtype, run_module_each
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.emulation.field import FIELDS, has_sixteen_bits
 from xpiler_tvm.emulation.source import Build
@@ -24,13 +25,19 @@ from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import Kernel, Scalar
 
+from .domains import Residue
 from .inputs import Ranges, inputs_for
+from .reinterpretation import reinterpreted, together
+
+if TYPE_CHECKING:
+    from tvm import tirx
 
 POINTS = 3
 
 Arrays = Mapping[str, np.ndarray]
-Run = Callable[[Arrays, Build], Arrays]
-"""Runs one of the programs on arrays by the kernel's names; gives all arrays by these names."""
+Run = Callable[[Sequence[Arrays], Build], Sequence[Arrays]]
+"""Runs one of the programs from several sets of arrays by the kernel's names; gives all arrays of
+each run by these names."""
 
 
 def check_identity(
@@ -55,33 +62,76 @@ def check_identity(
     small = bool(dtypes & {"float16", "bfloat16"}) or any(map(has_sixteen_bits, texts))
     build: Build = "small field" if small else "field"
     prime = FIELDS[build]
-    for point in range(POINTS):
-        inputs = _point(kernel, prime, seed + point, ranges)
-        try:
-            first, second = (run(inputs, build) for run in runs)
-        except XpilerError as error:
-            return Check(name, "unknown", _reason(error))
-        for tensor in kernel.tensors:
-            if not tensor.written:
-                continue
-            left, right = (_bits(side[tensor.name]) for side in (first, second))
-            wrong = np.flatnonzero(left != right)
-            if wrong.size:
-                place = np.unravel_index(int(wrong[0]), tensor.shape or (left.size,))
-                where = f"{tensor.name}[{', '.join(str(int(i)) for i in place)}]"
-                detail = (
-                    f"{wrong.size} of {left.size} elements of {tensor.name!r} differ modulo "
-                    f"{prime}; first {where}"
-                )
-                doubt = inexact(texts)
-                if doubt:
-                    return Check(name, "unknown", f"{detail}, which may be due to {doubt}")
-                return Check(name, "refuted", detail)
+    points = [_point(kernel, prime, seed + number, ranges) for number in range(POINTS)]
+    try:
+        results = [run(points, build) for run in runs]
+    except XpilerError as error:
+        return Check(name, "unknown", _reason(error))
+    for first, second in zip(*results, strict=True):
+        detail = _difference(kernel, first, second, prime)
+        doubt = inexact(texts) if detail else ""
+        if doubt:
+            return Check(name, "unknown", f"{detail}, which may be due to {doubt}")
+        if detail:
+            return Check(name, "refuted", detail)
     detail = (
         f"equal modulo {prime} at {POINTS} random points; another polynomial of degree d passes "
         f"with probability (d/{prime})^{POINTS}"
     )
     return Check(name, "tested", detail)
+
+
+def _difference(kernel: Kernel, first: Arrays, second: Arrays, prime: int) -> str:
+    """The first element in which two runs differ; empty where there is none."""
+    for tensor in kernel.tensors:
+        if not tensor.written:
+            continue
+        left, right = (_bits(side[tensor.name]) for side in (first, second))
+        wrong = np.flatnonzero(left != right)
+        if wrong.size:
+            place = np.unravel_index(int(wrong[0]), tensor.shape or (left.size,))
+            where = f"{tensor.name}[{', '.join(str(int(i)) for i in place)}]"
+            return (
+                f"{wrong.size} of {left.size} elements of {tensor.name!r} differ modulo {prime}; "
+                f"first {where}"
+            )
+    return ""
+
+
+def run_over_field(func: tirx.PrimFunc, kernel: Kernel, scalars: Sequence[int | float]) -> Run:
+    """Runs a flat program of `kernel` as `check_identity` wants it; `scalars` are its free ones.
+
+    Raises `Undefined` where the program is no polynomial.
+    """
+
+    def run(points: Sequence[Arrays], build: Build) -> list[dict[str, np.ndarray]]:
+        domain = Residue(FIELDS[build])
+        module = together([reinterpreted(func, domain)])
+        numbers = [
+            domain.scalar(value) if "float" in scalar.dtype else value
+            for scalar, value in zip(_free(kernel), scalars, strict=True)
+        ]
+        starts = []
+        for arrays in points:
+            flat = [np.ascontiguousarray(arrays[t.name]).reshape(-1) for t in kernel.tensors]
+            given = [domain.array(one) if is_float(one.dtype) else one for one in flat]
+            starts.append((given, numbers))
+        found = run_module_each(module, starts)
+        return [
+            {
+                tensor.name: _as_bytes(array, numpy_dtype(tensor.dtype))
+                for tensor, array in zip(kernel.tensors, one.arrays, strict=True)
+            }
+            for one in found
+        ]
+
+    # Tells what is not polynomial before anything is compiled.
+    reinterpreted(func, Residue(FIELDS["field"]))
+    return run
+
+
+def _free(kernel: Kernel) -> list[Scalar]:
+    return [scalar for scalar in kernel.scalars if scalar.value is None]
 
 
 def exact_scalars(kernel: Kernel) -> Kernel:
@@ -98,9 +148,7 @@ def exact_scalars(kernel: Kernel) -> Kernel:
     return kernel.with_params(params)
 
 
-def _point(
-    kernel: Kernel, prime: int, seed: int, ranges: Ranges | None
-) -> dict[str, np.ndarray]:
+def _point(kernel: Kernel, prime: int, seed: int, ranges: Ranges | None) -> dict[str, np.ndarray]:
     """Inputs: elements of the field for floating-point numbers, in their bytes; not zero, as
     quotients do not like it."""
     arrays = inputs_for(kernel, seed, "random", ranges)
@@ -111,6 +159,13 @@ def _point(
             drawn = rng.integers(1, prime, arrays[tensor.name].shape)
             arrays[tensor.name] = drawn.astype(f"u{dtype.itemsize}").view(dtype)
     return arrays
+
+
+def _as_bytes(residues: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Residues in the bytes of the numbers that they stand for."""
+    if not is_float(dtype):
+        return residues
+    return residues.astype(f"u{dtype.itemsize}").view(dtype)
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -16,17 +16,19 @@ import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.emulation import is_unwritten, numpy_dtype, run_module, unwritten_array
+from xpiler_tvm.emulation import is_unwritten, numpy_dtype, run_module_each, unwritten_array
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import Kernel, Tensor
 
 from .domains import Domain, Double, Magnitude, Terms, Undefined
-from .reinterpretation import reinterpreted, together
+from .reinterpretation import optional, reinterpreted, together
 from .tolerances import UNIT_ROUNDOFF, bound, derived_bound, likely_terms
 
 Arrays = Mapping[str, np.ndarray]
+
+Start = tuple[Arrays, Mapping[str, "int | float"]]
 
 RUN_SECONDS = 60.0
 # What jumps: a rounding error before it can become a whole step behind it.
@@ -104,9 +106,11 @@ class Reference:
         functions, domains = [], []
         for domain in (Double(), Magnitude(), Terms()):
             try:
-                functions.append(reinterpreted(func, domain))
+                function = reinterpreted(func, domain)
             except Undefined:
                 continue
+            # How many terms there are does not depend on their values: the first run tells.
+            functions.append(optional(function) if isinstance(domain, Terms) else function)
             domains.append(domain)
         computed, rounded = _roundings(func, kernel)
         doubt = _steps(func)
@@ -116,15 +120,45 @@ class Reference:
         module = together(functions) if functions else flat
         return cls(kernel, module, tuple(domains), computed, rounded, doubt, polynomial)
 
-    def limits(self, inputs: Arrays, scalars: Mapping[str, int | float] | None = None) -> Limits:
-        """What is right for `inputs`, by the names of `kernel`'s tensors.
+    def limits(self, starts: Sequence[Start]) -> list[Limits]:
+        """What is right for each of `starts`: arrays by the names of `kernel`'s tensors, scalars.
 
         Without a run in double precision (it failed, or there is none) the bounds are left to
         `compare`.
         """
-        results = self._evaluate(inputs, scalars or {})
-        if results is None:
-            return Limits()
+        if not self.domains:
+            return [Limits()] * len(starts)
+        try:
+            scalars = [start[1] for start in starts]
+            # Scalars decide about lengths, though.
+            counted = [
+                number == 0 or scalars[number] != scalars[0] for number in range(len(starts))
+            ]
+            given = [
+                self._arguments(*start, count) for start, count in zip(starts, counted, strict=True)
+            ]
+            runs = run_module_each(self.module, given, seconds=RUN_SECONDS)
+        except XpilerError:
+            return [Limits()] * len(starts)
+        first = self._results(runs[0].arrays)
+        limits = []
+        for run, count in zip(runs, counted, strict=True):
+            results = self._results(run.arrays)
+            if not count and Terms in results:
+                results[Terms] = first[Terms]
+            limits.append(self._limits(results))
+        return limits
+
+    def _results(self, arrays: Sequence[np.ndarray]) -> dict[type, dict[str, np.ndarray]]:
+        count = len(self.kernel.tensors)
+        results: dict[type, dict[str, np.ndarray]] = {}
+        for number, domain in enumerate(self.domains):
+            mine = arrays[number * count : (number + 1) * count]
+            named = zip(self.kernel.tensors, mine, strict=True)
+            results[type(domain)] = {tensor.name: array for tensor, array in named}
+        return results
+
+    def _limits(self, results: Mapping[type, Arrays]) -> Limits:
         values = results.get(Double, {})
         bounds = {
             tensor.name: self._bound(tensor, results, values)
@@ -133,9 +167,7 @@ class Reference:
         }
         return Limits(values, bounds, self.doubt)
 
-    def _bound(
-        self, tensor: Tensor, results: Mapping[type, Arrays], values: Arrays
-    ) -> np.ndarray:
+    def _bound(self, tensor: Tensor, results: Mapping[type, Arrays], values: Arrays) -> np.ndarray:
         terms: Any = likely_terms(self.kernel)
         if Terms in results:
             # Products multiply the counts: right for polynomials, far too many for quotients.
@@ -152,31 +184,23 @@ class Reference:
             limit = limit + bound(exact, narrow, 1)
         return limit
 
-    def _evaluate(
-        self, inputs: Arrays, scalars: Mapping[str, int | float]
-    ) -> dict[type, dict[str, np.ndarray]] | None:
-        tensors = self.kernel.tensors
-        free = [scalar for scalar in self.kernel.scalars if scalar.value is None]
+    def _arguments(
+        self, inputs: Arrays, scalars: Mapping[str, int | float], count: bool
+    ) -> tuple[list[np.ndarray], list[int | float]]:
+        """What `module` takes: the tensors, and the free scalars, once for each domain."""
         arrays: list[np.ndarray] = []
         numbers: list[int | float] = []
         for domain in self.domains:
-            for tensor in tensors:
+            for tensor in self.kernel.tensors:
                 given = np.ascontiguousarray(inputs[tensor.name]).reshape(-1)
                 arrays.append(self._argument(domain, tensor, given))
-            for scalar in free:
-                value = scalars[scalar.name]
-                numbers.append(domain.scalar(value) if "float" in scalar.dtype else value)
-        if not self.domains:
-            return None
-        try:
-            run = run_module(self.module, arrays, scalars=numbers, seconds=RUN_SECONDS)
-        except XpilerError:
-            return None
-        results: dict[type, dict[str, np.ndarray]] = {}
-        for number, domain in enumerate(self.domains):
-            mine = run.arrays[number * len(tensors) : (number + 1) * len(tensors)]
-            results[type(domain)] = {t.name: a for t, a in zip(tensors, mine, strict=True)}
-        return results
+            for scalar in self.kernel.scalars:
+                if scalar.value is None:
+                    value = scalars[scalar.name]
+                    numbers.append(domain.scalar(value) if "float" in scalar.dtype else value)
+            if isinstance(domain, Terms):
+                numbers.append(int(count))
+        return arrays, numbers
 
     @staticmethod
     def _argument(domain: Domain, tensor: Tensor, given: np.ndarray) -> np.ndarray:
@@ -204,8 +228,9 @@ def _roundings(func: tirx.PrimFunc, kernel: Kernel) -> tuple[float, float]:
     table = [(kind, operation) for kind in (*arithmetic, tvm.ir.Call)] + [(tirx.Cast, cast)]
     tvm_ffi.structural_walk(func.body, table, order="post")
     stored |= {t.dtype for t in kernel.tensors if t.written and t.dtype in UNIT_ROUNDOFF}
-    units = max(UNIT_ROUNDOFF[name] for name in computed), max(
-        UNIT_ROUNDOFF[name] for name in stored
+    units = (
+        max(UNIT_ROUNDOFF[name] for name in computed),
+        max(UNIT_ROUNDOFF[name] for name in stored),
     )
     return units[0], units[1] if units[1] > units[0] else 0.0
 

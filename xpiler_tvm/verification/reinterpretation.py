@@ -41,6 +41,13 @@ def together(functions: Sequence[tirx.PrimFunc]) -> tvm.IRModule:
     return tvm.IRModule({"main": tirx.PrimFunc(params, body).with_attr(attrs)})
 
 
+def optional(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """`func` with one more parameter, the last, that says whether it does anything."""
+    wanted = tirx.Var("wanted", "int32")
+    test = tirx.NE(wanted, tir.const(0, "int32"))
+    return tirx.PrimFunc([*func.params, wanted], tirx.IfThenElse(test, func.body, None))
+
+
 def _is_float(dtype: str) -> bool:
     return "float" in dtype
 
@@ -101,9 +108,7 @@ class _Reinterpretation:
 
     def expression(self, expr: Expr) -> Expr:
         if self.domain is None or not self._holds_float(expr):
-            return tvm_ffi.structural_map(
-                expr, (tirx.Var, lambda var: self.names.get(var, var))
-            )
+            return tvm_ffi.structural_map(expr, (tirx.Var, lambda var: self.names.get(var, var)))
         return self._changed(expr)
 
     def _holds_float(self, expr: Expr) -> bool:
