@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .verification.reference import Reference
 
 RUN_SECONDS = 60.0
+_ORDINALS = ("first", "second")
 SEEDS = (0, 1)
 
 
@@ -202,7 +203,7 @@ class _Session:
         self.names = tuple(tensor.name for tensor in self.kernel.tensors)
         labels = [_label(subject.kernel) for subject in subjects]
         if len(set(labels)) < len(labels):
-            labels = [f"{label} ({where})" for label, where in zip(labels, ("first", "second"))]
+            labels = [f"{label} ({where})" for label, where in zip(labels, _ORDINALS, strict=True)]
         self.labels = labels
 
     def run(self) -> None:
@@ -330,7 +331,7 @@ class _Session:
             begun = cpu_seconds()
             name = f"{self.labels[1]} = {self.labels[0]}, {family} inputs"
             bounds = limits.bounds if limits else None
-            check = compare(name, *results, self.kernel, inputs=inputs, bounds=bounds)
+            check = compare(name, results[0], results[1], self.kernel, inputs=inputs, bounds=bounds)
             checks.append(replace(check, seconds=cpu_seconds() - begun))
         if limits is not None and limits.values:
             for label, outputs in zip(self.labels, results, strict=True):

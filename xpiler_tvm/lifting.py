@@ -115,7 +115,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     notes += _unwritten_notes(resolved, trials)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
-        identity = _identity_of_flat(resolved, text, flat, trials, seed, reading.value_ranges)
+        identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
@@ -356,25 +356,20 @@ def check_reference(
 
 
 def _identity_of_flat(
-    kernel: Kernel,
-    text: str,
-    flat: tvm.IRModule,
-    trials: Sequence[Trial],
-    seed: int,
-    ranges: Mapping[str, tuple[int, int]],
+    reading: Reading, text: str, flat: tvm.IRModule, scalars: Mapping[str, int | float], seed: int
 ) -> Check | None:
     """Whether the flat program is the source's polynomial; `None` where it is none."""
     from .verification.domains import Undefined
     from .verification.identity import check_identity, exact_scalars, run_over_field
 
-    begun, exact, scalars = cpu_seconds(), exact_scalars(kernel), trials[0].scalars
+    begun, exact = cpu_seconds(), exact_scalars(reading.kernel)
     try:
         run = run_over_field(flat["main"], exact, list(scalars.values()))
     except Undefined:
         return None
     runs = (over_field(exact, text, scalars), run)
     name = "flat = source, identity over F_p"
-    check = check_identity(name, exact, runs, [text], seed=seed, ranges=ranges)
+    check = check_identity(name, exact, runs, [text], seed=seed, ranges=reading.value_ranges)
     return replace(check, seconds=cpu_seconds() - begun) if check else None
 
 

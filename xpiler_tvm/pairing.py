@@ -80,7 +80,7 @@ def pair(first: Kernel, second: Kernel) -> tuple[Subject, Subject]:
     for kernel in (left, right):
         _require_complete(kernel)
     pairs = zip(left.tensors, right.tensors, strict=True)
-    both = ranges[0] | {a.name: ranges[1][b.name] for a, b in pairs if b.name in ranges[1]}
+    both = dict(ranges[0]) | {a.name: ranges[1][b.name] for a, b in pairs if b.name in ranges[1]}
     return Subject(left, _text(left), both), Subject(right, _text(right), {})
 
 
@@ -187,10 +187,10 @@ def _check_match(first: Kernel, second: Kernel) -> None:
     for position, (a, b) in enumerate(zip(mine, theirs, strict=True)):
         what = f"parameter {position + 1}: {a.name!r} of {first.entry!r}"
         if isinstance(a, Tensor) != isinstance(b, Tensor):
-            kinds = ("an array" if isinstance(one, Tensor) else "a scalar" for one in (a, b))
-            raise ReadError(
-                "XP1007", "{} is {}, {!r} is {}".format(what, next(kinds), b.name, next(kinds))
+            mine_is, is_other = (
+                "an array" if isinstance(one, Tensor) else "a scalar" for one in (a, b)
             )
+            raise ReadError("XP1007", f"{what} is {mine_is}, {b.name!r} is {is_other}")
         if isinstance(a, Tensor) and isinstance(b, Tensor):
             if a.dtype != b.dtype:
                 raise ReadError("XP1007", f"{what} holds {a.dtype}, {b.name!r} {b.dtype}")

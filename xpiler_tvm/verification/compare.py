@@ -120,7 +120,7 @@ def _comparable(reference: np.ndarray, result: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
-    """Elements that are wrong, and of these the unwritten; errors over their bounds, the largest."""
+    """Wrong elements, of these the unwritten; errors over their bounds, and the largest."""
 
     wrong: np.ndarray
     worst: float

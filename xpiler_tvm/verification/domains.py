@@ -3,8 +3,8 @@
     domain      a number becomes                a sum          a product      tells
     Double      the same in double precision    a + b          a * b          the right result
     Magnitude   its absolute value              a + b          a * b          sum |terms|
-    Terms       1, or 0 for a constant zero     a + b          a * b          how many terms there are
-    Residue     an element of a finite field    a + b mod p    a * b mod p    which polynomial it is
+    Terms       1, or 0 for a constant zero     a + b          a * b          the number of terms
+    Residue     an element of a finite field    a + b mod p    a * b mod p    the polynomial
 
 A difference of magnitudes or of counts is a sum. Each domain raises `Undefined` for what it has no
 answer to.
@@ -20,7 +20,6 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
-
 
 # Intrinsics whose constructor bears another name.
 _NAMES = {"fabs": "abs"}

@@ -200,7 +200,7 @@ SHORT_BITS = 11
 def inexact(texts: Sequence[str]) -> str:
     """Why equal polynomials could differ in a field: rounded constants, quotients of constants that
     a compiler computes, casts of bits. Empty where there is nothing of it."""
-    for text in map(lambda text: _COMMENT.sub(" ", text), texts):
+    for text in (_COMMENT.sub(" ", one) for one in texts):
         for literal in _LITERAL.findall(text):
             value = float.fromhex(literal) if literal[:2] in ("0x", "0X") else float(literal)
             odd = abs(value.as_integer_ratio()[0]) if np.isfinite(value) else 0

@@ -18,9 +18,9 @@ summand. Everything else has `SAFETY * gamma(sqrt(n)) * scale`, where `scale` st
 and is max(|reference|, rms of the reference), element by element: an element that is small because
 its terms cancelled has errors of the size of its neighbours', not of its own. For n terms of random
 sign and size t the root mean square is about sqrt(n) t and the error sqrt(n) u sqrt(n) t: within
-the bound by the factor `SAFETY`, while a wrong index makes an error of the order of the scale. It is
-a rule and no theorem: functions that amplify errors (a logarithm near one, a difference of nearly
-equal results) are beyond it.
+the bound by the factor `SAFETY`, while a wrong index makes an error of the order of the scale. It
+is a rule and no theorem: functions that amplify errors (a logarithm near one, a difference of
+nearly equal results) are beyond it.
 """
 
 from __future__ import annotations
