@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ C_NAMES = {
 }
 
 
-def whole_run(body: str, *params: object, declare: str = "", **about: object) -> Run:
+def whole_run(body: str, *params: object, declare: str = "", **about: Any) -> Run:
     """A kernel with NRAM `a`, `b`, `c`, `d` of 8192 floats each and WRAM `w`."""
     names = ", ".join(
         f"const {C_NAMES[param[1].dtype.name]}* {param[0]}"
@@ -43,12 +45,12 @@ __mlu_global__ void k({names}) {{
     return execute(source, *params, **{"tasks": (1,), **about})  # type: ignore[arg-type]
 
 
-def run(body: str, *params: object, **about: object) -> np.ndarray:
+def run(body: str, *params: object, **about: Any) -> np.ndarray:
     """`y` after such a kernel."""
     return first(whole_run(body, *params, **about))
 
 
-def failure(body: str, *params: object, **about: object) -> XpilerError:
+def failure(body: str, *params: object, **about: Any) -> XpilerError:
     with pytest.raises(XpilerError) as caught:
         whole_run(body, *params, **about)
     return caught.value

@@ -324,7 +324,7 @@ def test_informal_matmul_and_mlp_take_rows_of_weights() -> None:
 
 def convolved(x: np.ndarray, z: np.ndarray, dilation: int = 1) -> np.ndarray:
     """Two rows between windows, one column."""
-    co, kh, kw, _ = z.shape
+    _, kh, kw, _ = z.shape
     rows = range(0, x.shape[0] - (kh - 1) * dilation, 2)
     columns = range(x.shape[1] - (kw - 1) * dilation)
     window = [
@@ -434,7 +434,7 @@ def test_weights_copied_bank_by_bank_in_two_groups_of_filters() -> None:
 
 
 def test_conversions_round_as_their_mode_says() -> None:
-    modes = {
+    modes: dict[str, Function] = {
         "rd": half_away,
         "rn": np.rint,
         "tz": np.trunc,

@@ -52,9 +52,8 @@ def close(got: np.ndarray, want: np.ndarray, dtype: str, name: str) -> None:
 def operand(row: Elementwise, position: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
     """Values inside and outside of the interval in which a row is defined."""
     if dtype not in FLOATS:
-        low = 0 if dtype.startswith("u") else -100
-        values = rng.integers(low, 100, COUNT)
-        return np.where(values == 0, 7, values).astype(dtype)
+        whole = rng.integers(0 if dtype.startswith("u") else -100, 100, COUNT)
+        return np.where(whole == 0, 7, whole).astype(dtype)
     low, high = row.domain or (-6.0, 6.0)
     values = rng.uniform(max(low, -40.0) - 2, min(high, 40.0) + 2, COUNT)
     # Some equal to each other and to zero, and integers, for comparisons and the like.
@@ -285,7 +284,8 @@ def test_look_ups_and_masked_moves() -> None:
     got = run(body, ("index", index), ("table", table), out("y", 50, "int32"), declare=declare)
     np.testing.assert_array_equal(got, table[index])
     x, mask, before = (rng.integers(-99, 99, 40).astype("i4") for _ in range(3))
-    body = f"IN(p, x, 40); IN(q, m, 40); IN(r, z, 40); {MASKED_MOVES[0].name}(r, p, q, 40); OUT(r, 40);"
+    body = f"""IN(p, x, 40); IN(q, m, 40); IN(r, z, 40);
+    {MASKED_MOVES[0].name}(r, p, q, 40); OUT(r, 40);"""
     got = run(body, ("x", x), ("m", mask), ("z", before), out("y", 40, "int32"), declare=declare)
     want = evaluate(MASKED_MOVES[0].meaning, a=x, m=mask, r=before)
     np.testing.assert_array_equal(got, want)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from xpiler_tvm.emulation.bang import informal
 from xpiler_tvm.errors import CheckError, ReadError
 
 from .bang_support import failure, run, whole_run
@@ -77,10 +80,12 @@ RULES = [
      "__bang_taylor4_tanh(a, b, c, d, 9)"),
     ("__bang_lt_bitindex(a, b, c, 12)", "12 bits do not fill bytes",
      "__bang_lt_bitindex(a, b, c, 16)"),
-    ("__bang_lt_bitindex(b, b, c, 64)", "does not work in place", "__bang_lt_bitindex(a, b, c, 64)"),
+    ("__bang_lt_bitindex(b, b, c, 64)", "does not work in place",
+     "__bang_lt_bitindex(a, b, c, 64)"),
     ("__bang_fusion(FUSION_FMA, a, b, c, 2.0f, 64, 24)", "no multiple of the period 24",
      "__bang_fusion(FUSION_FMA, a, b, c, 2.0f, 64, 16)"),
-    ("__bang_cycle_add(b, a, b, 64, 16)", "does not work in place", "__bang_cycle_add(a, a, b, 64, 16)"),
+    ("__bang_cycle_add(b, a, b, 64, 16)", "does not work in place",
+     "__bang_cycle_add(a, a, b, 64, 16)"),
     ("__bang_sumpool(a, b, 16, 4, 4, 2, 2, 2, 2)", "take a multiple of 128 bytes",
      "__bang_maxpool(a, b, 16, 4, 4, 2, 2, 2, 2)"),
     ("__bang_avgpool(a, b, 33, 4, 4, 2, 2, 2, 2)", "take a multiple of 128 bytes",
@@ -104,7 +109,8 @@ RULES = [
      "__bang_matmul(a, b, w, 1, 32, 64)"),
     ("__bang_matmul(a, b, w, 1, 24, 64)", "take a multiple of 64 bytes",
      "__bang_matmul(a, b, w, 1, 48, 64)"),
-    ("__bang_matmul(b, b, w, 1, 32, 64)", "does not work in place", "__bang_matmul(a, b, w, 1, 32, 64)"),
+    ("__bang_matmul(b, b, w, 1, 32, 64)", "does not work in place",
+     "__bang_matmul(a, b, w, 1, 32, 64)"),
     ("__bang_matmul(a, b, w, 1, 32, 64, 128)", "fix_pos is -127 to 127",
      "__bang_matmul(a, b, w, 1, 32, 64, -127)"),
     ("__bang_matmul(a, b, w + 1, 1, 32, 64)", "the address of weights is a multiple of 32",
@@ -191,7 +197,7 @@ def test_sram_belongs_to_union_jobs() -> None:
 
 def test_clusters_of_copies_exist() -> None:
     body = "__memcpy(s, t, 4, SRAM2SRAM, {});"
-    about = {"declare": SRAM, "tasks": (8,), "kind": "union2"}
+    about: dict[str, Any] = {"declare": SRAM, "tasks": (8,), "kind": "union2"}
     assert "cluster 2 of a job of 2" in failure(body.format(2), out("y", 8), **about).message
     whole_run(body.format(1), out("y", 8), **about)
 
@@ -265,9 +271,10 @@ def test_lenient_text_has_functions_without_ranges() -> None:
 
 
 def test_integers_divided_by_zero() -> None:
-    body = "__bang_write_value((int*)a, 4, 1); __bang_write_zero((int*)b, 4); {}((int*)a, (int*)a, (int*)b, 4);"
+    body = """__bang_write_value(i, 4, 1); __bang_write_zero(j, 4);
+    {}(i, i, j, 4);"""
     for name in ("__bang_div", "__bang_rem"):
-        error = failure(body.format(name), out("y", 1))
+        error = failure(body.format(name), out("y", 1), declare="__nram__ int i[4], j[4];")
         assert error.code == "XP5006"
         assert error.span is not None
 
@@ -301,8 +308,39 @@ def test_forms_that_the_hardware_lacks(call: str, lenient: bool) -> None:
 
 
 def test_arrays_whose_size_is_known_at_run_time() -> None:
-    body = "const int n = y[0] == 0 ? 64 : 32; __nram__ float v[n]; __bang_write_value(v, n, 2.0f); OUT(v, 32);"
-    error = failure(body, out("y", 64))
+    body = """const int rows = taskDim + 1, n = rows * 32;
+    __nram__ float v[n], u[32]; __wram__ float weights[n * N];
+    IN(v, x, n); __memcpy(weights, z, 32 * N * 4, GDRAM2WRAM);
+    __bang_matmul(a, v, weights, 2, 32, N); __bang_add(u, v, v, 32); OUT(a, 2 * N);"""
+    x, z = random(2, 32), random(32, 8, seed=1)
+    about = {"declare": "#define N 8"}
+    error = failure(body, ("x", x), ("z", z), out("y", (2, 8)), **about)
     assert error.code == "XP6003"
-    got = run(body, out("y", 64), mode="lenient")
-    np.testing.assert_array_equal(got[:32], 2)
+    got = run(body, ("x", x), ("z", z), out("y", (2, 8)), **about, mode="lenient")
+    np.testing.assert_allclose(got, x @ z, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "automatic"),
+    [
+        ("__nram__ float v[64];", False),
+        ("__nram__ float v[N * sizeof(half)], u[M];", False),
+        ("__nram__ T v[SIZE];", False),
+        ("__wram__ int8_t v[LATER];", False),
+        ("__nram__ char v[__MLU_NRAM_SIZE__ * 512];", False),
+        ("__nram__ float v[n];", True),
+        ("__nram__ float v[64], u[N + n];", True),
+        ("__wram__ float v[computed];", True),
+    ],
+)
+def test_which_sizes_are_constant(declaration: str, automatic: bool) -> None:
+    text = f"""
+    #define N 4
+    enum Sizes {{ M = 8 }};
+    const int LATER = 2 * OTHER; static const int OTHER = N;
+    template <typename T, int SIZE> __mlu_func__ void f(int n) {{
+      const int computed = n * 2;
+      {declaration}
+    }}"""
+    assert ("XP_AUTOMATIC" in informal(text)) == automatic
+    assert informal(text).count("\n") == text.count("\n")

@@ -102,11 +102,11 @@ def _active(
     meaning: str,
     error: float,
     domain: tuple[float, float],
-    below: str = "",
-    above: str = "",
+    *outside: str,
     condition: str = "",
 ) -> Elementwise:
-    """A table look-up of the activation unit."""
+    """A table look-up of the activation unit. `outside`: what it gives below, and above."""
+    below, above = (*outside, "", "")[:2]
     return Elementwise(
         f"__bang_active_{name}",
         ("vector",),

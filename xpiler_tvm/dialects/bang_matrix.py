@@ -1,7 +1,7 @@
 """BANG C's matrix unit: convolution, product with a matrix and with a vector.
 
-The weights lie in WRAM, filter `co` in bank `co % LANES`: as `__bang_reshape_filter` leaves them, or
-as a copy with the banks' stride puts them there. Public kernels store them as they come instead.
+The weights lie in WRAM, filter `co` in bank `co % LANES`: as `__bang_reshape_filter` leaves them,
+or as a copy with the banks' stride puts them there. Public kernels store them as they come instead.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ EXTREMES: tuple[Extreme, ...] = (
 )
 
 HEADER_BYTES = 128
-"""Bytes in front of the elements that `__bang_select` packs; the first word of them is the count."""
+"""Bytes in front of the elements that `__bang_select` packs; their first word is the count."""
 
 Count = Literal["none", "returned", "header"]
 

@@ -19,7 +19,7 @@ static const unsigned kMostCores = 1024;
 static unsigned self;  // the running core's number in its job
 
 static const char* space_name(int space) {
-  switch (space & ~XP_WRITTEN) {
+  switch (space & ~(XP_WRITTEN | XP_STACK)) {
     case XP_GDRAM: return "GDRAM";
     case XP_NRAM: return "NRAM";
     case XP_WRAM: return "WRAM";
@@ -54,7 +54,7 @@ static void check_place(const char* intrinsic, int line, const char* role, const
   const XpVariable* variable = find(address);
   if (!variable || place >= variable->address + variable->size) {
     // The stack lies in NRAM by default, so its variables are good operands.
-    if ((spaces & (XP_NRAM | XP_LDRAM)) && xp_on_stack(address)) return;
+    if ((spaces & (XP_NRAM | XP_LDRAM | XP_STACK)) && xp_on_stack(address)) return;
     if (variable && place < variable->address + variable->size + 4096) {
       xp_fail(5002, line, "%s: %s begins %lld bytes behind the end of '%s'", intrinsic, role,
               (long long)(place - variable->address - variable->size), variable->name);
@@ -201,54 +201,37 @@ static bool touches(const XpCopy& copy, Side side, const char* low, long long by
   return false;
 }
 
-// Whether the running core sees the bytes of one side of a copy of `core`.
-static bool visible(const XpCopy& copy, Side side, unsigned core) {
-  const unsigned lanes = xp_launched()->warp;
-  switch (side == kTarget ? copy.to : copy.from) {
-    case XP_GDRAM: return true;
-    case XP_SRAM:
-      return self / lanes == (side == kTarget && copy.cluster >= 0 ? copy.cluster : core / lanes);
-    default: return core == self;
-  }
+// Whether a side of a copy lies in memories that this core sees.
+static bool visible(const XpCopy& copy, Side side) {
+  return side == kSource || copy.cluster < 0 || copy.cluster == live_cluster;
 }
 
-// The copy that an access collides with, but for those of `but_unit` on this core.
-static const XpCopy* collision(const void* address, long long bytes, bool written, int but_unit) {
+// The copy that an access collides with. Other cores have none: they wait only where theirs end.
+static const XpCopy* collision(const void* address, long long bytes, bool written) {
   const char* low = static_cast<const char*>(address);
-  const unsigned cores = xp_launched()->block[0];
-  for (unsigned core = 0; core < cores; ++core) {
-    for (int i = 0; i < queues[core].count; ++i) {
-      const XpCopy& copy = queues[core].copies[i];
-      if (core == self && unit(copy) == but_unit) continue;
-      if (visible(copy, kTarget, core) && touches(copy, kTarget, low, bytes)) return &copy;
-      if (!written) continue;
-      if (visible(copy, kSource, core) && touches(copy, kSource, low, bytes)) return &copy;
-    }
+  const Queue& queue = queues[self];
+  for (int i = 0; i < queue.count; ++i) {
+    const XpCopy& copy = queue.copies[i];
+    if (visible(copy, kTarget) && touches(copy, kTarget, low, bytes)) return &copy;
+    if (written && touches(copy, kSource, low, bytes)) return &copy;
   }
   return nullptr;
 }
 
 static void note(const char* intrinsic, int line, const char* role, const void* address,
-                 long long bytes, bool written, int but_unit) {
-  const XpCopy* copy = collision(address, bytes, written, but_unit);
-  if (!copy) return;
-  const char* low = static_cast<const char*>(address);
-  xp_finding("asynchronous access", line, address, (int)bytes, "%s: %s %s the copy of line %d %s",
-             intrinsic, role,
-             touches(*copy, kTarget, low, bytes) ? "is what" : "overwrites what",
-             copy->line,
-             touches(*copy, kTarget, low, bytes) ? "is still writing" : "is still reading");
-}
-
-extern "C" int xp_under_way(const void* address, long long bytes, int written) {
-  const XpCopy* copy = collision(address, bytes, written, -1);
-  return copy ? copy->line : 0;
+                 long long bytes, const XpCopy& copy, Side side) {
+  xp_finding("asynchronous access", line, address, (int)bytes, "%s: %s %s the copy of line %d is still %s",
+             intrinsic, role, side == kTarget ? "is what" : "overwrites what", copy.line,
+             side == kTarget ? "writing" : "reading");
 }
 
 extern "C" void xp_operand(const char* intrinsic, int line, const char* role, const void* address,
                            long long bytes, int spaces) {
   check_place(intrinsic, line, role, address, bytes, spaces);
-  note(intrinsic, line, role, address, bytes, spaces & XP_WRITTEN, -1);
+  const XpCopy* copy = collision(address, bytes, spaces & XP_WRITTEN);
+  if (!copy) return;
+  const bool target = touches(*copy, kTarget, static_cast<const char*>(address), bytes);
+  note(intrinsic, line, role, address, bytes, *copy, target ? kTarget : kSource);
 }
 
 extern "C" void xp_finish_copies(unsigned directions) {
@@ -330,8 +313,10 @@ static void check(const XpCopy& copy) {
   }
   if (copy.size <= 0) xp_fail(5002, copy.line, "%s: %lld bytes", name, copy.size);
   const Box target = box(copy, kTarget), source = box(copy, kSource);
-  check_place(name, copy.line, "the destination", target.low, target.bytes, copy.to);
-  check_place(name, copy.line, "the source", source.low, source.bytes, copy.from);
+  check_place(name, copy.line, "the destination", target.low, target.bytes,
+              copy.to == XP_WRAM ? copy.to | copy.on_stack : copy.to);
+  check_place(name, copy.line, "the source", source.low, source.bytes,
+              copy.from == XP_WRAM ? copy.from | copy.on_stack : copy.from);
   if (copy.to == XP_WRAM) check_wram(copy, copy.dst, copy.dst_stride, "the destination");
   if (copy.from == XP_WRAM) check_wram(copy, copy.src, copy.src_stride, "the source");
 }
@@ -377,13 +362,38 @@ extern "C" long long xp_lanes(const void* address) {
   return 0;
 }
 
-static void look_for_collisions(const XpCopy& copy) {
-  const Box target = box(copy, kTarget), source = box(copy, kSource);
-  // Copies of one unit stay in order, so only those of the other can collide.
-  if (visible(copy, kTarget, self)) {
-    note(copy.name, copy.line, "the destination", target.low, target.bytes, true, unit(copy));
+// Whether a side of one copy and a side of another share a byte.
+static bool meet(const XpCopy& one, Side side, const XpCopy& other, Side other_side) {
+  const Box all = box(other, other_side);
+  if (!touches(one, side, all.low, all.bytes)) return false;
+  const long long* segments = other_side == kTarget ? other.dst_segments : other.src_segments;
+  const long long* strides = other_side == kTarget ? other.dst_stride : other.src_stride;
+  const void* start = other_side == kTarget ? other.dst : other.src;
+  for (long long j = 0; j <= segments[1]; ++j) {
+    for (long long i = 0; i <= segments[0]; ++i) {
+      const char* place = static_cast<const char*>(start) + j * strides[1] + i * strides[0];
+      if (touches(one, side, place, other.size)) return true;
+    }
   }
-  note(copy.name, copy.line, "the source", source.low, source.bytes, false, unit(copy));
+  return false;
+}
+
+// Copies of one unit stay in order, so only those of the other can collide.
+static void look_for_collisions(const XpCopy& copy) {
+  const Queue& queue = queues[self];
+  for (int i = 0; i < queue.count; ++i) {
+    const XpCopy& old = queue.copies[i];
+    if (unit(old) == unit(copy)) continue;
+    const struct {
+      Side old_side, side;
+    } pairs[] = {{kTarget, kTarget}, {kTarget, kSource}, {kSource, kTarget}};
+    for (const auto& pair : pairs) {
+      if (!visible(old, pair.old_side) || !visible(copy, pair.side)) continue;
+      if (!meet(old, pair.old_side, copy, pair.side)) continue;
+      note(copy.name, copy.line, pair.side == kTarget ? "the destination" : "the source",
+           box(copy, pair.side).low, copy.size, old, pair.old_side);
+    }
+  }
 }
 
 extern "C" void xp_copy_now(const XpCopy* copy) {
@@ -468,11 +478,11 @@ static void report_deadlock() {
 }
 
 extern "C" void xp_meet(int group, int line) {
-  xp_finish_copies(~0u);
   const XpLaunch* launch = xp_launched();
   const bool memory_core = coreId == kMemoryCore;
-  if (!launch->clusters) return;
   if ((group == XP_MEET_IPU && memory_core) || (group == XP_MEET_MPU && !memory_core)) return;
+  xp_finish_copies(~0u);
+  if (!launch->clusters) return;
   const int cluster = self / launch->warp;
   waiting[self] = {group, cluster, line > 0 ? line : 1};
   ++waiting_count;

@@ -20,6 +20,11 @@
 #define __mlu_shared__ XP_MEMORY("xp_sram")
 #define __ldram__ XP_MEMORY("xp_ldram")
 
+// An array of a size that is known at run time: the stack lies in NRAM. Weights may be such in
+// lenient mode alone.
+#define XP_AUTOMATIC __attribute__((aligned(128)))
+enum { XP_WEIGHTS = XP_STRICT ? XP_WRAM : XP_WRAM | XP_STACK };
+
 #define __bang_printf printf
 
 typedef bfloat16 bfloat16_t;

@@ -12,7 +12,6 @@ from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Launch
 
-from .bang_operations import operations as operations
 from .memory import SPACES, Variable
 
 
@@ -47,6 +46,52 @@ def prelude(text: str, arch: str, mode: Mode) -> str:
         # Each has a type of its own: overloads are told apart by it.
         lines.append(f"static const struct Xp_{selector} {{}} {selector} = {{}};")
     return "\n".join(lines)
+
+
+_QUALIFIED = re.compile(r"\b(__nram__|__wram__)(?P<rest>[^;{}()=]*(?:\([^;{}]*?\)[^;{}()=]*)*;)")
+_EXTENT = re.compile(r"\[([^\[\]]*)\]")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_CONSTANTS = re.compile(
+    r"#[ \t]*define[ \t]+(\w+)|\bconstexpr\s+[\w\s]*?(\w+)\s*="
+    r"|\btemplate\s*<([^<>]*)>|\benum\b[^{;]*\{([^}]*)\}"
+)
+_CONST = re.compile(r"\bconst\s+[\w\s]*?(?P<name>\w+)\s*=\s*(?P<value>[^;,]*);")
+_TYPES = (
+    *("sizeof", "char", "short", "int", "long", "unsigned", "signed", "float", "double", "size_t"),
+    *("half", "half_t", "bfloat16", "bfloat16_t"),
+    *(f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *("__MLU_NRAM_SIZE__", "__MLU_WRAM_SIZE__", "__MLU_SRAM_SIZE__"),
+)
+
+
+def informal(text: str) -> str:
+    """Arrays in NRAM and WRAM whose size is known at run time only go on the stack.
+
+    __nram__ float rows[n];  ->  XP_AUTOMATIC float rows[n];
+
+    Public kernels declare such; no vendor text does. Whether a size is constant is told by where
+    its names come from: macros, enumerators, template parameters and constants made of such.
+    """
+    known = set(_TYPES)
+    for found in _CONSTANTS.finditer(text):
+        known |= {name for part in found.groups() if part for name in _NAME.findall(part)}
+    while True:
+        more = {
+            found["name"]
+            for found in _CONST.finditer(text)
+            if set(_NAME.findall(found["value"])) <= known
+        }
+        if more <= known:
+            break
+        known |= more
+
+    def qualify(found: re.Match[str]) -> str:
+        names = {
+            name for extent in _EXTENT.findall(found["rest"]) for name in _NAME.findall(extent)
+        }
+        return found[0] if names <= known else f"XP_AUTOMATIC{found['rest']}"
+
+    return _QUALIFIED.sub(qualify, text)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,11 @@ def _vector(row: Conversion) -> str:
     return f"""{rounding(row.mode)}
 XP_INTRINSIC void {row.name}({target}* dst, const {source}* src, int n, {position}{AT}) {{
   {write(row.name, "dst", sizes[0])} {read(row.name, "the source", "src", sizes[1])}
-  {overlap(row.name, sizes[0], "src", sizes[1], row.in_place)}
-  for (int i = 0; i < n; ++i) {{ const auto a = xp_at(src, i); xp_put(dst, i, {_value(row, scale)}); }}
+  {overlap(row.name, sizes[0], "src", sizes[1], in_place=row.in_place)}
+  for (int i = 0; i < n; ++i) {{
+    const auto a = xp_at(src, i);
+    xp_put(dst, i, {_value(row, scale)});
+  }}
 }}"""
 
 

@@ -11,6 +11,7 @@ inline XpCopy xp_copy_of(const char* name, int line, void* dst, const void* src,
   copy.name = name, copy.line = line;
   copy.dst = dst, copy.src = src, copy.size = size;
   copy.direction = direction, copy.from = row.from, copy.to = row.to;
+  copy.on_stack = XP_WEIGHTS & XP_STACK;
   copy.plain = row.plain, copy.strided = row.strided;
   copy.cluster = cluster, copy.lane_stride = XP_LANE_STRIDE;
   copy.move = xp_move;

@@ -52,14 +52,16 @@ XP_INTRINSIC void xp_{name.strip("_")}(XpLine at, D* dst, const S* src, const W*
   const long long filters = {row.filters}, length = {row.length};
   const long long d = xp_bytes<D>({row.targets}), s = xp_bytes<S>({row.sources});
   {write(name, "dst", "d")} {read(name, "the source", "src", "s")}
-  {overlap(name, "d", "src", "s", False)}
+  {overlap(name, "d", "src", "s", in_place=False)}
   {_weight_checks(row)}
   if (bias) {{
     {read(name, "the bias", "bias", "xp_bytes<D>(filters)")}
-    {overlap(name, "d", "bias", "xp_bytes<D>(filters)", False)}
+    {overlap(name, "d", "bias", "xp_bytes<D>(filters)", in_place=False)}
   }}
   if (partial) {{
-    {read(name, "the partial sum", "partial", "d")} {overlap(name, "d", "partial", "d", True)}
+    {read(name, "the partial sum", "partial", "d")} {
+        overlap(name, "d", "partial", "d", in_place=True)
+    }
   }}
   {_loops(row.outputs)} {{
     const long long t = {row.target}, f = {row.filter};
@@ -82,13 +84,14 @@ def _loops(extents: tuple[tuple[str, str], ...]) -> str:
 def _weight_checks(row: Contraction) -> str:
     name, role = row.name, "the weight"
     if row.flat:
-        return read(name, role, "weight", "xp_bytes<W>(filters * length)", "XP_WRAM")
+        return read(name, role, "weight", "xp_bytes<W>(filters * length)", "XP_WEIGHTS")
+    total = f"bank ? bank * {LANES - 1} + in_bank : {LANES} * in_bank"
     return f"""const long long bank = xp_lanes(weight), rows = filters / {LANES};
   const long long in_bank = xp_bytes<W>(rows * length);
   if ((unsigned long long)weight % {WRAM_ALIGN}) {{
     xp_fail(5002, at.line, "{name}: the address of weights is a multiple of {WRAM_ALIGN}");
   }}
-  {read(name, role, "weight", f"bank ? bank * {LANES - 1} + in_bank : {LANES} * in_bank", "XP_WRAM")}"""
+  {read(name, role, "weight", total, "XP_WEIGHTS")}"""
 
 
 def _filter(row: Contraction) -> str:
@@ -139,8 +142,8 @@ def _alignment(row: Contraction) -> str:
     )
     return f"""const long long granule = {words} : {granule(1, 1)};
   if (xp_bytes<W>({row.aligned}) % granule) {{
-    xp_fail(5002, at.line, "{row.name}: {row.aligned} is %lld; the weights of a pixel take a multiple "
-            "of %lld bytes", (long long){row.aligned}, granule);
+    xp_fail(5002, at.line, "{row.name}: {row.aligned} is %lld; the weights of a pixel take a "
+            "multiple of %lld bytes", (long long){row.aligned}, granule);
   }}"""
 
 

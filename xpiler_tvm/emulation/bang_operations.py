@@ -20,6 +20,7 @@ from xpiler_tvm.dialects.bang_layouts import (
     Pool,
     Rules,
 )
+from xpiler_tvm.dialects.bang_names import UNSUPPORTED
 from xpiler_tvm.dialects.bang_reductions import (
     ATOMICS,
     BLOCK_BYTES,
@@ -56,6 +57,7 @@ def operations(text: str, arch: str) -> str:
         parts += [define(row) for row in table if wanted(row.name)]
     parts += [_sync(name, SYNCS[name]) for name in SYNCS if wanted(name)]
     parts += [_barrier(name) for name in BARRIERS if wanted(name)]
+    parts += [_refusal(name) for name in UNSUPPORTED if name in words]
     parts += [*contractions(wanted), *conversions(wanted), *scalar_casts(wanted)]
     return "\n".join(parts)
 
@@ -83,7 +85,7 @@ def _elementwise(rows: Sequence[Elementwise]) -> str:
         in_place = row.in_place and not cycle and not row.packed
         arguments.append(f"const T* {name}_")
         checks.append(read(row.name, f"operand {position + 1}", f"{name}_", bytes_of))
-        checks.append(overlap(row.name, target, f"{name}_", bytes_of, in_place))
+        checks.append(overlap(row.name, target, f"{name}_", bytes_of, in_place=in_place))
         loads.append(f"const auto {name} = xp_wide({name}_[{index}]);")
     vectors = [
         f"{name}_" for name, kind in zip(names, row.operands, strict=True) if kind != "scalar"
@@ -93,14 +95,14 @@ def _elementwise(rows: Sequence[Elementwise]) -> str:
         arguments.append(f"T* {name}")
         checks.append(write(row.name, name, size, "the scratch"))
         checks += [
-            overlap(row.name, size, other, size, False, target=name)
+            overlap(row.name, size, other, size, in_place=False, target=name)
             for other in ("dst", *vectors, *scratches[:position])
         ]
     arguments.append("int n")
     if "cycle" in row.operands:
         arguments.append("int period")
-        checks.insert(0, _fails(row.name, "period <= 0 || n % period",
-                                "%d elements, no multiple of the period %d", "n, period"))  # fmt: skip
+        said = "%d elements, no multiple of the period %d"
+        checks.insert(0, _fails(row.name, "period <= 0 || n % period", said, "n, period"))
     elif row.selector:
         # The last argument counts the elements of vectors that there are none of.
         arguments.append("int = 0")
@@ -177,8 +179,10 @@ def _bounded_loop(row: Elementwise, loads: str) -> str:
     where = f"{low:g} to {high:g}" + (f" with {row.condition}" if row.condition else "")
     return f"""int outside = 0;
   {loop.format(loads=loads, count=count, value=value)}
-  if (outside) xp_finding("range", at.line, dst, xp_bytes<T>(n), "{row.name}: %d of %d operands lie "
-                          "outside {where}, where the result is undefined", outside, n);"""
+  if (outside) {{
+    xp_finding("range", at.line, dst, xp_bytes<T>(n), "{row.name}: %d of %d operands lie outside "
+               "{where}, where the result is undefined", outside, n);
+  }}"""
 
 
 def _fails(name: str, condition: str, message: str, arguments: str) -> str:
@@ -200,8 +204,9 @@ XP_INTRINSIC void {row.name}(T* dst, int n, {AT}) {{
     for strided in (False, True)[: 1 + row.strided]:
         if strided:
             strides = ", int stride0, int count1, int stride1, int count2"
-            checks = _fails(row.name, "count1 < 0 || count2 < 0 || stride0 < 0 || stride1 < 0",
-                            "a stride or a count less one is negative: %d, %d", "count1, count2")  # fmt: skip
+            negative = " || ".join(f"{x} < 0" for x in ("count1", "count2", "stride0", "stride1"))
+            said = "a stride or a count less one is negative: %d, %d"
+            checks = _fails(row.name, negative, said, "count1, count2")
             extent = "xp_bytes<E>(n) + (long long)stride0 * count1 + (long long)stride1 * count2"
             loops = "for (int k = 0; k <= count2; ++k) for (int j = 0; j <= count1; ++j) "
             place = "(E*)((char*)dst + (long long)j * stride0 + (long long)k * stride1)"
@@ -236,7 +241,7 @@ XP_INTRINSIC T {row.name}(const T* src, int n, {AT}) {{
         return f"""template <class T>
 XP_INTRINSIC void {row.name}(unsigned* dst, const T* src, int n, {AT}) {{
   {kind} {write(row.name, "dst", "4")} {checks}
-  {overlap(row.name, "4", "src", "xp_bytes<T>(n)", False)}
+  {overlap(row.name, "4", "src", "xp_bytes<T>(n)", in_place=False)}
   auto r = {row.start};
   for (unsigned i = 0; i < (unsigned)n; ++i) {{ {step} }}
   *dst = r;
@@ -246,7 +251,7 @@ XP_INTRINSIC void {row.name}(T* dst, const T* src, int n, {AT}) {{
   const int block = {BLOCK_BYTES} / sizeof(T);
   const long long last = xp_bytes<T>((n - 1) / block * block + 1);
   {kind} {checks} {write(row.name, "dst", "last")}
-  {overlap(row.name, "last", "src", "xp_bytes<T>(n)", True)}
+  {overlap(row.name, "last", "src", "xp_bytes<T>(n)", in_place=True)}
   for (int first = 0; first < n; first += block) {{
     auto r = {row.start};
     for (int i = first; i < first + block && i < n; ++i) {{ {step} }}
@@ -261,7 +266,7 @@ XP_INTRINSIC void {row.name}(T* dst, const T* src, int n, {AT}) {{
   {type_check(row.name, "T", row.dtypes)}
   const long long result = sizeof(T) + sizeof(unsigned);
   {read(row.name, "the source", "src", "xp_bytes<T>(n)")} {write(row.name, "dst", "result")}
-  {overlap(row.name, "result", "src", "xp_bytes<T>(n)", False)}
+  {overlap(row.name, "result", "src", "xp_bytes<T>(n)", in_place=False)}
   unsigned best = 0;
   auto r = xp_wide(src[0]);
   for (int i = 1; i < n; ++i) {{
@@ -292,8 +297,8 @@ XP_INTRINSIC {result} {row.name}(T* dst, const T* src, const T* mask, int n, {AT
   const long long room = xp_bytes<T>({before} + count);
   if (room) {{
     {write(row.name, "dst", "room")}
-    {overlap(row.name, "room", "src", "xp_bytes<T>(n)", row.count != "header")}
-    {overlap(row.name, "room", "mask", "xp_bytes<T>(n)", False)}
+    {overlap(row.name, "room", "src", "xp_bytes<T>(n)", in_place=row.count != "header")}
+    {overlap(row.name, "room", "mask", "xp_bytes<T>(n)", in_place=False)}
   }}
   T* next = dst + {before};
   for (int i = 0; i < n; ++i) {{
@@ -334,7 +339,7 @@ XP_INTRINSIC void {row.name}(T* dst, const T* src, {_integers(row.parameters)}{f
   {rule_checks(row.name, row.rules)}
   const long long total = {total} * size, whole = {row.count} * size;
   {write(row.name, "dst", "total")} {read(row.name, "the source", "src", "whole")}
-  {overlap(row.name, "total", "src", "whole", False)}
+  {overlap(row.name, "total", "src", "whole", in_place=False)}
   T* next = dst;
   {loops} *next++ = {element};
 }}"""
@@ -354,13 +359,15 @@ def _lookup(row: Lookup) -> str:
 XP_INTRINSIC void {row.name}(T* dst, const I* index, const T* table, int n, int length, {AT}) {{
   static_assert(XpInteger<T>::value && sizeof(T) == 4 && XpInteger<I>::value && sizeof(I) == 4,
                 "{row.name} takes 32-bit integers");
-  {write(row.name, "dst", "xp_bytes<T>(n)")} {read(row.name, "the index", "index", "xp_bytes<I>(n)")}
+  {write(row.name, "dst", "xp_bytes<T>(n)")}
+  {read(row.name, "the index", "index", "xp_bytes<I>(n)")}
   {read(row.name, "the table", "table", "xp_bytes<T>(length)")}
-  {overlap(row.name, "xp_bytes<T>(n)", "index", "xp_bytes<I>(n)", True)}
-  {overlap(row.name, "xp_bytes<T>(n)", "table", "xp_bytes<T>(length)", False)}
+  {overlap(row.name, "xp_bytes<T>(n)", "index", "xp_bytes<I>(n)", in_place=True)}
+  {overlap(row.name, "xp_bytes<T>(n)", "table", "xp_bytes<T>(length)", in_place=False)}
   for (int i = 0; i < n; ++i) {{
     if (index[i] < 0 || (long long)index[i] >= length) {{
-      xp_fail(5002, at.line, "{row.name}: index %lld of a table of %d", (long long)index[i], length);
+      xp_fail(5002, at.line, "{row.name}: index %lld of a table of %d", (long long)index[i],
+              length);
     }}
     dst[i] = table[index[i]];
   }}
@@ -399,8 +406,8 @@ def _pool(row: Pool) -> str:
     result = "I* dst" if row.index else "T* dst"
     template = "template <class I, class T>" if row.index else "template <class T>"
     kind = (
-        f'static_assert(XpInteger<I>::value && sizeof(I) == sizeof(T), "{row.name} gives indices as '
-        'wide as its elements");'
+        f'static_assert(XpInteger<I>::value && sizeof(I) == sizeof(T), "{row.name} gives indices '
+        'as wide as its elements");'
         if row.index
         else ""
     )
@@ -419,14 +426,15 @@ XP_INTRINSIC void {row.name}({result}, const T* src, {_integers(extents)}, int s
   const long long oh = (height - kernel_h) / stride_h + 1, ow = (width - kernel_w) / stride_w + 1;
   const long long total = oh * ow * channel * size, whole = height * width * channel * size;
   {write(row.name, "dst", "total")} {read(row.name, "the source", "src", "whole")}
-  {overlap(row.name, "total", "src", "whole", False)}
+  {overlap(row.name, "total", "src", "whole", in_place=False)}
   const float k = kernel_h * kernel_w;
   for (long long y = 0; y < oh; ++y) for (long long x = 0; x < ow; ++x)
     for (long long c = 0; c < channel; ++c) {{
       float r = {row.start};
       unsigned best = 0;
       for (long long ky = 0; ky < kernel_h; ++ky) for (long long kx = 0; kx < kernel_w; ++kx) {{
-        const float a = xp_wide(src[((y * stride_h + ky) * width + x * stride_w + kx) * channel + c]);
+        const long long pixel = (y * stride_h + ky) * width + x * stride_w + kx;
+        const float a = xp_wide(src[pixel * channel + c]);
         {step}
       }}
       dst[(y * ow + x) * channel + c] = {end};
@@ -450,6 +458,13 @@ def _barrier(name: str) -> str:
     return f"""inline void {name}(int line = __builtin_LINE()) {{
   xp_meet(XP_MEET_{BARRIERS[name].upper()}, line);
   __asm__ volatile("" ::: "memory");
+}}"""
+
+
+def _refusal(name: str) -> str:
+    return f"""template <class... Given>
+inline void {name}(Given...) {{
+  static_assert(sizeof...(Given) < 0, "{name}: {UNSUPPORTED[name]}");
 }}"""
 
 

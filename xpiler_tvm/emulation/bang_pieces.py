@@ -35,7 +35,7 @@ def write(
 
 
 def overlap(
-    name: str, target_size: str, pointer: str, size: str, in_place: bool, target: str = "dst"
+    name: str, target_size: str, pointer: str, size: str, *, in_place: bool, target: str = "dst"
 ) -> str:
     """The check that `pointer` does not share memory with `target`, but for the same place."""
     return (

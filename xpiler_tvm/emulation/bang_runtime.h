@@ -3,8 +3,8 @@
 
 #include "runtime.h"
 
-// Beside the memories' bits: the operand is written, not read.
-enum { XP_WRITTEN = 256 };
+// Beside the memories' bits: the operand is written, not read; it may lie on the stack.
+enum { XP_WRITTEN = 256, XP_STACK = 512 };
 
 // Who meets at a barrier.
 enum { XP_MEET_CLUSTER, XP_MEET_ALL, XP_MEET_IPU, XP_MEET_MPU };
@@ -25,6 +25,7 @@ struct XpCopy {
   int direction, from, to;  // its number, and the memories
   bool plain, strided;      // as in XpDirection
   bool has_strides;
+  int on_stack;             // XP_STACK where weights may lie there
   long long dst_stride[2], dst_segments[2], src_stride[2], src_segments[2];
   int cluster;              // whose SRAM the destination is; -1: of this one
   int lane_stride;          // how far apart the banks of WRAM are
@@ -57,10 +58,6 @@ XP_HIDDEN void xp_copy_later(const XpCopy* copy);
 
 // Carries out this core's copies in the given directions (a bit each), and those before them.
 XP_HIDDEN void xp_finish_copies(unsigned directions);
-
-// The line of a copy of this core, or of another in the same memory, that is under way and that an
-// access to these bytes collides with; 0 if there is none.
-XP_HIDDEN int xp_under_way(const void* address, long long bytes, int written);
 
 // Waits, with this core's copies done, until all others of the group have come.
 XP_HIDDEN void xp_meet(int group, int line);

@@ -22,6 +22,7 @@ from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Dialect
 
 from . import bang, field, simt
+from .bang_operations import operations
 
 # The name under which the compiler reports places in the user's text.
 MARKER = "kernel-text"
@@ -169,8 +170,9 @@ def translation_unit(
     body = rewrite(text)
     before = after = ""
     if dialect == "bang":
+        body = bang.informal(body) if mode == "lenient" else body
         before = bang.prelude(body, arch or DEFAULT_ARCH, mode)
-        after = bang.operations(body, arch or DEFAULT_ARCH)
+        after = operations(body, arch or DEFAULT_ARCH)
     elif dialect in DEFAULT_GPUS:
         before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
     seen = ", ".join([*(f"(void*)&{name}" for name in symbols), "nullptr"])
