@@ -354,7 +354,7 @@ def test_bfloat16_operators_round_each_step() -> None:
       __nv_bfloat16 a = x[t], b = x[(t + 1) % 32];
       y[t] = a * b + a;
       a += b;
-      z[t] = a * 2.5f;
+      z[t] = (float)a * 2.5f;
     }"""
     dtype = numpy_dtype("bfloat16")
     x = np.random.default_rng(1).uniform(-1, 1, 32).astype(dtype)

@@ -19,6 +19,8 @@ INTS = ("int", "unsigned")
 LONG = "unsigned long long"
 HIP_INTS = (*INTS, "unsigned long", LONG)
 HIP_NUMBERS = (*HIP_INTS, "float", "double")
+# CUDA has these for the device's scope alone.
+_UNSCOPED = ("half", "half2", "bfloat16", "bfloat162")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,16 @@ class Atomic:
     hip: tuple[str, ...]
     since: tuple[tuple[str, int], ...] = ()
 
-    def types(self, gpu: Gpu) -> tuple[str, ...]:
-        """The types that `gpu` has this operation for."""
+    def types(self, gpu: Gpu, suffix: str = "") -> tuple[str, ...]:
+        """The types that `gpu` has this operation for, in the scope that `suffix` names."""
         if gpu.dialect == "hip":
             return self.hip
         since = dict(self.since)
-        return tuple(kind for kind in self.cuda if since.get(kind, 0) <= gpu.capability)
+        return tuple(
+            kind
+            for kind in self.cuda
+            if since.get(kind, 0) <= gpu.capability and not (suffix and kind in _UNSCOPED)
+        )
 
 
 _ADDED = ("float", "double", "half", "half2", "bfloat16", "bfloat162", "float2", "float4")

@@ -126,7 +126,8 @@ XP_PAIR(half, half2, half, half2)
 XP_PAIR(bfloat16, bfloat162, bfloat16, bfloat162)
 #undef XP_PAIR
 
-// Operators round every single operation. Mixed with another type, a bfloat16 is a float.
+// Operators round every single operation. A bfloat16 and a number of another type are ambiguous, as
+// for the vendors' compilers.
 #define XP_PAIR_OPERATOR(T, T2, op)                                                        \
   inline T2 operator op(T2 a, T2 b) {                                                      \
     return {T((float)a.x op(float) b.x), T((float)a.y op(float) b.y)};                     \
@@ -154,23 +155,13 @@ XP_PAIR_OPERATORS(bfloat16, bfloat162)
 #undef XP_PAIR_OPERATORS
 #undef XP_PAIR_COMPARISON
 #undef XP_PAIR_OPERATOR
-#define XP_MIXED(op, T)                                                   \
-  inline auto operator op(bfloat16 a, T b) { return (float)a op b; }      \
-  inline auto operator op(T a, bfloat16 b) { return a op(float) b; }
-#define XP_OPERATOR(op)                                                   \
-  inline bfloat16 operator op(bfloat16 a, bfloat16 b) {                   \
-    return bfloat16((float)a op(float) b);                                \
-  }                                                                       \
-  XP_MIXED(op, float)                                                     \
-  XP_MIXED(op, double)                                                    \
-  XP_MIXED(op, int)                                                       \
-  XP_MIXED(op, unsigned)                                                  \
-  XP_MIXED(op, long)                                                      \
-  XP_MIXED(op, unsigned long)
+#define XP_OPERATOR(op)                                     \
+  inline bfloat16 operator op(bfloat16 a, bfloat16 b) {     \
+    return bfloat16((float)a op(float) b);                  \
+  }
 XP_OPERATOR(+)
 XP_OPERATOR(-)
 XP_OPERATOR(*)
 XP_OPERATOR(/)
 #undef XP_OPERATOR
-#undef XP_MIXED
 inline bfloat16 operator-(bfloat16 a) { return bfloat16(-(float)a); }

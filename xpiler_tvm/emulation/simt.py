@@ -41,7 +41,7 @@ _HEADERS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
     for name, dialects, pattern in (
         ("rounding.h", _BOTH, r"_r[nzud]\b"),
         ("packed.h", _BOTH, r"\b__v[a-z]+[24]\b"),
-        ("half.h", _BOTH, r"half|bfloat|bf16|fp16|\b__h\w+|\bh2?[a-z]+\d*\b"),
+        ("half.h", _BOTH, r"half|bfloat|bf16|fp16|_Float16"),
         ("vectors.h", ("hip",), _VECTOR.pattern),
         ("special.h", _BOTH, _special()),
         ("atomics.h", _BOTH, r"[aA]tomic"),
@@ -61,7 +61,7 @@ class _Words:
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = set(_WORD.findall(text))
-        self.pastes = "##" in text
+        self.pastes = re.search(r"\w\s*##\s*\w", text) is not None
 
     def __contains__(self, name: str) -> bool:
         return self.pastes or name in self.words
@@ -205,7 +205,7 @@ def atomics(words: _Words, gpu: Gpu) -> Iterable[str]:
 
 
 def _atomic(row: Atomic, suffix: str, gpu: Gpu) -> str:
-    types = row.types(gpu)
+    types = row.types(gpu, suffix)
     name = row.name + suffix
     listed = ", ".join(types)
     same = "typename XpSame<T>::type"
