@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xpiler_tvm.emulation import compiler
-from xpiler_tvm.errors import CheckError, SetupError, XpilerError
+from xpiler_tvm.errors import CheckError, ReadError, XpilerError
 
 from .support import execute, number, out, random
 
@@ -135,15 +135,15 @@ def test_a_barrier_that_a_loop_reaches_in_one_thread_more_often() -> None:
     assert failure(source, out("y", 32)).code == "XP5008"
 
 
-def test_text_that_is_no_cpp_has_the_compiler_s_first_error_and_its_place() -> None:
+def test_text_that_is_no_cpp_has_its_first_error_and_its_place() -> None:
     source = """#include <cuda_runtime.h>
 __global__ void k(float* y) {
   extern __shared__ float s[];
   y[0] = nosuch(s[0]);
 }"""
     error = failure(source, out("y", 1))
-    assert isinstance(error, SetupError)
-    assert error.code == "XP6003"
+    assert isinstance(error, ReadError)
+    assert error.code == "XP1010"
     assert "nosuch" in error.message
     assert error.span is not None
     assert (error.span.file, error.span.line, error.span.column) == ("kernel.cu", 4, 10)

@@ -11,7 +11,7 @@ import pytest
 from xpiler_tvm.dialects.matrix import MFMA, ROCWMMA, WAVE, WMMA, Element, Mfma, source_block
 from xpiler_tvm.emulation import numpy_dtype, run_text
 from xpiler_tvm.emulation.arrays import is_float
-from xpiler_tvm.errors import CheckError, SetupError
+from xpiler_tvm.errors import CheckError, SetupError, XpilerError
 from xpiler_tvm.kernel import Kernel, Launch, Tensor
 
 from .support import execute, first, out, random
@@ -236,7 +236,7 @@ using namespace nvcuda::wmma;
 __global__ void k(int* y) {{
   {declaration};
 }}"""
-    with pytest.raises(SetupError) as caught:
+    with pytest.raises(XpilerError) as caught:
         execute(source, out("y", 1, "int32"), arch=arch)
     assert said in caught.value.message
     assert caught.value.span is not None and caught.value.span.line == 4

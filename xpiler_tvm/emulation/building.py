@@ -10,7 +10,9 @@ from xpiler_tvm.dialects.bang import Mode
 from xpiler_tvm.errors import SetupError, Span
 from xpiler_tvm.kernel import Kernel
 
-from . import compiler
+from . import compiler, vetting
+from .padding import pad_variables
+from .reaching import device_code
 from .source import MARKER, Build, translation_unit
 
 # The intrinsics of C are those of processors with VNNI.
@@ -20,6 +22,8 @@ _FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
 _CHECKED = (
     "-O1",
     "-fno-wrapv",
+    # Variables in sections of their own can be moved apart.
+    "-fdata-sections",
     "-fsanitize=thread",
     "-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero",
 )
@@ -61,8 +65,10 @@ _ASKED = re.compile(
 def build_library(kernel: Kernel, text: str, how: How) -> Path:
     """The library of a resolved kernel's `text`, from the cache or compiled now.
 
-    Raises `SetupError` XP6002 without a C++ compiler and XP6003, with the place, where it refuses
-    the text.
+    Only what the entry reaches is compiled, and only where it does what kernels do.
+
+    Raises `ReadError` as `vetting.vet`, `SetupError` XP6002 without a C++ compiler and XP6003, with
+    the place, where it refuses the text.
     """
     natives = ["runtime.cc"]
     natives += ["bang.cc"] if kernel.dialect == "bang" else []
@@ -72,7 +78,16 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
         if how.build == "checked":
             flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
         objects = tuple(map(compiler.native_object, natives))
-        return compiler.library(_unit(kernel, text, how), flags=flags, objects=objects)
+        text = device_code(text, kernel.dialect, kernel.entry or "")
+        unit = _unit(kernel, text, how)
+        vetting.vet(kernel, text, unit, flags)
+
+        def inspect(path: Path) -> None:
+            vetting.inspect(kernel, path, objects, flags)
+            if how.build == "checked":
+                pad_variables(path)
+
+        return compiler.library(unit, flags=flags, objects=objects, inspect=inspect)
     except compiler.CompileFailure as failure:
         first = _ANY.search(failure.log)
         message = first["message"] if first else failure.log.strip()[-500:]
@@ -94,6 +109,7 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
 def uses_before_values(kernel: Kernel, text: str, how: How) -> list[Span]:
     """Where the compiler sees, or suspects, a variable used before it has a value."""
     flags = (*_FLAGS.get(kernel.dialect, ()), *_WARNINGS[compiler.family()])
+    text = device_code(text, kernel.dialect, kernel.entry or "")
     log = compiler.warnings(_unit(kernel, text, how), flags=flags)
     return [
         span_at(kernel, int(found["line"]), int(found["column"]))

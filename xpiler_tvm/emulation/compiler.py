@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
@@ -140,10 +141,17 @@ def family() -> Family:
     return "clang" if "clang" in _version(find_compiler()) else "gcc"
 
 
-def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...] = ()) -> Path:
+def library(
+    text: str,
+    *,
+    flags: tuple[str, ...] = (),
+    objects: tuple[Path, ...] = (),
+    inspect: Callable[[Path], None] | None = None,
+) -> Path:
     """The shared library made of `text`, from the cache or compiled now.
 
     `flags` are for compiling alone: a sanitizer's calls are made, and no sanitizer is linked.
+    `inspect` is shown the object file before it is linked; what it raises is raised here.
 
     Raises
     ------
@@ -156,10 +164,12 @@ def library(text: str, *, flags: tuple[str, ...] = (), objects: tuple[Path, ...]
 
     def make(folder: Path) -> Path:
         unit = _compile(command, text, flags, folder)
+        if inspect:
+            inspect(unit)
         _run([*command, *LINK_FLAGS, str(unit), *map(str, objects), "-lm", "-o", "made.so"], folder)
         return folder / "made.so"
 
-    made_of = (*flags, *LINK_FLAGS, *(one.name for one in objects))
+    made_of = (*flags, *LINK_FLAGS, *(one.name for one in objects), str(inspect is not None))
     return cache.entry(_key(command, text, made_of) + ".so", make)
 
 
@@ -197,6 +207,11 @@ def native_object(name: str, flags: tuple[str, ...] = ()) -> Path:
 
 def _all_flags(flags: tuple[str, ...]) -> tuple[str, ...]:
     return (*FLAGS, *_machine_flags(), *_BOUNDS[family()], f"-I{HERE}", *flags)
+
+
+def identity(text: str, flags: tuple[str, ...]) -> bytes:
+    """A name for what compiling `text` with `flags` gives on this machine."""
+    return _key(find_compiler(), text, _all_flags(flags)).encode()
 
 
 def _key(command: tuple[str, ...], text: str, flags: tuple[str, ...]) -> str:

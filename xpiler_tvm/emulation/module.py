@@ -146,7 +146,7 @@ def _run(
             limits.seconds,
             watch=_can_watch(),
             before=COMPILE_SECONDS,
-            confine=lambda: sandbox.enter_for_modules(folder),
+            confine=lambda: sandbox.enter_with_threads(folder),
         )
     return [ModuleRun(one.results(), report.seconds / len(calls)) for one in calls]
 

@@ -41,8 +41,6 @@ struct XpLaunch {
   unsigned grid[3], block[3];
   unsigned warp;                // lanes of a warp: 32 or 64
   unsigned dynamic_shared;      // bytes
-  unsigned static_limit;        // most bytes of static shared memory, 0 for no limit
-  unsigned total_limit;         // most bytes of static and dynamic shared memory together
   unsigned stack;               // bytes of one thread's stack
   unsigned clusters;            // BANG: clusters of a union job, 0 for a block job
   unsigned cores;               // BANG: whether threads are cores

@@ -296,13 +296,15 @@ def seal() -> bool:
     return has_seccomp() and _install(_allowing(_RUNNING, executable=False))
 
 
-def enter_for_modules(folder: str) -> bool:
-    """For compiling and running a module of TVM: threads are left, and files beneath `folder`.
+def enter_with_threads(folder: str = "") -> bool:
+    """For what starts threads: compiling and running a module of TVM, or parsing.
 
-    Returns whether all of it is in force.
+    No network, no processes; files can be read, and those beneath `folder` be written. Returns
+    whether all of it is in force.
     """
-    files = _leave_privileges() and restrict_files([folder])
-    os.environ["TMPDIR"] = folder
+    files = _leave_privileges() and restrict_files([folder] if folder else [])
+    if folder:
+        os.environ["TMPDIR"] = folder
     return has_seccomp() and _install(_denying(_NEVER)) and files
 
 

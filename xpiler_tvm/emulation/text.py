@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
-from xpiler_tvm.dialects.simt import MAX_THREADS
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS, MAX_THREADS
 from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import bang, memory, worker
+from . import bang, memory, sandbox, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
@@ -68,8 +68,6 @@ class _Launch(ctypes.Structure):
             for name in (
                 "warp",
                 "dynamic_shared",
-                "static_limit",
-                "total_limit",
                 "stack",
                 "clusters",
                 "cores",
@@ -148,6 +146,7 @@ def run_text(
     ending: Finding | None = None
     try:
         launch = _launch(kernel, text, arch)
+        _check_shared(kernel, path, arch)
         if kernel.dialect == "bang":
             bang.check_capacity(memory.variables(path), arch or DEFAULT_ARCH)
 
@@ -163,6 +162,7 @@ def run_text(
                 library.xp_bang_start()
             if build == "checked":
                 library.xp_check()
+            sandbox.seal()
             library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
             for variable, array in variables:
                 ctypes.memmove(array.address, report.base + variable.value, variable.size)
@@ -281,9 +281,23 @@ def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
     if threads > MAX_THREADS:
         raise ReadError("XP1011", f"a block of {threads} threads, of {MAX_THREADS} at most")
     launch.dynamic_shared = kernel.launch.shared_bytes
-    gpu = gpu_of(kernel.dialect, arch)
-    launch.warp, launch.static_limit, launch.total_limit = gpu.warp, gpu.static_shared, gpu.shared
+    launch.warp = gpu_of(kernel.dialect, arch).warp
     return launch
+
+
+def _check_shared(kernel: Kernel, path: Path, arch: str | None) -> None:
+    """Raises `ReadError` XP1011 where a block's shared memory exceeds what the device has."""
+    if kernel.dialect not in DEFAULT_GPUS or kernel.launch is None:
+        return
+    gpu = gpu_of(kernel.dialect, arch)
+    static = sum(one.size for one in memory.variables(path) if one.thread_local)
+    dynamic = kernel.launch.shared_bytes
+    for what, size, limit in (
+        ("static shared memory", static, gpu.static_shared),
+        ("shared memory", static + dynamic, gpu.shared),
+    ):
+        if size > limit:
+            raise ReadError("XP1011", f"{size} bytes of {what}, of {limit} on {gpu.name} at most")
 
 
 def _three(extents: tuple[int, ...]) -> tuple[int, ...]:
