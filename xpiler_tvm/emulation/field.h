@@ -460,10 +460,17 @@ struct XpTotal<M, N, K, XpField<J>> : XpTotal<M, N, K, typename XpReal<J>::type>
 }  // namespace nvcuda
 
 #ifdef __BANG__
-template <int K>
-struct XpAccumulator<XpField<K>> {
+template <class S, class W>
+struct XpSum;
+template <int K, class W>
+struct XpSum<XpField<K>, W> {
   typedef XpField<2> type;
 };
+template <int K>
+inline XpField<K> xp_scaled(XpField<K> sum, int position) {
+  const xp_residue base = position < 0 ? (XP_PRIME + 1) / 2 : 2;
+  return sum * XpField<K>::of(xp_power(base, position < 0 ? -position : position));
+}
 #endif
 
 #undef INFINITY

@@ -17,7 +17,7 @@ from xpiler_tvm.dialects.math import MATH, MathFunction
 FIELDS: Mapping[str, int] = MappingProxyType({"field": 2**31 - 1, "small field": 65521})
 """The prime of each build."""
 
-_SIXTEEN = re.compile(r"\b(?:half|__half|half2|__half2|_Float16|half_t|\w*bfloat16\w*)\b")
+_SIXTEEN = re.compile(r"half|bfloat16|bf16|_Float16")
 # Polynomials, which field.h has.
 _POLYNOMIAL = frozenset(("fma",))
 
