@@ -5,10 +5,14 @@ That nothing was seen to differ is no reason to count a mutant as equivalent.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import tvm
 import tvm_ffi
+from tvm import tirx
+
+from xpiler_tvm import tir
 
 from .corpus import Case
 from .equivalents import EQUIVALENTS
@@ -26,7 +30,9 @@ def why_equivalent(case: Case, fault: TextFault | ProgramFault) -> str:
         if (known.kernel, known.before, known.after) == (case.name, before, after):
             return known.reason
     if isinstance(fault, ProgramFault):
-        return "equal when simplified" if _equal(fault.module, fault.apply()) else ""
+        if _equal(fault.module, fault.apply()):
+            return "equal when simplified"
+        return "the round does nothing" if _differs_in_an_idle_round(fault) else ""
     if fault.kind in _UNDECIDED:
         return ""
     mine, theirs = flat_program(case.kernel), flat_program(fault.apply(case.kernel))
@@ -42,5 +48,25 @@ def difference(case: Case, fault: TextFault | ProgramFault) -> tuple[str, str]:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    simplify = tvm.tirx.transform.StmtSimplify()
-    return bool(tvm_ffi.structural_equal(simplify(left)["main"], simplify(right)["main"]))
+    return bool(tvm_ffi.structural_equal(_simplified(left), _simplified(right)))
+
+
+def _simplified(mod: Any) -> Any:
+    passes = tvm.tirx.transform
+    for simplify in (passes.StmtSimplify(), passes.RemoveNoOp(), passes.StmtSimplify()):
+        mod = simplify(mod)
+    return mod["main"]
+
+
+def _differs_in_an_idle_round(fault: ProgramFault) -> bool:
+    """Whether a loop has one round more or less, and that round is nothing when simplified."""
+    old, new = fault.node, fault.new
+    if not (isinstance(old, tirx.For) and isinstance(new, tirx.For)):
+        return False
+    before, after = tir.as_const(old.extent), tir.as_const(new.extent)
+    if before is None or after is None or abs(before - after) != 1:
+        return False
+    last = tir.const(max(before, after) - 1, tir.dtype_of(old.loop_var))
+    round_ = tir.substitute(old.body, {old.loop_var: last})
+    nothing = tirx.Evaluate(tir.const(0, "int32"))
+    return _equal(replace(fault, new=round_).apply(), replace(fault, new=nothing).apply())

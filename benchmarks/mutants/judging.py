@@ -69,7 +69,11 @@ class Original:
 
     def problem(self) -> str:
         """Why the kernel is no basis for mutants: a wrong value or a finding, '' where none."""
-        for trial in self.trials:
+        try:
+            trials = self.trials
+        except XpilerError as error:
+            return f"does not run: {error.message}"
+        for trial in trials:
             expected = self.case.expected(trial.inputs)
             check = compare("reference", expected, trial.outputs, self.kernel)
             if check.verdict != "tested":
@@ -99,8 +103,11 @@ class Original:
 
     @cached_property
     def flat(self) -> Any:
-        """The flat program as an IRModule; `None` where the kernel is not read."""
-        return flat_program(self.kernel)
+        """The flat program as an IRModule; `None` where there is none that does the same."""
+        flat = flat_program(self.kernel)
+        if flat is None:
+            return None
+        return flat if check_module("flat", flat, self.kernel, self.trials).ok else None
 
     # ------------------------------------------------------------ texts
 
@@ -138,6 +145,8 @@ class Original:
 
     def _check(self, mutant: Kernel) -> Verdict:
         """The whole oracle, as users have it."""
+        if not self._suits_check:
+            return MISSED
         named = replace(mutant, filename=f"mutant-{mutant.filename}")
         try:
             report = xt.check(self.kernel, named, seconds=10 * SECONDS, allow_unwritten=True)
@@ -150,6 +159,14 @@ class Original:
             if check.verdict == "refuted":
                 return Verdict("values", f"{check.name}: {check.detail}")
         return MISSED
+
+    @cached_property
+    def _suits_check(self) -> bool:
+        """Whether the whole check passes the original.
+
+        It chooses inputs by itself; a kernel that relies on the value of one is not for it.
+        """
+        return xt.check(self.kernel, seconds=10 * SECONDS, allow_unwritten=True).ok
 
     def ones_catch_text(self, fault: TextFault) -> bool:
         mutant = fault.apply(self.kernel)

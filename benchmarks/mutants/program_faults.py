@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,10 +26,15 @@ def program_faults(mod: tvm.IRModule) -> list[ProgramFault]:
     """Every fault that the makers below see in the flat program `mod["main"]`."""
     func = mod["main"]
     found: list[ProgramFault] = []
+    seen = {tvm_ffi.structural_hash(func)}
     for node in _nodes(func):
         for kind, new in _changes(node, func):
             place = f"{type(node).__name__} of the flat program"
-            found.append(ProgramFault(kind, place, _line(node), _line(new), mod, node, new))
+            fault = ProgramFault(kind, place, _line(node), _line(new), mod, node, new)
+            key = tvm_ffi.structural_hash(fault.apply()["main"])
+            if key not in seen:
+                seen.add(key)
+                found.append(fault)
     return found
 
 
@@ -56,15 +62,15 @@ def _changes(node: Any, func: Any) -> Iterator[Change]:
         yield from _other_operand(node, func)
 
 
+# Declarations that TVM prints before a part of a program for the names in it.
+_DECLARED = re.compile(r"#|\w+ = T\.\w+\(")
+
+
 def _line(node: Any) -> str:
     """The first line of a node as TVM prints it."""
-    lines = [line for line in str(node).splitlines() if line and not line.startswith("#")]
-    return lines[-1].strip() if isinstance(node, tirx.Evaluate) else _head(lines)
-
-
-def _head(lines: list[str]) -> str:
-    shown = [line.strip() for line in lines if "T.Buffer(" not in line and " = T." not in line[:24]]
-    return (shown or [line.strip() for line in lines])[0]
+    lines = [line.strip() for line in str(node).splitlines()]
+    shown = [line for line in lines if line and not _DECLARED.match(line)]
+    return shown[0] if shown else lines[-1]
 
 
 # ---------------------------------------------------------------- statements
@@ -77,12 +83,15 @@ def _store(node: Any) -> Iterator[Change]:
         dtype = tir.dtype_of(value)
         other = tir.const(0 if abs(value.value) > 1 else value.value + 1, dtype)
         yield "initial", tirx.BufferStore(node.buffer, other, node.indices)
+        return  # in which order a buffer is filled is nobody's business
     for kind, index in _other_indices(node.indices[0]):
         yield kind, tirx.BufferStore(node.buffer, value, [index])
 
 
 def _loop(node: Any) -> Iterator[Change]:
-    for change in (1, -1):
+    # More blocks or threads are another launch, not another program; guards take them anyway.
+    launched = re.fullmatch(r"[bt][xyz](_\d+)?", node.loop_var.name)
+    for change in (-1,) if launched else (1, -1):
         extent = node.extent + change
         yield "bound", tirx.For(node.loop_var, node.min, extent, node.kind, node.body)
 
@@ -117,6 +126,8 @@ def _other_operand(node: Any, func: Any) -> Iterator[Change]:
 
 def _other_indices(index: Any) -> Iterator[tuple[str, Any]]:
     """An index with two variables exchanged, with its rows as columns, and one further."""
+    if tir.as_const(index) is not None:
+        return
     names = tir.variables(index)
     if len(names) > 1:
         one, other = names[:2]

@@ -170,8 +170,16 @@ def bound(node: Node) -> Iterator[TextFault]:
 
 
 def comparison(node: Node) -> Iterator[TextFault]:
-    if _binary(node, _INCLUDING):
+    if _binary(node, _INCLUDING) and not _chooses_an_operand(node):
         yield from _operator("comparison", node, _INCLUDING[node.operator])
+
+
+def _chooses_an_operand(node: Node) -> bool:
+    """Whether it is the test of a minimum or maximum: of equal operands either is right."""
+    above = node.parent
+    if above is None or above.kind != "CONDITIONAL_OPERATOR" or node is not above.children[0]:
+        return False
+    return {one.text for one in node.children} == {one.text for one in above.children[1:]}
 
 
 def reversed_comparison(node: Node) -> Iterator[TextFault]:
