@@ -325,6 +325,37 @@ def test_a_finding_says_who_where_and_with_whom() -> None:
     assert f"with kernel.cu:{race.other.line}" in text
 
 
+def test_an_overrun_does_not_end_in_the_next_variable() -> None:
+    text = """__device__ float total[8], other[8];
+template <int N> __global__ void k(float* y) {
+  __shared__ float a[N], b[N];
+  float* p = threadIdx.x < N ? a : b;
+  p[threadIdx.x % N] = 1;
+  __syncthreads();
+  y[threadIdx.x] = a[threadIdx.x % N] + b[threadIdx.x % N];
+  if (threadIdx.x == 0) {
+    float* q = total;
+    for (int i = 0; i < 8; ++i) q[i] = i;
+    y[64] = total[3] + other[3];
+  }
+}"""
+    params = (out("y", 65),)
+    for edits, lines in (
+        ((), []),
+        ((("p[threadIdx.x % N]", "p[threadIdx.x % N + (threadIdx.x == 31)]"),), [5]),
+        ((("p[threadIdx.x % N]", "p[threadIdx.x % N - (threadIdx.x == 32)]"),), [5]),
+        ((("i < 8; ++i", "i < 9; ++i"),), [10]),
+    ):
+        wrong = text
+        for old, new in edits:
+            assert old in wrong
+            wrong = wrong.replace(old, new)
+        kernel = Kernel(wrong, "cuda", "k<32>", params, Launch((1,), (64,)))
+        found = find_faults(kernel, {}).findings
+        bounds = [one for one in found if one.kind == "out of bounds"]
+        assert [one.span.line for one in bounds if one.span] == lines, [str(one) for one in found]
+
+
 def test_stores_of_the_same_value_do_no_harm() -> None:
     text = "__global__ void k(const int* x, int* y) { if (x[threadIdx.x] > 0) y[0] = %s; }"
     case = Case(text, (("x", random(32, dtype="int32")), Tensor("y", (1,), "int32", "inout")), ())

@@ -594,19 +594,6 @@ extern "C" int xp_run(const XpLaunch* how, XpInvoke call, const XpArg* values, b
     snprintf(report->message, sizeof report->message, "no memory for a block of %u threads", total);
     return 1;
   }
-  if (how->static_limit && shared.size > how->static_limit) {
-    report->code = 1011;
-    snprintf(report->message, sizeof report->message,
-             "%zu bytes of static shared memory exceed the limit of %u", shared.size, how->static_limit);
-    return 1;
-  }
-  if (how->total_limit && shared.size + how->dynamic_shared > how->total_limit) {
-    report->code = 1011;
-    snprintf(report->message, sizeof report->message,
-             "%zu bytes of shared memory exceed the limit of %u",
-             shared.size + how->dynamic_shared, how->total_limit);
-    return 1;
-  }
   if (xp_checks) {
     place_shared(shared);
     const uintptr_t begin = reinterpret_cast<uintptr_t>(shared.data);
