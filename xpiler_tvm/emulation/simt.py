@@ -196,7 +196,7 @@ def _conversion(row: Conversion) -> str:
 def atomics(words: _Words, gpu: Gpu) -> Iterable[str]:
     """The atomic operations that are mentioned and that the dialect has."""
     for row in ATOMICS:
-        for suffix in SUFFIXES[gpu.dialect]:
+        for suffix in SUFFIXES[gpu.dialect] if row.name.startswith("atomic") else ("",):
             if row.types(gpu) and row.name + suffix in words:
                 yield _atomic(row, suffix, gpu)
     for suffix in SUFFIXES[gpu.dialect]:
