@@ -223,7 +223,7 @@ def _fold(row: Fold) -> str:
         return f"""template <class T>
 XP_INTRINSIC T {row.name}(const T* src, int n, {AT}) {{
   {kind} {checks}
-  auto r = {row.start};
+  float r = {row.start};
   for (int i = 0; i < n; ++i) {{ {step} }}
   return T(r);
 }}"""
@@ -243,7 +243,7 @@ XP_INTRINSIC void {row.name}(T* dst, const T* src, int n, {AT}) {{
   {kind} {checks} {write(row.name, "dst", "last")}
   {overlap(row.name, "last", "src", "xp_bytes<T>(n)", in_place=True)}
   for (int first = 0; first < n; first += block) {{
-    auto r = {row.start};
+    float r = {row.start};
     for (int i = first; i < first + block && i < n; ++i) {{ {step} }}
     dst[first] = T(r);
   }}
