@@ -112,7 +112,9 @@ def compile_kernel(kernel: dict[str, Any], arch: str) -> None:
         "nvrtcCreateProgram",
     )
     need(nvrtc.nvrtcAddNameExpression(program, entry), "nvrtcAddNameExpression")
-    folders = [f"-I{folder}" for folder in _installed("include") if Path(folder).is_dir()]
+    # CUDA's own headers need those of its C++ library, which has a folder of its own.
+    places = (*_installed("include"), *_installed("include/cccl"))
+    folders = [f"-I{folder}" for folder in places if Path(folder).is_dir()]
     options = [f"-arch={arch}", "-std=c++17", "-fmad=false", "-lineinfo", *folders]
     given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     if nvrtc.nvrtcCompileProgram(program, len(options), given):

@@ -65,6 +65,13 @@ def test_a_measurement_is_the_difference_of_two() -> None:
     assert set(asked) == {1, 2, 4, 8, 16, 32}, "twice as long as one round at least"
 
 
+def test_a_clock_that_ticks_does_no_harm() -> None:
+    def run(rounds: int) -> float:
+        return 0.004 * (rounds // 100)
+
+    assert speed.Size(seconds=0.001).each(run) > 0
+
+
 def test_the_command_prints_json() -> None:
     command = [sys.executable, str(FOLDER / "emulator_speed.py")]
     small = ["run", "--json", "--elements", "8192", "--repeat", "1", "--seconds", "0.001"]
