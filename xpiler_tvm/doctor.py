@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import pins
+from .emulation import sandbox
 from .emulation.cache import cache_folder
 from .emulation.compiler import find_compiler
 from .errors import XpilerError
@@ -53,6 +54,7 @@ def findings() -> list[Finding]:
         _gpu(),
         _vnni(),
         _llm(),
+        _sandbox(),
         _cache(),
     ]
     # TVM takes longest to say anything, so it is asked first and heard last.
@@ -218,6 +220,16 @@ def _llm() -> Finding:
         return Finding("LLM", True, f"{place}, with a key", needed=False)
     advice = "set OPENAI_API_KEY and OPENAI_BASE_URL"
     return Finding("LLM", False, "no key: rules only", advice, needed=False)
+
+
+def _sandbox() -> Finding:
+    """What holds a kernel that is run here, beside the limits on time and memory."""
+    lacking = sandbox.missing()
+    if lacking:
+        detail = f"no {' and no '.join(lacking)}: kernels run with limits on time and memory alone"
+        return Finding("Sandbox", False, detail, "run files of strangers elsewhere", needed=False)
+    version = sandbox.landlock_version()
+    return Finding("Sandbox", True, f"Landlock {version} and seccomp", needed=False)
 
 
 def _cache() -> Finding:

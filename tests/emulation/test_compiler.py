@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
-from xpiler_tvm.emulation import bang, cache as caching, compiler, elf
+from xpiler_tvm.emulation import bang, compiler, elf
+from xpiler_tvm.emulation import cache as caching
 from xpiler_tvm.emulation.source import rewrite
 from xpiler_tvm.errors import ReadError, SetupError
 from xpiler_tvm.kernel import Launch
@@ -22,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_text_is_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = compiler.library("int answer() { return 42; }")
     assert path.is_relative_to(cache)
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("compiled again"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("compiled again"))
     assert compiler.library("int answer() { return 42; }") == path
 
 
@@ -35,6 +40,104 @@ def test_other_texts_and_flags_have_other_libraries(cache: Path) -> None:
     }
     assert len(paths) == 3
     assert not list(cache.glob("**/.build-*")), "nothing temporary stays"
+
+
+def test_a_full_cache_drops_what_was_not_used_for_longest(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caching, "GRACE_SECONDS", 100)
+    monkeypatch.setenv("XPILER_CACHE_SIZE", "2500")
+
+    def made(name: str) -> Path:
+        def make(folder: Path) -> Path:
+            (folder / "file").write_bytes(bytes(1000))
+            return folder / "file"
+
+        return caching.entry(name, make)
+
+    old, older, young = made("old"), made("older"), made("young")
+    assert all(path.exists() for path in (old, older, young)), "all are within their grace"
+    now = time.time()
+    os.utime(old, (now - 1000, now - 1000))
+    os.utime(older, (now - 2000, now - 2000))
+    made("new")
+    assert [path.exists() for path in (older, old, young)] == [False, False, True]
+    assert made("older").exists(), "what was dropped is made again"
+
+
+def test_what_a_killed_process_left_is_swept(cache: Path) -> None:
+    left = cache / "emulation" / ".build-left"
+    recent = cache / "emulation" / ".build-recent"
+    for folder in (left, recent):
+        folder.mkdir(parents=True)
+        (folder / "kernel.o").write_text("half an obj")
+    long_ago = time.time() - 2 * caching.LEFT_BEHIND_SECONDS
+    os.utime(left, (long_ago, long_ago))
+    compiler.library("int answer() { return 42; }")
+    assert not left.exists()
+    assert recent.exists(), "a build of another process may be going on in it"
+
+
+def test_processes_may_use_and_prune_the_cache_at_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XPILER_CACHE_SIZE", "1")
+    monkeypatch.setattr(caching, "GRACE_SECONDS", 0)
+
+    def make(folder: Path) -> Path:
+        (folder / "file").write_bytes(b"whole")
+        return folder / "file"
+
+    def work() -> None:
+        for number in range(300):
+            path = caching.entry(f"entry{number % 3}", make)
+            with contextlib.suppress(FileNotFoundError):
+                assert path.read_bytes() == b"whole"
+
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                work()
+                os._exit(0)
+            os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert not list(cache.glob("**/.build-*"))
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("", 1 << 30), ("1000", 1000), ("500M", 500 << 20), ("1.5GiB", 3 << 29), ("2 kb", 2048)],
+)
+def test_sizes_of_the_cache(given: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPILER_CACHE_SIZE", given)
+    assert caching.size_limit() == size
+
+
+def test_a_size_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPILER_CACHE_SIZE", "much")
+    with pytest.raises(SetupError) as caught:
+        caching.size_limit()
+    assert caught.value.code == "XP6004"
+
+
+def test_flags_are_for_compiling_alone(cache: Path) -> None:
+    path = compiler.library("int answer(int* p) { return *p; }", flags=("-fsanitize=thread",))
+    with open(path, "rb") as file:
+        dynamic = ELFFile(file).get_section_by_name(".dynamic")
+        needed = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")]
+    assert not any("tsan" in name for name in needed)
+
+
+def test_a_compiler_that_does_not_come_to_an_end(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "LIMIT_SECONDS", 0.01)
+    with pytest.raises(compiler.CompileFailure, match="did not come to an end"):
+        compiler.library("int answer() { return 42; }")
+    assert not list(cache.glob("**/*.so"))
 
 
 def test_a_failed_build_leaves_nothing(cache: Path) -> None:

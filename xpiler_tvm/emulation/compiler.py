@@ -63,7 +63,7 @@ _LIMITED = (
 # Templates and constant expressions that go deeper are bombs, or as good as.
 _BOUNDS: dict[Family, tuple[str, ...]] = {
     "gcc": ("-ftemplate-depth=400", "-fconstexpr-ops-limit=8000000", "-fmax-errors=20"),
-    "clang": ("-ftemplate-depth=400", "-fconstexpr-steps=4000000", "-ferror-limit=20"),
+    "clang": ("-ftemplate-depth=400", "-fconstexpr-steps=1000000", "-ferror-limit=20"),
 }
 
 

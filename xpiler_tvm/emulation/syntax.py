@@ -82,7 +82,10 @@ def examine(part: UserPart, dialect: str) -> Refusal | None:
     words = list(tokens(part.text[part.start : part.end]))
     for why in _token_rules(words, part):
         return why
-    unit = _parse(part.text)
+    try:
+        unit = _parse(part.text)
+    except cindex.TranslationUnitLoadError:
+        return Refusal("XP1002", "the parser fails at this text", 1, 1)
     data = _Offsets(part.text)
     for why in _diagnostics(unit, part, data):
         return why
@@ -190,7 +193,7 @@ def _attributes(words: list[Token], start: int) -> Iterator[tuple[Token, str, st
 
 def _parse(text: str) -> Any:
     args = ["-x", "c++-cpp-output", "-std=c++17", "-w", "-ferror-limit=0", "-nostdinc"]
-    args += ["-flax-vector-conversions=all", "-ftemplate-depth=400", "-fconstexpr-steps=4000000"]
+    args += ["-flax-vector-conversions=all", "-ftemplate-depth=400", "-fconstexpr-steps=250000"]
     return cindex.Index.create().parse("unit", args=args, unsaved_files=[("unit", text)])
 
 
@@ -266,11 +269,15 @@ _Found = tuple[str, str] | tuple[str, str, str] | None
 
 
 def _cast(node: Cursor, dialect: str) -> _Found:
-    """Only functions of the file become pointers to functions."""
-    if not _is_function_pointer(node.type):
-        return None
+    """Only functions of the file become pointers to functions, and these nothing else."""
     inner = [child for child in node.get_children() if child.kind.is_expression()]
     source = inner[-1] if inner else None
+    if not _is_function_pointer(node.type):
+        if source is None or not _is_function_pointer(source.type):
+            return None
+        if node.type.get_canonical()._kind_id in (_TYPE.VOID.value, _TYPE.BOOL.value):
+            return None
+        return "XP1016", "a pointer to a function becomes a number or another pointer"
     while source is not None and source.kind.name in _TRANSPARENT:
         children = list(source.get_children())
         source = children[-1] if children else None
