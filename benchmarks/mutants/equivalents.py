@@ -19,4 +19,176 @@ class Equivalent:
     reason: str
 
 
-EQUIVALENTS: tuple[Equivalent, ...] = ()
+EQUIVALENTS: tuple[Equivalent, ...] = (
+    Equivalent(
+        "softmax_rows.cu",
+        "most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, mask));",
+        "most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, mask + 1));",
+        "17, 9, 5, 3 and 2 are independent as bit vectors: every lane still meets all others",
+    ),
+    Equivalent(
+        "softmax_rows.cu",
+        "sum += __shfl_xor_sync(0xffffffffu, sum, mask);",
+        "sum += __shfl_xor_sync(0xffffffffu, sum, mask + 1);",
+        "17, 9, 5, 3 and 2 are independent as bit vectors: every lane still meets all others once",
+    ),
+    Equivalent(
+        "softmax_wave.hip",
+        "for (int mask = 32; mask > 0; mask >>= 1) most = fmaxf(most, __shfl_xor(most, mask));",
+        "for (int mask = 33; mask > 0; mask >>= 1) most = fmaxf(most, __shfl_xor(most, mask));",
+        "33, 16, 8, 4, 2 and 1 are independent as bit vectors: every lane still meets all others",
+    ),
+    Equivalent(
+        "softmax_wave.hip",
+        "for (int mask = 32; mask > 0; mask >>= 1) sum += __shfl_xor(sum, mask);",
+        "for (int mask = 33; mask > 0; mask >>= 1) sum += __shfl_xor(sum, mask);",
+        (
+            "33, 16, 8, 4, 2 and 1 are independent as bit vectors: every lane still meets all "
+            "others once"
+        ),
+    ),
+    Equivalent(
+        "quantize.cu",
+        "__global__ void quantize(const float* x, signed char* y, int n, float scale) {",
+        "__global__ void quantize(const float* x, unsigned char* y, int n, float scale) {",
+        "y is only stored to, and the byte that is stored is the same",
+    ),
+    Equivalent(
+        "quantize.cu",
+        "y[i] = (signed char)q;",
+        "y[i] = (unsigned char)q;",
+        "the byte that is stored is the same",
+    ),
+    Equivalent(
+        "quantize.cu",
+        '(T.Cast("int64", q) & T.int64(255) ^ T.int64(128)) - T.int64(128)',
+        '(T.Cast("int64", q) & T.int64(255) ^ T.int64(128)) + T.int64(128)',
+        "the two differ by 256, and a byte is stored",
+    ),
+    Equivalent(
+        "dot_u8.hip",
+        (
+            "__global__ void dot_u8(const uint8_t* x, const int8_t* w, const int* bias, "
+            "uint8_t* y, int rows,"
+        ),
+        (
+            "__global__ void dot_u8(const uint8_t* x, const int8_t* w, const int* bias, "
+            "int8_t* y, int rows,"
+        ),
+        "y is only stored to, and the byte that is stored is the same",
+    ),
+    Equivalent(
+        "dot_u8.hip",
+        "y[r * cols + c] = (uint8_t)sum;",
+        "y[r * cols + c] = (int8_t)sum;",
+        "the byte that is stored is the same",
+    ),
+    Equivalent(
+        "gemm_dp4a.cu",
+        (
+            "__global__ void gemm_dp4a(const signed char* a, const signed char* b, int* c, int "
+            "m, int k, int n) {"
+        ),
+        (
+            "__global__ void gemm_dp4a(const unsigned char* a, const signed char* b, int* c, "
+            "int m, int k, int n) {"
+        ),
+        "the bytes are only read as words; their sign is __dp4a's",
+    ),
+    Equivalent(
+        "gemm_dp4a.cu",
+        (
+            "__global__ void gemm_dp4a(const signed char* a, const signed char* b, int* c, int "
+            "m, int k, int n) {"
+        ),
+        (
+            "__global__ void gemm_dp4a(const signed char* a, const unsigned char* b, int* c, "
+            "int m, int k, int n) {"
+        ),
+        "the bytes are only read as words; their sign is __dp4a's",
+    ),
+    Equivalent(
+        "argmax_rows.cu",
+        "for (int c = t + BLOCK; c < cols; c += BLOCK) {",
+        "for (int c = t + (BLOCK - 1); c < cols; c += BLOCK) {",
+        (
+            "columns 0 to 31, then 31 to 62, then 63 to 74: all are seen, in an order that "
+            "keeps the first"
+        ),
+    ),
+    Equivalent(
+        "argmax_rows.cu",
+        "if (v > values[t] || (v == values[t] && p < places[t])) {",
+        "if (v > values[t] || (v == values[t] && p <= places[t])) {",
+        "the places that two threads hold are never equal",
+    ),
+    Equivalent(
+        "gather_rows.cu",
+        "int from = index[r];",
+        "unsigned from = index[r];",
+        "a negative number becomes one above entries, which the second test refuses",
+    ),
+    Equivalent(
+        "conv2d.cu",
+        "int h = oh * 2 + kh - 1;",
+        "unsigned h = oh * 2 + kh - 1;",
+        "-1 becomes a number above the extent, which the second test refuses",
+    ),
+    Equivalent(
+        "conv2d.cu",
+        "int v = ow * 2 + kw - 1;",
+        "unsigned v = ow * 2 + kw - 1;",
+        "-1 becomes a number above the extent, which the second test refuses",
+    ),
+    Equivalent(
+        "dot_shuffle.cu",
+        "int lane = threadIdx.x % 32, warp = threadIdx.x / 32;",
+        "int lane = threadIdx.x % 32, warp = threadIdx.x / (32 - 1);",
+        (
+            "lanes 0 have the same warp as before; thread 31, which the last sum does without, "
+            "has left"
+        ),
+    ),
+    Equivalent(
+        "dot_shuffle.cu",
+        "if (warp == 0) {",
+        "if (warp != 0) {",
+        "every warp computes the same sum from shared memory and stores the same value",
+    ),
+    Equivalent(
+        "sum_tree.cu",
+        "if (t == 0) y[blockIdx.x] = partial[0];",
+        "if (t != 0) y[blockIdx.x] = partial[0];",
+        "all threads store the same value",
+    ),
+    Equivalent(
+        "sum_tree.cu",
+        "if (t == 0) y[blockIdx.x] = partial[0];",
+        "if (true) y[blockIdx.x] = partial[0];",
+        "all threads store the same value",
+    ),
+    Equivalent(
+        "layernorm.cu",
+        "float centred = in[c] - mean;",
+        "float centred = mean - (in[c]);",
+        "its square alone is used",
+    ),
+    Equivalent(
+        "layernorm.cu",
+        "x[bx * 91 + c_1 * 64 + tx] - mean[tx]",
+        "mean[tx] - x[bx * 91 + c_1 * 64 + tx]",
+        "its square alone is used",
+    ),
+    Equivalent(
+        "half_scale.mlu",
+        "if (rest <= 0) return;",
+        "if (rest < 0) return;",
+        "the rests of this launch are 130, 82, 34 and -14",
+    ),
+    Equivalent(
+        "scan_rows.cu",
+        "for tx in range(64):",
+        "for tx in range(63):",
+        "the last thread's element lies beyond the 53 columns, and nobody reads it",
+    ),
+)

@@ -165,7 +165,8 @@ def transposed(node: Node) -> Iterator[TextFault]:
 def bound(node: Node) -> Iterator[TextFault]:
     if _binary(node, _INCLUDING):
         limit = node.children[1]
-        for change in ("+ 1", "- 1"):
+        same = node.operator in "<=" and _chooses_an_operand(node)
+        for change in ("- 1",) if same else ("+ 1", "- 1"):
             yield _replace("bound", limit, f"{_group(limit)} {change}")
 
 

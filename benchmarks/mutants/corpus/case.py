@@ -42,7 +42,7 @@ class Case:
 
     def expected(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """What the kernel should make of `inputs`, in the types of its tensors."""
-        wide = {
+        wide: Arrays = {
             tensor.name: inputs[tensor.name].astype(_wide(inputs[tensor.name].dtype))
             for tensor in self.kernel.tensors
             if tensor.intent != "out"
