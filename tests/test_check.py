@@ -148,7 +148,12 @@ def test_a_kernel_in_bang_c_against_its_source(launched: bool) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("b[j]", "b[15 - j]"), ("j = 15", "j = 14"), ("s = 0.0f", "s = 1.0f"), ("16 + j", "16 + j / 2")],
+    [
+        ("b[j]", "b[15 - j]"),
+        ("j = 15", "j = 14"),
+        ("s = 0.0f", "s = 1.0f"),
+        ("16 + j", "16 + j / 2"),
+    ],
 )
 def test_a_difference(old: str, new: str) -> None:
     second = kernel(HIP.replace(old, new), "hip", "b.hip")
@@ -166,7 +171,9 @@ def test_the_place_a_wrong_value_comes_from() -> None:
     copy = "__global__ void k(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; }"
     shifted = copy.replace("x[threadIdx.x]", "x[(threadIdx.x + 5) % 32]")
     params = (xt.Tensor("x", (4, 8)), xt.Tensor("y", (4, 8), intent="out"))
-    pair = (xt.Kernel(text, "cuda", "k", params, xt.Launch((1,), (32,))) for text in (copy, shifted))
+    pair = (
+        xt.Kernel(text, "cuda", "k", params, xt.Launch((1,), (32,))) for text in (copy, shifted)
+    )
     report = xt.check(*pair, seeds=(0,))
     detail = next(check.detail for check in report.checks if "indexed" in check.name)
     place, origin = detail.split("worst y[")[1].split("]")[0], detail.split("which is x[")[1]

@@ -104,9 +104,7 @@ WRONG: dict[str, Program] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_program_is_refuted(
-    name: str, gemm: tuple[dict[str, np.ndarray], Limits]
-) -> None:
+def test_a_wrong_program_is_refuted(name: str, gemm: tuple[dict[str, np.ndarray], Limits]) -> None:
     inputs, limits = gemm
     result = WRONG[name](inputs["a"], inputs["b"]).astype("f4")
     check = limits.check("c = reference", {"c": result}, GEMM_KERNEL)
@@ -117,9 +115,7 @@ def test_a_wrong_program_is_refuted(
 def test_correct_programs_pass_with_room(gemm: tuple[dict[str, np.ndarray], Limits]) -> None:
     inputs, limits = gemm
     for program in (sequential, lambda a, b: -np.matmul(a, b)):
-        check = limits.check(
-            "c = reference", {"c": program(inputs["a"], inputs["b"])}, GEMM_KERNEL
-        )
+        check = limits.check("c = reference", {"c": program(inputs["a"], inputs["b"])}, GEMM_KERNEL)
         assert check.verdict == "tested"
         assert check.worst is not None and 0 < check.worst < 0.6
 
