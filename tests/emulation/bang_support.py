@@ -12,6 +12,9 @@ from xpiler_tvm.errors import XpilerError
 
 from .support import execute, first
 
+REFUSED = ("XP1002", "XP6003")
+"""Codes of a text that is never run: refused by the check of the text, or by the compiler."""
+
 C_NAMES = {
     "float32": "float",
     "float16": "half",

@@ -10,7 +10,7 @@ import pytest
 from xpiler_tvm.emulation.bang import informal
 from xpiler_tvm.errors import CheckError, ReadError
 
-from .bang_support import failure, run, whole_run
+from .bang_support import REFUSED, failure, run, whole_run
 from .support import execute, out, random
 
 
@@ -299,12 +299,12 @@ def test_integers_divided_by_zero() -> None:
 )
 def test_forms_that_the_hardware_lacks(call: str, lenient: bool) -> None:
     error = failure(whole(call), out("y", 1))
-    assert error.code == "XP6003"
+    assert error.code in REFUSED
     assert error.span is not None
     if lenient:
         whole_run(whole(call), out("y", 1), mode="lenient")
     else:
-        assert failure(whole(call), out("y", 1), mode="lenient").code == "XP6003"
+        assert failure(whole(call), out("y", 1), mode="lenient").code in REFUSED
 
 
 def test_arrays_whose_size_is_known_at_run_time() -> None:
@@ -315,7 +315,7 @@ def test_arrays_whose_size_is_known_at_run_time() -> None:
     x, z = random(2, 32), random(32, 8, seed=1)
     about = {"declare": "#define N 8"}
     error = failure(body, ("x", x), ("z", z), out("y", (2, 8)), **about)
-    assert error.code == "XP6003"
+    assert error.code in REFUSED
     got = run(body, ("x", x), ("z", z), out("y", (2, 8)), **about, mode="lenient")
     np.testing.assert_allclose(got, x @ z, rtol=1e-5, atol=1e-6)
 
