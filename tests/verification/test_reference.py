@@ -1,4 +1,4 @@
-"""Double precision and derived bounds: right programs pass with room, lossy and wrong ones do not."""
+"""Double precision and derived bounds: lossy and wrong programs do not pass, right ones do."""
 
 from __future__ import annotations
 
