@@ -78,6 +78,7 @@ class _Launch(ctypes.Structure):
 
 
 _POINTER, _INTEGER, _REAL = range(3)
+_MISALIGNED = "misaligned access"
 
 
 def run_text(
@@ -174,8 +175,10 @@ def run_text(
         if ending is None:
             raise error from None
     found = tuple(_findings(report, kernel, path))
-    # What ends a checked run was mostly noted just before, with more to tell.
-    if ending is not None and not any(one.kind == ending.kind for one in found):
+    # What ends a checked run was mostly noted just before, with more to tell. This processor, too,
+    # may refuse a misaligned access.
+    told = {one.kind for one in found}
+    if ending and ending.kind not in told and not (ending.kind == "crash" and _MISALIGNED in told):
         found += (ending,)
     results = {array.name: array.array.copy() for array in everything}
     return Run(results, report.seconds, found, complete=error is None)
