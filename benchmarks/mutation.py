@@ -20,7 +20,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -70,7 +70,7 @@ def chosen(
 
 
 @contextmanager
-def progress(total: int) -> Iterator[object]:
+def progress(total: int) -> Iterator[Callable[[int, int], None]]:
     """A function that moves a bar on, or nothing where nobody would see it."""
     if not sys.stderr.isatty():
         yield lambda done, survivors: None
@@ -127,7 +127,7 @@ def main() -> int:
                     outcomes.append(judge(mutant))
                 except Stillborn:
                     stillborn += 1
-                move(len(outcomes), sum(one.survived for one in outcomes))  # type: ignore[operator]
+                move(len(outcomes), sum(one.survived for one in outcomes))
     except KeyboardInterrupt:
         interrupted = True
 

@@ -152,6 +152,8 @@ class Original:
             report = xt.check(self.kernel, named, seconds=10 * SECONDS, allow_unwritten=True)
         except (CheckError, ReadError) as error:
             return Verdict("findings", f"{error.code}: {error.message}")
+        except SetupError:
+            return MISSED  # one of its builds is refused, which says nothing of the mutant
         if report.findings:
             first = report.findings[0]
             return Verdict("findings", f"{first.kind}: {first.message}")

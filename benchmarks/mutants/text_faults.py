@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from xpiler_tvm.kernel import Kernel
 
@@ -95,9 +95,9 @@ def _operator(kind: str, node: Node, new: str) -> Iterator[TextFault]:
         yield TextFault(kind, place, place + len(node.operator), new)
 
 
-def _binary(node: Node, operators: object) -> bool:
+def _binary(node: Node, operators: Container[str]) -> bool:
     kinds = ("BINARY_OPERATOR", "COMPOUND_ASSIGNMENT_OPERATOR")
-    return node.kind in kinds and len(node.children) == 2 and node.operator in operators  # type: ignore[operator]
+    return node.kind in kinds and len(node.children) == 2 and node.operator in operators
 
 
 def _call(node: Node) -> str:
@@ -185,7 +185,8 @@ def _chooses_an_operand(node: Node) -> bool:
 
 def reversed_comparison(node: Node) -> Iterator[TextFault]:
     # A loop that runs the wrong way does nothing or does not end: `bound` and `stride` say more.
-    if _binary(node, _REVERSED) and not any(a.kind == "FOR_STMT" for a in [node.parent] if a):
+    loops = node.parent is not None and node.parent.kind == "FOR_STMT"
+    if _binary(node, _REVERSED) and not loops:
         yield from _operator("reversed", node, _REVERSED[node.operator])
 
 
