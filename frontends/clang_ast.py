@@ -84,6 +84,7 @@ _UNKNOWN = (
     "use of undeclared",
 )
 _READ = ("cuda", "hip")
+_PROBE_SECONDS, _PROBE_MEMORY = 10.0, 2 << 30
 
 
 @lru_cache(maxsize=1)
@@ -174,12 +175,40 @@ def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
     prelude = str(_PRELUDE / ("bang.h" if dialect == "bang" else "cuda.h"))
     args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-ferror-limit=0"]
     args += ["-include", prelude]
+    _probe(tuple(args), alias, without_includes(text), filename)
     try:
-        return cindex.Index.create().parse(
-            alias, args=args, unsaved_files=[(alias, without_includes(text))]
-        )
+        return _translated(tuple(args), alias, without_includes(text))
     except cindex.TranslationUnitLoadError:
         raise ReadError("XP1002", f"{filename} cannot be parsed") from None
+
+
+def _translated(args: tuple[str, ...], alias: str, text: str) -> Any:
+    return cindex.Index.create().parse(alias, args=args, unsaved_files=[(alias, text)])
+
+
+@lru_cache(maxsize=256)
+def _probe(args: tuple[str, ...], alias: str, text: str, filename: str) -> None:
+    """Parses in a process of its own first: a text may be meant to take the parser down.
+
+    Raises `ReadError` XP1002 where that process comes to no end. It costs a second parse, once.
+    """
+    # Not at the top: the emulator stands beside this stage, and only its forks are of use here.
+    from xpiler_tvm.emulation import forked
+
+    def work() -> bool:
+        try:
+            return bool(_translated(args, alias, text))
+        except cindex.TranslationUnitLoadError:
+            return True
+
+    try:
+        forked.call(work, seconds=_PROBE_SECONDS, memory=_PROBE_MEMORY)
+    except forked.Ended as why:
+        raise ReadError(
+            "XP1002",
+            f"the parser does not come to an end with {filename}: {why}",
+            hint="it nests too deep, or expands into too much",
+        ) from None
 
 
 class Places:
