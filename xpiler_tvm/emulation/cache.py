@@ -24,7 +24,9 @@ DEFAULT_SIZE = 1 << 30
 GRACE_SECONDS = 600
 # No build takes that long: what is older was left behind by a process that was killed.
 LEFT_BEHIND_SECONDS = 3600
+SWEEP_SECONDS = 60
 _TEMPORARY = ".build-"
+_SWEPT = ".swept"
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
@@ -73,8 +75,26 @@ def entry(name: str, make: Callable[[Path], Path]) -> Path:
         return target
     with build_folder(target) as folder:
         os.replace(make(Path(folder)), target)
-    prune(target.parent, size_limit())
+    if _due(target, size_limit()):
+        prune(target.parent, size_limit())
     return target
+
+
+def _due(made: Path, limit: int) -> bool:
+    """Whether to look through the folder: after a large entry, else once in a while.
+
+    Looking through thousands of entries costs as much as compiling a kernel.
+    """
+    stamp = made.parent / _SWEPT
+    with suppress(OSError):
+        if (
+            made.stat().st_size < limit // 256
+            and time.time() - stamp.stat().st_mtime < SWEEP_SECONDS
+        ):
+            return False
+    with suppress(OSError):
+        stamp.touch()
+    return True
 
 
 def used(path: Path) -> bool:
@@ -119,7 +139,7 @@ def prune(folder: Path, limit: int) -> None:
                 if item.name.startswith(_TEMPORARY):
                     if now - about.st_mtime > LEFT_BEHIND_SECONDS:
                         shutil.rmtree(item.path, ignore_errors=True)
-                elif item.is_file(follow_symlinks=False):
+                elif item.name != _SWEPT and item.is_file(follow_symlinks=False):
                     total += about.st_size
                     found.append((about.st_mtime, about.st_size, item.path))
     for last_used, size, path in sorted(found):
