@@ -90,6 +90,7 @@ BAD = [
     Bad("host_missing_argument.cu", ("XP1014",), ("--arg", "columns=4")),
     # the device code
     Bad("inline_ptx.cu", ("XP1008",), at="asm"),
+    Bad("reserved_name.cu", ("XP1016",), at="XP_index"),
     Bad("goto.cu", ("XP1009",), at="goto"),
     Bad("printf.cu", ("XP1009", "XP1010"), at="printf(\"thread"),
     Bad("recursion.cu", ("XP1009",), at="power(x, n - 1)"),

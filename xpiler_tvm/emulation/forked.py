@@ -94,7 +94,7 @@ def _outcome(work: Callable[[], Any]) -> dict[str, Any]:
 
 def _read(reading: int, deadline: float) -> bytes:
     """All that comes until the other side closes; nothing where the deadline passes first."""
-    pieces = []
+    pieces: list[bytes] = []
     while True:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([reading], [], [], left)[0]:
