@@ -353,4 +353,16 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "cache[at - RADIUS] = before > 0 ? x[before] : 0.0f;",
         "before is -2 or -1, or 30 and more",
     ),
+    Equivalent(
+        "argmax_rows.cu",
+        "if (v > values[t] || (v == values[t] && p < places[t])) {",
+        "if (v > values[t] || (v == values[t] && p < (places[t]) + 1)) {",
+        "the places that two threads hold are never equal",
+    ),
+    Equivalent(
+        "sram_broadcast.mlu",
+        "if (coreId == 0) {",
+        "if (coreId == (0 + 1)) {",
+        "any core of the cluster may fetch the weights",
+    ),
 )

@@ -39,6 +39,8 @@ By = Literal["values", "findings", "crash", ""]
 SECONDS = 1.0
 SEEDS = (0, 1)
 TOLERANCE = 1e-3
+# More memory or threads than the device has; all else that is refused is no program.
+_TOO_LARGE = "XP1011"
 
 
 class Stillborn(Exception):
@@ -95,10 +97,11 @@ class Original:
     @cached_property
     def ones(self) -> Trial:
         """Inputs of ones, where a kernel takes one for an index also."""
-        inputs = {}
-        for name, array in self.trials[0].inputs.items():
-            low, high = self.case.ranges.get(name, (1, 1))
-            inputs[name] = np.full_like(array, min(max(1, low), high))
+        inputs = dict(self.trials[0].inputs)
+        for tensor in self.kernel.tensors:
+            if tensor.intent != "out":
+                low, high = self.case.ranges.get(tensor.name, (1, 1))
+                inputs[tensor.name] = np.full_like(inputs[tensor.name], min(max(1, low), high))
         return Trial(inputs, {}, run_text(self.kernel, inputs, seconds=SECONDS).arrays)
 
     @cached_property
@@ -124,10 +127,12 @@ class Original:
         for trial in self.trials:
             try:
                 outputs = run_text(mutant, trial.inputs, seconds=SECONDS).arrays
-            except SetupError as error:
-                raise Stillborn(error.message) from None
-            except (CheckError, ReadError) as error:
+            except CheckError as error:
                 return Verdict("crash", f"{error.code}: {error.message}")
+            except (ReadError, SetupError) as error:
+                if error.code == _TOO_LARGE:
+                    return Verdict("crash", f"{error.code}: {error.message}")
+                raise Stillborn(error.message) from None
             check = compare("mutant = original", trial.outputs, outputs, self.kernel)
             if not check.ok:
                 return Verdict("values", check.detail)

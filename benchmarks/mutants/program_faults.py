@@ -183,7 +183,9 @@ def _choice(node: Any) -> Iterator[Change]:
 
 
 def _real(node: Any) -> Iterator[Change]:
-    yield "constant", tir.const(node.value * 0.75 if node.value else 1.0, tir.dtype_of(node))
+    # Beside the least number of a type, another as small would be no fault that anyone makes.
+    other = 0.0 if abs(node.value) > 1e30 else node.value * 0.75 if node.value else 1.0
+    yield "constant", tir.const(other, tir.dtype_of(node))
 
 
 _COMPARISONS = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
