@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     "XP5009": "a kernel that asked the system for something",
     "XP5010": "an operation that a finite field does not have",
     "XP5011": "a mode of an instruction that the emulator does not model",
+    "XP5012": "a fault in the source",
     "XP6001": "installed packages that do not fit together",
     "XP6002": "no C++ compiler",
     "XP6003": "the emulator could not compile the kernel",

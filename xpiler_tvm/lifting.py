@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, "np.ndarray"]
 
 RUN_SECONDS = 60.0  # CPU seconds that one run of one form may take
+FAULT_SECONDS = 4.0  # and the run that looks for faults in the source
+LARGE = 1 << 20  # elements of all tensors together
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     """The TensorIR of a kernel, tested against its source on data from `seed`.
 
     Raises `ReadError` and `LiftError` where the kernel is not understood, and `CheckError` where
-    the source itself fails (out of bounds, endless, an output never written) or where what was
+    the source itself fails (a race, out of bounds, endless, an output never written) or where what was
     read differs from it.
     """
     watch = Stopwatch()
@@ -100,6 +102,9 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     with watch("run source"):
         outputs, check = _run_source(resolved, text, starts)
         checks.append(check)
+    with watch("check source"):
+        check, doubts = _check_faults(resolved, text, starts[0])
+        checks.append(check)
     with watch("reference"):
         from .frontends.program import to_module
 
@@ -112,6 +117,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         raised = raise_program(program)
         fallback = raised.mod if raised.rung == "opaque" else opaque(program)
     notes = [_note(raised.reason, raised.span)] if raised.reason else []
+    notes += doubts
     notes += _unwritten_notes(resolved, trials)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
@@ -186,9 +192,16 @@ def _starts(kernel: Kernel, seed: int, value_ranges: Mapping[str, tuple[int, int
 
 
 def _families(kernel: Kernel) -> tuple[Family, ...]:
-    """Integer programs get extremes too: of floating-point ones these are a matter of range."""
+    """Integer programs get extremes too: of floating-point ones these are a matter of range.
+
+    Large arrays of floats get random values alone, which tell their positions as well.
+    """
     exact = all("float" not in param.dtype for param in kernel.params or ())
-    return ("random", "indexed", "extreme") if exact else ("random", "indexed")
+    if exact:
+        return ("random", "indexed", "extreme")
+    floats = all("float" in tensor.dtype for tensor in kernel.tensors)
+    large = sum(tensor.size for tensor in kernel.tensors) > LARGE
+    return ("random",) if floats and large else ("random", "indexed")
 
 
 def _run_source(
@@ -207,6 +220,36 @@ def _run_source(
     families = " and ".join(dict.fromkeys(start.family for start in starts))
     detail = f"{kernel.dialect} emulated {len(starts)} times, {families} inputs: no fault"
     return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+
+
+def _check_faults(kernel: Kernel, text: str, start: Start) -> tuple[Check, list[str]]:
+    """A checked run of the source, and what it finds that does no harm here.
+
+    Raises `CheckError` XP5012 with the first fault: a program that races, or reads what nothing
+    wrote, has no meaning that a translation could keep. Signed arithmetic that wraps is a note: all
+    forms wrap alike.
+    """
+    from .emulation import run_text
+
+    name, begun = "source has no faults", cpu_seconds()
+    how: Any = {"text": text, "seconds": FAULT_SECONDS, "build": "checked"}
+    run = run_text(kernel, start.inputs, start.scalars, **how)
+    seconds = cpu_seconds() - begun
+    if any(one.kind == "time" for one in run.findings):
+        detail = f"a checked run takes more than {FAULT_SECONDS:g} s; see `xpiler check`"
+        return Check(name, "unknown", detail, None, seconds), []
+    for one in run.findings:
+        if one.kind != "overflow":
+            about = ", ".join(part for part in (one.who, one.memory) if part)
+            raise CheckError(
+                "XP5012",
+                f"{one.kind}: {one.message}" + (f" ({about})" if about else ""),
+                span=one.span,
+                hint="mend the kernel; `xpiler check` tells more",
+            )
+    detail = "a checked run: no race, no access out of bounds, nothing read before it is written"
+    notes = [_note(f"{one.kind}: {one.message}", one.span) for one in run.findings]
+    return Check(name, "tested", detail, None, seconds), notes
 
 
 def _trials(
