@@ -9,7 +9,8 @@ time, a sample of all that `mutants` knows to make. Each mutant is held against 
 oracle and, for comparison, by inputs of ones and `allclose` with 1e-3. Mutants that the compiler
 refuses are replaced; those that are proved or known to be equivalent do not count in the scores.
 
-The default takes about eight minutes of CPU time on one core with an empty cache. Ctrl-C ends it
+The default takes seven to eight minutes of CPU time on one core with an empty cache, and half of
+that with a full one. Ctrl-C ends it
 early with the numbers so far. The exit code is 1 where a kernel of the corpus is not clean or where
 the oracle refutes an equivalent mutant, else 0.
 """

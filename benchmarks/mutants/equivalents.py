@@ -371,4 +371,28 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "int per_task = (n + taskDim - (1 + 1)) / taskDim;",
         "a quarter of 413 is 103, as is a quarter of 414",
     ),
+    Equivalent(
+        "sort_rows.hip",
+        "if (low > high) {",
+        "if (low > high - 1) {",
+        "equal keys may be exchanged",
+    ),
+    Equivalent(
+        "softmax_wave.hip",
+        "for (int mask = 32; mask > 0; mask >>= 1) most = fmaxf(most, __shfl_xor(most, mask));",
+        "for (int mask = 32; mask > 0; mask >>= 1) most = fmaxf(most, __shfl_xor(most, mask + 1));",
+        "33, 17, 9, 5, 3 and 2 are independent as bit vectors: every lane still meets all others",
+    ),
+    Equivalent(
+        "softmax_wave.hip",
+        "for (int mask = 32; mask > 0; mask >>= 1) sum += __shfl_xor(sum, mask);",
+        "for (int mask = 32; mask > 0; mask >>= 1) sum += __shfl_xor(sum, mask + 1);",
+        "33, 17, 9, 5, 3 and 2 are independent as bit vectors: all others are met, and once",
+    ),
+    Equivalent(
+        "layernorm.cu",
+        "tx < 16",
+        "tx <= 16",
+        "the loop reaches 16 last, and what it changes there is not read before it is set anew",
+    ),
 )
