@@ -10,9 +10,8 @@ oracle and, for comparison, by inputs of ones and `allclose` with 1e-3. Mutants 
 refuses are replaced; those that are proved or known to be equivalent do not count in the scores.
 
 The default takes seven to eight minutes of CPU time on one core with an empty cache, and half of
-that with a full one. Ctrl-C ends it
-early with the numbers so far. The exit code is 1 where a kernel of the corpus is not clean or where
-the oracle refutes an equivalent mutant, else 0.
+that with a full one. Ctrl-C ends it early with the numbers so far. The exit code is 1 where a
+kernel of the corpus is not clean or where the oracle refutes an equivalent mutant, else 0.
 """
 
 from __future__ import annotations

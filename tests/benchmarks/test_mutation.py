@@ -188,7 +188,7 @@ def test_originals_pass_and_wrong_ones_do_not() -> None:
 
 def test_what_the_compiler_refuses_is_no_mutant() -> None:
     place = original("axpy.cu").kernel.source.index("y[i]")
-    with pytest.raises(judging.Stillborn, match="read-only|const"):
+    with pytest.raises(judging.Stillborn, match="read-only"):
         original("axpy.cu").judge_text(fault.TextFault("operand", place, place + 1, "x"))
 
 
