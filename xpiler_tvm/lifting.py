@@ -120,7 +120,7 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     notes += doubts
     notes += _unwritten_notes(resolved, trials)
     with watch("check lift"):
-        checks.append(require(check_module("flat = source", flat, resolved, trials)))
+        checks.append(require(check_module("flat = source", flat, resolved, trials, flat=True)))
         identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
@@ -321,13 +321,23 @@ def check_module(
     kernel: Kernel,
     trials: Sequence[Trial],
     target: Mapping[str, Any] | None = None,
+    *,
+    flat: bool = False,
 ) -> Check:
-    """Runs a module without thread bindings on each trial's inputs and compares."""
+    """Runs a module without thread bindings on each trial's inputs and compares.
+
+    The local arrays of a `flat` one, which is plain loops, are watched like its parameters.
+    """
     from .emulation import run_module_each
+    from .emulation.exposing import exposed
 
     begun = cpu_seconds()
+    mod, local = exposed(mod) if flat else (mod, [])
     starts = [
-        ([one.inputs[tensor.name] for tensor in kernel.tensors], list(one.scalars.values()))
+        (
+            [*(one.inputs[tensor.name] for tensor in kernel.tensors), *local],
+            list(one.scalars.values()),
+        )
         for one in trials
     ]
     try:
@@ -336,7 +346,7 @@ def check_module(
         detail = f"{error.code}: {error.message}"
         return Check(name, "refuted", detail, None, cpu_seconds() - begun)
     results = [
-        {tensor.name: array for tensor, array in zip(kernel.tensors, run.arrays, strict=True)}
+        {tensor.name: array for tensor, array in zip(kernel.tensors, run.arrays, strict=False)}
         for run in runs
     ]
     check = check_outputs(name, results, kernel, trials)

@@ -110,7 +110,7 @@ class Original:
         flat = flat_program(self.kernel)
         if flat is None:
             return None
-        return flat if check_module("flat", flat, self.kernel, self.trials).ok else None
+        return flat if check_module("flat", flat, self.kernel, self.trials, flat=True).ok else None
 
     # ------------------------------------------------------------ texts
 
@@ -184,7 +184,9 @@ class Original:
     # ------------------------------------------------------------ programs
 
     def judge_program(self, fault: ProgramFault) -> Verdict:
-        check = check_module("mutant = source", fault.apply(), self.kernel, self.trials)
+        check = check_module(
+            "mutant = source", fault.apply(), self.kernel, self.trials, flat=True
+        )
         if check.ok:
             return MISSED
         crashed = check.detail.startswith("XP")

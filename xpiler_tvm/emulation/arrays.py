@@ -17,7 +17,8 @@ from xpiler_tvm.errors import CheckError
 
 # Wide, so that a fault far outside still tells its array; it costs addresses, not memory.
 GUARD_BYTES = 8 << 20
-PATTERN = 0xA5
+# Read as a number of any type it is no likely one: -4e37, NaN in half, -3.
+PATTERN = 0xFD
 _PROT_NONE = 0
 
 

@@ -504,6 +504,12 @@ extern "C" void xp_meet(int group, int line) {
 }
 
 static void end(unsigned) {
+  const Queue& queue = queues[self];
+  if (queue.count) {
+    const XpCopy& copy = queue.copies[0];
+    xp_finding("asynchronous access", copy.line, copy.dst, (int)copy.size,
+               "%s: the kernel ends while this copy is under way", copy.name);
+  }
   xp_finish_copies(~0u);
   --live;
   if (waiting_count && waiting_count == live) report_deadlock();

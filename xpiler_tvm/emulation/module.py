@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # What TVM assumes of, and checks at, the address of every buffer.
 ALIGNMENT = 64
 COMPILE_SECONDS = 60.0
+# Checks run a program a few times: most of LLVM's passes would cost more than they save.
+CHECKING: Mapping[str, Any] = {"kind": "llvm", "opt-level": 1}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def run_module(
         its shape, and copied.
     scalars : values of the parameters that are no buffers, in order.
     seconds : CPU seconds of the run; compiling gets a minute on top.
-    target : a TVM target as a dict; `{"kind": "llvm"}` unless given.
+    target : a TVM target as a dict; `CHECKING` unless given.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def run_module_each(
 
     `seconds` are those of all calls together. What one call raises is raised for all.
     """
-    kind = dict(target or {"kind": "llvm"})
+    kind = dict(target or CHECKING)
     limits = _Limits(seconds, ALIGNMENT)
     return _run(func, mod[func], lambda: _compile(mod, kind), starts, limits)
 

@@ -1,17 +1,20 @@
 """Inputs that make a wrong kernel show itself.
 
 All-ones operands hide every wrong index, non-negative ones hide signs, equal ones hide swapped
-operands. Ours come in three families, all of them signed, never constant and different for each
+operands. Ours come in four families, all of them signed, never constant and different for each
 tensor:
 
 * `random`: drawn, without zeros; what cancels by accident in one family does not in another.
 * `indexed`: an element tells its position. Neighbours, rows and columns are far apart in value,
   and no two elements are equal as long as the type has that many values.
 * `extreme`: ends of ranges, signed zeros, powers of two, numbers beside rounding boundaries.
+* `peaked`: single elements tower over their row, at its ends above all, and whole rows lie below
+  zero. A maximum that is missed, or starts at zero, makes an exponential overflow or vanish.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Literal
@@ -22,8 +25,8 @@ from xpiler_tvm.emulation import numpy_dtype, unwritten_array
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.kernel import Kernel, Tensor
 
-Family = Literal["random", "indexed", "extreme"]
-FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme")
+Family = Literal["random", "indexed", "extreme", "peaked"]
+FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme", "peaked")
 
 Ranges = Mapping[str, tuple[int, int]]
 
@@ -34,6 +37,8 @@ SMALL = 100
 _PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 # The largest magnitude of the extremes; exp of it, and sums of its squares, stay finite.
 _LARGE = {"float16": 8.0, "bfloat16": 64.0, "float32": 64.0, "float64": 64.0}
+# Peaks: exp of one overflows, exp of its negative is next to nothing.
+_PEAK = {"float16": 12.0, "bfloat16": 90.0, "float32": 90.0, "float64": 720.0}
 # The golden ratio's multiples are spread most evenly: neighbours in place are far apart in value.
 _GOLDEN = 0.6180339887498949
 
@@ -56,6 +61,9 @@ def inputs_for(
     extreme   0, -0, powers of two, one   -128, -1, 0, 1, 127, 255    -128, -1, 0, 1, 127, 255,
               ulp beside them, +-64 (+-8  as the type has them        without negatives where
               in half), thirds                                        unsigned
+    peaked    as random, with peaks of    as random, with peaks at    as random, with peaks at
+              90 to 108 (12 to 14 in      the type's end              100
+              half, 720 to 864 in double)
     ========  ==========================  ==========================  ==========================
 
     Booleans are fair coins, and in `indexed` the parity of the position's bits, which no shift maps
@@ -168,4 +176,24 @@ def _extreme(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.nd
     return flat
 
 
-_MAKERS = {"random": _random, "indexed": _indexed, "extreme": _extreme}
+def _peaked(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    shape = tensor.shape or ()
+    # How long a row of a flat array is nobody says: about as long as there are rows.
+    length = shape[-1] if len(shape) > 1 else max(1, math.isqrt(tensor.size))
+    flat = _random(tensor, dtype, rng).copy()
+    if dtype.kind == "b":
+        return flat
+    low, high = (-_PEAK[dtype.name], _PEAK[dtype.name]) if is_float(dtype) else _bounds(dtype)
+    for number, start in enumerate(range(0, tensor.size, length)):
+        row = flat[start : start + length]
+        place = (len(row) - 1, 0, int(rng.integers(0, len(row))))[number % 3]
+        if number % 4 == 3 and low < 0:
+            # Nothing in this row is positive.
+            row[:] = low * rng.uniform(0.75, 1.0, len(row))
+            row[place] = low / 2
+        else:
+            row[place] = high * rng.uniform(1.0, 1.2) if is_float(dtype) else high
+    return flat
+
+
+_MAKERS = {"random": _random, "indexed": _indexed, "extreme": _extreme, "peaked": _peaked}
