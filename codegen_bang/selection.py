@@ -213,6 +213,8 @@ class Selection:
         return filled
 
     def fill(self, value: Scalar, target: Vector) -> None:
+        if target.dtype == "float64":
+            raise NoVectorForm("a vector of doubles")
         # The element size of a fill is that of its value: the cast is not for show.
         cast = f"({self.printer.dialect.type(target.dtype)})"
         code = cast + Text(value.code, value.strength).within(UNARY)

@@ -193,7 +193,7 @@ def _probe(args: tuple[str, ...], alias: str, text: str, filename: str) -> None:
     Raises `ReadError` XP1002 where that process comes to no end. It costs a second parse, once.
     """
     # Not at the top: the emulator stands beside this stage, and only its forks are of use here.
-    from xpiler_tvm.emulation import forked
+    from xpiler_tvm.isolation import forked
 
     def work() -> bool:
         try:

@@ -316,7 +316,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 NAMES = [
     "Python", "Packages", "Pins", "C++ compiler", "TVM", "LLVM", "NVRTC", "nvcc", "hipcc", "cncc",
-    "GPU", "AVX512-VNNI", "LLM", "Cache",
+    "GPU", "AVX512-VNNI", "LLM", "Sandbox", "Cache",
 ]  # fmt: skip
 
 

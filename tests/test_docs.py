@@ -44,7 +44,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_files_of_the_architecture_exist() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"[\w/]+\.py\b|\b[\w/]+/(?=[\s`,|])", text))
-    folders = [ROOT, ROOT / "xpiler_tvm", ROOT / "frontends", ROOT / "frontends" / "raising"]
+    package, frontends = ROOT / "xpiler_tvm", ROOT / "frontends"
+    folders = [ROOT, package, frontends, frontends / "raising"]
+    folders += [package / "emulation", package / "isolation"]
     lost = [name for name in named if not any((folder / name).exists() for folder in folders)]
     assert not lost
 

@@ -153,9 +153,11 @@ def test_the_report_is_plain_data() -> None:
     assert report["rule"].startswith("gpu.")
     assert report["schedule"], "the trace of the schedule"
     names = [check["name"] for check in report["evidence"]]
-    assert names[:4] == [
+    assert names[:6] == [
         "accesses in bounds",
         "source runs",
+        "source has no faults",
+        "source = float64 reference",
         "flat = source",
         "raised (blocks) = source",
     ]

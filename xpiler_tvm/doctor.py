@@ -18,10 +18,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import pins
-from .emulation import sandbox
 from .emulation.cache import cache_folder
 from .emulation.compiler import find_compiler
 from .errors import XpilerError
+from .isolation import sandbox
 from .processor import missing_features
 from .targets.vnni import MCPU
 

@@ -86,8 +86,8 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
     """The TensorIR of a kernel, tested against its source on data from `seed`.
 
     Raises `ReadError` and `LiftError` where the kernel is not understood, and `CheckError` where
-    the source itself fails (a race, out of bounds, endless, an output never written) or where what was
-    read differs from it.
+    the source itself fails (a race, out of bounds, endless, an output never written) or where what
+    was read differs from it.
     """
     watch = Stopwatch()
     with watch("read"):

@@ -184,9 +184,7 @@ class Original:
     # ------------------------------------------------------------ programs
 
     def judge_program(self, fault: ProgramFault) -> Verdict:
-        check = check_module(
-            "mutant = source", fault.apply(), self.kernel, self.trials, flat=True
-        )
+        check = check_module("mutant = source", fault.apply(), self.kernel, self.trials, flat=True)
         if check.ok:
             return MISSED
         crashed = check.detail.startswith("XP")

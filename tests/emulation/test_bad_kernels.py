@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from xpiler_tvm.emulation import sandbox
 from xpiler_tvm.errors import XpilerError
+from xpiler_tvm.isolation import sandbox
 
 from .support import execute, out
 

@@ -122,7 +122,7 @@ def test_a_source_that_is_overwritten_too_early() -> None:
 
 def test_reading_a_source_is_no_collision() -> None:
     body = """IN(a, x, 32); __memcpy_async(y, a, 128, NRAM2GDRAM); __bang_relu(b, a, 32);
-    __bang_write_zero(a + 32, 32);"""
+    __bang_write_zero(a + 32, 32); __sync();"""
     assert whole_run(body, ("x", random(32)), out("y", 32)).findings == ()
 
 
@@ -169,7 +169,7 @@ def test_a_blocking_copy_waits_for_its_own_unit_only() -> None:
     x, z = both()
     done = whole_run(body.format(""), ("x", x), ("z", z), out("y", 32))
     assert np.isnan(done.arrays["y"]).all()
-    assert len(done.findings) == 1
+    assert "operand 1 is what the copy of line 8 is still writing" in done.findings[0].message
     more = "__memcpy(d, c, 128, NRAM2NRAM);"
     done = whole_run(body.format(more), ("x", x), ("z", z), out("y", 32))
     np.testing.assert_array_equal(done.arrays["y"], x + z)
@@ -178,7 +178,8 @@ def test_a_blocking_copy_waits_for_its_own_unit_only() -> None:
 
 def test_copies_of_one_unit_keep_their_order() -> None:
     body = """__memcpy_async(a, x, 128, GDRAM2NRAM); __memcpy_async(y, a, 128, NRAM2GDRAM);
-    __memcpy_async(a, z, 128, GDRAM2NRAM); __memcpy_async(y + 32, a, 128, NRAM2GDRAM);"""
+    __memcpy_async(a, z, 128, GDRAM2NRAM); __memcpy_async(y + 32, a, 128, NRAM2GDRAM);
+    __sync();"""
     x, z = both()
     done = whole_run(body, ("x", x), ("z", z), out("y", (2, 32)))
     np.testing.assert_array_equal(done.arrays["y"], [x, z])
@@ -204,6 +205,9 @@ def test_barriers_and_the_end_wait_for_a_core_s_own_copies(barrier: str) -> None
     x = random(4, 16)
     done = whole_run(body, ("x", x), out("y", (4, 16)), **UNION)
     np.testing.assert_array_equal(done.arrays["y"], x[::-1])
+    (finding,) = done.findings
+    assert finding.message == "__memcpy_async: the kernel ends while this copy is under way"
+    done = whole_run(body + "__sync();", ("x", x), out("y", (4, 16)), **UNION)
     assert done.findings == ()
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xpiler_tvm.emulation import sandbox, vetting
+from xpiler_tvm.emulation import vetting
 from xpiler_tvm.errors import XpilerError
+from xpiler_tvm.isolation import sandbox
 
 from .support import Run, execute, first, out
 

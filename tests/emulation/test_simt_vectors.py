@@ -49,7 +49,8 @@ def test_dim3() -> None:
       dim3 one(7), two(3, 4), all = make_uint3(1, 2, 3);
       uint3 back = all;
       constexpr dim3 fixed(5, 6);
-      unsigned values[] = {one.x, one.y, one.z, two.x, two.y, two.z, back.x, back.y, back.z, fixed.y};
+      unsigned values[] = {one.x,  one.y,  one.z,  two.x,  two.y,
+                           two.z, back.x, back.y, back.z, fixed.y};
       for (int i = 0; i < 10; ++i) y[i] = values[i];
     }"""
     got = first(execute(source, out("y", 10, "int32"), block=(1,)))

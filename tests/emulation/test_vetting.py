@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xpiler_tvm.emulation import compiler, forked, vetting
+from xpiler_tvm.emulation import compiler, vetting
 from xpiler_tvm.emulation.lexing import directive, tokens
 from xpiler_tvm.emulation.reaching import device_code
 from xpiler_tvm.errors import ReadError, SetupError, XpilerError
+from xpiler_tvm.isolation import forked
 from xpiler_tvm.kernel import Dialect
 
 from .support import execute, first, out, random

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpiler_tvm.errors import CheckError, SetupError
+from xpiler_tvm.isolation import sandbox
 
-from . import compiler, sandbox, worker
+from . import compiler, worker
 from .arrays import Guarded, numpy_dtype
 
 if TYPE_CHECKING:
@@ -162,9 +163,7 @@ class _Call:
     arguments: list[Any]
 
     @classmethod
-    def of(
-        cls, name: str, parameters: Sequence[_Parameter], start: Start, alignment: int
-    ) -> _Call:
+    def of(cls, name: str, parameters: Sequence[_Parameter], start: Start, alignment: int) -> _Call:
         arrays, scalars = start
         buffers = [one for one in parameters if one.shape is not None]
         wanted = len(buffers), len(parameters) - len(buffers)

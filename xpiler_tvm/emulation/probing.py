@@ -69,12 +69,12 @@ def _undefined_locals(kernel: Kernel, arrays: Any, scalars: Any, how: Any) -> li
 
 def _fragment_orders(kernel: Kernel, arrays: Any, scalars: Any, how: Any) -> list[Finding]:
     try:
-        runs = [run_text(kernel, arrays, scalars, flags=one, **how) for one in _ORDERS]
+        one, other = (run_text(kernel, arrays, scalars, flags=flag, **how) for flag in _ORDERS)
     except CheckError as error:
         return [
             Finding("fragment order", f"one order of elements fails: {error.message}", error.span)
         ]
-    name = _first_difference(*runs, _SAME)
+    name = _first_difference(one, other, _SAME)
     if name is None:
         return []
     message = f"{name!r} depends on which element of a fragment is where, which is not documented"

@@ -14,9 +14,10 @@ import numpy as np
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, MAX_THREADS
 from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
+from xpiler_tvm.isolation import sandbox
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import bang, memory, sandbox, worker
+from . import bang, memory, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report

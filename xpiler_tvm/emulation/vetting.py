@@ -14,9 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from xpiler_tvm.errors import ReadError, SetupError, Span
+from xpiler_tvm.isolation import forked
 from xpiler_tvm.kernel import Kernel
 
-from . import cache, compiler, forked, objects
+from . import cache, compiler, objects
 from .screening import Refusal, screen, screen_rewritten
 from .source import MARKER
 from .syntax import UserPart, examine, whole_word

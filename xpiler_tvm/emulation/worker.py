@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Literal
 
 from xpiler_tvm.errors import CODES, CheckError, ReadError, Span, XpilerError
+from xpiler_tvm.isolation import sandbox
+from xpiler_tvm.isolation.syscalls import NAMES
 
-from . import compiler, sandbox
+from . import compiler
 from .arrays import Guarded
-from .syscalls import NAMES
 
 ADDRESS_SPACE = 16 << 30
 """Bytes of addresses beyond those in use; what may be filled is much less."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from xpiler_tvm.emulation import forked, sandbox
-from xpiler_tvm.emulation.syscalls import NAMES, NUMBERS
+from xpiler_tvm.isolation import forked, sandbox
+from xpiler_tvm.isolation.syscalls import NAMES, NUMBERS
 
 needs_all = pytest.mark.skipif(
     bool(sandbox.missing()), reason="this system has not all of the sandbox"
