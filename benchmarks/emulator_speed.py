@@ -292,7 +292,7 @@ def kernel_of(loop: Loop, elements: int, passes: int = 1) -> Kernel:
     else:
         head = (
             "const int c = blockIdx.x * blockDim.x + threadIdx.x;\n"
-            "const int r = blockIdx.y * blockDim.y + threadIdx.y;\nif (c < w && r < n / w)"
+            "const int r = blockIdx.y * blockDim.y + threadIdx.y;\nif (c < w && r * w < n)"
         )
         rows = elements // _WIDTH
         launch = Launch((-(-_WIDTH // 32), -(-rows // 8), passes), (32, 8))

@@ -68,12 +68,16 @@ struct XpKernel<kernel> {
       for (unsigned y = 0; y < gridDim.y; ++y)
         for (unsigned x = 0; x < gridDim.x; ++x) {
           blockIdx = {x, y, z};
-          for (unsigned tz = 0; tz < blockDim.z; ++tz)
-            for (unsigned ty = 0; ty < blockDim.y; ++ty)
-              for (unsigned tx = 0; tx < blockDim.x; ++tx) {
-                threadIdx = {tx, ty, tz};
-                kernel(values...);
-              }
+          block(values...);
+        }
+  }
+  // A function of its own: the grid's loops would take registers from the kernel's.
+  __attribute__((noinline)) static void block(Params... values) {
+    for (unsigned z = 0; z < blockDim.z; ++z)
+      for (unsigned y = 0; y < blockDim.y; ++y)
+        for (unsigned x = 0; x < blockDim.x; ++x) {
+          threadIdx = {x, y, z};
+          kernel(values...);
         }
   }
 #endif
