@@ -175,3 +175,27 @@ def test_the_stopwatch_adds_up() -> None:
         raise ValueError
     assert list(watch.seconds) == ["work", "failing"]
     assert watch.seconds["work"] > watch.seconds["failing"] >= 0
+
+
+def test_lanes_that_meet_see_each_other_s_stores() -> None:
+    source = """__global__ void k(const float* x, float* y) {
+  __shared__ float s[64];
+  s[threadIdx.x] = x[threadIdx.x];
+  __syncwarp();
+  for (int d = 16; d > 0; d /= 2) {
+    if (threadIdx.x % 32 < d) s[threadIdx.x] += s[threadIdx.x + d];
+    __syncwarp();
+  }
+  if (threadIdx.x % 32 == 0) y[threadIdx.x / 32] = s[threadIdx.x];
+}"""
+    params = (xt.Tensor("x", (64,)), xt.Tensor("y", (2,), intent="out"))
+    lifted = xt.lift(xt.Kernel(source, "cuda", "k", params, xt.Launch((1,), (64,))))
+    assert lifted.rung == "blocks"
+    for trial in lifted.trials:
+        sums = trial.inputs["x"].reshape(2, 32).sum(1)
+        np.testing.assert_allclose(trial.outputs["y"], sums, rtol=1e-5, atol=1e-5)
+    racy = source.replace("    __syncwarp();\n", "")
+    with pytest.raises(xt.CheckError) as refusal:
+        xt.lift(xt.Kernel(racy, "cuda", "k", params, xt.Launch((1,), (64,))))
+    assert refusal.value.code == "XP5012"
+    assert refusal.value.span is not None and refusal.value.span.line == 6

@@ -56,14 +56,14 @@ _EXTREMA = {
     "min": "min",
 }
 _ATOMICS = {"atomicAdd": "+", "atomicSub": "-", "atomicMax": "max", "atomicMin": "min"}
-_IGNORED = ("__threadfence", "__threadfence_block", "__syncwarp", "printf", "__builtin_assume")
+_IGNORED = ("__threadfence", "__threadfence_block", "printf", "__builtin_assume")
 _VECTORS = {"make_float": "float32", "make_int": "int32", "make_double": "float64"}
 
 
 def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
     """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
-    if name in ("__syncthreads",):
-        evaluator.barrier(expr.span)
+    if name in ("__syncthreads", "__syncwarp"):
+        evaluator.barrier(expr.span, warp=name == "__syncwarp")
         return Nothing()
     if name == "__activemask":
         threads = [var for var, _ in evaluator.thread_vars]
