@@ -80,6 +80,18 @@ def main(A: T.Buffer((64,), "float32"), B: T.Buffer((64,), "float32")):
     np.testing.assert_array_equal(run_module(mod, [x, np.empty_like(x)]).arrays[1], 2 * x)
 
 
+def test_a_failed_run_leaves_nothing_to_the_next() -> None:
+    """Objects of the run before are freed in the worker too, whose memory must not be theirs."""
+    text = """@T.prim_func
+def main(A: T.Buffer((32,), "int32"), B: T.Buffer((32,), "int32")):
+    for i in range(32):
+        B[i] = A[i * 1000000]"""
+    for _ in range(3):
+        with pytest.raises(CheckError) as caught:
+            run_module(module(text), [np.arange(32, dtype="int32"), np.zeros(32, "int32")])
+        assert "element 1000000 of 'A'" in caught.value.message
+
+
 def test_what_tvm_refuses_is_an_error_of_ours() -> None:
     text = """@T.prim_func
 def main(A: T.Buffer((16,), "float32")):

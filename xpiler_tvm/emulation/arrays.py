@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +18,6 @@ from xpiler_tvm.errors import CheckError
 
 # Wide, so that a fault far outside still tells its array; it costs addresses, not memory.
 GUARD_BYTES = 8 << 20
-# Read as a number of any type it is no likely one: -4e37, NaN in half, -3.
-PATTERN = 0xFD
 _PROT_NONE = 0
 
 
@@ -64,6 +63,12 @@ def is_unwritten(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}") == _sentinel(array.dtype)[0]
 
 
+def _pattern(name: str) -> int:
+    """The byte beside an array: as a number of any type it is no likely one (-6e29 to -1e38, -2 to
+    -15), and other arrays have others, so that a copy from beside one to beside another shows."""
+    return 0xF1 + zlib.crc32(name.encode()) % 14
+
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -98,7 +103,7 @@ class Guarded:
         _protect(self._base, GUARD_BYTES)
         _protect(self._base + GUARD_BYTES + self._room, GUARD_BYTES)
         self._data = np.frombuffer(self._memory, np.uint8, count=self._room, offset=GUARD_BYTES)
-        self._data[:] = PATTERN
+        self._data[:] = _pattern(self.name)
         self._start = (self._room - size) // self.alignment * self.alignment
         self._size = size
         self.address = self._base + GUARD_BYTES + self._start
@@ -129,5 +134,5 @@ class Guarded:
         before = self._data[: self._start]
         after = self._data[self._start + self._size :]
         for side, place in ((before, "before the start"), (after, "behind the end")):
-            if not (side == PATTERN).all():
+            if not (side == _pattern(self.name)).all():
                 raise CheckError("XP5002", f"the kernel wrote {place} of {self.name!r}")

@@ -79,7 +79,7 @@ def memory_budget() -> int:
 
 
 def forget_inheritance(keep: Sequence[tuple[int, int]]) -> None:
-    """Closes files and unmaps memory that is shared with the parent, and clears the environment.
+    """Closes files, vacates memory that is shared with the parent, and clears the environment.
 
     Kept are the three standard files and memory that overlaps the address ranges `keep`.
     """
@@ -94,7 +94,17 @@ def forget_inheritance(keep: Sequence[tuple[int, int]]) -> None:
             if rights[1] + rights[3] != "ws":
                 continue
             if not any(begin < last and first < end for begin, end in keep):
-                _libc.munmap(ctypes.c_void_p(first), ctypes.c_size_t(last - first))
+                _vacate(first, last - first)
+
+
+def _vacate(address: int, size: int) -> None:
+    """Puts nothing in the place of a mapping, so that nothing else comes to lie there.
+
+    Objects that are still to be freed believe that the place is theirs, and would unmap it.
+    """
+    place, fixed = ctypes.c_void_p(address), 0x10  # MAP_FIXED
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | fixed
+    _libc.mmap(place, ctypes.c_size_t(size), 0, flags, -1, ctypes.c_long(0))
 
 
 def _most_files() -> int:
