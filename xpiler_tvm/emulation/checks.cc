@@ -627,40 +627,32 @@ XP_HIDDEN void xp_fence() {
   fence_clock[self] = clocks[self]++;
 }
 
-#define XP_ACCESS(name, bytes, store, kind)                                                     \
-  XP_HIDDEN void __tsan_##name(void* address) {                                                 \
-    if (!in_atomic) on_access(reinterpret_cast<uintptr_t>(address), bytes, store, kind, XP_HERE); \
+#define XP_EACH_SIZE(form) form(1) form(2) form(4) form(8) form(16)
+
+#define XP_ACCESS(name, bytes, store)                                                             \
+  XP_HIDDEN void __tsan_##name(void* address) {                                                   \
+    if (!in_atomic) on_access(reinterpret_cast<uintptr_t>(address), bytes, store, PLAIN, XP_HERE); \
   }
-#define XP_SIZES(bytes)                                       \
-  XP_ACCESS(read##bytes, bytes, false, PLAIN)                 \
-  XP_ACCESS(write##bytes, bytes, true, PLAIN)                 \
-  XP_ACCESS(unaligned_read##bytes, bytes, false, PLAIN)       \
-  XP_ACCESS(unaligned_write##bytes, bytes, true, PLAIN)
-XP_SIZES(1)
-XP_SIZES(2)
-XP_SIZES(4)
-XP_SIZES(8)
-XP_SIZES(16)
-#undef XP_SIZES
+#define XP_PLAIN(bytes)                             \
+  XP_ACCESS(read##bytes, bytes, false)              \
+  XP_ACCESS(write##bytes, bytes, true)              \
+  XP_ACCESS(unaligned_read##bytes, bytes, false)    \
+  XP_ACCESS(unaligned_write##bytes, bytes, true)
+XP_EACH_SIZE(XP_PLAIN)
 #undef XP_ACCESS
 // A volatile access is how kernels spin on a flag: it meets others as an atomic operation does.
 #define XP_ACCESS(name, bytes, store)                                                            \
   XP_HIDDEN void __tsan_##name(void* address) {                                                  \
-    if (in_atomic) return;                                                                       \
+    if (in_atomic || !launch) return;                                                            \
     on_access(reinterpret_cast<uintptr_t>(address), bytes, store, VOLATILE, XP_HERE);            \
     if (!ours(reinterpret_cast<uintptr_t>(address))) meet(reinterpret_cast<uintptr_t>(address)); \
   }
-#define XP_SIZES(bytes)                                  \
-  XP_ACCESS(volatile_read##bytes, bytes, false)          \
-  XP_ACCESS(volatile_write##bytes, bytes, true)          \
-  XP_ACCESS(unaligned_volatile_read##bytes, bytes, false) \
+#define XP_VOLATILE(bytes)                                   \
+  XP_ACCESS(volatile_read##bytes, bytes, false)              \
+  XP_ACCESS(volatile_write##bytes, bytes, true)              \
+  XP_ACCESS(unaligned_volatile_read##bytes, bytes, false)    \
   XP_ACCESS(unaligned_volatile_write##bytes, bytes, true)
-XP_SIZES(1)
-XP_SIZES(2)
-XP_SIZES(4)
-XP_SIZES(8)
-XP_SIZES(16)
-#undef XP_SIZES
+XP_EACH_SIZE(XP_VOLATILE)
 #undef XP_ACCESS
 XP_HIDDEN void __tsan_read_range(void* address, unsigned long bytes) {
   if (!in_atomic && bytes) {
