@@ -415,4 +415,28 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "if T.bool(True):",
         "the other warps exchange among themselves, in elements that the first never reads",
     ),
+    Equivalent(
+        "scale_float4.cu",
+        "y[bx * 32 + tx + 132] = x[bx * 32 + tx + 132] * s[bx * 32 + tx + 132]",
+        "y[bx * 33 + tx + 132] = x[bx * 32 + tx + 132] * s[bx * 32 + tx + 132]",
+        "the guard around it holds in the first block only, where bx is 0",
+    ),
+    Equivalent(
+        "layernorm.cu",
+        "tx < 1",
+        "tx <= 1",
+        "what thread 1 changes in the last step is set anew, or not read any more",
+    ),
+    Equivalent(
+        "gemv_syncwarp.cu",
+        "tx % 32 == 0",
+        "tx % 32 != 0",
+        "all lanes of a warp store the warp's sum to the same element",
+    ),
+    Equivalent(
+        "softmax_wave.hip",
+        "lanes_float32[T.Select(tx - tx % 2 * 2 < 63, tx + 1 - tx % 2 * 2, tx)]",
+        "lanes_float32[T.Select(tx - tx % 2 * 3 < 63, tx + 1 - tx % 2 * 2, tx)]",
+        "either condition holds for all 64 lanes",
+    ),
 )

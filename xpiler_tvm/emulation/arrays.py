@@ -8,8 +8,8 @@ after the run: a write before element 0 changes it.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
-import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,11 +63,10 @@ def is_unwritten(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}") == _sentinel(array.dtype)[0]
 
 
-def _pattern(name: str) -> int:
-    """The byte beside an array: as a number of any type it is no likely one (-6e29 to -1e38, -2 to
-    -15), and other arrays have others, so that a copy from beside one to beside another shows."""
-    return 0xF1 + zlib.crc32(name.encode()) % 14
-
+# The bytes beside an array: as a number of any type they are no likely one (-6e29 to -1e38, -2 to
+# -15), and those of arrays of one run differ, so that a copy from beside one to beside another
+# shows.
+_PATTERNS = itertools.cycle(range(0xF1, 0xFF))
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -103,7 +102,8 @@ class Guarded:
         _protect(self._base, GUARD_BYTES)
         _protect(self._base + GUARD_BYTES + self._room, GUARD_BYTES)
         self._data = np.frombuffer(self._memory, np.uint8, count=self._room, offset=GUARD_BYTES)
-        self._data[:] = _pattern(self.name)
+        self._pattern = next(_PATTERNS)
+        self._data[:] = self._pattern
         self._start = (self._room - size) // self.alignment * self.alignment
         self._size = size
         self.address = self._base + GUARD_BYTES + self._start
@@ -134,5 +134,5 @@ class Guarded:
         before = self._data[: self._start]
         after = self._data[self._start + self._size :]
         for side, place in ((before, "before the start"), (after, "behind the end")):
-            if not (side == _pattern(self.name)).all():
+            if not (side == self._pattern).all():
                 raise CheckError("XP5002", f"the kernel wrote {place} of {self.name!r}")

@@ -7,6 +7,7 @@ flags and of the compiler's version, so an entry never has to be invalidated.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -67,7 +68,11 @@ _BOUNDS: dict[Family, tuple[str, ...]] = {
     "gcc": ("-ftemplate-depth=400", "-fconstexpr-ops-limit=8000000", "-fmax-errors=20"),
     "clang": ("-ftemplate-depth=400", "-fconstexpr-steps=1000000", "-ferror-limit=20"),
 }
-
+# Where a processor computes half in float, every operation is to be rounded all the same.
+_EACH_ROUNDED: dict[Family, tuple[str, ...]] = {
+    "gcc": ("-fexcess-precision=16",),
+    "clang": ("-Xclang", "-ffloat16-excess-precision=none"),
+}
 
 # What compilers, and the drivers before them, say when a limit or a defect of theirs ended them.
 _BROKEN = re.compile(
@@ -212,7 +217,9 @@ def native_object(name: str, flags: tuple[str, ...] = ()) -> Path:
 
 
 def _all_flags(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return (*FLAGS, *_machine_flags(), *_BOUNDS[family()], f"-I{HERE}", *flags)
+    kind = family()
+    rounded = _EACH_ROUNDED[kind] if platform.machine() == "x86_64" else ()
+    return (*FLAGS, *_machine_flags(), *rounded, *_BOUNDS[kind], f"-I{HERE}", *flags)
 
 
 def identity(text: str, flags: tuple[str, ...]) -> bytes:
