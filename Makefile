@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/xpiler translate examples/softmax.cu --to hip,bang,vnni,cuda -o build/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 # mypy looks at the package as users get it: a wheel, not the folders it is made from.
 lint: $(READY)

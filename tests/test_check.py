@@ -115,6 +115,7 @@ def test_twins_of_two_dialects() -> None:
             "b.hip = a.cu, random inputs",
             "b.hip = a.cu, indexed inputs",
             "b.hip = a.cu, extreme inputs",
+            "b.hip = a.cu, peaked inputs",
             "a.cu = float64 reference",
             "b.hip = float64 reference",
             "b.hip = a.cu, identity over F_p",

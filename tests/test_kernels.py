@@ -39,7 +39,11 @@ REFUSED = [name for name in KERNELS if "" in expected(name)]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize(
+    # One process lifts a kernel once, for all targets.
+    "name",
+    [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in READ],
+)
 def test_kernels(name: str, target: str) -> None:
     found = lifted(name)
     # A refuted form would hide behind the one that is used in its place.
