@@ -219,7 +219,8 @@ def _run_source(
         require_written(kernel, run.arrays)
         outputs.append(run.arrays)
     families = " and ".join(dict.fromkeys(start.family for start in starts))
-    detail = f"{kernel.dialect} emulated {len(starts)} times, {families} inputs: no fault"
+    times = "once" if len(starts) == 1 else f"{len(starts)} times"
+    detail = f"{kernel.dialect} emulated {times}, {families} inputs: no fault"
     return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
 
 
