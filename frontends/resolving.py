@@ -9,18 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_BLOCK, MAX_GRID, MAX_THREADS
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 
 from . import clang_ast, ir
 from .c_reader import read_unit
 from .host import launch_of
-
-MAX_THREADS = 1024
-MAX_BLOCK = (1024, 1024, 64)
-# Of a block, with the largest opt-in: sm_90 and every AMD GPU.
-MAX_SHARED = {"cuda": 227 * 1024, "hip": 64 * 1024}
-MAX_GRID = (2**31 - 1, 65535, 65535)
 
 
 @lru_cache(maxsize=32)
@@ -280,7 +275,7 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
 
 def _check_launch(kernel: Kernel, function: ir.Function) -> None:
     launch = kernel.launch or Launch()
-    most_shared = MAX_SHARED[kernel.dialect]
+    most_shared = GPUS[DEFAULT_GPUS[kernel.dialect]].shared
     if not 0 <= launch.shared_bytes <= most_shared:
         raise ReadError(
             "XP1011",

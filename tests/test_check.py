@@ -292,3 +292,17 @@ def test_usage_errors() -> None:
         [sys.executable, "-m", "xpiler_tvm.cli", "check"], check=False, capture_output=True
     )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("float sum; for (int i = 0; i < 2; ++i) sum += x[t]; y[t] = sum;", "uninitialised read"),
+        ("float sum = 0; for (int i = 0; i < 2; ++i) sum += x[t]; y[t] = sum;", ""),
+    ],
+)
+def test_what_only_several_runs_tell_is_found_too(body: str, kind: str) -> None:
+    source = f"__global__ void k(const float* x, float* y) {{ int t = threadIdx.x; {body} }}"
+    params = (xt.Tensor("x", (32,)), xt.Tensor("y", (32,), intent="out"))
+    report = xt.check(xt.Kernel(source, "cuda", "k", params, xt.Launch((1,), (32,))), seeds=(0,))
+    assert [one.kind for one in report.findings] == ([kind] if kind else [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,18 +220,18 @@ class _Session:
     def _execute(
         self, number: int, inputs: dict[str, np.ndarray], build: Any = "fast"
     ) -> tuple[dict[str, np.ndarray], tuple[Finding, ...]]:
-        """One run on arrays by the first kernel's names."""
-        from .emulation import run_text
+        """One run on arrays by the first kernel's names; `checked`: with all that finds faults."""
+        from .emulation import find_faults, run_text
 
         subject = self.subjects[number]
-        run = run_text(
+        execute = find_faults if build == "checked" else partial(run_text, build=build)
+        run = execute(
             subject.kernel,
             subject.renamed(inputs, self.names),  # type: ignore[arg-type]
             text=subject.text,
             seconds=self.options.seconds,
             arch=self.options.archs[number],
             mode=self.options.mode,
-            build=build,
         )
         own = (tensor.name for tensor in subject.kernel.tensors)
         arrays = {name: run.arrays[mine] for mine, name in zip(own, self.names, strict=True)}

@@ -7,6 +7,7 @@ import mmap
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def in_child(*steps: Callable[[], object]) -> int:
         (lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE), DONE, DONE),
         (lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC), DONE, -signal.SIGSYS),
         (lambda: Path("/etc/passwd").read_bytes(), DONE, -signal.SIGSYS),
-        (lambda: Path("/tmp/never").write_text(""), FAILED, -signal.SIGSYS),
+        (lambda: Path(tempfile.gettempdir(), "never").write_text(""), FAILED, -signal.SIGSYS),
         (socket.socket, -signal.SIGSYS, -signal.SIGSYS),
         (os.fork, -signal.SIGSYS, -signal.SIGSYS),
         (lambda: os.execv("/bin/true", ["true"]), -signal.SIGSYS, -signal.SIGSYS),

@@ -13,6 +13,12 @@ KIB = 1024
 MAX_THREADS = 1024
 """Threads of a block."""
 
+MAX_BLOCK = (1024, 1024, 64)
+"""Threads of a block in x, y and z."""
+
+MAX_GRID = (2**31 - 1, 65535, 65535)
+"""Blocks of a grid in x, y and z."""
+
 
 @dataclass(frozen=True)
 class Gpu:

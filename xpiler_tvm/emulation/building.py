@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from xpiler_tvm.errors import SetupError, Span
 from xpiler_tvm.kernel import Kernel
 
 from . import compiler, vetting
-from .padding import pad_variables
+from .padding import ROOM, pad_variables
 from .reaching import device_code
 from .source import MARKER, Build, translation_unit
 
@@ -70,14 +71,11 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
     Raises `ReadError` as `vetting.vet`, `SetupError` XP6002 without a C++ compiler and XP6003, with
     the place, where it refuses the text.
     """
-    natives = ["runtime.cc"]
-    natives += ["bang.cc"] if kernel.dialect == "bang" else []
-    natives += ["checks.cc"] if how.build == "checked" else []
     flags = (*_FLAGS.get(kernel.dialect, ()), *how.flags)
     try:
         if how.build == "checked":
             flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
-        objects = tuple(map(compiler.native_object, natives))
+        objects = tuple(_natives(kernel, how))
         text = device_code(text, kernel.dialect, kernel.entry or "")
         unit = _unit(kernel, text, how)
         vetting.vet(kernel, text, unit, flags)
@@ -104,6 +102,15 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
             span=span,
             hint="it takes the dialect's device code, without inline assembly",
         ) from None
+
+
+def _natives(kernel: Kernel, how: How) -> Iterator[Path]:
+    """What the kernel's library is linked with."""
+    yield compiler.native_object("runtime.cc")
+    if kernel.dialect == "bang":
+        yield compiler.native_object("bang.cc")
+    if how.build == "checked":
+        yield compiler.native_object("checks.cc", (f"-DXP_PADDING={ROOM}",))
 
 
 def uses_before_values(kernel: Kernel, text: str, how: How) -> list[Span]:

@@ -221,8 +221,8 @@ bool ours(uintptr_t address) {
   return address >= report->stack[0] && address < report->stack[1];
 }
 
-// The room behind the kernel's variables that is nobody's; see padding.py.
-const uintptr_t kPadding = 256;
+// The room behind the kernel's variables that is nobody's.
+const uintptr_t kPadding = XP_PADDING;
 
 // Memory of the emulator itself, which the headers' functions touch.
 bool private_memory(uintptr_t address) {
@@ -423,12 +423,11 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
 // ---------------------------------------------------------------------------------------------
 // Fences and atomic operations
 
-Object* object_at(uintptr_t address, bool create) {
+Object* object_at(uintptr_t address) {
   Object** slot = &objects[(address >> 2) % 1024];
   for (Object* one = *slot; one; one = one->next) {
     if (one->address == address) return one;
   }
-  if (!create) return nullptr;
   Object* made = static_cast<Object*>(calloc(1, sizeof(Object)));
   made->address = address;
   made->next = *slot;
@@ -461,7 +460,7 @@ void learn_all(Knowledge* knowledge, const Knowledge& from) {
 // and what the others of its block had fenced before the last barrier, goes onto it.
 void meet(uintptr_t address) {
   if (!fenced) return;
-  Object* object = object_at(address, true);
+  Object* object = object_at(address);
   learn_all(&thread_knows[self], object->known);
   if (!fence_clock[self] && !block_knows.first && !thread_knows[self].first) {
     bool any = false;
