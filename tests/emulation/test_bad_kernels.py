@@ -27,6 +27,13 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a wild pointer": ("", "*(volatile int*)12345 = 1;", ("XP5005",)),
     "a pointer into nowhere": ("", "((volatile float*)y)[1ll << 40] = 1;", ("XP5005",)),
     "a huge local array": ("", LOCAL.format(n="1 << 22"), ("XP5005",)),
+    # Its first element would lie in the stack of the thread that waits.
+    "a local array as large as a stack": (
+        "",
+        "if (threadIdx.x) { volatile float local[150000]; local[0] = 1; y[1] = local[0]; } "
+        "__syncthreads(); y[0] = 1;",
+        ("XP5005",),
+    ),
     "a huge shared array": (
         "",
         "__shared__ volatile float s[1 << 24]; s[threadIdx.x] = 1; y[0] = s[1];",

@@ -47,6 +47,8 @@ FLAGS: tuple[str, ...] = (
     # A crash and a finding are given their source line: by line tables and by frame pointers.
     "-g1",
     "-fno-omit-frame-pointer",
+    # A frame larger than a stack touches every page on its way, and so the one that ends the stack.
+    "-fstack-clash-protection",
 )
 Family = Literal["gcc", "clang"]
 """Whose options a compiler takes."""
