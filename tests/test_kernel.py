@@ -89,3 +89,11 @@ void run(int n) {
     assert kernel.entry == "k"
     assert kernel.params == (xt.Tensor("y", (48,), intent="out"),)
     assert kernel.launch is not None and kernel.launch.block[0] == 48
+
+
+def test_macros_take_other_values() -> None:
+    kernel = xt.Kernel("#define N 4\n# define NN 5\nint a[N][NN];\n#define N(x) x\n", "cuda")
+    assert kernel.with_macros({"N": 12}).source.startswith("#define N 12\n# define NN 5\n")
+    with pytest.raises(xt.ReadError) as refusal:
+        kernel.with_macros({"M": 1})
+    assert refusal.value.code == "XP1014"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,6 +224,25 @@ class Kernel:
 
     def with_params(self, params: tuple[Param, ...]) -> Kernel:
         return replace(self, params=params)
+
+    def with_macros(self, values: Mapping[str, int | float | str]) -> Kernel:
+        """The kernel with other values in its `#define NAME value` lines.
+
+        Raises `ReadError` XP1014 where the file has no such line.
+        """
+        source = self.source
+        for name, value in values.items():
+            line = re.compile(
+                rf"^([ \t]*#[ \t]*define[ \t]+{re.escape(name)})(?![\w(]).*$", re.MULTILINE
+            )
+            source, count = line.subn(lambda found: f"{found[1]} {value}", source)
+            if count == 0:
+                raise ReadError(
+                    "XP1014",
+                    f"{self.filename} defines no macro {name!r}",
+                    hint=f"a line like `#define {name} {value}` is what takes the value",
+                )
+        return replace(self, source=source)
 
 
 def _check_dtype(name: str, dtype: str) -> None:
