@@ -62,7 +62,10 @@ _ARGS = {
     "hip": ["-x", "hip", "--cuda-host-only", "-nogpuinc", "-nogpulib"],
     # Clang's CUDA mode knows global and device functions, which is what BANG C needs of it.
     "bang": ["-x", "cuda", "--cuda-host-only", "-nocudainc", "-nocudalib"],
+    "vnni": ["-x", "c++"],
 }
+_ALIASES = {"cuda": "kernel.cu", "hip": "kernel.hip", "bang": "kernel.cu", "vnni": "kernel.cpp"}
+_PRELUDES = {"cuda": "cuda.h", "hip": "cuda.h", "bang": "bang.h", "vnni": "vnni.h"}
 # What clang says of names that it has no declaration of.
 _UNKNOWN = (
     "use of undeclared identifier",
@@ -171,8 +174,8 @@ def parse(text: str, dialect: str, filename: str) -> Cursor:
 def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
     """The translation unit, whatever its diagnostics say."""
     _library()
-    alias = "kernel." + ("hip" if dialect == "hip" else "cu")
-    prelude = str(_PRELUDE / ("bang.h" if dialect == "bang" else "cuda.h"))
+    alias = _ALIASES[dialect]
+    prelude = str(_PRELUDE / _PRELUDES[dialect])
     args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-ferror-limit=0"]
     args += ["-include", prelude]
     _probe(tuple(args), alias, without_includes(text), filename)

@@ -235,7 +235,7 @@ class Kernel:
             line = re.compile(
                 rf"^([ \t]*#[ \t]*define[ \t]+{re.escape(name)})(?![\w(]).*$", re.MULTILINE
             )
-            source, count = line.subn(lambda found: f"{found[1]} {value}", source)
+            source, count = line.subn(lambda found, value=value: f"{found[1]} {value}", source)
             if count == 0:
                 raise ReadError(
                     "XP1014",

@@ -41,8 +41,8 @@ class Evaluator(Loops):
             params = (*params, (FAULT, self.fault))
         assert function.body is not None
         self.run([function.body])
-        threads = tuple((v, n) for v, n in self.thread_vars if n > 1)
-        blocks = tuple((v, n) for v, n in self.block_vars if n > 1)
+        threads = tuple((v, n) for v, n in self.ids.threads if n > 1)
+        blocks = tuple((v, n) for v, n in self.ids.blocks if n > 1)
         return ThreadProgram(
             params,
             threads,

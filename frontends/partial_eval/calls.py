@@ -11,7 +11,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
-from .. import ir
+from .. import ir, library
 from ..program import Barrier, Store
 from ..values import (
     Address,
@@ -20,7 +20,6 @@ from ..values import (
     Record,
     Value,
 )
-from . import builtin
 from .expressions import Expressions
 from .questions import (
     returns_once,
@@ -56,7 +55,7 @@ class Calls(Expressions):
         function = self.unit.functions.get(callee.ident) or self.unit.named(callee.name)
         if function is not None and function.body is not None:
             return self._inline(function, expr)
-        return builtin.call(self, callee.name, expr)
+        return library.call(self, callee.name, expr)
 
     def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value:
         source = closure.source
@@ -175,14 +174,14 @@ class Calls(Expressions):
         """
         key = value.dtype
         if key not in self.scratch:
-            self.scratch[key] = self.buffer("lanes_" + key, key, self.block_size, "shared")
+            self.scratch[key] = self.buffer("lanes_" + key, key, self.ids.size, "shared")
         buffer = self.scratch[key]
         expr = value.expr if tir.dtype_of(value.expr) == key else tirx.Cast(key, value.expr)
         self.barrier(span, warp=True)
-        self.emit(Store(buffer, self.linear_thread, expr, span))
+        self.emit(Store(buffer, self.ids.linear, expr, span))
         self.barrier(span, warp=True)
-        own = self.math.simplify(tirx.floormod(self.linear_thread, tir.const(self.warp, "int32")))
-        other = self.math.simplify(self.linear_thread - own + lane(own))
+        own = self.math.simplify(tirx.floormod(self.ids.linear, tir.const(self.ids.warp, "int32")))
+        other = self.math.simplify(self.ids.linear - own + lane(own))
         address = self.allocate("lane", ir.Arithmetic(key), span)
         self.emit(Store(address.buffer, tir.const(0, "int32"), buffer[other], span))
         result = self.load(address, span)

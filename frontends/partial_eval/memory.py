@@ -7,11 +7,10 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tvm import sym, tirx
-from tvm.ir import Range
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import LiftError, ReadError, Span
-from xpiler_tvm.kernel import Kernel, Launch
+from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .. import ir
@@ -25,6 +24,7 @@ from ..values import (
     Value,
     size_of,
 )
+from .ids import ids_of
 from .questions import (
     reads_buffer,
     scalar_of,
@@ -67,7 +67,6 @@ class Memory:
         self.extents: dict[str, int] = {}
         self.read: set[str] = set()
         self.written: set[str] = set()
-        self.warp = 64 if kernel.dialect == "hip" else 32
         self.scratch: dict[str, Buffer] = {}
         self.fault = tirx.decl_buffer((2,), "int64", FAULT.name) if watched else None
         self.proved = 0
@@ -77,41 +76,8 @@ class Memory:
         self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
         self.symbolic: list[Var] = []
-        self._launch_variables(kernel.launch or Launch())
-
-    def _launch_variables(self, launch: Launch) -> None:
-        block = (*launch.block, 1, 1, 1)[:3]
-        grid = (*launch.grid, 1, 1, 1)[:3]
-        letters = "xyz"
-        self.thread_vars = [
-            (tirx.Var("t" + c, "int32"), n) for c, n in zip(letters, block, strict=True)
-        ]
-        self.block_vars = [
-            (tirx.Var("b" + c, "int32"), n) for c, n in zip(letters, grid, strict=True)
-        ]
-        for var, extent in (*self.thread_vars, *self.block_vars):
-            self.analyzer.bind(var, Range(0, extent))
-
-        def record(values: list[Expr]) -> Record:
-            parts: dict[str, Value] = {
-                c: Number(value, "uint32") for c, value in zip(letters, values, strict=True)
-            }
-            kind = ir.Struct("uint3", tuple((c, ir.Arithmetic("uint32")) for c in letters))
-            return Record(kind, parts)
-
-        def place(pairs: list[tuple[Var, int]]) -> list[Expr]:
-            return [var if n > 1 else tir.const(0, "int32") for var, n in pairs]
-
-        self.special: dict[str, Value] = {
-            "threadIdx": record(place(self.thread_vars)),
-            "blockIdx": record(place(self.block_vars)),
-            "blockDim": record([tir.const(n, "int32") for n in block]),
-            "gridDim": record([tir.const(n, "int32") for n in grid]),
-            "warpSize": self.math.number(self.warp, "int32"),
-        }
-        tx, ty, tz = place(self.thread_vars)
-        self.block_size = block[0] * block[1] * block[2]
-        self.linear_thread = self.analyzer.simplify((tz * block[1] + ty) * block[0] + tx)
+        self.ids = ids_of(kernel, self.math)
+        self.special = self.ids.names
 
     def _name(self, hint: str) -> str:
         count = self.names.get(hint, 0)

@@ -17,7 +17,7 @@ from .. import ir
 from ..values import Nothing, Number, Record, Value, common
 
 if TYPE_CHECKING:
-    from .calls import Calls
+    from ..partial_eval.calls import Calls
 
 Handler = Callable[["Calls", str, list[Value], Span], Value]
 
@@ -60,19 +60,19 @@ _IGNORED = ("__threadfence", "__threadfence_block", "printf", "__builtin_assume"
 _VECTORS = {"make_float": "float32", "make_int": "int32", "make_double": "float64"}
 
 
-def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
-    """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
+def call(evaluator: Calls, name: str, expr: ir.Call) -> Value | None:
+    """The value of `name(args)`; `None` for an unknown function."""
     if name in ("__syncthreads", "__syncwarp"):
         evaluator.barrier(expr.span, warp=name == "__syncwarp")
         return Nothing()
     if name == "__activemask":
-        threads = [var for var, _ in evaluator.thread_vars]
+        threads = [var for var, _ in evaluator.ids.threads]
         if any(tir.has_load(test) or tir.uses(test, threads) for test in evaluator.path):
             raise ReadError(
                 "XP1009", "which lanes are active here differs between threads", span=expr.span
             )
         return evaluator.math.number(
-            (1 << evaluator.warp) - 1, "uint64" if evaluator.warp > 32 else "uint32"
+            (1 << evaluator.ids.warp) - 1, "uint64" if evaluator.ids.warp > 32 else "uint32"
         )
     if name in _IGNORED:
         if name == "printf":
@@ -108,15 +108,7 @@ def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
     if any(not isinstance(arg, Number) for arg in args):
         raise ReadError("XP1010", f"{name!r} has no reading for these arguments", span=expr.span)
     numbers = [arg for arg in args if isinstance(arg, Number)]
-    result = _pure(evaluator, name, numbers, expr.span)
-    if result is None:
-        raise ReadError(
-            "XP1010",
-            f"the function {name!r} is not known",
-            span=expr.span,
-            hint="functions of the file itself and of the dialect's own library are known",
-        )
-    return result
+    return _pure(evaluator, name, numbers, expr.span)
 
 
 def _pure(ev: Calls, name: str, args: list[Number], span: Span) -> Number | None:
@@ -239,12 +231,12 @@ def _shuffle(ev: Calls, name: str, args: list[Value], span: Span) -> Value:
     value, by, *rest = args
     if isinstance(value, Record) or not isinstance(value, Number) or not isinstance(by, Number):
         raise ReadError("XP1009", "this shuffle is not read", span=span)
-    width = ev.warp
+    width = ev.ids.warp
     if rest and isinstance(rest[0], Number):
         given = ev.math.known(rest[0].expr)
         if given is None:
             raise ReadError("XP1009", "a shuffle's width must be a constant", span=span)
-        width = given or ev.warp
+        width = given or ev.ids.warp
     shift = ev.math.as_index(ev.math.convert(by, "int32"))
     size = tir.const(width, "int32")
 

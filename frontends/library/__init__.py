@@ -1,0 +1,43 @@
+"""What the functions of each dialect's own library mean, as values and statements.
+
+A module is a part of a library. Its `call(evaluator, name, expr)` gives the value of a call, or
+`None` where it has no function of that name; the arguments are then still unevaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from xpiler_tvm.errors import ReadError
+
+from .. import ir
+from ..values import Value
+from . import simt
+
+if TYPE_CHECKING:
+    from ..partial_eval.calls import Calls
+
+Part = Callable[["Calls", str, ir.Call], Value | None]
+
+LIBRARIES: dict[str, tuple[Part, ...]] = {
+    "cuda": (simt.call,),
+    "hip": (simt.call,),
+    "bang": (simt.call,),
+    "vnni": (simt.call,),
+}
+"""The parts of each dialect's library; the first that knows a name has it."""
+
+
+def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
+    """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
+    for part in LIBRARIES[evaluator.source.dialect]:
+        value = part(evaluator, name, expr)
+        if value is not None:
+            return value
+    raise ReadError(
+        "XP1010",
+        f"the function {name!r} is not known",
+        span=expr.span,
+        hint="functions of the file itself and of the dialect's own library are known",
+    )

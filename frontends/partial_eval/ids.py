@@ -1,0 +1,91 @@
+"""What tells the threads of a launch apart: variables, their extents, and how C names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.ir import Range
+
+from xpiler_tvm import tir
+from xpiler_tvm.kernel import Kernel, Launch
+from xpiler_tvm.tir import Expr, Var
+
+from .. import ir
+from ..values import Arithmetic, Number, Record, Value
+
+
+@dataclass(frozen=True, eq=False)
+class Ids:
+    """`threads` of a block and `blocks` of the launch list (variable, extent), x first.
+
+    `names` are the values of the dialect's own variables. Threads are numbered by `linear`, of
+    `size` in a block; `warp` of them follow each other in lockstep-like groups.
+    """
+
+    threads: tuple[tuple[Var, int], ...]
+    blocks: tuple[tuple[Var, int], ...]
+    names: dict[str, Value]
+    linear: Expr
+    size: int
+    warp: int
+
+
+def ids_of(kernel: Kernel, math: Arithmetic) -> Ids:
+    """The ids of the kernel's launch; the analyzer of `math` learns their ranges."""
+    ids = _MAKERS[kernel.dialect](kernel, math)
+    for var, extent in (*ids.threads, *ids.blocks):
+        math.analyzer.bind(var, Range(0, extent))
+    return ids
+
+
+def _variables(letter: str, extents: tuple[int, ...]) -> tuple[tuple[Var, int], ...]:
+    return tuple(
+        (tirx.Var(letter + axis, "int32"), extent)
+        for axis, extent in zip("xyz", extents, strict=True)
+    )
+
+
+def _values(variables: tuple[tuple[Var, int], ...]) -> list[Expr]:
+    return [var if extent > 1 else tir.const(0, "int32") for var, extent in variables]
+
+
+def _triple(values: list[Expr]) -> Record:
+    kind = ir.Struct("uint3", tuple((axis, ir.Arithmetic("uint32")) for axis in "xyz"))
+    fields: dict[str, Value] = {
+        axis: Number(value, "uint32") for axis, value in zip("xyz", values, strict=True)
+    }
+    return Record(kind, fields)
+
+
+def _grid(kernel: Kernel, math: Arithmetic) -> Ids:
+    """CUDA and HIP: a grid of blocks of threads."""
+    launch = kernel.launch or Launch()
+    block, grid = (*launch.block, 1, 1, 1)[:3], (*launch.grid, 1, 1, 1)[:3]
+    threads, blocks = _variables("t", block), _variables("b", grid)
+    warp = 64 if kernel.dialect == "hip" else 32
+    names: dict[str, Value] = {
+        "threadIdx": _triple(_values(threads)),
+        "blockIdx": _triple(_values(blocks)),
+        "blockDim": _triple([tir.const(extent, "int32") for extent in block]),
+        "gridDim": _triple([tir.const(extent, "int32") for extent in grid]),
+        "warpSize": math.number(warp, "int32"),
+    }
+    x, y, z = _values(threads)
+    linear = math.simplify((z * block[1] + y) * block[0] + x)
+    return Ids(threads, blocks, names, linear, block[0] * block[1] * block[2], warp)
+
+
+def _alone(kernel: Kernel, math: Arithmetic) -> Ids:
+    """C: one thread."""
+    del kernel, math
+    return Ids((), (), {}, tir.const(0, "int32"), 1, 1)
+
+
+_MAKERS: dict[str, Callable[[Kernel, Arithmetic], Ids]] = {
+    "cuda": _grid,
+    "hip": _grid,
+    "bang": _alone,
+    "vnni": _alone,
+}
