@@ -19,8 +19,8 @@ Arrays = dict[str, np.ndarray]
 Reference = Callable[[Shape, Arrays], Arrays]
 Adjust = Callable[[Shape, Arrays, np.random.Generator], None]
 
-# Scalar steps (multiply-adds, elements) that a reduced shape takes at most: about a second in an
-# emulator's slowest build.
+# Scalar steps (multiply-adds, elements) that a reduced shape takes at most: about a second in the
+# slowest build of an emulator.
 REDUCED_WORK = 1 << 20
 
 
@@ -28,11 +28,10 @@ REDUCED_WORK = 1 << 20
 class Operand:
     """A tensor of an operator, in row-major order.
 
-    `extent` counts its elements, an expression of the operator's extents. `dtypes` are those on
+    `extent` counts its elements: an expression of the operator's extents. `dtypes` are those on
     GPUs, of C with VNNI and of BANG C, alternatives parted by `|`; one entry stands for all three.
-    Values lie in `floats` where they are floating-point numbers, and in `integers` (both included,
-    expressions too) where they are integers; without that, bytes take their whole range and wider
-    integers lie in [-100, 100].
+    Floating-point values lie in `floats`, integers in `integers` (both bounds included, expressions
+    too); where that is not given, bytes take their whole range and wider integers [-100, 100].
     """
 
     name: str
@@ -40,7 +39,7 @@ class Operand:
     dtypes: tuple[str, ...] = ("float32",)
     intent: str = "in"
     floats: tuple[float, float] = (-1.0, 1.0)
-    integers: tuple[int | str, int | str] | None = None
+    integers: tuple[str, str] | None = None
 
     def allowed(self, dialect: str) -> list[str]:
         """The dtypes that the operand may have in a dialect."""
@@ -54,11 +53,11 @@ class Operator:
 
     Attributes
     ----------
-    shapes : the eight shapes of the grid by the grid's own name for them, like `3x4x5`.
-    derived : extents that follow from those of a shape, as expressions; kernels write them out.
-    work : scalar steps, an expression.
-    reduce : the extents that may be halved, in this order, and what each stays a multiple of.
+    shapes : the eight shapes of the grid by name, such as `3x4x5`.
     reference : outputs from inputs, in float64 or int64.
+    derived : extents that follow from those of a shape; kernels write them out.
+    work : scalar steps of a shape with its derived extents.
+    reduce : the extents that may be halved, in this order, and what each stays a multiple of.
     adjust : changes drawn inputs, in place, where not every value makes sense.
     """
 
@@ -66,24 +65,21 @@ class Operator:
     shapes: dict[str, Shape]
     operands: tuple[Operand, ...]
     reference: Reference
-    work: str
-    derived: Mapping[str, str] = field(default_factory=dict)
+    derived: Callable[[Shape], Shape] = lambda shape: {}
+    work: Callable[[Shape], int] = lambda shape: prod(shape.values())
     reduce: Mapping[str, int] = field(default_factory=dict)
-    adjust: Adjust | None = None
+    adjust: Adjust = lambda shape, inputs, rng: None
 
     def extents(self, shape: Shape) -> Shape:
         """The shape with the derived extents."""
-        found = dict(shape)
-        for name, expression in self.derived.items():
-            found[name] = evaluate(expression, found)
-        return found
+        return {**shape, **self.derived(shape)}
 
     def reduced(self, shape: Shape) -> Shape:
         """The shape at a size that an emulator can run in about a second.
 
-        Extents of `reduce` are halved, the first one as often as it stays a whole multiple of its
-        number, then the next, until the work is at most `REDUCED_WORK`. Where there is nothing more
-        to halve the work may stay above that.
+        Extents of `reduce` are halved, the first one as often as it stays a multiple of its number,
+        then the next, until the work is at most `REDUCED_WORK`. Where nothing more can be halved
+        it may stay above that.
         """
         found = dict(shape)
         for name, multiple in self.reduce.items():
@@ -92,89 +88,70 @@ class Operator:
         return found
 
     def _work(self, shape: Shape) -> int:
-        return evaluate(self.work, self.extents(shape))
-
-
-def evaluate(expression: str, names: Mapping[str, int]) -> int:
-    """An expression of this folder's own Python files, with floor division as `//`."""
-    return int(eval(expression, {"__builtins__": {}}, dict(names)))
+        return self.work(self.extents(shape))
 
 
 OPERATORS: dict[str, Operator] = {}
 
 
 def operator(
-    extents: str,
-    shapes: str | dict[str, Shape],
-    operands: Sequence[Operand],
-    *,
-    work: str | None = None,
-    derived: Mapping[str, str] | None = None,
-    reduce: Mapping[str, int] | None = None,
-    adjust: Adjust | None = None,
+    shapes: dict[str, Shape], *operands: Operand, **how: object
 ) -> Callable[[Reference], Reference]:
-    """Declares the decorated reference's operator; see `Operator`.
+    """Notes the decorated reference in `OPERATORS`; `how` holds further fields of `Operator`.
 
-    `shapes` is a text, `4,8; 16,32`, of the values of `extents`. The work, unless given, is the
-    product of all extents.
+    A trailing underscore of the function's name, which keeps it apart from a builtin, is dropped.
     """
-    names = extents.split()
-    named = table(names, shapes) if isinstance(shapes, str) else shapes
 
     def note(reference: Reference) -> Reference:
         name = reference.__name__.rstrip("_")
-        OPERATORS[name] = Operator(
-            name,
-            named,
-            tuple(operands),
-            reference,
-            work or "*".join(names),
-            derived or {},
-            reduce or {},
-            adjust,
-        )
+        OPERATORS[name] = Operator(name, shapes, operands, reference, **how)  # type: ignore[arg-type]
         return reference
 
     return note
 
 
-def table(names: Sequence[str], rows: str) -> dict[str, Shape]:
-    """Shapes from a text: `table(["M", "N"], "3,16; 3,512")`."""
+def table(names: str, rows: str) -> dict[str, Shape]:
+    """Shapes from a text: `table("M N", "3,16; 3,512")`."""
     found = {}
     for row in rows.split(";"):
         values = [int(value) for value in row.split(",")]
-        found["x".join(map(str, values))] = dict(zip(names, values, strict=True))
+        found["x".join(map(str, values))] = dict(zip(names.split(), values, strict=True))
     return found
 
 
-def of_dims(rows: str, shape: Callable[[tuple[int, ...]], Shape]) -> dict[str, Shape]:
-    """Shapes of operators over any number of dimensions: `of_dims("64; 18x128", flat)`."""
-    return {
-        name: shape(tuple(int(extent) for extent in name.split("x")))
-        for name in rows.replace(" ", "").split(";")
-    }
+def product(**values: Sequence[int]) -> dict[str, Shape]:
+    """All combinations of values by extent, the last extent running fastest."""
+    shapes: list[Shape] = [{}]
+    for name, choices in values.items():
+        shapes = [{**shape, name: value} for shape in shapes for value in choices]
+    return {"x".join(map(str, shape.values())): shape for shape in shapes}
 
 
-def flat(dims: tuple[int, ...]) -> Shape:
-    return {"N": prod(dims)}
+def flat(rows: str) -> dict[str, Shape]:
+    """Shapes of elementwise operators: `flat("64; 18x128")` has N = 64 and N = 18 * 128."""
+    return {name: {"N": prod(dims)} for name, dims in _dims(rows)}
 
 
-def rows(dims: tuple[int, ...]) -> Shape:
-    return {"ROWS": prod(dims[:-1]), "COLS": dims[-1]}
+def last_axis(rows: str) -> dict[str, Shape]:
+    """Shapes of operators over the last axis: ROWS of COLS."""
+    return {name: {"ROWS": prod(dims[:-1]), "COLS": dims[-1]} for name, dims in _dims(rows)}
 
 
-def around(dims: tuple[int, ...], axis: int) -> Shape:
-    """The extents before, at and behind an axis."""
-    return {"OUTER": prod(dims[:axis]), "AXIS": dims[axis], "INNER": prod(dims[axis + 1 :])}
+def one_axis(rows: str, more: Callable[[Shape], Shape] = lambda shape: {}) -> dict[str, Shape]:
+    """Shapes of operators along an axis, which is named in parentheses: `4x64x8(1)`.
 
-
-def of_axis(
-    rows: str, more: Callable[[Shape], Shape] = lambda shape: {}
-) -> dict[str, Shape]:
-    """Shapes of operators along an axis: `of_axis("1x64(1); 512x1024(0)")`."""
+    OUTER, AXIS and INNER are the extents before, at and behind it. `more` adds others.
+    """
     found = {}
     for row in rows.replace(" ", "").split(";"):
         dims, axis = row.rstrip(")").split("(")
-        shape = around(tuple(int(extent) for extent in dims.split("x")), int(axis))
+        extents, place = [int(extent) for extent in dims.split("x")], int(axis)
+        outer, inner = prod(extents[:place]), prod(extents[place + 1 :])
+        shape = {"OUTER": outer, "AXIS": extents[place], "INNER": inner}
         found[row] = {**shape, **more(shape)}
     return found
+
+
+def _dims(rows: str) -> list[tuple[str, list[int]]]:
+    names = rows.replace(" ", "").split(";")
+    return [(name, [int(extent) for extent in name.split("x")]) for name in names]
