@@ -1,26 +1,23 @@
-// Cumulative sum over the middle of [outer, length, inner], a thread for each (outer, inner) pair.
-// Accumulates in double: long sums of floats drift.
+// Cumulative sum along the middle dimension of (outer, length, inner); a thread owns one line and
+// walks it. Accumulates in double: long sums of floats drift.
 #include <cuda_runtime.h>
 
-__global__ void cumsum_inner_kernel(
-    const float* __restrict__ self,
-    float* __restrict__ result,
-    const size_t num_orows,
-    const size_t num_irows,
-    const size_t row_size) {
-  const size_t total = num_orows * num_irows;
-  for (size_t t = blockIdx.x * (size_t)blockDim.x + threadIdx.x; t < total;
-       t += (size_t)gridDim.x * blockDim.x) {
-    const size_t orow = t / num_irows;
-    const size_t irow = t % num_irows;
-    const float* src = self + orow * row_size * num_irows + irow;
-    float* tgt = result + orow * row_size * num_irows + irow;
-    double acc = 0.0;
-    for (size_t col = 0; col < row_size; ++col) {
-      acc += *src;
-      *tgt = static_cast<float>(acc);
-      src += num_irows;
-      tgt += num_irows;
+__global__ void cumsum_middle(const float* __restrict__ x, float* __restrict__ y,
+                              const size_t outer, const size_t length, const size_t inner)
+{
+    const size_t hop = static_cast<size_t>(gridDim.x) * blockDim.x;
+
+    for (size_t line = blockIdx.x * static_cast<size_t>(blockDim.x) + threadIdx.x;
+         line < outer * inner; line += hop) {
+        const size_t start = line / inner * length * inner + line % inner;
+        const float* from = x + start;
+        float* to = y + start;
+        double running = 0.0;
+        for (size_t i = length; i > 0; --i) {
+            running += *from;
+            *to = static_cast<float>(running);
+            from += inner;
+            to += inner;
+        }
     }
-  }
 }

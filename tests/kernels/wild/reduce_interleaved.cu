@@ -1,23 +1,22 @@
-// Reduction, version 0: interleaved addressing. Slow (half of each warp idles from the first step
-// on), kept as the baseline the others are timed against.
+// Sum, first version: interleaved addressing. The modulo keeps one thread in 2, 4, 8, ... busy, so
+// warps diverge from the start. Baseline for the versions that follow.
 #include <cuda_runtime.h>
 
-__global__ void reduce_interleaved(const float *g_idata, float *g_odata, unsigned int n)
+__global__ void sum_interleaved(const float *values, float *block_sums, unsigned int count)
 {
-    extern __shared__ float sdata[];
+    extern __shared__ float acc[];
 
-    unsigned int tid = threadIdx.x;
-    unsigned int i = blockIdx.x * blockDim.x + threadIdx.x;
+    const unsigned int lane = threadIdx.x;
+    const unsigned int at = blockIdx.x * blockDim.x + lane;
 
-    sdata[tid] = (i < n) ? g_idata[i] : 0;
+    acc[lane] = (at < count) ? values[at] : 0;
     __syncthreads();
 
-    for (unsigned int s = 1; s < blockDim.x; s *= 2) {
-        if ((tid % (2 * s)) == 0) {
-            sdata[tid] += sdata[tid + s];
-        }
+    for (unsigned int step = 1; step < blockDim.x; step *= 2) {
+        if (lane % (2 * step) == 0)
+            acc[lane] += acc[lane + step];
         __syncthreads();
     }
 
-    if (tid == 0) g_odata[blockIdx.x] = sdata[0];
+    if (lane == 0) block_sums[blockIdx.x] = acc[0];
 }

@@ -1,41 +1,48 @@
-// The block size is a template argument, so that the whole tree unrolls at compile time.
+// The block size is a template argument: every level of the tree is a branch that the compiler
+// decides, and the last 32 values are summed by shuffles.
 #include <cuda_runtime.h>
 
-template <typename T, unsigned int blockSize>
-__device__ __forceinline__ void reduce_block(T *sdata, unsigned int tid) {
-  if (blockSize >= 512) { if (tid < 256) { sdata[tid] += sdata[tid + 256]; } __syncthreads(); }
-  if (blockSize >= 256) { if (tid < 128) { sdata[tid] += sdata[tid + 128]; } __syncthreads(); }
-  if (blockSize >= 128) { if (tid <  64) { sdata[tid] += sdata[tid +  64]; } __syncthreads(); }
-
-  if (tid < 32) {
-    T sum = sdata[tid];
-    if (blockSize >= 64) sum += sdata[tid + 32];
-#pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) {
-      sum += __shfl_down_sync(0xffffffffu, sum, offset);
-    }
-    if (tid == 0) sdata[0] = sum;
+template <unsigned WIDTH, unsigned BLOCK, typename T>
+__device__ __forceinline__ void fold(T *tree, unsigned t) {
+  if (BLOCK >= 2 * WIDTH) {
+    if (t < WIDTH) tree[t] += tree[t + WIDTH];
+    __syncthreads();
   }
 }
 
-// Brent's theorem: every thread adds several elements before the tree starts.
-template <typename T, unsigned int blockSize>
-__global__ void reduce_unrolled(const T *g_idata, T *g_odata, unsigned int n) {
-  __shared__ T sdata[blockSize];
+template <typename T, unsigned BLOCK>
+__device__ T tree_sum(T *tree, unsigned t) {
+  fold<256, BLOCK>(tree, t);
+  fold<128, BLOCK>(tree, t);
+  fold<64, BLOCK>(tree, t);
+  fold<32, BLOCK>(tree, t);
 
-  unsigned int tid = threadIdx.x;
-  unsigned int i = blockIdx.x * (blockSize * 2) + tid;
-  const unsigned int gridSize = blockSize * 2 * gridDim.x;
-
-  T sum = 0;
-  while (i < n) {
-    sum += g_idata[i];
-    if (i + blockSize < n) sum += g_idata[i + blockSize];
-    i += gridSize;
+  T last = T(0);
+  if (t < 32) {
+    last = tree[t];
+#pragma unroll
+    for (int gap = 16; gap > 0; gap /= 2) last += __shfl_down_sync(0xffffffffu, last, gap);
   }
-  sdata[tid] = sum;
+  return last;
+}
+
+// Every thread adds up pairs of elements a grid apart before the tree starts; two elements a turn
+// keep more loads in flight.
+template <typename T, unsigned BLOCK>
+__global__ void partial_sums(const T *x, T *partial, unsigned n) {
+  __shared__ T tree[BLOCK];
+
+  const unsigned t = threadIdx.x;
+  const unsigned hop = 2 * BLOCK * gridDim.x;
+
+  T mine = T(0);
+  for (unsigned i = 2 * BLOCK * blockIdx.x + t; i < n; i += hop) {
+    mine += x[i];
+    if (i + BLOCK < n) mine += x[i + BLOCK];
+  }
+  tree[t] = mine;
   __syncthreads();
 
-  reduce_block<T, blockSize>(sdata, tid);
-  if (tid == 0) g_odata[blockIdx.x] = sdata[0];
+  mine = tree_sum<T, BLOCK>(tree, t);
+  if (t == 0) partial[blockIdx.x] = mine;
 }

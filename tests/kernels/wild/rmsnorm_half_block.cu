@@ -1,39 +1,45 @@
-// RMS normalisation of half rows, arithmetic in float. Block a row; rows of half2 pairs.
+// RMS normalisation of half rows, a block a row, arithmetic in float. The width is even: rows are
+// read and written as half2.
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-typedef __half half_t;
+typedef __half f16;
+typedef __half2 f16x2;
 
-__global__ void rms_norm_kernel(half_t* __restrict__ out,           // [..., hidden_size]
-                                const half_t* __restrict__ input,   // [..., hidden_size]
-                                const half_t* __restrict__ weight,  // [hidden_size]
-                                const float epsilon, const int num_tokens, const int hidden_size) {
-  __shared__ float s_variance;
-  __shared__ float s_warp[32];
-  float variance = 0.0f;
+__global__ void rmsnorm_f16(const f16* __restrict__ x, const f16* __restrict__ gain,
+                            f16* __restrict__ y, const int width, const float eps)
+{
+    __shared__ float warp_part[32];
+    __shared__ float inv_rms;
 
-  const int pairs = hidden_size / 2;
-  const __half2* in2 = reinterpret_cast<const __half2*>(input + blockIdx.x * hidden_size);
-  for (int idx = threadIdx.x; idx < pairs; idx += blockDim.x) {
-    const float2 x = __half22float2(in2[idx]);
-    variance += x.x * x.x + x.y * x.y;
-  }
+    const int pairs = width >> 1;
+    const f16x2* in = reinterpret_cast<const f16x2*>(x) + (size_t)blockIdx.x * pairs;
+    const f16x2* g = reinterpret_cast<const f16x2*>(gain);
+    f16x2* out = reinterpret_cast<f16x2*>(y) + (size_t)blockIdx.x * pairs;
 
-  for (int offset = 16; offset > 0; offset >>= 1) {
-    variance += __shfl_xor_sync(0xffffffff, variance, offset, 32);
-  }
-  if (threadIdx.x % 32 == 0) s_warp[threadIdx.x / 32] = variance;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    float total = 0.0f;
-    for (int w = 0; w < (blockDim.x + 31) / 32; ++w) total += s_warp[w];
-    s_variance = rsqrtf(total / hidden_size + epsilon);
-  }
-  __syncthreads();
+    float squares = 0.0f;
+    for (int p = threadIdx.x; p < pairs; p += blockDim.x) {
+        const float2 v = __half22float2(in[p]);
+        squares += v.x * v.x + v.y * v.y;
+    }
 
-  for (int idx = threadIdx.x; idx < hidden_size; idx += blockDim.x) {
-    const float x = __half2float(input[blockIdx.x * hidden_size + idx]);
-    out[blockIdx.x * hidden_size + idx] =
-        __float2half(x * s_variance) * weight[idx];
-  }
+    for (int d = 16; d != 0; d >>= 1)
+        squares += __shfl_xor_sync(0xffffffff, squares, d, 32);
+    if ((threadIdx.x & 31) == 0)
+        warp_part[threadIdx.x >> 5] = squares;
+    __syncthreads();
+
+    if (threadIdx.x == 0) {
+        float sum = 0.0f;
+        for (int w = 0; w < blockDim.x / 32; ++w)
+            sum += warp_part[w];
+        inv_rms = rsqrtf(sum / width + eps);
+    }
+    __syncthreads();
+
+    for (int p = threadIdx.x; p < pairs; p += blockDim.x) {
+        const float2 v = __half22float2(in[p]);
+        const float2 w = __half22float2(g[p]);
+        out[p] = __floats2half2_rn(v.x * inv_rms * w.x, v.y * inv_rms * w.y);
+    }
 }

@@ -1,62 +1,51 @@
-// Work-efficient exclusive scan (up-sweep, down-sweep), two elements a thread, indices padded so
-// that strides of powers of two do not hit one bank. Also writes each block's total.
+// Work-efficient exclusive scan after Blelloch: sums go up a binary tree, prefixes come down it.
+// Two elements a thread. A hole after every 32 words keeps power-of-two strides off a single bank.
 #include <cuda_runtime.h>
 
-#define LOG_NUM_BANKS 5
-#define CONFLICT_FREE_OFFSET(n) ((n) >> LOG_NUM_BANKS)
+#define BANK_BITS 5
+#define PADDED(i) ((i) + ((i) >> BANK_BITS))
 
-template <int ELEMENTS>
-__global__ void prescan(const int *__restrict__ g_idata, int *__restrict__ g_odata,
-                        int *__restrict__ g_sums, int n)
+template <int SPAN>
+__global__ void exclusive_scan_spans(const int *__restrict__ counts, int *__restrict__ offsets,
+                                     int *__restrict__ totals, int n)
 {
-    __shared__ int temp[ELEMENTS + CONFLICT_FREE_OFFSET(ELEMENTS)];
+    __shared__ int tree[PADDED(SPAN)];
 
-    const int thid = threadIdx.x;
-    const int base = blockIdx.x * ELEMENTS;
-    int offset = 1;
+    const int t = threadIdx.x;  // blockDim.x == SPAN / 2
+    const int low = t, high = t + SPAN / 2;
+    const int first = blockIdx.x * SPAN;
 
-    int ai = thid;
-    int bi = thid + ELEMENTS / 2;
-    const int bankOffsetA = CONFLICT_FREE_OFFSET(ai);
-    const int bankOffsetB = CONFLICT_FREE_OFFSET(bi);
-    temp[ai + bankOffsetA] = base + ai < n ? g_idata[base + ai] : 0;
-    temp[bi + bankOffsetB] = base + bi < n ? g_idata[base + bi] : 0;
+    tree[PADDED(low)] = first + low < n ? counts[first + low] : 0;
+    tree[PADDED(high)] = first + high < n ? counts[first + high] : 0;
 
-    // up-sweep
-    for (int d = ELEMENTS >> 1; d > 0; d >>= 1) {
+    int gap = 1;
+    for (int nodes = SPAN / 2; nodes > 0; nodes /= 2, gap *= 2) {
         __syncthreads();
-        if (thid < d) {
-            int i = offset * (2 * thid + 1) - 1;
-            int j = offset * (2 * thid + 2) - 1;
-            i += CONFLICT_FREE_OFFSET(i);
-            j += CONFLICT_FREE_OFFSET(j);
-            temp[j] += temp[i];
+        if (t < nodes) {
+            const int right = 2 * gap * (t + 1) - 1;
+            tree[PADDED(right)] += tree[PADDED(right - gap)];
         }
-        offset *= 2;
     }
 
-    if (thid == 0) {
-        const int last = ELEMENTS - 1 + CONFLICT_FREE_OFFSET(ELEMENTS - 1);
-        g_sums[blockIdx.x] = temp[last];
-        temp[last] = 0;
+    __syncthreads();
+    if (t == 0) {
+        totals[blockIdx.x] = tree[PADDED(SPAN - 1)];
+        tree[PADDED(SPAN - 1)] = 0;
     }
 
-    // down-sweep
-    for (int d = 1; d < ELEMENTS; d *= 2) {
-        offset >>= 1;
+    for (int nodes = 1; nodes < SPAN; nodes *= 2) {
+        gap /= 2;
         __syncthreads();
-        if (thid < d) {
-            int i = offset * (2 * thid + 1) - 1;
-            int j = offset * (2 * thid + 2) - 1;
-            i += CONFLICT_FREE_OFFSET(i);
-            j += CONFLICT_FREE_OFFSET(j);
-            const int t = temp[i];
-            temp[i] = temp[j];
-            temp[j] += t;
+        if (t < nodes) {
+            const int right = 2 * gap * (t + 1) - 1;
+            const int left = right - gap;
+            const int subtotal = tree[PADDED(left)];
+            tree[PADDED(left)] = tree[PADDED(right)];
+            tree[PADDED(right)] += subtotal;
         }
     }
     __syncthreads();
 
-    if (base + ai < n) g_odata[base + ai] = temp[ai + bankOffsetA];
-    if (base + bi < n) g_odata[base + bi] = temp[bi + bankOffsetB];
+    if (first + low < n) offsets[first + low] = tree[PADDED(low)];
+    if (first + high < n) offsets[first + high] = tree[PADDED(high)];
 }

@@ -1,28 +1,29 @@
-// Inclusive scan of one block's worth of elements a block, with two buffers that swap roles each
-// step. Work-inefficient, but only log2(n) barriers.
+// Inclusive scan by Hillis and Steele, each block on its own stretch of the array. Two halves of
+// the shared array take turns as source and destination, so one barrier a step is enough.
 #include <cuda_runtime.h>
 
-__global__ void scan_naive(float *g_odata, const float *g_idata, int n)
+__global__ void inclusive_scan_blocks(const float *x, float *y, int n)
 {
-    extern __shared__ float temp[];  // 2 * blockDim.x floats
+    extern __shared__ float halves[];  // 2 * blockDim.x
 
-    const int thid = threadIdx.x;
-    const int width = blockDim.x;
-    const int gid = blockIdx.x * width + thid;
-    int pout = 0, pin = 1;
+    const int t = threadIdx.x;
+    const int i = blockIdx.x * blockDim.x + t;
+    float *from = halves;
+    float *to = halves + blockDim.x;
 
-    temp[pout * width + thid] = gid < n ? g_idata[gid] : 0.0f;
+    from[t] = i < n ? x[i] : 0.0f;
     __syncthreads();
 
-    for (int offset = 1; offset < width; offset *= 2) {
-        pout = 1 - pout;  // swap the buffers
-        pin = 1 - pout;
-        if (thid >= offset)
-            temp[pout * width + thid] = temp[pin * width + thid] + temp[pin * width + thid - offset];
-        else
-            temp[pout * width + thid] = temp[pin * width + thid];
+    for (int reach = 1; reach < blockDim.x; reach <<= 1) {
+        float sum = from[t];
+        if (t >= reach) sum += from[t - reach];
+        to[t] = sum;
         __syncthreads();
+
+        float *other = from;
+        from = to;
+        to = other;
     }
 
-    if (gid < n) g_odata[gid] = temp[pout * width + thid];
+    if (i < n) y[i] = from[t];
 }

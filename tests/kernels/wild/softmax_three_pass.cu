@@ -1,53 +1,45 @@
-// Softmax, one block a row: maximum, sum of exponentials, division. The row is read three times.
+// Softmax, a block a row: maximum, exponentials and their sum, division. Reads the row three times
+// from global memory and makes no assumption about its length.
 #include <cuda_runtime.h>
 #include <math.h>
 
-// Combines one value of each thread; every thread gets the result. `shared` has blockDim.x floats.
-__device__ float block_reduce(float* shared, float value, bool take_max)
+enum Combine { TAKE_MAX, TAKE_SUM };
+
+// One value of each thread to one value for all. `room` has blockDim.x floats and may be reused
+// at once.
+__device__ float all_threads(float value, float* room, Combine how)
 {
-    int tid = threadIdx.x;
-    shared[tid] = value;
+    const int t = threadIdx.x;
+    room[t] = value;
     __syncthreads();
-    for (int stride = blockDim.x / 2; stride >= 1; stride /= 2) {
-        if (tid < stride) {
-            float other = shared[tid + stride];
-            shared[tid] = take_max ? fmaxf(shared[tid], other) : shared[tid] + other;
-        }
+    for (int half = blockDim.x / 2; half >= 1; half /= 2) {
+        if (t < half)
+            room[t] = how == TAKE_MAX ? fmaxf(room[t], room[t + half]) : room[t] + room[t + half];
         __syncthreads();
     }
-    float result = shared[0];
+    value = room[0];
     __syncthreads();
-    return result;
+    return value;
 }
 
-__global__ void softmax_forward_kernel(float* out, const float* inp, int N, int C)
+__global__ void softmax_rows(const float* logits, float* probs, int classes)
 {
-    // inp is (N, C), and so is out
-    extern __shared__ float shared[];
-    int idx = blockIdx.x;
-    int tid = threadIdx.x;
-    int block_size = blockDim.x;
-    const float* x = inp + idx * C;
+    extern __shared__ float room[];
+    const float* in = logits + blockIdx.x * classes;
+    float* out = probs + blockIdx.x * classes;
 
-    // thread coarsening
-    float maxval = -INFINITY;
-    for (int i = tid; i < C; i += block_size) {
-        maxval = fmaxf(maxval, x[i]);
-    }
-    float offset = block_reduce(shared, maxval, true);
+    float top = -INFINITY;
+    for (int c = threadIdx.x; c < classes; c += blockDim.x)
+        top = fmaxf(top, in[c]);
+    top = all_threads(top, room, TAKE_MAX);
 
-    for (int i = tid; i < C; i += block_size) {
-        out[idx * C + i] = expf(x[i] - offset);
+    float mass = 0.0f;
+    for (int c = threadIdx.x; c < classes; c += blockDim.x) {
+        out[c] = expf(in[c] - top);
+        mass += out[c];
     }
+    mass = all_threads(mass, room, TAKE_SUM);
 
-    float sumval = 0.0f;
-    float* y = out + idx * C;
-    for (int i = tid; i < C; i += block_size) {
-        sumval += y[i];
-    }
-    float sum = block_reduce(shared, sumval, false);
-
-    for (int i = tid; i < C; i += block_size) {
-        y[i] = y[i] / sum;
-    }
+    for (int c = threadIdx.x; c < classes; c += blockDim.x)
+        out[c] /= mass;
 }
