@@ -16,6 +16,8 @@ from clang import cindex
 
 from xpiler_tvm.errors import ReadError, Span
 
+from . import bang_declarations
+
 Cursor = Any  # cindex.Cursor; the module ships no types
 
 BINARY = [
@@ -66,6 +68,8 @@ _ARGS = {
 }
 _ALIASES = {"cuda": "kernel.cu", "hip": "kernel.hip", "bang": "kernel.cu", "vnni": "kernel.cpp"}
 _PRELUDES = {"cuda": "cuda.h", "hip": "cuda.h", "bang": "bang.h", "vnni": "vnni.h"}
+# Headers that the preludes include and that are no files.
+_GENERATED = {str(_PRELUDE / "bang_tables.h"): bang_declarations.declarations()}
 # What clang says of names that it has no declaration of.
 _UNKNOWN = (
     "use of undeclared identifier",
@@ -86,7 +90,7 @@ _UNKNOWN = (
     "unresolved",
     "use of undeclared",
 )
-_READ = ("cuda", "hip")
+_READ = ("cuda", "hip", "bang")
 _PROBE_SECONDS, _PROBE_MEMORY = 10.0, 2 << 30
 
 
@@ -186,7 +190,8 @@ def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
 
 
 def _translated(args: tuple[str, ...], alias: str, text: str) -> Any:
-    return cindex.Index.create().parse(alias, args=args, unsaved_files=[(alias, text)])
+    files = [(alias, text), *_GENERATED.items()]
+    return cindex.Index.create().parse(alias, args=args, unsaved_files=files)
 
 
 @lru_cache(maxsize=256)

@@ -13,31 +13,10 @@
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 
-#include "types.h"
+#include "math.h"
 typedef _Float16 __half;
-namespace std { using ::size_t; using ::int8_t; using ::uint8_t; using ::int32_t; using ::uint32_t; using ::int64_t; using ::uint64_t; }
-#define NULL 0
-#define INFINITY __builtin_inff()
-#define NAN __builtin_nanf("")
-#define HUGE_VALF __builtin_inff()
 #define CUDART_INF_F __builtin_inff()
-#define FLT_MAX 3.402823466e+38f
-#define FLT_MIN 1.175494351e-38f
-#define FLT_EPSILON 1.192092896e-07f
-#define DBL_MAX 1.7976931348623157e+308
-#define INT_MAX 2147483647
-#define INT_MIN (-2147483647 - 1)
-#define UINT_MAX 4294967295u
-#define M_PI 3.14159265358979323846
-#define M_SQRT1_2 0.70710678118654752440
-#define M_SQRT2 1.41421356237309504880
-#define M_2_SQRTPI 1.12837916709551257390
-#define M_1_PI 0.31830988618379067154
-#define M_LOG2E 1.44269504088896340736
-#define M_LN2 0.69314718055994530942
 #define CUDART_PI_F 3.141592654f
-#define EXIT_FAILURE 1
-#define EXIT_SUCCESS 0
 
 struct uint3 { unsigned int x, y, z; };
 struct dim3 {
@@ -78,40 +57,17 @@ struct double2 { double x, y; };
 struct half2 { half x, y; };
 typedef half2 __half2;
 
-#define XP_HD __host__ __device__
 XP_HD float2 make_float2(float, float);
 XP_HD float3 make_float3(float, float, float);
 XP_HD float4 make_float4(float, float, float, float);
 XP_HD int2 make_int2(int, int);
 XP_HD int4 make_int4(int, int, int, int);
 
-#define XP_MATH1(name) XP_HD double name(double); XP_HD float name(float); XP_HD double name(int); XP_HD float name##f(float);
-#define XP_MATH2(name) XP_HD double name(double, double); XP_HD float name(float, float); XP_HD float name##f(float, float); \
-  XP_HD double name(double, float); XP_HD double name(float, double); XP_HD double name(int, double); XP_HD double name(double, int); \
-  XP_HD float name(float, int); XP_HD float name(int, float);
-XP_MATH1(exp) XP_MATH1(exp2) XP_MATH1(exp10) XP_MATH1(expm1) XP_MATH1(log) XP_MATH1(log2) XP_MATH1(log10) XP_MATH1(log1p)
-XP_MATH1(sqrt) XP_MATH1(rsqrt) XP_MATH1(cbrt) XP_MATH1(sin) XP_MATH1(cos) XP_MATH1(tan) XP_MATH1(asin) XP_MATH1(acos)
-XP_MATH1(atan) XP_MATH1(sinh) XP_MATH1(cosh) XP_MATH1(tanh) XP_MATH1(erf) XP_MATH1(floor) XP_MATH1(ceil) XP_MATH1(trunc)
-XP_MATH1(round) XP_MATH1(rint) XP_MATH1(nearbyint) XP_MATH1(fabs)
-XP_MATH2(atan2) XP_MATH2(pow) XP_MATH2(fmax) XP_MATH2(fmin) XP_MATH2(fmod) XP_MATH2(hypot) XP_MATH2(copysign)
-XP_HD double fma(double, double, double); XP_HD float fma(float, float, float); XP_HD float fmaf(float, float, float);
 XP_HD float __expf(float); XP_HD float __exp2f(float); XP_HD float __exp10f(float); XP_HD float __logf(float); XP_HD float __log2f(float); XP_HD float __log10f(float);
 XP_HD float __sinf(float); XP_HD float __cosf(float); XP_HD float __tanf(float); XP_HD float __tanhf(float); XP_HD float __powf(float, float);
 XP_HD float __fsqrt_rn(float); XP_HD float __frsqrt_rn(float); XP_HD float __frcp_rn(float); XP_HD float __fdividef(float, float); XP_HD float __fdiv_rn(float, float);
 XP_HD float __fmaf_rn(float, float, float); XP_HD float __fadd_rn(float, float); XP_HD float __fmul_rn(float, float); XP_HD float __fsub_rn(float, float);
 XP_HD float __saturatef(float); XP_HD int __mul24(int, int); XP_HD int __dp4a(int, int, int); XP_HD unsigned __dp4a(unsigned, unsigned, unsigned); XP_HD int __float2int_rn(float); XP_HD int __float2int_rz(float); XP_HD float __int2float_rn(int);
-XP_HD int abs(int); XP_HD long abs(long); XP_HD float abs(float); XP_HD double abs(double);
-XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double);
-#define XP_MINMAX(T) XP_HD T min(T, T); XP_HD T max(T, T);
-XP_MINMAX(int) XP_MINMAX(unsigned) XP_MINMAX(long) XP_MINMAX(unsigned long) XP_MINMAX(long long) XP_MINMAX(unsigned long long) XP_MINMAX(float) XP_MINMAX(double)
-XP_HD double min(float, double); XP_HD double max(float, double); XP_HD double min(double, float); XP_HD double max(double, float);
-XP_HD unsigned min(int, unsigned); XP_HD unsigned min(unsigned, int); XP_HD unsigned max(int, unsigned); XP_HD unsigned max(unsigned, int);
-XP_HD long min(int, long); XP_HD long min(long, int); XP_HD long max(int, long); XP_HD long max(long, int);
-XP_HD unsigned long min(unsigned long, int); XP_HD unsigned long min(int, unsigned long); XP_HD unsigned long min(unsigned long, unsigned);
-namespace std {
-template <class T> XP_HD T min(T a, T b); template <class T> XP_HD T max(T a, T b);
-using ::exp; using ::log; using ::sqrt; using ::fabs; using ::pow; using ::tanh; using ::sin; using ::cos; using ::floor; using ::ceil; using ::abs; using ::erf; using ::fmax; using ::fmin; using ::isnan; using ::isinf;
-}
 XP_HD float __half2float(half); XP_HD half __float2half(float); XP_HD half __float2half_rn(float); XP_HD half __int2half_rn(int);
 XP_HD half __hadd(half, half); XP_HD half __hsub(half, half); XP_HD half __hmul(half, half); XP_HD half __hdiv(half, half); XP_HD half __hfma(half, half, half); XP_HD half __hmax(half, half); XP_HD half __hmin(half, half);
 
