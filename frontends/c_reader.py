@@ -30,6 +30,7 @@ _DTYPES = {
     "BFLOAT16": "bfloat16",
     "ENUM": "int32",
 }
+_SPACES = ("nram", "wram", "sram", "ldram")
 _LAUNCH = ("__cudaPushCallConfiguration", "__hipPushCallConfiguration")
 _CASTS = (
     "CSTYLE_CAST_EXPR",
@@ -124,6 +125,9 @@ class _Reader:
         ):
             if attribute in attributes:
                 space = name
+        for child in children:
+            if child.kind.name == "ANNOTATE_ATTR" and child.spelling in _SPACES:
+                space = child.spelling
         init = clang_ast.initializer(cursor) if cursor.kind.name == "VAR_DECL" else None
         extents = [  # libclang visits the innermost first
             child
@@ -157,6 +161,10 @@ class _Reader:
         if name in _DTYPES:
             return ir.Arithmetic(_DTYPES[name])
         canonical = kind.get_canonical()
+        if canonical.kind.name in ("VECTOR", "EXTVECTOR"):
+            of = self.type(canonical.element_type)
+            assert isinstance(of, ir.Arithmetic)
+            return ir.Vector(of, canonical.element_count)
         if canonical.kind.name == "RECORD":
             declaration = canonical.get_declaration()
             if declaration.spelling.startswith("(lambda"):
@@ -468,7 +476,10 @@ class _Reader:
         if target is not None and target.kind.name == "FUNCTION_DECL":
             span = self.places.span(callee)
             for number in range(max(0, target.get_num_template_arguments())):
-                kind = target.get_template_argument_kind(number)
+                try:
+                    kind = target.get_template_argument_kind(number)
+                except ValueError:  # a pack, which cindex has no name for
+                    return ()
                 if kind == cindex.TemplateArgumentKind.TYPE:
                     found.append(self.type(target.get_template_argument_type(number)))
                 elif kind == cindex.TemplateArgumentKind.INTEGRAL:

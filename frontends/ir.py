@@ -22,6 +22,14 @@ class Arithmetic:
 
 
 @dataclass(frozen=True)
+class Vector:
+    """A vector of the compiler (`vector_size`, `ext_vector_type`, `__m512`)."""
+
+    of: Arithmetic
+    lanes: int
+
+
+@dataclass(frozen=True)
 class Pointer:
     to: Type
 
@@ -55,7 +63,7 @@ class Named:
     name: str
 
 
-Type = Arithmetic | Pointer | Reference | ArrayType | Struct | Named
+Type = Arithmetic | Vector | Pointer | Reference | ArrayType | Struct | Named
 VOID = Named("void")
 AUTO = Named("auto")
 
@@ -219,7 +227,8 @@ Expr = (
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """`space`: empty for automatic and host variables, else `shared`, `constant` or `device`.
+    """`space`: empty for automatic and host variables, else `shared`, `constant` or `device`;
+    in BANG C `nram`, `wram`, `ldram` (one for each core) or `sram` (one for each cluster).
 
     `constant` of the C++ kind (`constexpr`, `const int n = 4;` at file scope) has an empty space
     and an initialiser.

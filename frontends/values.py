@@ -6,8 +6,9 @@ expression, which TVM's analyzer understands best, while its C type still decide
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tvm
@@ -19,16 +20,24 @@ from xpiler_tvm.tir import Buffer, Expr
 
 from . import ir
 
+if TYPE_CHECKING:
+    from .arenas import Arena
+
 BITS = {"bool": 8, "int8": 8, "int16": 16, "int32": 32, "int64": 64, "float16": 16, "bfloat16": 16}
 BITS |= {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64, "float32": 32, "float64": 64}
 
 
 @dataclass(frozen=True, eq=False)
 class Number:
-    """`expr` of C type `dtype`. Floats have that type in TIR too."""
+    """`expr` of C type `dtype`. Floats have that type in TIR too.
+
+    `parts` are the elements that it was put together of, the lowest first, where memory holds
+    narrower ones: stored again, they need not be taken apart.
+    """
 
     expr: Expr
     dtype: str
+    parts: tuple[Expr, ...] = ()
 
     @property
     def is_float(self) -> bool:
@@ -37,9 +46,12 @@ class Number:
 
 @dataclass(frozen=True, eq=False)
 class Address:
-    """Element `offset` of a flat buffer, seen as (the start of) an object of type `of`."""
+    """A place seen as (the start of) an object of type `of`.
 
-    buffer: Buffer
+    `offset` counts the elements of a flat buffer, and the bytes of an arena.
+    """
+
+    buffer: Buffer | Arena
     offset: Expr
     of: ir.Type
 
@@ -50,6 +62,17 @@ class Record:
 
     kind: ir.Struct
     fields: dict[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """A vector: `lane(i)` is its element at an index, of type `kind.of`.
+
+    It is worked out when it is stored; until then no store may come between.
+    """
+
+    kind: ir.Vector
+    lane: Callable[[Expr], Number]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,26 +87,46 @@ class Nothing:
     """What a void call gives, and an uninitialised variable holds."""
 
 
-Value = Number | Address | Record | Closure | Nothing
+Value = Number | Address | Record | Lanes | Closure | Nothing
+
+
+def unit_of(memory: Buffer | Arena) -> int:
+    """Bytes that the offsets of addresses in `memory` count."""
+    return 1 if hasattr(memory, "regions") else BITS[memory.dtype] // 8
 
 
 def size_of(kind: ir.Type, span: Span) -> int:
     """Bytes of a type without template parameters or run-time extents."""
+    return _size_and_alignment(kind, span)[0]
+
+
+def offsets_of(kind: ir.Struct, span: Span) -> list[int]:
+    """Bytes in front of each field, and behind the last one with its padding: the class's size."""
+    offsets, end, most = [], 0, 1
+    for _, of in kind.fields:
+        size, alignment = _size_and_alignment(of, span)
+        end = -(-end // alignment) * alignment
+        offsets.append(end)
+        end, most = end + size, max(most, alignment)
+    return [*offsets, -(-end // most) * most]
+
+
+def _size_and_alignment(kind: ir.Type, span: Span) -> tuple[int, int]:
     if isinstance(kind, ir.Arithmetic):
-        return BITS[kind.dtype] // 8
+        size = BITS[kind.dtype] // 8
+        return size, size
+    if isinstance(kind, ir.Vector):
+        size = BITS[kind.of.dtype] // 8 * kind.lanes
+        return size, size
     if isinstance(kind, ir.Struct):
-        return sum(size_of(field, span) for _, field in kind.fields)
+        alignments = [_size_and_alignment(of, span)[1] for _, of in kind.fields]
+        return offsets_of(kind, span)[-1], max(alignments, default=1)
+    if isinstance(kind, ir.ArrayType) and isinstance(kind.extent, ir.Literal):
+        size, alignment = _size_and_alignment(kind.of, span)
+        return int(kind.extent.value) * size, alignment
     if isinstance(kind, ir.Pointer):
-        return 8
+        return 8, 8
     raise ReadError("XP1009", "the size of this type is not known here", span=span)
-
-
-def size_of_element(kind: ir.Type, span: Span) -> int:
-    """Bytes of what a pointer steps over; arrays are stepped over whole."""
-    if isinstance(kind, ir.ArrayType):
-        assert isinstance(kind.extent, ir.Literal)
-        return int(kind.extent.value) * size_of_element(kind.of, span)
-    return size_of(kind, span)
 
 
 def promoted(dtype: str) -> str:

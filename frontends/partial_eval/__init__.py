@@ -20,12 +20,14 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
+from xpiler_tvm.tir import Buffer
 
 from .. import ir
+from ..arenas import Region, layout_of
 from ..values import Address, Number, Value
 from .loops import Loops
 from .questions import is_constant
-from .state import FAULT, Demote, Frame, Site, Stored, ThreadProgram
+from .state import FAULT, Demote, Findings, Frame, Mixed, Site, Stored, ThreadProgram
 
 
 class Evaluator(Loops):
@@ -47,7 +49,7 @@ class Evaluator(Loops):
             params,
             threads,
             blocks,
-            (*self.shared.values(), *self.scratch.values()),
+            (*self.shared, *self.scratch.values(), *self.notes()),
             (*self.tables, *self.out),
             self.extents,
             frozenset(self.read),
@@ -57,6 +59,24 @@ class Evaluator(Loops):
             self.value_ranges,
             tuple(sorted(self.math.assumptions)),
         )
+
+    def laid_out(self) -> bool:
+        """Whether notes were taken of accesses to arenas, which now have their regions."""
+        layouts = self.findings.layouts
+        open_ = [ident for ident in layouts if layouts[ident] is None]
+        for ident in open_:
+            arenas = self.arenas.get(ident, [])
+            accesses = [access for arena in arenas for access in arena.accesses]
+            if accesses:
+                layouts[ident] = layout_of(accesses, arenas[0].size)
+            else:
+                layouts[ident] = (Region(0, arenas[0].size if arenas else 1, "int8"),)
+        return bool(open_)
+
+    def notes(self) -> list[Buffer]:
+        """Buffers of arenas without regions: the program that has them is not the last."""
+        arenas = [arena for found in self.arenas.values() for arena in found]
+        return [buffer for arena in arenas for buffer in arena.views.values()]
 
     def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
         params: list[tuple[Tensor | Scalar, Any]] = []
@@ -86,7 +106,7 @@ class Evaluator(Loops):
     def _bind(self, variable: ir.Variable, kind: ir.Type, value: Value) -> None:
         """A by-value parameter; one that the body assigns behaves like any local."""
         self.types[variable.ident] = kind
-        if variable.ident in self.demoted or (
+        if variable.ident in self.findings.demoted or (
             isinstance(value, Number)
             and ((value.is_float and not is_constant(value)) or tir.has_load(value.expr))
             and not isinstance(value.expr, tirx.Var)
@@ -113,12 +133,19 @@ def evaluate(
 
     Raises `ReadError` for what cannot be read and `LiftError` for what cannot be lifted.
     """
-    demoted: set[int] = set()
+    findings = Findings()
     while True:
+        evaluator = Evaluator(unit, kernel, findings, watched)
         try:
-            return Evaluator(unit, kernel, demoted, watched).kernel(function, template_args)
+            program = evaluator.kernel(function, template_args)
         except Demote as request:
-            demoted.add(request.ident)
+            findings.demoted.add(request.ident)
+            continue
+        except Mixed as request:
+            findings.layouts[request.ident] = None
+            continue
+        if not evaluator.laid_out():
+            return program
 
 
 __all__ = ["FAULT", "Evaluator", "Site", "ThreadProgram", "evaluate"]

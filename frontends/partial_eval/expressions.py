@@ -16,12 +16,14 @@ from ..values import (
     BITS,
     Address,
     Closure,
+    Lanes,
     Nothing,
     Number,
     Record,
     Value,
+    offsets_of,
     size_of,
-    size_of_element,
+    unit_of,
 )
 from .memory import Memory
 from .state import (
@@ -54,7 +56,7 @@ class Expressions(Memory):
                 return self._global(expr)
             return VariablePlace(expr.ident)
         if isinstance(expr, ir.Subscript):
-            base, index = self.value(expr.base), self.value(expr.index)
+            base, index = self._subscripted(expr.base), self.value(expr.index)
             if isinstance(index, Address):
                 base, index = index, base
             return self._moved(self._address(base, expr.span), index, 1, expr.span)
@@ -69,14 +71,17 @@ class Expressions(Memory):
         if isinstance(expr, ir.Member):
             whole = self.place(expr.base)
             if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
-                shift = [name for name, _ in whole.of.fields].index(expr.field)
-                kind = whole.of.fields[shift][1]
-                offset = self.math.simplify(whole.offset + shift)
-                return Address(whole.buffer, offset, kind)
+                number = [name for name, _ in whole.of.fields].index(expr.field)
+                kind = whole.of.fields[number][1]
+                return self.moved(whole, offsets_of(whole.of, expr.span)[number], kind)
+            if isinstance(whole, Address) and isinstance(whole.of, ir.Vector):
+                number = _lane_named(expr)
+                size = BITS[whole.of.of.dtype] // 8
+                return self.moved(whole, number * size, whole.of.of)
         if isinstance(expr, ir.Cast) and isinstance(expr.to, ir.Reference):
             inner = self.place(expr.value)
             if isinstance(inner, Address):
-                return Address(inner.buffer, inner.offset, self.resolve(expr.to.to, expr.span))
+                return self.seen_as(inner, self.resolve(expr.to.to, expr.span), expr.span)
             return inner
         if isinstance(expr, ir.Conditional):
             test = self.math.known(self.test(expr.test))
@@ -119,23 +124,27 @@ class Expressions(Memory):
         if not isinstance(index, Number) or index.is_float:
             raise ReadError("XP1009", "a pointer moves by an integer", span=span)
         move = self.math.as_index(index)
-        unit = BITS[base.buffer.dtype] // 8
-        size = 1 if base.of == ir.VOID else size_of_element(base.of, span)
-        if size < unit:  # a byte of an arena that holds wider numbers
-            bytes_ = self.math.simplify(move * size)
-            if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(bytes_, unit), 0)):
-                raise ReadError(
-                    "XP1009", "a pointer into the middle of an element is not read", span=span
-                )
-            move, step = self.math.simplify(tirx.floordiv(bytes_, unit)), sign
-        else:
-            step = sign * self.elements(base.of, base.buffer, span)
+        size = 1 if base.of == ir.VOID else size_of(base.of, span)
+        if size % unit_of(base.buffer):
+            base = self.seen_as(base, ir.Arithmetic("int8"), span)
+        step = sign * (size // unit_of(base.buffer))
         if tir.dtype_of(move) != tir.dtype_of(base.offset):
             wide = "int64"
             offset = self.math._as(base.offset, wide) + self.math._as(move, wide) * step
         else:
             offset = base.offset + move * step
         return Address(base.buffer, self.math.simplify(offset), base.of)
+
+    def _subscripted(self, expr: ir.Expr) -> Value:
+        """The value of what a subscript stands behind: of a vector, where its elements are."""
+        if not isinstance(expr, (ir.Name, ir.Subscript, ir.Member)):
+            return self.value(expr)
+        if isinstance(expr, ir.Name) and expr.ident not in self.env:
+            return self.value(expr)
+        place = self.place(expr)
+        if isinstance(place, Address) and isinstance(place.of, ir.Vector):
+            return Address(place.buffer, place.offset, place.of.of)
+        return self.load(place, expr.span)
 
     def number(self, expr: ir.Expr) -> Number:
         value = self.value(expr)
@@ -163,7 +172,7 @@ class Expressions(Memory):
         if isinstance(expr, ir.Conditional):
             return self._conditional(expr)
         if isinstance(expr, ir.Subscript):
-            return self.load(self.place(expr), expr.span)
+            return self._subscript(expr)
         if isinstance(expr, ir.Member):
             return self._member(expr)
         if isinstance(expr, ir.Cast):
@@ -183,6 +192,16 @@ class Expressions(Memory):
         if isinstance(expr, ir.LaunchExpr):
             raise ReadError("XP1009", "a kernel launched by a kernel is not read", span=expr.span)
         raise ReadError("XP1009", "this expression is not read", span=expr.span)
+
+    def _subscript(self, expr: ir.Subscript) -> Value:
+        if isinstance(expr.base, (ir.Call, ir.Binary, ir.Cast)):
+            base = self.value(expr.base)
+            if isinstance(base, Lanes):
+                return base.lane(self.math.as_index(self.number(expr.index)))
+            if isinstance(base, Address):
+                place = self._moved(base, self.value(expr.index), 1, expr.span)
+                return self.load(place, expr.span)
+        return self.load(self.place(expr), expr.span)
 
     def _name_value(self, expr: ir.Name) -> Value:
         if expr.name in self.special and expr.ident not in self.env:
@@ -204,6 +223,8 @@ class Expressions(Memory):
             value = self.value(expr.base)
             if isinstance(value, Record) and expr.field in value.fields:
                 return value.fields[expr.field]
+            if isinstance(value, Lanes):
+                return value.lane(tir.const(_lane_named(expr), "int32"))
             raise
         return self.load(place, expr.span)
 
@@ -219,9 +240,14 @@ class Expressions(Memory):
             return self._address(place, expr.span)  # type: ignore[arg-type]
         if expr.op == "*":
             return self.load(self.place(expr), expr.span)
-        value = self.number(expr.value)
         if expr.op == "-":
-            return self.math.negative(value, expr.span)
+            given = self.value(expr.value)
+            if isinstance(given, Lanes):
+                minus = self.math.number(0, given.kind.of.dtype)
+                return self._lanewise("-", minus, given, expr.span)
+            if isinstance(given, Number):
+                return self.math.negative(given, expr.span)
+        value = self.number(expr.value)
         if expr.op == "!":
             test = self.math.truth(value)
             negated = tirx.Not(test)
@@ -246,6 +272,8 @@ class Expressions(Memory):
     def _arith(self, op: str, left: Value, right: Value, span: Span) -> Value:
         if isinstance(left, Number) and isinstance(right, Number):
             return self.math.binary(op, left, right, span)
+        if isinstance(left, Lanes) or isinstance(right, Lanes):
+            return self._lanewise(op, left, right, span)
         if isinstance(left, Address) and isinstance(right, Number) and op in "+-":
             return self._moved(left, right, 1 if op == "+" else -1, span)
         if isinstance(right, Address) and isinstance(left, Number) and op == "+":
@@ -253,13 +281,27 @@ class Expressions(Memory):
         if isinstance(left, Address) and isinstance(right, Address):
             if left.buffer.same_as(right.buffer):
                 a, b = Number(left.offset, "int64"), Number(right.offset, "int64")
-                size = self.elements(left.of, left.buffer, span)
-                if op == "-" and size == 1:
-                    return self.math.binary("-", a, b, span)
+                if op == "-":
+                    size = size_of(left.of, span) // unit_of(left.buffer)
+                    apart = self.math.binary("-", a, b, span)
+                    return self.math.binary("/", apart, self.math.number(size, "int64"), span)
                 if op in ("<", ">", "<=", ">=", "==", "!="):
                     return self.math.binary(op, a, b, span)
             raise ReadError("XP1009", "pointers to different arrays are compared", span=span)
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
+
+    def _lanewise(self, op: str, left: Value, right: Value, span: Span) -> Value:
+        kind = left.kind if isinstance(left, Lanes) else right.kind  # type: ignore[union-attr]
+        if op not in ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"):
+            raise ReadError("XP1009", "vectors are not compared", span=span)
+        assert isinstance(kind, ir.Vector)
+        a, b = self.lanes(left, kind, span), self.lanes(right, kind, span)
+
+        def lane(index: Expr) -> Number:
+            number = self.math.binary(op, a.lane(index), b.lane(index), span)
+            return self.math.convert(number, kind.of.dtype)
+
+        return Lanes(kind, lane)
 
     def _binary(self, expr: ir.Binary) -> Value:
         if expr.op == ",":
@@ -361,6 +403,8 @@ class Expressions(Memory):
 
     def _construct(self, expr: ir.Construct) -> Value:
         kind = self.resolve(expr.to, expr.span)
+        if isinstance(kind, ir.Vector):
+            return self._vector(kind, expr.args, expr.span)
         if not isinstance(kind, ir.Struct):
             if len(expr.args) == 1:
                 return self.convert(self.value(expr.args[0]), kind, expr.span)
@@ -373,6 +417,26 @@ class Expressions(Memory):
                 return only
         values = [self.value(arg) for arg in expr.args]
         return self._record(kind, values, expr.span)
+
+    def _vector(self, kind: ir.Vector, items: tuple[ir.Expr, ...], span: Span) -> Value:
+        """A vector from one, or from its lanes, of which those left out are zero."""
+        if len(items) == 1:
+            only = items[0]
+            value = self.value(only) if not isinstance(only, ir.InitList) else None
+            if isinstance(value, Lanes):
+                return value
+            if value is None:
+                assert isinstance(only, ir.InitList)
+                return self._vector(kind, only.items, span)
+        zero = self.math.number(0, kind.of.dtype)
+        numbers = [self.math.convert(self.number(item), kind.of.dtype) for item in items]
+        if all(tir.same(number.expr, zero.expr) for number in numbers):
+            return Lanes(kind, lambda lane: zero)
+        address = self.allocate("lanes", kind, span)
+        for number, value in enumerate([*numbers, *[zero] * (kind.lanes - len(numbers))]):
+            part = self.moved(address, number * (BITS[kind.of.dtype] // 8), kind.of)
+            self.store(part, value, span)
+        return self.load(address, span)
 
     def _record(self, kind: ir.Struct, values: list[Value], span: Span) -> Record:
         fields_: dict[str, Value] = {}
@@ -388,3 +452,12 @@ class Expressions(Memory):
     def _negated(self, test: Expr) -> Expr:
         negated = tirx.Not(test)
         return negated if tir.has_load(test) else self.math.simplify(negated)
+
+
+def _lane_named(expr: ir.Member) -> int:
+    """The lane of `v.x`, `v.w`, `v.s3`."""
+    if expr.field in ("x", "y", "z", "w"):
+        return "xyzw".index(expr.field)
+    if expr.field.startswith("s") and expr.field[1:].isdigit():
+        return int(expr.field[1:])
+    raise ReadError("XP1009", f"{expr.field!r} of a vector is not read", span=expr.span)

@@ -1,91 +1,41 @@
-"""Names, types and memory: buffers, reads and stores, and whether they are in bounds."""
+"""Objects in memory: allocation, reads and stores of any type, conversions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from tvm import sym, tirx
+from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.errors import LiftError, ReadError, Span
-from xpiler_tvm.kernel import Kernel
-from xpiler_tvm.tir import Buffer, Expr, Var
+from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.tir import Buffer, Expr
 
 from .. import ir
-from ..program import Alloc, Branch, Statement, Store
+from ..arenas import Access, Arena, Region
+from ..program import Alloc, Loop, Statement, Store
 from ..values import (
     BITS,
     Address,
-    Arithmetic,
+    Lanes,
     Number,
     Record,
     Value,
+    offsets_of,
     size_of,
+    unit_of,
 )
-from .ids import ids_of
-from .questions import (
-    reads_buffer,
-    scalar_of,
-)
-from .state import (
-    FAULT,
-    Alias,
-    Env,
-    Frame,
-    Place,
-    Site,
-    Stored,
-    VariablePlace,
-)
+from .accesses import Accesses
+from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
+from .questions import reads_buffer, scalar_of
+from .state import Alias, Mixed, Place, Stored, VariablePlace
 
 
-class Memory:
-    """Names, types and memory: buffers, reads and stores, and whether they are in bounds."""
+class Memory(Accesses):
+    """Objects in memory: allocation, reads and stores of any type, conversions."""
 
     if TYPE_CHECKING:
         # What the classes further down the chain add and this one calls.
         def number(self, expr: ir.Expr) -> Number: ...
-
-        def _negated(self, test: Expr) -> Expr: ...
-
-    def __init__(self, unit: ir.Unit, kernel: Kernel, demoted: set[int], watched: bool) -> None:
-        self.unit = unit
-        self.source = kernel
-        self.demoted = demoted
-        self.analyzer = sym.Analyzer()
-        self.math = Arithmetic(self.analyzer)
-        self.env: Env = {}
-        self.types: dict[int, ir.Type] = {}
-        self.out: list[Statement] = []
-        self.frames: list[Frame] = []
-        self.shared: dict[int, Buffer] = {}
-        self.tables: list[Statement] = []
-        self.names: dict[str, int] = {}
-        self.param_of: dict[Buffer, str] = {}
-        self.extents: dict[str, int] = {}
-        self.read: set[str] = set()
-        self.written: set[str] = set()
-        self.scratch: dict[str, Buffer] = {}
-        self.fault = tirx.decl_buffer((2,), "int64", FAULT.name) if watched else None
-        self.proved = 0
-        self.sites: list[Site] = []
-        self.path: list[Expr] = []
-        self.origin: dict[Buffer, str] = {}
-        self.value_ranges: dict[str, tuple[int, int]] = {}
-        self.watches: list[Statement] = []
-        self.symbolic: list[Var] = []
-        self.ids = ids_of(kernel, self.math)
-        self.special = self.ids.names
-
-    def _name(self, hint: str) -> str:
-        count = self.names.get(hint, 0)
-        self.names[hint] = count + 1
-        return hint if count == 0 else self._name(f"{hint}_{count}")
-
-    def buffer(self, hint: str, dtype: str, extent: int, scope: str) -> Buffer:
-        return tirx.decl_buffer((extent,), dtype, self._name(hint), scope=scope)
 
     def resolve(self, kind: ir.Type, span: Span) -> ir.Type:
         """`kind` with template parameters replaced and array extents evaluated."""
@@ -106,6 +56,11 @@ class Memory:
                 )
             literal = ir.Literal(extent, "int32", span)
             return ir.ArrayType(self.resolve(kind.of, span), literal)
+        if isinstance(kind, ir.Struct) and not all(
+            isinstance(of, ir.Arithmetic) for _, of in kind.fields
+        ):
+            fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
+            return ir.Struct(kind.name, fields, kind.args)
         if isinstance(kind, ir.Named) and kind not in (ir.VOID, ir.AUTO):
             for frame in reversed(self.frames):
                 for name, ident in self._template_names.get(frame.name, ()):
@@ -123,86 +78,168 @@ class Memory:
     def _template_names(self) -> dict[str, tuple[tuple[str, int], ...]]:
         return {f.name: f.template_params for f in self.unit.functions.values()}
 
-    def refuse_symbolic(self, expr: Expr, what: str, span: Span) -> None:
-        """Raises `LiftError` XP2003 where `expr`, which must be known, rests on a free scalar."""
-        for var in self.symbolic:
-            if tir.uses(expr, [var]):
-                raise LiftError(
-                    "XP2003",
-                    f"{var.name!r} has no value, and {what} depends on it",
-                    span=span,
-                    hint=f"bind it: --arg {var.name}=512, or xt.Scalar({var.name!r}, value=512)",
+    # ------------------------------------------------------------ objects
+
+    def allocate(
+        self, name: str, kind: ir.Type, span: Span, scope: str = "local", ident: int = 0
+    ) -> Address:
+        """An object in memory. One of `ident` may be an arena."""
+        scalar, layout = scalar_of(kind), self.findings.layouts.get(ident, ())
+        size, zero = size_of(kind, span), tir.const(0, "int32")
+        if layout is None or layout:
+            arena = Arena(name, size, scope, ident, size, [])
+            self.arenas.setdefault(ident, []).append(arena)
+            for region in layout or ():
+                buffer = self._allocated(name, region.dtype, region.extent, scope, span)
+                arena.regions.append((region, buffer))
+            return Address(arena, zero, kind)
+        if scalar is not None:
+            buffer = self._allocated(name, scalar, size // (BITS[scalar] // 8), scope, span)
+            if ident and isinstance(kind, ir.ArrayType):
+                self.declared[buffer] = ident
+            return Address(buffer, zero, kind)
+        return Address(self._by_fields(name, kind, scope, span), zero, kind)
+
+    def _allocated(self, name: str, dtype: str, extent: int, scope: str, span: Span) -> Buffer:
+        buffer = self.buffer(name, dtype, extent, scope)
+        if scope == "shared":
+            self.shared.append(buffer)
+        else:
+            self.emit(Alloc(buffer, span))
+        return buffer
+
+    def _by_fields(self, name: str, kind: ir.Type, scope: str, span: Span) -> Arena:
+        """Memory for objects of a class of several types: a buffer for each field."""
+        whole, element = size_of(kind, span), kind
+        while isinstance(element, ir.ArrayType):
+            element = element.of
+        if not isinstance(element, ir.Struct):
+            raise ReadError("XP1009", f"{name!r}: an object of this type is not read", span=span)
+        *starts, stride = offsets_of(element, span)
+        arena = Arena(name, whole, scope, 0, stride, [])
+        for (field, of), start in zip(element.fields, starts, strict=True):
+            dtype = scalar_of(of)
+            if dtype is None:
+                raise ReadError(
+                    "XP1009", f"{name!r}: a class in a class of other types is not read", span=span
                 )
-
-    def elements(self, kind: ir.Type, buffer: Buffer, span: Span) -> int:
-        """How many of the buffer's elements an object of this type takes."""
-        if isinstance(kind, ir.ArrayType):
-            assert isinstance(kind.extent, ir.Literal)
-            return int(kind.extent.value) * self.elements(kind.of, buffer, span)
-        if kind == ir.VOID:
-            return 1
-        size, unit = size_of(kind, span), BITS[buffer.dtype] // 8
-        if size % unit:
-            raise ReadError("XP1009", "memory is read as a narrower type than it holds", span=span)
-        return size // unit
-
-    def allocate(self, name: str, kind: ir.Type, span: Span) -> Address:
-        """A local object in memory."""
-        scalar = scalar_of(kind)
-        if scalar is None:
-            raise ReadError("XP1009", f"{name!r}: a class of mixed types is not read", span=span)
-        count = 1
-        inner = kind
-        while isinstance(inner, ir.ArrayType):
-            assert isinstance(inner.extent, ir.Literal)
-            count *= int(inner.extent.value)
-            inner = inner.of
-        if isinstance(inner, ir.Struct):
-            count *= len(inner.fields)
-        buffer = self.buffer(name, scalar, count, "local")
-        self.emit(Alloc(buffer, span))
-        return Address(buffer, tir.const(0, "int32"), kind)
+            region = Region(start, size_of(of, span), dtype)
+            extent = region.extent * (whole // stride)
+            buffer = self._allocated(f"{name}_{field}", dtype, extent, scope, span)
+            arena.regions.append((region, buffer))
+        return arena
 
     def flag(self, name: str, span: Span) -> Buffer:
         """A local int that starts as 1."""
         address = self.allocate(name, ir.Arithmetic("int32"), span)
         self.store(address, self.math.number(1, "int32"), span)
+        assert not isinstance(address.buffer, Arena)
         return address.buffer
 
-    def emit(self, statement: Statement) -> None:
-        self.out.append(statement)
+    def moved(self, base: Address, bytes_: int, of: ir.Type) -> Address:
+        """The object of type `of` that lies `bytes_` behind the start of `base`."""
+        offset = self.math.simplify(base.offset + bytes_ // unit_of(base.buffer))
+        return Address(base.buffer, offset, of)
+
+    # ------------------------------------------------------------ stores
 
     def store(self, address: Address, value: Value, span: Span, atomic: bool = False) -> None:
         """`*address = value`, converted to the address's type."""
         kind = address.of
         if isinstance(kind, ir.Struct):
-            if not isinstance(value, Record):
-                raise ReadError("XP1009", "this assignment of a class is not read", span=span)
-            values = [
-                self.convert(v, ir.Arithmetic(address.buffer.dtype), span)
-                for v in value.fields.values()
-            ]
-            # All fields are read before the first is written: `v = f(v)` may mix them.
-            if any(isinstance(v, Number) and reads_buffer(v.expr, address.buffer) for v in values):
-                values = [self.freeze(v, span) for v in values]
-            for number, part in enumerate(values):
-                self._store_element(address, number, part, span, atomic)
+            self._store_record(address, kind, value, span, atomic)
+            return
+        if isinstance(kind, ir.Vector):
+            self._store_lanes(address, kind, value, span)
             return
         converted = self.convert(value, kind, span)
-        self._store_element(address, 0, converted, span, atomic)
+        if not isinstance(converted, Number):
+            raise ReadError("XP1009", "a pointer stored in memory is not read", span=span)
+        self._store_number(address, converted, span, atomic)
+
+    def _store_record(
+        self, address: Address, kind: ir.Struct, value: Value, span: Span, atomic: bool
+    ) -> None:
+        if not isinstance(value, Record):
+            raise ReadError("XP1009", "this assignment of a class is not read", span=span)
+        values = [
+            self.convert(part, of, span)
+            for part, (_, of) in zip(value.fields.values(), kind.fields, strict=True)
+        ]
+        # All fields are read before the first is written: `v = f(v)` may mix them.
+        memory = address.buffer
+        buffers = memory.buffers if isinstance(memory, Arena) else [memory]
+        if any(
+            isinstance(part, Number) and reads_buffer(part.expr, buffer)
+            for part in values
+            for buffer in buffers
+        ):
+            values = [self.freeze(part, span) for part in values]
+        offsets = offsets_of(kind, span)
+        for start, part, (_, of) in zip(offsets, values, kind.fields, strict=False):
+            self.store(self.moved(address, start, of), part, span, atomic)
+
+    def _store_lanes(self, address: Address, kind: ir.Vector, value: Value, span: Span) -> None:
+        """One loop over the lanes; through a copy where the value reads what it overwrites."""
+        lanes = self.lanes(value, kind, span)
+        var = self.counter("lane", kind.lanes)
+        place = Address(address.buffer, address.offset, kind.of)
+        with self.collecting() as body:
+            number = self.math.convert(lanes.lane(var), kind.of.dtype)
+            at = self.math.simplify(
+                place.offset + var * (BITS[kind.of.dtype] // 8 // unit_of(place.buffer))
+            )
+            self._store_number(Address(place.buffer, at, kind.of), number, span, False)
+        memory = address.buffer
+        buffers = memory.buffers if isinstance(memory, Arena) else [memory]
+        if any(reads_buffer(number.expr, buffer) for buffer in buffers) and not _same_place(
+            number.expr, body
+        ):
+            held = self.allocate("held", kind, span)
+            self._store_lanes(held, kind, lanes, span)
+            self._store_lanes(address, kind, self.load(held, span), span)
+            return
+        if body:
+            extent = tir.const(kind.lanes, "int32")
+            self.emit(Loop(var, extent, tuple(body), False, span))
+
+    def _store_number(self, address: Address, value: Number, span: Span, atomic: bool) -> None:
+        dtype = value.dtype
+        buffer, index, per = self._view(address, dtype, span)
+        held, wanted = BITS[buffer.dtype], BITS[dtype]
+        if held == wanted:
+            self._store_element(
+                buffer, index, as_number(value.expr, dtype, buffer.dtype), span, atomic
+            )
+        elif held < wanted:
+            for number, part in enumerate(self._parts(value, buffer.dtype, span)):
+                self._store_element(buffer, index + number, part, span, atomic)
+        else:
+            element = self.math.simplify(tirx.floordiv(index, per))
+            lane = self.math.simplify(tirx.floormod(index, per))
+            old = buffer[self._touch(buffer, element, self.written, span)]
+            bits = as_bits(self._plain(value), dtype)
+            new = with_part(old, buffer.dtype, lane, bits, wanted)
+            self._store_element(buffer, element, new, span, atomic)
+
+    def _parts(self, value: Number, held: str, span: Span) -> tuple[Expr, ...]:
+        """The elements of type `held` that a number is made of."""
+        count = BITS[value.dtype] // BITS[held]
+        known = value.parts
+        if len(known) == count and tir.dtype_of(known[0]) == held:
+            return known
+        whole = self.freeze(value, span)
+        assert isinstance(whole, Number)
+        return parts_of(self._plain(whole), value.dtype, held)
+
+    def _plain(self, value: Number) -> Expr:
+        """The expression in the value's own type: integers that fit are kept as int32."""
+        return self.math._as(value.expr, value.dtype)
 
     def _store_element(
-        self, address: Address, shift: int, value: Value, span: Span, atomic: bool
+        self, buffer: Buffer, index: Expr, expr: Expr, span: Span, atomic: bool
     ) -> None:
-        assert isinstance(value, Number)
-        buffer = address.buffer
-        if buffer.dtype != value.dtype:
-            raise ReadError(
-                "XP1009", f"{value.dtype} is stored in memory that holds {buffer.dtype}", span=span
-            )
-        index = self.math.simplify(address.offset + shift) if shift else address.offset
-        index = self._touch(buffer, index, self.written, span)
-        expr = value.expr
+        index = self._touch(buffer, self.math.simplify(index), self.written, span)
         if isinstance(expr, tir.Load) and buffer.scope() == "local":
             name = self._source(expr)
             if name is not None:
@@ -211,90 +248,7 @@ class Memory:
             expr = tirx.Cast(buffer.dtype, expr)
         self.emit(Store(buffer, index, expr, span, atomic))
 
-    def _touch(self, buffer: Buffer, index: Expr, kind: set[str], span: Span) -> Expr:
-        """Notes an access: who is read and written, how far, and whether that is in bounds.
-
-        Gives the index to use: in a watched program one that cannot leave the array.
-        """
-        name = self.param_of.get(buffer)
-        low, high = self.math.bounds(index)
-        extent = int(buffer.shape[0])
-        if name is not None:
-            kind.add(name)
-            self.extents[name] = max(self.extents[name], high + 1)
-        inside = (index >= 0, index < extent)
-        if (low >= 0 and high < extent) or (
-            not tir.has_load(index) and all(map(self.analyzer.can_prove, inside))
-        ):
-            self.proved += 1
-            return index
-        if not tir.has_load(index) and (low >= extent or high < 0):
-            raise LiftError(
-                "XP2006",
-                f"{buffer.name!r} has {extent} elements, this is element {low}"
-                + (f" to {high}" if high != low else ""),
-                span=span,
-            )
-        self.sites.append(Site(name or buffer.name, extent, span))
-        self._trust(index, extent)
-        if self.fault is None:
-            return index
-        self._watch(index, extent)
-        last = tir.const(extent - 1, tir.dtype_of(index))
-        return tirx.max(tirx.min(index, last), tir.const(0, tir.dtype_of(index)))
-
-    def _trust(self, index: Expr, extent: int) -> None:
-        """Notes what an integer input must hold for `index`, which it is part of, to be valid.
-
-        `table[ids[i]*64 + c]` with 6400 elements and `c < 64` needs `0 <= ids[i] < 100`. A kernel
-        that tests the value itself needs nothing.
-        """
-        found = [load for load in tir.loads(index) if self._source(load) is not None]
-        if len(found) != 1:
-            return
-        (load,) = found
-        name = self._source(load)
-        assert name is not None
-        if any(self._source(other) == name for test in self.path for other in tir.loads(test)):
-            return
-        place = tirx.Var("value", tir.dtype_of(load))
-        rest = tir.map_loads(index, lambda node: place if tir.same(node, load) else node)
-        if tir.has_load(rest):
-            return
-        linear = sym.detect_linear_equation(rest, [place])
-        factor = tir.as_const(linear[0]) if linear else None
-        if not factor or factor < 0:
-            return
-        low, high = self.math.bounds(linear[1])
-        least, most = -(low // factor), (extent - 1 - high) // factor
-        known = self.value_ranges.get(name, (least, most))
-        if max(least, known[0]) <= min(most, known[1]):
-            self.value_ranges[name] = max(least, known[0]), min(most, known[1])
-
-    def _source(self, load: Expr) -> str | None:
-        """The input that a read gives an element of, directly or through a local copy."""
-        name = self.param_of.get(load.source) or self.origin.get(load.source)
-        if name is None or not str(load.source.dtype).startswith(("int", "uint")):
-            return None
-        return name
-
-    def _watch(self, index: Expr, extent: int) -> None:
-        """Stores the site and the index where an access is out of bounds, the first one alone."""
-        assert self.fault is not None
-        zero, span = tir.const(0, "int32"), self.sites[-1].span
-        outside = tirx.Or(index < 0, index >= extent)
-        fresh = tirx.EQ(self.fault[zero], tir.const(0, "int64"))
-        test = outside
-        for holds in reversed(self.path):
-            test = tirx.if_then_else(holds, test, tir.const(False, "bool"))
-        test = tirx.if_then_else(test, fresh, tir.const(False, "bool"))
-        note = (
-            Store(self.fault, zero, tir.const(len(self.sites), "int64"), span),
-            Store(self.fault, tir.const(1, "int32"), tirx.Cast("int64", index), span),
-        )
-        watch = Branch(test, note, (), span)
-        self.watches.append(watch)
-        self.emit(watch)
+    # ------------------------------------------------------------ reads
 
     def load(self, place: Place, span: Span) -> Value:
         """The value at a place."""
@@ -303,21 +257,97 @@ class Memory:
             if isinstance(binding, (Stored, Alias)):
                 return self.load(self._target(binding), span)
             return binding
-        kind, buffer = place.of, place.buffer
+        kind = place.of
         if isinstance(kind, ir.ArrayType):
-            return Address(buffer, place.offset, kind.of)
+            return Address(place.buffer, place.offset, kind.of)
         if isinstance(kind, ir.Struct):
-            parts = {}
-            for number, (name, of) in enumerate(kind.fields):
-                shift = self.math.simplify(place.offset + number)
-                parts[name] = self.load(Address(buffer, shift, of), span)
+            parts: dict[str, Value] = {}
+            for start, (name, of) in zip(offsets_of(kind, span), kind.fields, strict=False):
+                parts[name] = self.load(self.moved(place, start, of), span)
             return Record(kind, parts)
-        if not isinstance(kind, ir.Arithmetic) or kind.dtype != buffer.dtype:
-            raise ReadError(
-                "XP1009", f"memory that holds {buffer.dtype} is read as another type", span=span
+        if isinstance(kind, ir.Vector):
+            step = BITS[kind.of.dtype] // 8 // unit_of(place.buffer)
+
+            def lane(index: Expr) -> Number:
+                offset = self.math.simplify(place.offset + index * step)
+                return self._load_number(
+                    Address(place.buffer, offset, kind.of), kind.of.dtype, span
+                )
+
+            return Lanes(kind, lane)
+        if not isinstance(kind, ir.Arithmetic):
+            raise ReadError("XP1009", "an object of this type is not read from memory", span=span)
+        return self._load_number(place, kind.dtype, span)
+
+    def _load_number(self, address: Address, dtype: str, span: Span) -> Number:
+        buffer, index, per = self._view(address, dtype, span)
+        held, wanted = BITS[buffer.dtype], BITS[dtype]
+        if held == wanted:
+            element = buffer[self._touch(buffer, index, self.read, span)]
+            return Number(as_number(element, buffer.dtype, dtype), dtype)
+        if held < wanted:
+            parts = tuple(
+                buffer[self._touch(buffer, self.math.simplify(index + number), self.read, span)]
+                for number in range(wanted // held)
             )
-        index = self._touch(buffer, place.offset, self.read, span)
-        return Number(buffer[index], kind.dtype)
+            return Number(joined(parts, buffer.dtype, dtype), dtype, parts)
+        element = self.math.simplify(tirx.floordiv(index, per))
+        lane = self.math.simplify(tirx.floormod(index, per))
+        word = buffer[self._touch(buffer, element, self.read, span)]
+        return Number(part_of(word, buffer.dtype, lane, dtype), dtype)
+
+    def _view(self, address: Address, dtype: str, span: Span) -> tuple[Buffer, Expr, int]:
+        """The buffer that holds a number of type `dtype`, and where.
+
+        The index counts elements of the buffer, or numbers of `dtype` where these are narrower:
+        the last result is how many of them an element holds.
+        """
+        memory, offset, size = address.buffer, address.offset, BITS[dtype] // 8
+        if not isinstance(memory, Arena):
+            held = BITS[memory.dtype] // 8
+            if memory in self.declared and memory.dtype != dtype:
+                raise Mixed(self.declared[memory])
+            per = max(1, held // size)
+            return memory, offset if per == 1 else self.math.simplify(offset * per), per
+        if memory.regions:
+            return self._in_region(memory, offset, dtype, span)
+        low, high = self.math.bounds(offset)
+        low, high = max(low, 0), min(high, memory.size - size)
+        memory.accesses.append(Access(low, high + size - 1, dtype))
+        if dtype not in memory.views:
+            extent = max(1, memory.size // size)
+            memory.views[dtype] = self.buffer(memory.name, dtype, extent, memory.scope)
+        return memory.views[dtype], self._divided(offset, size, span), 1
+
+    def _in_region(
+        self, arena: Arena, offset: Expr, dtype: str, span: Span
+    ) -> tuple[Buffer, Expr, int]:
+        size = BITS[dtype] // 8
+        inside, row = offset, tir.const(0, "int32")
+        if arena.stride < arena.size:
+            inside = self.math.simplify(tirx.floormod(offset, arena.stride))
+            row = self.math.simplify(tirx.floordiv(offset, arena.stride))
+        low, high = self.math.bounds(inside)
+        found = arena.find(max(low, 0), min(high, arena.stride - size) + size - 1)
+        if found is None:
+            if arena.ident:
+                raise Mixed(arena.ident)
+            raise ReadError("XP1009", "a field is read as something else", span=span)
+        region, buffer = found
+        held = BITS[buffer.dtype] // 8
+        step = min(held, size)
+        index = self._divided(self.math.simplify(inside - region.start), step, span)
+        index = index + row * (region.extent * (held // step))
+        return buffer, self.math.simplify(index), held // step
+
+    def _divided(self, offset: Expr, size: int, span: Span) -> Expr:
+        if size == 1:
+            return offset
+        if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(offset, size), 0)):
+            raise ReadError(
+                "XP1009", "a pointer into the middle of an element is not read", span=span
+            )
+        return self.math.simplify(tirx.floordiv(offset, size))
 
     def _target(self, binding: Stored | Alias) -> Place:
         return binding.address if isinstance(binding, Stored) else binding.place
@@ -329,6 +359,13 @@ class Memory:
             address = self.allocate("held", kind, span)
             self.store(address, value, span)
             return self.load(address, span)
+        if isinstance(value, Lanes):
+            address = self.allocate("held", value.kind, span)
+            self.store(address, value, span)
+            return self.load(address, span)
+        if isinstance(value, Record):
+            parts = {name: self.freeze(part, span) for name, part in value.fields.items()}
+            return Record(value.kind, parts)
         if isinstance(value, Address) and tir.has_load(value.offset):
             held = self.freeze(Number(value.offset, tir.dtype_of(value.offset)), span)
             assert isinstance(held, Number)
@@ -346,25 +383,48 @@ class Memory:
                 raise ReadError("XP1009", "a number is expected here", span=span)
             return self.math.convert(value, kind.dtype)
         if isinstance(kind, ir.Pointer) and isinstance(value, Address):
-            return Address(value.buffer, value.offset, kind.to)
+            return self.seen_as(value, kind.to, span)
+        if isinstance(kind, ir.Vector):
+            return self.lanes(value, kind, span)
         return value
 
-    @contextmanager
-    def assuming(self, test: Expr) -> Iterator[None]:
-        """Inside, the analyzer takes `test` to hold."""
-        scope = nullcontext() if tir.has_load(test) else self.analyzer.constraint_scope(test)
-        self.path.append(test)
-        try:
-            with scope:
-                yield
-        finally:
-            self.path.pop()
+    def lanes(self, value: Value, kind: ir.Vector, span: Span) -> Lanes:
+        """A vector of type `kind`: of a number each lane is that number."""
+        if isinstance(value, Number):
+            number = self.math.convert(value, kind.of.dtype)
+            return Lanes(kind, lambda lane: number)
+        if not isinstance(value, Lanes) or value.kind.lanes != kind.lanes:
+            raise ReadError("XP1009", "a vector is expected here", span=span)
+        given = value
+        if given.kind == kind:
+            return given
+        return Lanes(kind, lambda lane: self.math.convert(given.lane(lane), kind.of.dtype))
 
-    @contextmanager
-    def collecting(self) -> Iterator[list[Statement]]:
-        """Inside, statements go to a list of their own."""
-        outer, self.out = self.out, []
-        try:
-            yield self.out
-        finally:
-            self.out = outer
+    def seen_as(self, address: Address, kind: ir.Type, span: Span) -> Address:
+        """The same place as an object of type `kind`.
+
+        A pointer that can point into the middle of the buffer's elements counts bytes.
+        """
+        memory = address.buffer
+        if isinstance(memory, Arena) or kind == ir.VOID:
+            return Address(memory, address.offset, kind)
+        held = BITS[memory.dtype] // 8
+        if isinstance(kind, ir.Named) or size_of(kind, span) % held == 0:
+            return Address(memory, address.offset, kind)
+        if memory in self.declared:
+            raise Mixed(self.declared[memory])
+        size = int(memory.shape[0]) * held
+        region = Region(0, size, memory.dtype)
+        arena = Arena(memory.name, size, memory.scope(), 0, size, [(region, memory)])
+        arena = self.byte_views.setdefault(memory, arena)
+        return Address(arena, self.math.simplify(address.offset * held), kind)
+
+
+def _same_place(value: Expr, body: list[Statement]) -> bool:
+    """Whether a store reads, of what it overwrites, only the very element."""
+    (store,) = body if len(body) == 1 else (None,)
+    return isinstance(store, Store) and all(
+        tir.same(load.indices[0], store.index)
+        for load in tir.loads(value)
+        if load.source.same_as(store.buffer)
+    )

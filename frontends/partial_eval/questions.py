@@ -94,6 +94,8 @@ def scalar_of(kind: ir.Type) -> str | None:
     if isinstance(kind, ir.Struct):
         found = {scalar_of(of) for _, of in kind.fields}
         return found.pop() if len(found) == 1 else None
+    if isinstance(kind, ir.Vector):
+        return kind.of.dtype
     return kind.dtype if isinstance(kind, ir.Arithmetic) else None
 
 

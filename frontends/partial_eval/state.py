@@ -10,6 +10,7 @@ from xpiler_tvm.kernel import Scalar, Tensor
 from xpiler_tvm.tir import Buffer, Var
 
 from .. import ir
+from ..arenas import Layout
 from ..program import Body
 from ..values import (
     Address,
@@ -52,8 +53,31 @@ class Site:
     span: Span
 
 
-class Demote(Exception):
+@dataclass(eq=False)
+class Findings:
+    """What earlier evaluations of the kernel found out.
+
+    Variables `demoted` to memory; the regions of variables that are arenas, `None` where an
+    evaluation has still to take notes of the accesses.
+    """
+
+    demoted: set[int] = field(default_factory=set)
+    layouts: dict[int, Layout | None] = field(default_factory=dict)
+
+
+class Restart(Exception):
+    """The evaluation starts again, knowing more."""
+
+
+class Demote(Restart):
     """Variable `ident` must live in memory."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+
+
+class Mixed(Restart):
+    """Variable `ident` is seen as several types."""
 
     def __init__(self, ident: int) -> None:
         self.ident = ident

@@ -14,12 +14,13 @@ from xpiler_tvm.tir import Expr
 from .. import ir
 from ..program import Branch, Statement, Store
 from ..values import (
-    BITS,
     Address,
     Nothing,
     Number,
     Record,
     Value,
+    offsets_of,
+    size_of,
 )
 from .calls import Calls
 from .questions import (
@@ -29,8 +30,6 @@ from .questions import (
     may_exit,
     replace_last,
     same_value,
-    scalar_of,
-    walk,
 )
 from .state import (
     Alias,
@@ -40,6 +39,9 @@ from .state import (
     Stored,
     VariablePlace,
 )
+
+DYNAMIC_SHARED = -1
+"""The identity of dynamic shared memory, whatever a function calls it."""
 
 
 class Statements(Calls):
@@ -272,6 +274,8 @@ class Statements(Calls):
     def _initial(self, init: ir.Expr, kind: ir.Type) -> Value:
         if isinstance(init, ir.InitList) and isinstance(kind, ir.Struct):
             return self._record(kind, [self.value(item) for item in init.items], init.span)
+        if isinstance(init, ir.InitList) and isinstance(kind, ir.Vector):
+            return self._vector(kind, init.items, init.span)
         if isinstance(init, ir.InitList) and not init.items and isinstance(kind, ir.Arithmetic):
             return self.math.number(0, kind.dtype)
         if isinstance(init, ir.Construct) and not init.args and isinstance(kind, ir.Struct):
@@ -284,7 +288,7 @@ class Statements(Calls):
         self.types[ident] = kind
         if not isinstance(value, Nothing):
             value = self.convert(value, kind, span)
-        in_memory = ident in self.demoted or isinstance(kind, ir.Struct)
+        in_memory = ident in self.findings.demoted or isinstance(kind, (ir.Struct, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
             in_memory |= "float" in kind.dtype
             in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
@@ -299,7 +303,7 @@ class Statements(Calls):
         self.env[ident] = self.freeze(value, span) if isinstance(value, Address) else value
 
     def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address:
-        address = self.allocate(variable.name, kind, variable.span)
+        address = self.allocate(variable.name, kind, variable.span, ident=variable.ident)
         if variable.init is not None and not (
             isinstance(variable.init, ir.Construct) and not variable.init.args
         ):
@@ -320,68 +324,53 @@ class Statements(Calls):
             kind = flattened_array(kind)
         extent = kind.extent
         assert isinstance(extent, ir.Literal)
-        step = self.elements(kind.of, address.buffer, init.span)
+        step = size_of(kind.of, init.span)
         for number in range(int(extent.value)):
-            offset = self.math.simplify(address.offset + number * step)
-            part = Address(address.buffer, offset, kind.of)
+            part = self.moved(address, number * step, kind.of)
             if number < len(init.items):
                 self._fill(part, kind.of, init.items[number])
             else:
-                for inner in range(step):
-                    zero = self.math.number(0, address.buffer.dtype)
-                    moved = Address(
-                        address.buffer,
-                        self.math.simplify(offset + inner),
-                        ir.Arithmetic(address.buffer.dtype),
-                    )
-                    self.store(moved, zero, init.span)
+                self._clear(part, init.span)
+
+    def _clear(self, place: Address, span: Span) -> None:
+        """Zeroes in every number of an object."""
+        kind = place.of
+        if isinstance(kind, ir.ArrayType):
+            assert isinstance(kind.extent, ir.Literal)
+            for number in range(int(kind.extent.value)):
+                self._clear(self.moved(place, number * size_of(kind.of, span), kind.of), span)
+        elif isinstance(kind, ir.Struct):
+            for start, (_, of) in zip(offsets_of(kind, span), kind.fields, strict=False):
+                self._clear(self.moved(place, start, of), span)
+        elif isinstance(kind, ir.Vector):
+            self.store(place, self._vector(kind, (), span), span)
+        else:
+            assert isinstance(kind, ir.Arithmetic)
+            self.store(place, self.math.number(0, kind.dtype), span)
 
     def _shared_array(self, variable: ir.Variable) -> Address:
+        """The block's array; dynamic shared memory, all of whose arrays start at its beginning."""
         kind = self.resolve(variable.type, variable.span)
-        buffer = self.shared.get(variable.ident)
-        if buffer is None:
-            scalar = self._seen_as(variable) or scalar_of(kind)
-            if scalar is None:
+        ident = variable.ident
+        if isinstance(kind, ir.ArrayType) and kind.extent is None:
+            size = (self.source.launch or Launch()).shared_bytes
+            if size <= 0:
                 raise ReadError(
-                    "XP1009", "shared memory of mixed types is not read", span=variable.span
+                    "XP1011",
+                    f"{variable.name!r} is dynamic shared memory and the launch gives it no bytes",
+                    span=variable.span,
+                    hint="give them as --shared BYTES, or Launch(shared_bytes=...)",
                 )
-            if isinstance(kind, ir.ArrayType) and kind.extent is None:
-                total = (self.source.launch or Launch()).shared_bytes // (BITS[scalar] // 8)
-                if total <= 0:
-                    raise ReadError(
-                        "XP1011",
-                        f"{variable.name!r} is dynamic shared memory "
-                        "and the launch gives it no bytes",
-                        span=variable.span,
-                        hint="give them as --shared BYTES, or Launch(shared_bytes=...)",
-                    )
-            else:
-                fake = tirx.decl_buffer((1,), scalar)
-                total = self.elements(kind, fake, variable.span)
-            buffer = self.buffer(variable.name, scalar, total, "shared")
-            self.shared[variable.ident] = buffer
-        address = Address(buffer, tir.const(0, "int32"), kind)
+            ident = DYNAMIC_SHARED
+            self.findings.layouts.setdefault(ident, None)
+            whole = ir.ArrayType(ir.Arithmetic("int8"), ir.Literal(size, "int32", variable.span))
+        else:
+            whole = kind
+        if ident not in self.objects:
+            self.objects[ident] = self.allocate(
+                variable.name, whole, variable.span, "shared", ident
+            )
+        found = self.objects[ident]
+        address = Address(found.buffer, found.offset, kind)
         self.env[variable.ident] = Stored(address)
         return address
-
-    def _seen_as(self, variable: ir.Variable) -> str | None:
-        """What an arena of bytes holds: the one type that its casts name."""
-        kind = self.resolve(variable.type, variable.span)
-        if scalar_of(kind) not in ("int8", "uint8"):
-            return None
-        found: set[str] = set()
-        for function in self.unit.functions.values():
-            if function.body is None:
-                continue
-            for node in walk(function.body):
-                if (
-                    isinstance(node, ir.Cast)
-                    and isinstance(node.to, ir.Pointer)
-                    and any(
-                        isinstance(n, ir.Name) and n.ident == variable.ident
-                        for n in walk(node.value)
-                    )
-                ):
-                    scalar = scalar_of(self.resolve(node.to.to, node.span))
-                    found.add(scalar or "")
-        return found.pop() if len(found) == 1 else None

@@ -1,0 +1,191 @@
+"""What an evaluation knows and notes: names, buffers, and whether accesses are in bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from tvm import sym, tirx
+from tvm.ir import Range
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import LiftError, Span
+from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.tir import Buffer, Expr, Var
+
+from .. import ir
+from ..arenas import Arena
+from ..program import Branch, Statement, Store
+from ..values import Address, Arithmetic
+from .ids import ids_of
+from .state import FAULT, Env, Findings, Frame, Site
+
+
+class Accesses:
+    """What an evaluation knows and notes: names, buffers, and whether accesses are in bounds."""
+
+    def __init__(self, unit: ir.Unit, kernel: Kernel, findings: Findings, watched: bool) -> None:
+        self.unit = unit
+        self.source = kernel
+        self.findings = findings
+        self.analyzer = sym.Analyzer()
+        self.math = Arithmetic(self.analyzer)
+        self.env: Env = {}
+        self.types: dict[int, ir.Type] = {}
+        self.out: list[Statement] = []
+        self.frames: list[Frame] = []
+        self.objects: dict[int, Address] = {}
+        self.arenas: dict[int, list[Arena]] = {}
+        self.declared: dict[Buffer, int] = {}
+        self.byte_views: dict[Buffer, Arena] = {}
+        self.shared: list[Buffer] = []
+        self.tables: list[Statement] = []
+        self.names: dict[str, int] = {}
+        self.param_of: dict[Buffer, str] = {}
+        self.extents: dict[str, int] = {}
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+        self.scratch: dict[str, Buffer] = {}
+        self.fault = tirx.decl_buffer((2,), "int64", FAULT.name) if watched else None
+        self.proved = 0
+        self.sites: list[Site] = []
+        self.path: list[Expr] = []
+        self.origin: dict[Buffer, str] = {}
+        self.value_ranges: dict[str, tuple[int, int]] = {}
+        self.watches: list[Statement] = []
+        self.symbolic: list[Var] = []
+        self.ids = ids_of(kernel, self.math)
+        self.special = self.ids.names
+
+    def _name(self, hint: str) -> str:
+        count = self.names.get(hint, 0)
+        self.names[hint] = count + 1
+        return hint if count == 0 else self._name(f"{hint}_{count}")
+
+    def buffer(self, hint: str, dtype: str, extent: int, scope: str) -> Buffer:
+        return tirx.decl_buffer((extent,), dtype, self._name(hint), scope=scope)
+
+    def counter(self, hint: str, extent: int) -> Var:
+        """A loop variable of its own from 0 to `extent`."""
+        var = tirx.Var(self._name(hint), "int32")
+        self.analyzer.bind(var, Range(0, extent))
+        return var
+
+    def emit(self, statement: Statement) -> None:
+        self.out.append(statement)
+
+    def refuse_symbolic(self, expr: Expr, what: str, span: Span) -> None:
+        """Raises `LiftError` XP2003 where `expr`, which must be known, rests on a free scalar."""
+        for var in self.symbolic:
+            if tir.uses(expr, [var]):
+                raise LiftError(
+                    "XP2003",
+                    f"{var.name!r} has no value, and {what} depends on it",
+                    span=span,
+                    hint=f"bind it: --arg {var.name}=512, or xt.Scalar({var.name!r}, value=512)",
+                )
+
+    def _touch(self, buffer: Buffer, index: Expr, kind: set[str], span: Span) -> Expr:
+        """Notes an access: who is read and written, how far, and whether that is in bounds.
+
+        Gives the index to use: in a watched program one that cannot leave the array.
+        """
+        name = self.param_of.get(buffer)
+        low, high = self.math.bounds(index)
+        extent = int(buffer.shape[0])
+        if name is not None:
+            kind.add(name)
+            self.extents[name] = max(self.extents[name], high + 1)
+        inside = (index >= 0, index < extent)
+        if (low >= 0 and high < extent) or (
+            not tir.has_load(index) and all(map(self.analyzer.can_prove, inside))
+        ):
+            self.proved += 1
+            return index
+        if not tir.has_load(index) and (low >= extent or high < 0):
+            raise LiftError(
+                "XP2006",
+                f"{buffer.name!r} has {extent} elements, this is element {low}"
+                + (f" to {high}" if high != low else ""),
+                span=span,
+            )
+        self.sites.append(Site(name or buffer.name, extent, span))
+        self._trust(index, extent)
+        if self.fault is None:
+            return index
+        self._watch(index, extent)
+        last = tir.const(extent - 1, tir.dtype_of(index))
+        return tirx.max(tirx.min(index, last), tir.const(0, tir.dtype_of(index)))
+
+    def _trust(self, index: Expr, extent: int) -> None:
+        """Notes what an integer input must hold for `index`, which it is part of, to be valid.
+
+        `table[ids[i]*64 + c]` with 6400 elements and `c < 64` needs `0 <= ids[i] < 100`. A kernel
+        that tests the value itself needs nothing.
+        """
+        found = [load for load in tir.loads(index) if self._source(load) is not None]
+        if len(found) != 1:
+            return
+        (load,) = found
+        name = self._source(load)
+        assert name is not None
+        if any(self._source(other) == name for test in self.path for other in tir.loads(test)):
+            return
+        place = tirx.Var("value", tir.dtype_of(load))
+        rest = tir.map_loads(index, lambda node: place if tir.same(node, load) else node)
+        if tir.has_load(rest):
+            return
+        linear = sym.detect_linear_equation(rest, [place])
+        factor = tir.as_const(linear[0]) if linear else None
+        if not factor or factor < 0:
+            return
+        low, high = self.math.bounds(linear[1])
+        least, most = -(low // factor), (extent - 1 - high) // factor
+        known = self.value_ranges.get(name, (least, most))
+        if max(least, known[0]) <= min(most, known[1]):
+            self.value_ranges[name] = max(least, known[0]), min(most, known[1])
+
+    def _source(self, load: Expr) -> str | None:
+        """The input that a read gives an element of, directly or through a local copy."""
+        name = self.param_of.get(load.source) or self.origin.get(load.source)
+        if name is None or not str(load.source.dtype).startswith(("int", "uint")):
+            return None
+        return name
+
+    def _watch(self, index: Expr, extent: int) -> None:
+        """Stores the site and the index where an access is out of bounds, the first one alone."""
+        assert self.fault is not None
+        zero, span = tir.const(0, "int32"), self.sites[-1].span
+        outside = tirx.Or(index < 0, index >= extent)
+        fresh = tirx.EQ(self.fault[zero], tir.const(0, "int64"))
+        test = outside
+        for holds in reversed(self.path):
+            test = tirx.if_then_else(holds, test, tir.const(False, "bool"))
+        test = tirx.if_then_else(test, fresh, tir.const(False, "bool"))
+        note = (
+            Store(self.fault, zero, tir.const(len(self.sites), "int64"), span),
+            Store(self.fault, tir.const(1, "int32"), tirx.Cast("int64", index), span),
+        )
+        watch = Branch(test, note, (), span)
+        self.watches.append(watch)
+        self.emit(watch)
+
+    @contextmanager
+    def assuming(self, test: Expr) -> Iterator[None]:
+        """Inside, the analyzer takes `test` to hold."""
+        scope = nullcontext() if tir.has_load(test) else self.analyzer.constraint_scope(test)
+        self.path.append(test)
+        try:
+            with scope:
+                yield
+        finally:
+            self.path.pop()
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[Statement]]:
+        """Inside, statements go to a list of their own."""
+        outer, self.out = self.out, []
+        try:
+            yield self.out
+        finally:
+            self.out = outer
