@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from xpiler_tvm import Kernel, Launch, Scalar, Tensor, frontends
-from xpiler_tvm.emulation import numpy_dtype, run_module, unwritten_array
+from xpiler_tvm.emulation import numpy_dtype, run_module, run_text, unwritten_array
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.frontends.raising import Raised, raise_program
 from xpiler_tvm.frontends.reading import Reading
-from xpiler_tvm.kernel import Param
+from xpiler_tvm.kernel import Dialect, Param
 
 Given = Param | tuple[str, np.ndarray] | tuple[str, int] | tuple[str, float]
 
@@ -35,13 +35,17 @@ def kernel(
     block: tuple[int, ...] = (1,),
     shared: int = 0,
     entry: str | None = None,
+    dialect: Dialect = "cuda",
 ) -> Kernel:
-    """A CUDA kernel, resolved. `text` is a file, or the body of a kernel of the parameters."""
+    """A kernel, CUDA's unless told otherwise, resolved.
+
+    `text` is a file, or the body of a kernel of the parameters.
+    """
     known = tuple(map(parameter, params))
     if "__global__" not in text:
         text = f"__global__ void k({', '.join(map(_declared, known))}) {{\n{text}\n}}\n"
     launch = Launch(grid, block, shared)
-    return frontends.resolve(Kernel(text, "cuda", entry, known, launch, filename="kernel.cu"))
+    return frontends.resolve(Kernel(text, dialect, entry, known, launch, filename="kernel.cu"))
 
 
 _C = {"float32": "float", "float64": "double", "int32": "int", "uint32": "unsigned"}
@@ -83,6 +87,24 @@ def run_flat(
     reading = frontends.read(known)
     run = run_module(to_module(reading.program), arrays_for(reading.kernel, params))
     return run.arrays[-1]
+
+
+def flat_and_source(
+    text: str,
+    *params: Given,
+    grid: tuple[int, ...] = (1,),
+    block: tuple[int, ...] = (1,),
+    shared: int = 0,
+    dialect: Dialect = "cuda",
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the flat program leaves in the last tensor, and what the emulated source does."""
+    known = kernel(text, *params, grid=grid, block=block, shared=shared, dialect=dialect)
+    reading = frontends.read(known)
+    arrays = arrays_for(reading.kernel, params)
+    flat = run_module(to_module(reading.program), arrays).arrays[-1]
+    given = {t.name: array for t, array in zip(reading.kernel.tensors, arrays, strict=True)}
+    source = run_text(reading.kernel, given, text=frontends.device_text(reading.kernel)).arrays
+    return flat, source[reading.kernel.tensors[-1].name]
 
 
 def raised(known: Kernel) -> tuple[Reading, Raised]:
