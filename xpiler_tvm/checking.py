@@ -95,7 +95,7 @@ class Options:
     """How the kernels run: device by kernel, the mode of BANG C, CPU seconds of a run."""
 
     archs: tuple[str | None, str | None]
-    mode: Mode
+    mode: Mode | None
     seconds: float
 
 
@@ -126,7 +126,7 @@ def check(
     seeds: Sequence[int] = SEEDS,
     arch: str | None = None,
     arch_b: str | None = None,
-    mode: Mode = "strict",
+    mode: Mode | None = None,
     seconds: float = RUN_SECONDS,
     allow_unwritten: bool = False,
 ) -> CheckReport:
@@ -141,7 +141,8 @@ def check(
     ----------
     seeds : of the inputs; each is one run with every family.
     arch, arch_b : devices, keys of `dialects.simt.GPUS` or `dialects.bang.ARCHS`.
-    mode : how BANG C is read: by the hardware's rules, or as public kernels informally mean it.
+    mode : how BANG C is read: by the hardware's rules, or as public kernels informally mean it;
+        by default as each kernel says.
     seconds : CPU seconds that one run may take.
     allow_unwritten : whether elements of an output may be left alone.
 
@@ -175,7 +176,7 @@ def _notes(subjects: Sequence[Subject], options: Options) -> list[str]:
         if kernel.dialect == "vnni":
             continue
         default = DEFAULT_ARCH if kernel.dialect == "bang" else DEFAULT_GPUS[kernel.dialect]
-        mode = f", {options.mode} mode" if kernel.dialect == "bang" else ""
+        mode = f", {options.mode or kernel.mode} mode" if kernel.dialect == "bang" else ""
         notes.append(f"{_label(kernel)}: emulated as {arch or default}{mode}")
     return notes
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from .dialects.bang import Mode
 from .errors import ReadError
 
 Dialect = Literal["cuda", "hip", "bang", "vnni"]
@@ -129,6 +130,9 @@ class Kernel:
     `entry` may be left out where the file has one kernel; a template's instance is named in full,
     `"softmax<256>"`. `params` and `launch` may be left out where a host wrapper in the file says
     them; `args` then gives the wrapper's integer arguments. A lifted kernel has all of them.
+
+    `mode` is how BANG C is meant: by the hardware's rules, or as informal public kernels are, in
+    which weights are rows of a matrix (`lenient`).
     """
 
     source: str
@@ -138,6 +142,7 @@ class Kernel:
     launch: Launch | None = None
     args: tuple[tuple[str, int | float], ...] = ()
     filename: str = "<source>"
+    mode: Mode = "strict"
 
     def __post_init__(self) -> None:
         if self.dialect not in DIALECTS:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from xpiler_tvm.dialects import bang_jobs
 from xpiler_tvm.emulation import bang, compiler, elf
 from xpiler_tvm.emulation import cache as caching
 from xpiler_tvm.emulation.source import rewrite
@@ -210,7 +211,7 @@ def test_plain_names(mangled: str, name: str) -> None:
 
 def test_jobs_and_archs_that_do_not_exist() -> None:
     with pytest.raises(ReadError) as caught:
-        bang.job(Launch(tasks=(4,), kind="union3"), "")
+        bang_jobs.job(Launch(tasks=(4,), kind="union3"), "")
     assert caught.value.code == "XP1014"
     with pytest.raises(ReadError) as caught:
         bang.prelude("", "mtp_999", "strict")

@@ -1,16 +1,14 @@
-"""What BANG C needs beyond a header: facts of the device, how a launch runs, limits."""
+"""What BANG C needs beyond a header: facts of the device, limits."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from xpiler_tvm.dialects import bang as dialect
-from xpiler_tvm.dialects.bang import ARCHS, DIRECTIONS, KINDS, Arch, Mode
+from xpiler_tvm.dialects.bang import ARCHS, DIRECTIONS, Arch, Mode
 from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE
 from xpiler_tvm.errors import ReadError
-from xpiler_tvm.kernel import Launch
 
 from .memory import SPACES, Variable
 
@@ -92,40 +90,6 @@ def informal(text: str) -> str:
         return found[0] if names <= known else f"XP_AUTOMATIC{found['rest']}"
 
     return _QUALIFIED.sub(qualify, text)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A launch as the runtime sees it: jobs in the grid, cores in the block, clusters as warps."""
-
-    grid: tuple[int, int, int]
-    cores: int
-    lanes: int
-    clusters: int
-
-
-def job(launch: Launch, text: str) -> Job:
-    """How `launch` runs. The memory core takes part where the text asks which core it is on.
-
-    Raises `ReadError`: XP1011 where a union's tasks do not fill its clusters, XP1014 where there
-    is no such kind.
-    """
-    kind = KINDS.get(launch.kind)
-    if kind is None:
-        raise ReadError(
-            "XP1014", f"{launch.kind!r} is no kind of job", hint=f"one of {', '.join(KINDS)}"
-        )
-    x, y, z = (*launch.tasks, 1, 1, 1)[:3]
-    if kind.clusters == 0:
-        return Job((x, y, z), 1, 1, 0)
-    if x % kind.multiple:
-        raise ReadError(
-            "XP1011",
-            f"a {launch.kind} job takes a multiple of {kind.multiple} tasks in x, {x} were given",
-        )
-    knows_mpu = re.search(r"__is_[mi]pu|\b0[xX]80\b", text) is not None
-    lanes = dialect.CORES_PER_CLUSTER + int(knows_mpu)
-    return Job((x // kind.multiple, y, z), kind.clusters * lanes, lanes, kind.clusters)
 
 
 def check_capacity(variables: Iterable[Variable], arch: str) -> None:

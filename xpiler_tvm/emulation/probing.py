@@ -62,7 +62,7 @@ def _undefined_locals(kernel: Kernel, arrays: Any, scalars: Any, how: Any) -> li
     if name is None:
         return []
     message = f"{name!r} depends on a local variable that is used before it has a value"
-    about = How(how.get("arch"), how.get("mode", "strict"))
+    about = How(how.get("arch"), how.get("mode") or kernel.mode)
     places = uses_before_values(kernel, how.get("text") or kernel.source, about)
     return [Finding("uninitialised read", message, places[0] if places else None)]
 

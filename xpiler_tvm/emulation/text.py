@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xpiler_tvm.dialects import bang_jobs
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, MAX_THREADS
 from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
@@ -90,7 +91,7 @@ def run_text(
     text: str | None = None,
     seconds: float = 60.0,
     arch: str | None = None,
-    mode: Mode = "strict",
+    mode: Mode | None = None,
     build: Build = "fast",
     flags: tuple[str, ...] = (),
     symbols: Mapping[str, np.ndarray] | None = None,
@@ -107,7 +108,7 @@ def run_text(
     text : what to compile in place of `kernel.source`, with the same lines.
     seconds : CPU seconds after which the run is stopped.
     arch : the device, a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`.
-    mode : how BANG C is read.
+    mode : how BANG C is read; by default as `kernel.mode` says.
     build : `fast` for values, `checked` to find faults too, at many times the cost.
     flags : further options for the compiler.
     symbols : what the host copies to the kernel's `__device__` and `__constant__` variables. What
@@ -139,7 +140,7 @@ def run_text(
     for name in sorted(symbols):
         if not re.search(rf"\b{re.escape(name)}\b", text):
             raise CheckError("XP5007", f"the kernel has no global variable {name!r}")
-    how = How(arch, mode, build, flags, tuple(sorted(symbols)))
+    how = How(arch, mode or kernel.mode, build, flags, tuple(sorted(symbols)))
     path = build_library(kernel, text, how)
     variables = _symbols(path, symbols)
     everything = [*guarded.values(), *(array for _, array in variables)]
@@ -275,7 +276,7 @@ def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
     if kernel.launch is None:
         raise ValueError("run_text takes a resolved kernel: the launch is missing")
     if kernel.dialect == "bang":
-        job = bang.job(kernel.launch, text)
+        job = bang_jobs.job(kernel.launch, text)
         launch.grid[:], launch.block[0] = job.grid, job.cores
         launch.warp, launch.clusters, launch.cores = job.lanes, job.clusters, 1
         return launch
