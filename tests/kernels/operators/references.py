@@ -38,6 +38,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .declaring import (
+    OPERATORS,
     Arrays,
     Operand,
     Shape,
@@ -48,6 +49,8 @@ from .declaring import (
     product,
     table,
 )
+
+__all__ = ["OPERATORS"]
 
 EPS = 1e-5
 
