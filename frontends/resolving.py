@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from xpiler_tvm.dialects.bang import KINDS
+from xpiler_tvm.dialects.bang_jobs import job
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_BLOCK, MAX_GRID, MAX_THREADS
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 
 from . import clang_ast, ir
 from .c_reader import read_unit
-from .host import launch_of
+from .host import HostFacts, launch_of
 
 
 @lru_cache(maxsize=32)
@@ -143,8 +145,24 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
             else:
                 found.append(Scalar(variable.name, dtype, argument.value))
         params = tuple(found)
-    launch = kernel.launch or Launch(facts.grid, facts.block, facts.shared_bytes)
+    launch = kernel.launch or launch_from(facts, kernel.dialect)
     return replace(kernel, entry=entry, params=params, launch=launch)
+
+
+def launch_from(facts: HostFacts, dialect: str) -> Launch:
+    """The launch that host code makes. Raises `ReadError` XP1011 for an unknown kind of job."""
+    if dialect != "bang":
+        return Launch(facts.grid, facts.block, facts.shared_bytes)
+    # The second word of a launch is the job's type, whose number counts the cores that it takes.
+    for name, kind in KINDS.items():
+        if kind.multiple == facts.block[0]:
+            return Launch(tasks=facts.grid, kind=name)
+    raise ReadError(
+        "XP1011",
+        f"{facts.block[0]} is no type of a job",
+        span=facts.span,
+        hint=f"one of {', '.join(kind.function_type for kind in KINDS.values())}",
+    )
 
 
 def _parts(kind: ir.Type) -> int:
@@ -275,6 +293,9 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
 
 def _check_launch(kernel: Kernel, function: ir.Function) -> None:
     launch = kernel.launch or Launch()
+    if kernel.dialect == "bang":
+        _check_tasks(launch, function)
+        return
     most_shared = GPUS[DEFAULT_GPUS[kernel.dialect]].shared
     if not 0 <= launch.shared_bytes <= most_shared:
         raise ReadError(
@@ -307,6 +328,18 @@ def _check_launch(kernel: Kernel, function: ir.Function) -> None:
             f"a grid of {'x'.join(map(str, launch.grid))} is beyond {MAX_GRID}",
             span=function.span,
         )
+
+
+def _check_tasks(launch: Launch, function: ir.Function) -> None:
+    """That a launch of BANG C has tasks, as many as its kind of job takes."""
+    if not launch.tasks:
+        raise ReadError(
+            "XP1006",
+            "the launch has no tasks",
+            span=function.span,
+            hint="give --tasks and --kind, or launch=xt.Launch(tasks=(4,), kind='union1')",
+        )
+    job(launch, "")
 
 
 def device_text(kernel: Kernel) -> str:

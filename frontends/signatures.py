@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from xpiler_tvm.dialects.bang import KINDS
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 
@@ -18,7 +17,7 @@ from . import clang_ast, ir
 from .c_reader import read_unit_loosely
 from .host import HostFacts, launch_of
 from .host_run import Calls
-from .resolving import element_dtype, find_entry, template_arguments
+from .resolving import element_dtype, find_entry, launch_from, template_arguments
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,10 @@ def _launched(unit: ir.Unit, kernel: Kernel, values: dict[str, int | float]) -> 
 
 
 def _launch(kernel: Kernel, facts: HostFacts) -> Launch | None:
-    if kernel.dialect != "bang":
-        return Launch(facts.grid, facts.block, facts.shared_bytes)
-    # The second word of a launch is the job's type, whose number counts the cores that it takes.
-    kinds = {kind.multiple: name for name, kind in KINDS.items()}
-    kind = kinds.get(facts.block[0])
-    return Launch(tasks=facts.grid, kind=kind) if kind else None
+    try:
+        return launch_from(facts, kernel.dialect)
+    except ReadError:
+        return None
 
 
 def device_text(kernel: Kernel) -> str:

@@ -14,6 +14,7 @@ from xpiler_tvm.tir import Expr, Var
 
 from .. import ir
 from ..values import Arithmetic, Number, Record, Value
+from .tasks import Cores, cores_of, names_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,8 @@ class Ids:
     """`threads` of a block and `blocks` of the launch list (variable, extent), x first.
 
     `names` are the values of the dialect's own variables. Threads are numbered by `linear`, of
-    `size` in a block; `warp` of them follow each other in lockstep-like groups.
+    `size` in a block; `warp` of them follow each other in lockstep-like groups. `cores` says more
+    of a launch of BANG C.
     """
 
     threads: tuple[tuple[Var, int], ...]
@@ -30,6 +32,7 @@ class Ids:
     linear: Expr
     size: int
     warp: int
+    cores: Cores | None = None
 
 
 def ids_of(kernel: Kernel, math: Arithmetic) -> Ids:
@@ -77,6 +80,18 @@ def _grid(kernel: Kernel, math: Arithmetic) -> Ids:
     return Ids(threads, blocks, names, linear, block[0] * block[1] * block[2], warp)
 
 
+def _tasks(kernel: Kernel, math: Arithmetic) -> Ids:
+    """BANG C: a grid of jobs, each of which takes the cores of some clusters."""
+    cores = cores_of(kernel)
+    job = cores.job
+    threads = ((cores.core, job.lanes), (cores.cluster, max(1, job.clusters)))
+    blocks = tuple(zip(cores.jobs, job.grid, strict=True))
+    core, cluster = _values(threads)
+    linear = math.simplify(cluster * job.lanes + core)
+    names: dict[str, Value] = {**names_of(cores, math)}
+    return Ids(threads, blocks, names, linear, job.cores, job.lanes, cores)
+
+
 def _alone(kernel: Kernel, math: Arithmetic) -> Ids:
     """C: one thread."""
     del kernel, math
@@ -86,6 +101,6 @@ def _alone(kernel: Kernel, math: Arithmetic) -> Ids:
 _MAKERS: dict[str, Callable[[Kernel, Arithmetic], Ids]] = {
     "cuda": _grid,
     "hip": _grid,
-    "bang": _alone,
+    "bang": _tasks,
     "vnni": _alone,
 }
