@@ -38,6 +38,7 @@ class Accesses:
         self.arenas: dict[int, list[Arena]] = {}
         self.declared: dict[Buffer, int] = {}
         self.byte_views: dict[Buffer, Arena] = {}
+        self.spaces: dict[Buffer | Arena, str] = {}
         self.shared: list[Buffer] = []
         self.tables: list[Statement] = []
         self.names: dict[str, int] = {}

@@ -26,6 +26,7 @@ from ..values import (
     unit_of,
 )
 from .memory import Memory
+from .on_chip import ON_CHIP
 from .state import (
     Alias,
     Demote,
@@ -45,6 +46,8 @@ class Expressions(Memory):
         def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address: ...
 
         def _shared_array(self, variable: ir.Variable) -> Address: ...
+
+        def _on_chip_array(self, variable: ir.Variable) -> Address: ...
 
     def place(self, expr: ir.Expr) -> Place:
         """Where an expression's object lies."""
@@ -95,6 +98,8 @@ class Expressions(Memory):
             raise ReadError("XP1010", f"{expr.name!r} is not known here", span=expr.span)
         if variable.space == "shared":
             return self._shared_array(variable)
+        if variable.space in ON_CHIP:
+            return self._on_chip_array(variable)
         if variable.init is None:
             raise ReadError(
                 "XP1009",

@@ -23,6 +23,7 @@ from ..values import (
     size_of,
 )
 from .calls import Calls
+from .on_chip import ON_CHIP, on_chip_array
 from .questions import (
     flattened,
     flattened_array,
@@ -242,6 +243,9 @@ class Statements(Calls):
         if variable.space == "shared":
             self._shared_array(variable)
             return
+        if variable.space in ON_CHIP:
+            self._on_chip_array(variable)
+            return
         if variable.type == ir.AUTO:
             assert variable.init is not None
             value = self.value(variable.init)
@@ -347,6 +351,11 @@ class Statements(Calls):
         else:
             assert isinstance(kind, ir.Arithmetic)
             self.store(place, self.math.number(0, kind.dtype), span)
+
+    def _on_chip_array(self, variable: ir.Variable) -> Address:
+        address = on_chip_array(self, variable)
+        self.env[variable.ident] = Stored(address)
+        return address
 
     def _shared_array(self, variable: ir.Variable) -> Address:
         """The block's array; dynamic shared memory, all of whose arrays start at its beginning."""
