@@ -285,3 +285,349 @@ def conv1d_constant(shape: Shape, inputs: Arrays) -> Arrays:
     signal = _wide(inputs["signal"], shape["channels"], shape["length"])
     windows = sliding_window_view(np.pad(signal, ((0, 0), (4, 4)), "reflect"), 9, axis=1)
     return {"smooth": windows @ [math.comb(8, tap) / 256 for tap in range(9)]}
+
+
+# ---------------------------------------------------------------- transposes
+
+
+def transpose_naive(shape: Shape, inputs: Arrays) -> Arrays:
+    return {"out": _wide(inputs["in"], shape["rows"], shape["cols"]).T}
+
+
+def transpose_padded_tile(shape: Shape, inputs: Arrays) -> Arrays:
+    return {"dst": _wide(inputs["src"], shape["height"], shape["width"]).T}
+
+
+def transpose_block_rows(shape: Shape, inputs: Arrays) -> Arrays:
+    x = _wide(inputs["input"], shape["batch"], shape["rows"], shape["cols"])
+    return {"output": x.transpose(0, 2, 1)}
+
+
+def permute_4d(shape: Shape, inputs: Arrays) -> Arrays:
+    """(a, b, c, d) to (c, a, d, b)."""
+    x = _wide(inputs["src"], *(shape[name] for name in "abcd"))
+    return {"dst": x.transpose(2, 0, 3, 1)}
+
+
+# ---------------------------------------------------------------- histograms
+
+
+def histogram_global(shape: Shape, inputs: Arrays) -> Arrays:
+    return {"bins": _wide(inputs["bins"]) + np.bincount(inputs["data"] >> 2, minlength=64)}
+
+
+def histogram_privatised(shape: Shape, inputs: Arrays) -> Arrays:
+    """Bins are found in single precision, as the kernel finds them."""
+    low, high, bins = np.float32(shape["lo"]), np.float32(shape["hi"]), shape["num_bins"]
+    x = inputs["values"]
+    x = x[(x >= low) & (x < high)]
+    found = np.minimum(((x - low) * (np.float32(bins) / (high - low))).astype(int), bins - 1)
+    return {"bins": _wide(inputs["bins"]) + np.bincount(found, minlength=bins)}
+
+
+# ---------------------------------------------------------------- indices
+
+
+def gather_rows(shape: Shape, inputs: Arrays) -> Arrays:
+    count = shape["num_rows"]
+    table, index = _wide(inputs["table"], count, shape["width"]), inputs["index"]
+    valid = (index >= -count) & (index < count)
+    return {"out": np.where(valid[:, None], table[index * valid], 0)}
+
+
+@adjusting("scatter_elements")
+def _different_columns(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    """Columns of a row differ; some lie outside."""
+    index = inputs["index"].reshape(shape["rows"], shape["index_cols"])
+    for row in index:
+        row[:] = rng.permutation(shape["self_cols"] + 4)[: row.size] - 2
+
+
+def scatter_elements(shape: Shape, inputs: Arrays) -> Arrays:
+    y = _wide(inputs["self"], shape["rows"], shape["self_cols"])
+    index = inputs["index"].reshape(shape["rows"], shape["index_cols"])
+    source = _wide(inputs["src"], shape["rows"], shape["index_cols"])
+    rows, cols = np.nonzero((index >= 0) & (index < shape["self_cols"]))
+    y[rows, index[rows, cols]] = source[rows, cols]
+    return {"self": y}
+
+
+@adjusting("embedding_lookup")
+def _tokens(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    inputs["tokens"][:] = rng.integers(0, shape["vocab"], inputs["tokens"].size)
+
+
+def embedding_lookup(shape: Shape, inputs: Arrays) -> Arrays:
+    tokens = inputs["tokens"].reshape(shape["B"], shape["T"])
+    table = _wide(inputs["wte"], shape["vocab"], shape["d"])
+    return {"out": table[tokens] + _wide(inputs["wpe"], shape["T"], shape["d"])}
+
+
+@adjusting("embedding_backward")
+def _ids(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    inputs["ids"][:] = rng.integers(0, shape["vocab"], shape["num_ids"])
+
+
+def embedding_backward(shape: Shape, inputs: Arrays) -> Arrays:
+    ids, grad = inputs["ids"], _wide(inputs["grad_out"], shape["num_ids"], shape["dim"])
+    weight = _wide(inputs["grad_weight"], shape["vocab"], shape["dim"])
+    counted = ids != shape["padding_idx"]
+    np.add.at(weight, ids[counted], grad[counted])
+    return {"grad_weight": weight}
+
+
+# ---------------------------------------------------------------- searching and sorting
+
+
+def topk_rows(shape: Shape, inputs: Arrays) -> Arrays:
+    x = _wide(inputs["x"], shape["rows"], shape["cols"])
+    indices = np.argsort(-x, axis=1, kind="stable")[:, :5]
+    return {"values": np.take_along_axis(x, indices, 1), "indices": indices}
+
+
+def argmax_warp_pair(shape: Shape, inputs: Arrays) -> Arrays:
+    x = _wide(inputs["x"], shape["rows"], shape["cols"])
+    return {"index": x.argmax(1), "value": x.max(1)}
+
+
+def bitonic_sort_block(shape: Shape, inputs: Arrays) -> Arrays:
+    keys = _wide(inputs["keys_in"], shape["rows"], shape["n"])
+    order = np.argsort(keys if shape["ascending"] else -keys, axis=1)
+    return {"keys_out": np.take_along_axis(keys, order, 1), "order": order}
+
+
+@adjusting("searchsorted")
+def _sorted_table(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    """Some queries are in the table, and some of its values come twice."""
+    table, queries = inputs["sorted"], inputs["queries"]
+    table[1::7] = table[: table[1::7].size]
+    table.sort()
+    queries[::3] = rng.choice(table, queries[::3].size)
+
+
+def searchsorted(shape: Shape, inputs: Arrays) -> Arrays:
+    side = "right" if shape["right"] else "left"
+    return {"positions": np.searchsorted(inputs["sorted"], inputs["queries"], side)}
+
+
+def compact_ballot(shape: Shape, inputs: Arrays) -> Arrays:
+    parts = np.split(_wide(inputs["in"]), range(128, shape["n"], 128))
+    kept = [part[part > shape["threshold"]] for part in parts]
+    out = [np.pad(part, (0, 128 - part.size), constant_values=-1) for part in kept]
+    return {"out": np.concatenate(out), "counts": np.array([part.size for part in kept])}
+
+
+# ---------------------------------------------------------------- training
+
+
+@adjusting("cross_entropy")
+def _targets(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    targets = inputs["targets"]
+    targets[:] = rng.integers(0, shape["classes"], shape["rows"])
+    targets[::5] = shape["ignore_index"]
+
+
+def cross_entropy(shape: Shape, inputs: Arrays) -> Arrays:
+    z, targets = _wide(inputs["logits"], shape["rows"], shape["classes"]), inputs["targets"]
+    counted = targets != shape["ignore_index"]
+    log_p = np.log(_softmax(z))
+    hard = -log_p[np.arange(shape["rows"]), targets * counted]
+    smoothing = shape["smoothing"]
+    return {"losses": counted * ((1 - smoothing) * hard - smoothing * log_p.mean(1))}
+
+
+@adjusting("adamw")
+def _positive_moment(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    np.abs(inputs["v"], out=inputs["v"])
+
+
+def adamw(shape: Shape, inputs: Arrays) -> Arrays:
+    w, g, m, v = (_wide(inputs[name]) for name in "wgmv")
+    m = shape["beta1"] * m + (1 - shape["beta1"]) * g
+    v = shape["beta2"] * v + (1 - shape["beta2"]) * g**2
+    step = m / shape["correction1"] / (np.sqrt(v / shape["correction2"]) + shape["eps"])
+    return {"w": w - shape["lr"] * (step + shape["decay"] * w), "m": m, "v": v}
+
+
+# ---------------------------------------------------------------- quantisation
+
+
+def quantize_rows_int8(shape: Shape, inputs: Arrays) -> Arrays:
+    """Rounded in single precision, as the kernel rounds: halves are close calls."""
+    x = inputs["x"].reshape(shape["rows"], shape["cols"])
+    largest = np.maximum(np.abs(x).max(1, keepdims=True), np.float32(1e-8))
+    q = np.clip(np.rint(x * (np.float32(127) / largest)), -127, 127)
+    return {"q": q.astype(np.int64), "scales": _wide(largest) / 127}
+
+
+@adjusting("dequantize_int4")
+def _packed_words(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    inputs["qweight"][:] = rng.integers(0, 1 << 32, inputs["qweight"].size)
+    inputs["zeros"][:] %= 16
+
+
+def dequantize_int4(shape: Shape, inputs: Arrays) -> Arrays:
+    words = inputs["qweight"].astype(np.int64)
+    values = (words[:, None] >> (4 * np.arange(8)) & 15).reshape(-1, shape["group"])
+    return {"weight": (values - _wide(inputs["zeros"], -1, 1)) * _wide(inputs["scales"], -1, 1)}
+
+
+# ---------------------------------------------------------------- transformers
+
+
+@adjusting("rotary_embedding")
+def _positions(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    inputs["positions"][:] = rng.integers(0, shape["max_position"], shape["tokens"])
+
+
+def rotary_embedding(shape: Shape, inputs: Arrays) -> Arrays:
+    tokens, half = shape["tokens"], shape["d"] // 2
+    angles = _wide(inputs["cos_sin"], shape["max_position"], shape["d"])[inputs["positions"]]
+    cos, sin = angles[:, None, :half], angles[:, None, half:]
+
+    def rotated(name: str) -> np.ndarray:
+        x = _wide(inputs[name], tokens, -1, shape["d"])
+        a, b = x[..., :half], x[..., half:]
+        return np.concatenate((a * cos - b * sin, b * cos + a * sin), -1)
+
+    return {"query": rotated("query"), "key": rotated("key")}
+
+
+def swiglu(shape: Shape, inputs: Arrays) -> Arrays:
+    gate, up = _wide(inputs["gate_up"], shape["rows"], 2, shape["d"]).transpose(1, 0, 2)
+    return {"out": gate / (1 + np.exp(-gate)) * up}
+
+
+# ---------------------------------------------------------------- elementwise
+
+
+def activation_functor(shape: Shape, inputs: Arrays) -> Arrays:
+    x = _wide(inputs["in"])
+    x = np.where(x >= 0, x, 0.05 * x)
+    return {"out": 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))}
+
+
+def elementwise_lambda(shape: Shape, inputs: Arrays) -> Arrays:
+    error, delta = _wide(inputs["pred"]) - _wide(inputs["target"]), shape["delta"]
+    linear = delta * (np.abs(error) - delta / 2)
+    loss = np.where(np.abs(error) <= delta, error**2 / 2, linear)
+    return {"loss": loss, "grad": np.clip(error, -delta, delta)}
+
+
+def _mix32(h: np.ndarray) -> np.ndarray:
+    """Of 32-bit words, in 64 bits."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        h = (h ^ (h >> np.uint64(shift))) * np.uint64(factor) & np.uint64(0xFFFFFFFF)
+    return h
+
+
+def dropout_hash(shape: Shape, inputs: Arrays) -> Arrays:
+    counter = np.arange(shape["n"], dtype=np.uint64) * np.uint64(0x9E3779B9)
+    bits = _mix32(counter + _mix32(np.array([shape["seed"]], np.uint64)) & np.uint64(0xFFFFFFFF))
+    keep = (bits >> np.uint64(8)) / 2.0**24 >= shape["p"]
+    return {"y": keep * _wide(inputs["x"]) / (1 - shape["p"]), "mask": keep.astype(np.int64)}
+
+
+@adjusting("elementwise_switch")
+def _operations(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    inputs["ops"][:] = rng.integers(0, 7, shape["rows"])
+
+
+def elementwise_switch(shape: Shape, inputs: Arrays) -> Arrays:
+    a, b = (_wide(inputs[name], shape["rows"], shape["cols"]) for name in "ab")
+    ops = inputs["ops"][:, None]
+    results = (a + b, a - b, a * b, a / b, np.maximum(a, b), (a - b) ** 2, np.copysign(a, b))
+    return {"out": np.choose(ops, results) + np.choose(ops & 3, (1, 0.5, 0.5, 0))}
+
+
+def half2_scale_bias(shape: Shape, inputs: Arrays) -> Arrays:
+    x = _wide(inputs["x"], shape["pixels"], -1)
+    return {"y": np.maximum(x * _wide(inputs["scale"]) + _wide(inputs["bias"]), 0)}
+
+
+def complex_float2(shape: Shape, inputs: Arrays) -> Arrays:
+    a, b = (_wide(inputs[name]).view(np.complex128) for name in "ab")
+    return {"out": (shape["scale"] * a.conj() * b).view(np.float64)}
+
+
+def grid_stride_2d(shape: Shape, inputs: Arrays) -> Arrays:
+    rows, cols = shape["rows"], shape["cols"]
+    y, x = _wide(inputs["y"], rows, shape["ldy"]), _wide(inputs["x"], rows, shape["ldx"])
+    y[:, :cols] += inputs["mask"].reshape(rows, cols) * shape["scale"] * x[:, :cols]
+    return {"y": y}
+
+
+# ---------------------------------------------------------------- stencils and images
+
+
+def stencil_time_tiled(shape: Shape, inputs: Arrays) -> Arrays:
+    u = _wide(inputs["before"])
+    for _ in range(4):
+        u[1:-1] += shape["r"] * (u[:-2] - 2 * u[1:-1] + u[2:])
+    return {"after": u}
+
+
+def bilinear_resize_u8(shape: Shape, inputs: Arrays) -> Arrays:
+    """Not rounded: the tolerance has room for the rounding."""
+
+    def weights(source: int, target: int) -> np.ndarray:
+        """What each pixel of the source gives to each of the target, along one axis."""
+        place = (np.arange(target) + 0.5) * source / target - 0.5
+        distance = np.abs(np.clip(place, 0, source - 1)[:, None] - np.arange(source))
+        return np.maximum(1 - distance, 0)
+
+    image = _wide(inputs["src"], shape["src_h"], shape["src_w"], shape["channels"])
+    vertical = weights(shape["src_h"], shape["dst_h"])
+    horizontal = weights(shape["src_w"], shape["dst_w"])
+    return {"dst": np.einsum("yh,hwc,xw->yxc", vertical, image, horizontal)}
+
+
+def rgb_to_grey(shape: Shape, inputs: Arrays) -> Arrays:
+    grey = _wide(inputs["grey"], shape["height"], shape["pitch"])
+    rgb = _wide(inputs["rgb"], shape["height"], shape["width"], 3)
+    grey[:, : shape["width"]] = rgb @ [77, 150, 29] + 128 >> 8
+    return {"grey": grey}
+
+
+def sobel_u8(shape: Shape, inputs: Arrays) -> Arrays:
+    image = np.pad(_wide(inputs["src"], shape["h"], shape["w"]), 1, "edge")
+    windows = sliding_window_view(image, (3, 3))
+    kernel = np.outer([1, 2, 1], [-1, 0, 1])
+    dx, dy = (np.einsum("hwij,ij->hw", windows, weights) for weights in (kernel, kernel.T))
+    return {"dst": np.minimum(np.abs(dx) + np.abs(dy), 255)}
+
+
+# ---------------------------------------------------------------- linear algebra and distances
+
+
+@adjusting("spmv_csr_warp")
+def _compressed_rows(shape: Shape, inputs: Arrays, rng: np.random.Generator) -> None:
+    ends = np.sort(rng.integers(0, shape["nnz"], shape["num_rows"] - 1, endpoint=True))
+    inputs["row_ptr"][:] = np.concatenate(([0], ends, [shape["nnz"]]))
+    inputs["col_idx"][:] = rng.integers(0, shape["num_cols"], shape["nnz"])
+
+
+def spmv_csr_warp(shape: Shape, inputs: Arrays) -> Arrays:
+    products = _wide(inputs["values"]) * _wide(inputs["x"])[inputs["col_idx"]]
+    sums = np.concatenate(([0.0], products.cumsum()))[inputs["row_ptr"]]
+    return {"y": np.diff(sums)}
+
+
+def pointer_advance(shape: Shape, inputs: Arrays) -> Arrays:
+    w, v = _wide(inputs["w"], shape["rows"], shape["cols"]), _wide(inputs["v"])
+    return {"out": w - np.outer(v, v @ w)}
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return ((a[:, None] - b) ** 2).sum(-1)
+
+
+def shared_carved_floats(shape: Shape, inputs: Arrays) -> Arrays:
+    a, b = (_wide(inputs[name], -1, shape["dims"]) for name in "AB")
+    return {"D": _squared_distances(a, b)}
+
+
+def shared_char_carved(shape: Shape, inputs: Arrays) -> Arrays:
+    points, centroids = (_wide(inputs[name], -1, shape["dims"]) for name in ("points", "centroids"))
+    distances = _squared_distances(points, centroids)
+    return {"labels": distances.argmin(1), "distances": distances.min(1)}
