@@ -13,7 +13,7 @@ from xpiler_tvm.errors import ReadError
 
 from .. import ir
 from ..values import Value
-from . import simt
+from . import bang, simt
 
 if TYPE_CHECKING:
     from ..partial_eval.calls import Calls
@@ -23,7 +23,7 @@ Part = Callable[["Calls", str, ir.Call], Value | None]
 LIBRARIES: dict[str, tuple[Part, ...]] = {
     "cuda": (simt.call,),
     "hip": (simt.call,),
-    "bang": (simt.call,),
+    "bang": (bang.call, simt.call),
     "vnni": (simt.call,),
 }
 """The parts of each dialect's library; the first that knows a name has it."""

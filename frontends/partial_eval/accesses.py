@@ -39,6 +39,7 @@ class Accesses:
         self.declared: dict[Buffer, int] = {}
         self.byte_views: dict[Buffer, Arena] = {}
         self.spaces: dict[Buffer | Arena, str] = {}
+        self.banked: dict[Buffer | Arena, bool] = {}
         self.shared: list[Buffer] = []
         self.tables: list[Statement] = []
         self.names: dict[str, int] = {}

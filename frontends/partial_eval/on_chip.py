@@ -12,7 +12,7 @@ from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir
 from ..arenas import Arena
-from ..values import Address, size_of, unit_of
+from ..values import Address, unit_of
 
 if TYPE_CHECKING:
     from .statements import Statements
