@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from xpiler_tvm.dialects.bang import Mode
 from xpiler_tvm.emulation import Run, is_unwritten, run_text
+from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import SUFFIXES, Dialect, Kernel, Launch, Param, Scalar, Tensor
 from xpiler_tvm.verification.inputs import Family, inputs_for
 
@@ -132,9 +132,10 @@ class Entry:
                 tuple(_param(one, extents) for one in self.about["params"]),
                 _launch(self.about["launch"], extents) if "launch" in self.about else None,
                 filename=self.name,
+                mode=self.about.get("mode", "strict"),
             )
             return Case(self, shape_name, kernel.with_macros(self.macros(shape)))
-        except CorpusError as error:
+        except (CorpusError, ReadError) as error:
             raise CorpusError(f"{self.name}: {error}") from None
 
     def cheapest(self) -> Case:
@@ -181,11 +182,6 @@ class Case:
         """The error that is permitted, as a part of the reference's rms and of the element."""
         return float(self.entry.about.get("tolerance", 0.0))
 
-    @property
-    def mode(self) -> Mode:
-        """How BANG C is read."""
-        return self.entry.about.get("mode", "strict")
-
     def inputs(self, seed: int = 0, family: Family = "random") -> Arrays:
         """An array for each tensor, with values that make sense to the operator."""
         extents = self.entry.means.extents(self.shape)
@@ -213,7 +209,7 @@ class Case:
 
     def run(self, inputs: Arrays, **how: Any) -> Run:
         """Runs the text as written; `how` is passed to `emulation.run_text`."""
-        return run_text(self.kernel, inputs, mode=self.mode, **how)
+        return run_text(self.kernel, inputs, **how)
 
     def wrong(self, outputs: Arrays, inputs: Arrays) -> str:
         """What of the outputs is not as numpy has it; nothing where all is right."""
@@ -289,7 +285,7 @@ def _shapes(means: Any, full: bool) -> dict[str, Shape]:
 
 
 def _grid_meaning(about: Mapping[str, Any]) -> Any:
-    known = _module("operators.references").OPERATORS
+    known = module("operators.references").OPERATORS
     if about["operator"] not in known:
         raise CorpusError(f"{about['path']}: no operator is named {about['operator']!r}")
     return known[about["operator"]]
@@ -297,15 +293,15 @@ def _grid_meaning(about: Mapping[str, Any]) -> Any:
 
 def _wild_meaning(about: Mapping[str, Any]) -> Any:
     """A wild kernel is an operator of its own, with one shape."""
-    references, name = _module("wild.references"), about["operator"]
+    references, name = module("wild.references"), about["operator"]
     if not hasattr(references, name):
         raise CorpusError(f"{about['path']}: there is no reference {name!r}")
     more = {"adjust": references.ADJUST[name]} if name in references.ADJUST else {}
-    make = _module("operators.declaring").Operator
+    make = module("operators.declaring").Operator
     return make(name, {"own": about["shape"]}, (), getattr(references, name), **more)
 
 
-def _module(name: str) -> ModuleType:
+def module(name: str) -> ModuleType:
     """A module below `tests/kernels`."""
     if str(KERNELS) not in sys.path:
         sys.path.insert(0, str(KERNELS))

@@ -178,16 +178,16 @@ def _row(answers: Connection, process: BaseProcess, case: Case) -> Row:
 # ---------------------------------------------------------------- tables
 
 
-def summary(rows: Sequence[Row]) -> Table:
-    """Operators by dialects: of how many kernels each column held."""
+def summary(rows: Sequence[Row], by: str) -> Table:
+    """Groups by dialects, of how many kernels each column held; `by` is the field of a group."""
     dialects = [one for one in DIALECTS if any(row.dialect == one for row in rows)]
     table = Table(title="parsed, flat, flat = source, source = numpy (of kernels)")
-    table.add_column("operator")
+    table.add_column(by)
     for dialect in dialects:
         table.add_column(dialect, justify="right")
-    for operator in dict.fromkeys(row.operator for row in rows):
-        of_operator = [row for row in rows if row.operator == operator]
-        table.add_row(operator, *(_cell(of_operator, dialect) for dialect in dialects))
+    for group in dict.fromkeys(getattr(row, by) for row in rows):
+        of_group = [row for row in rows if getattr(row, by) == group]
+        table.add_row(group, *(_cell(of_group, dialect) for dialect in dialects))
     table.add_section()
     table.add_row("all", *(_cell(rows, dialect) for dialect in dialects))
     return table
@@ -280,7 +280,7 @@ def main() -> int:
         rows_of(cases, options.jobs), key=lambda row: order[f"{row.dialect}/{row.name}@{row.shape}"]
     )
     console = Console()
-    console.print(summary(rows))
+    console.print(summary(rows, "style" if options.wild else "operator"))
     if any(row.code for row in rows):
         console.print(refusals(rows))
     for row in rows:
