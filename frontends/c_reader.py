@@ -8,6 +8,7 @@ from xpiler_tvm.errors import Span
 
 from . import clang_ast, ir
 from .clang_ast import Cursor, Places
+from .spelling import parse_type
 
 _DTYPES = {
     "BOOL": "bool",
@@ -53,41 +54,131 @@ def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
     return _Reader(Places(text, filename)).unit(unit)
 
 
+_COMPARISONS = ("==", "!=", "<=", ">=")
+_CALLEES = (
+    "DECL_REF_EXPR",
+    "MEMBER_REF_EXPR",
+    "UNEXPOSED_EXPR",
+    "PAREN_EXPR",
+    "CALL_EXPR",
+    "LAMBDA_EXPR",
+)
+_CLASSES = ("STRUCT_DECL", "CLASS_DECL", "CLASS_TEMPLATE", "UNION_DECL")
+
+
 class _Reader:
     def __init__(self, places: Places) -> None:
         self.places = places
+        self.unit_read = ir.Unit({}, {}, {}, {}, set())
+        self.entered: set[int] = set()
+        self.building: set[int] = set()
 
     # ------------------------------------------------------------ declarations
 
     def unit(self, parsed: Cursor) -> ir.Unit:
-        functions: dict[int, ir.Function] = {}
-        variables: dict[int, ir.Variable] = {}
-        self._file_scope(parsed.cursor, parsed.spelling, functions, variables)
-        return ir.Unit(functions, variables)
+        self.file = parsed.spelling
+        self._file_scope(parsed.cursor)
+        return self.unit_read
 
-    def _file_scope(
-        self,
-        scope: Cursor,
-        file: str,
-        functions: dict[int, ir.Function],
-        variables: dict[int, ir.Variable],
-    ) -> None:
+    def _file_scope(self, scope: Cursor) -> None:
         for cursor in scope.get_children():
-            if cursor.location.file is None or cursor.location.file.name != file:
+            if not self._is_ours(cursor):
                 continue
             kind = cursor.kind.name
             if kind in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
-                function = self.function(cursor)
-                if function.body is not None or function.ident not in functions:
-                    functions[function.ident] = function
+                self._add_function(self.function(cursor))
             elif kind == "VAR_DECL":
                 variable = self.variable(cursor)
-                variables[variable.ident] = variable
+                self.unit_read.variables[variable.ident] = variable
+            elif kind in _CLASSES:
+                self._class(cursor)
+            elif kind == "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION":
+                self.unit_read.partial.add(cursor.spelling)
             elif kind in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
-                self._file_scope(cursor, file, functions, variables)
+                self._file_scope(cursor)
+
+    def _is_ours(self, cursor: Cursor) -> bool:
+        return cursor.location.file is not None and cursor.location.file.name == self.file
+
+    def _add_function(self, function: ir.Function) -> None:
+        unit = self.unit_read
+        if function.of:
+            known = unit.specialised.get(function.ident, ())
+            unit.specialised[function.ident] = (*known, function)
+        elif function.body is not None or function.ident not in unit.functions:
+            unit.functions[function.ident] = function
+
+    def _class(self, cursor: Cursor) -> None:
+        """Notes a class with its methods, static members and the types that it names."""
+        ident = cursor.canonical.hash
+        if ident in self.entered or not cursor.is_definition():
+            return
+        self.entered.add(ident)
+        template: list[tuple[str, int]] = []
+        fields: list[tuple[ir.Variable, ir.Expr | None]] = []
+        methods: dict[str, tuple[ir.Function, ...]] = {}
+        members: dict[str, ir.Variable] = {}
+        types: dict[str, ir.Type] = {}
+        for child in cursor.get_children():
+            kind = child.kind.name
+            if kind in ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER"):
+                template.append((child.spelling, child.canonical.hash))
+            elif kind == "FIELD_DECL":
+                fields.append(self._field(child))
+            elif kind in ("CXX_METHOD", "CONSTRUCTOR", "FUNCTION_TEMPLATE"):
+                name = "" if kind == "CONSTRUCTOR" else child.spelling
+                methods[name] = (*methods.get(name, ()), self.function(child))
+            elif kind == "VAR_DECL":
+                members[child.spelling] = variable = self.variable(child)
+                self.unit_read.variables[variable.ident] = variable
+            elif kind in ("TYPE_ALIAS_DECL", "TYPEDEF_DECL"):
+                types[child.spelling] = self.type(child.underlying_typedef_type)
+            elif kind in _CLASSES:
+                self._class(child)
+            elif kind == "ENUM_DECL":
+                members.update(self._enumerators(child))
+        of: tuple[ir.Type | int, ...] = ()
+        if cursor.kind.name != "CLASS_TEMPLATE":
+            of = self._arguments(cursor)
+        self.unit_read.classes[ident] = ir.Class(
+            cursor.spelling, ident, tuple(template), tuple(fields), methods, members, types, of,
+            self.places.span(cursor),
+        )  # fmt: skip
+
+    def _enumerators(self, cursor: Cursor) -> dict[str, ir.Variable]:
+        kind, span = ir.Arithmetic("int32"), self.places.span(cursor)
+        return {
+            child.spelling: ir.Variable(
+                child.spelling,
+                child.canonical.hash,
+                kind,
+                "",
+                False,
+                ir.Literal(child.enum_value, "int32", span),
+                span,
+            )
+            for child in cursor.get_children()
+            if child.kind.name == "ENUM_CONSTANT_DECL"
+        }
+
+    def _field(self, cursor: Cursor) -> tuple[ir.Variable, ir.Expr | None]:
+        variable = self.variable(cursor)
+        init = None
+        if any(token.spelling in ("=", "{") for token in cursor.get_tokens()):
+            children = [child for child in cursor.get_children() if child.kind.is_expression()]
+            init = self.expression(children[-1]) if children else None
+        return variable, init
+
+    def _arguments(self, cursor: Cursor) -> tuple[ir.Type | int, ...]:
+        return tuple(
+            argument if isinstance(argument, int) else self.type(argument)
+            for argument in clang_ast.specialised_for(cursor)
+        )
 
     def function(self, cursor: Cursor) -> ir.Function:
         attributes, parameters, template, body = set(), [], [], None
+        inits: list[tuple[str, tuple[ir.Expr, ...]]] = []
+        field = ""
         for child in cursor.get_children():
             kind = child.kind.name
             if kind.endswith("_ATTR"):
@@ -98,11 +189,17 @@ class _Reader:
                 template.append((child.spelling, child.canonical.hash))
             elif kind == "COMPOUND_STMT":
                 body = self.block(child)
+            elif kind == "MEMBER_REF":
+                field = child.spelling
+            elif field and child.kind.is_expression():
+                inits.append((field, (self.expression(child),)))
+                field = ""
         role = "host"
         if "CUDAGLOBAL_ATTR" in attributes:
             role = "kernel"
         elif "CUDADEVICE_ATTR" in attributes:
             role = "both" if "CUDAHOST_ATTR" in attributes else "device"
+        specialised = cursor.kind.name == "FUNCTION_DECL" and clang_ast.template_of(cursor)
         return ir.Function(
             cursor.spelling,
             _ident(cursor),
@@ -112,6 +209,8 @@ class _Reader:
             self.type(cursor.result_type),
             body,
             self.places.span(cursor),
+            self._arguments(cursor) if specialised else (),
+            tuple(inits),
         )
 
     def variable(self, cursor: Cursor) -> ir.Variable:
@@ -128,7 +227,9 @@ class _Reader:
         for child in children:
             if child.kind.name == "ANNOTATE_ATTR" and child.spelling in _SPACES:
                 space = child.spelling
-        init = clang_ast.initializer(cursor) if cursor.kind.name == "VAR_DECL" else None
+        init = None
+        if cursor.kind.name in ("VAR_DECL", "PARM_DECL"):  # of a parameter, its default
+            init = clang_ast.initializer(cursor)
         extents = [  # libclang visits the innermost first
             child
             for child in reversed(children)
@@ -149,9 +250,6 @@ class _Reader:
     def type(self, kind: cindex.Type, extents: list[Cursor] | None = None) -> ir.Type:
         """`extents` are the expressions of a declared array's extents, outermost first."""
         name = kind.kind.name
-        if kind.is_volatile_qualified():
-            # Old reductions rely on a warp's lanes running in step; nothing else does.
-            return ir.Named("volatile " + kind.spelling.replace("volatile ", ""))
         if name in ("POINTER", "INCOMPLETEARRAY", "VARIABLEARRAY", "CONSTANTARRAY") or (
             name == "DEPENDENTSIZEDARRAY"
         ):
@@ -161,30 +259,44 @@ class _Reader:
         if name in _DTYPES:
             return ir.Arithmetic(_DTYPES[name])
         canonical = kind.get_canonical()
+        if canonical.spelling.removeprefix("const ") == "__bf16":  # libclang has no kind for it
+            return ir.Arithmetic("bfloat16")
         if canonical.kind.name in ("VECTOR", "EXTVECTOR"):
             of = self.type(canonical.element_type)
             assert isinstance(of, ir.Arithmetic)
             return ir.Vector(of, canonical.element_count)
         if canonical.kind.name == "RECORD":
-            declaration = canonical.get_declaration()
-            if declaration.spelling.startswith("(lambda"):
-                return ir.AUTO
-            fields = tuple(
-                (field.spelling, self.type(field.type)) for field in canonical.get_fields()
-            )
-            count = max(0, canonical.get_num_template_arguments())
-            arguments = tuple(
-                self.type(canonical.get_template_argument_type(number)) for number in range(count)
-            )
-            return ir.Struct(declaration.spelling, fields, arguments)
+            return self._record(canonical)
         if canonical != kind and canonical.kind.name not in ("UNEXPOSED", "INVALID"):
             return self.type(canonical, extents)
-        spelling = kind.spelling
-        for qualifier in ("const ", "volatile "):
-            spelling = spelling.replace(qualifier, "")
         if name == "VOID":
             return ir.VOID
-        return ir.AUTO if name == "AUTO" else ir.Named(spelling)
+        if name == "AUTO":
+            return ir.AUTO
+        return parse_type(kind.spelling, Span(self.places.filename, 1, 1))
+
+    def _record(self, kind: cindex.Type) -> ir.Type:
+        declaration = kind.get_declaration()
+        name = declaration.spelling
+        if name.startswith("(lambda"):
+            return ir.AUTO
+        ident = declaration.canonical.hash
+        if ident in self.building:  # a class whose objects point to each other
+            return ir.Named(name)
+        args = self._arguments(declaration)
+        ours = self._is_ours(declaration)
+        if ours and clang_ast.template_of(declaration) is not None:
+            span = self.places.span(declaration)
+            values = (
+                ir.Literal(arg, "int32", span) if isinstance(arg, int) else arg for arg in args
+            )
+            return ir.Instance(name, tuple(values))
+        self.building.add(ident)
+        fields = tuple((field.spelling, self.type(field.type)) for field in kind.get_fields())
+        self.building.discard(ident)
+        if ours:
+            self._class(declaration)
+        return ir.Struct(name, fields, args, ident if ours else 0)
 
     def _compound(self, kind: cindex.Type, name: str, extents: list[Cursor]) -> ir.Type:
         if name == "POINTER":
@@ -212,6 +324,9 @@ class _Reader:
             return self.block(cursor)
         if kind == "DECL_STMT":
             variables = [child for child in children if child.kind.name == "VAR_DECL"]
+            for child in children:
+                if child.kind.name in _CLASSES:
+                    self._class(child)
             return ir.Declare(tuple(self.variable(child) for child in variables), span)
         if kind == "IF_STMT":
             return self._if(children, span)
@@ -232,8 +347,10 @@ class _Reader:
             body, test = children
             return ir.Loop(None, self.expression(test), None, self.statement(body), False, span)
         if kind == "CXX_FOR_RANGE_STMT":
-            range_ = ir.Unreadable("XP1009", "a range-based for is not read", span)
-            return ir.Loop(None, range_, None, self.statement(children[-1]), True, span)
+            variable, *_, range_, body = children
+            return ir.RangeLoop(
+                self.variable(variable), self.expression(range_), self.statement(body), span
+            )
         if kind == "RETURN_STMT":
             return ir.Return(self.expression(children[0]) if children else None, span)
         if kind == "BREAK_STMT":
@@ -333,11 +450,17 @@ class _Reader:
         if kind == "ARRAY_SUBSCRIPT_EXPR":
             base, index = (self.expression(child) for child in children)
             return ir.Subscript(base, index, span)
-        if kind == "MEMBER_REF_EXPR" and children:
-            base = self.expression(children[0])
-            if children[0].type.get_canonical().kind.name == "POINTER":
+        if kind == "CXX_THIS_EXPR":
+            return ir.Unary("&", ir.This(span), span)
+        if kind == "MEMBER_REF_EXPR":
+            objects = [child for child in children if child.kind.is_expression()]
+            name = cursor.spelling or clang_ast.dependent_name(cursor)
+            if not objects:
+                return ir.Member(ir.This(span), name, span)
+            base = self.expression(objects[0])
+            if objects[0].type.get_canonical().kind.name == "POINTER":
                 base = ir.Unary("*", base, span)
-            return ir.Member(base, cursor.spelling, span)
+            return ir.Member(base, name, span)
         if kind in _CASTS:
             values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
             return ir.Cast(self.type(cursor.type), self.expression(values[-1]), span)
@@ -386,16 +509,40 @@ class _Reader:
 
     def _name(self, cursor: Cursor, span: Span) -> ir.Expr:
         target = cursor.referenced
+        children = list(cursor.get_children())
         if target is None or target.kind.name == "OVERLOADED_DECL_REF":
-            for child in cursor.get_children():
+            for child in children:
                 if child.kind.name == "OVERLOADED_DECL_REF":
                     return ir.Name(child.spelling, 0, span)
+            if not cursor.spelling:  # a member of what a template parameter stands for
+                return self._scoped(cursor, span)
             return ir.Name(cursor.spelling, 0, span)
+        if target.kind.name == "CXX_METHOD":
+            return ir.Scoped(self._scope_of(target), target.spelling, span)
+        if target.kind.name == "VAR_DECL" and target.semantic_parent.kind.name in _CLASSES:
+            value = clang_ast.evaluate(cursor)
+            kind = self.type(cursor.type)
+            if value is not None and isinstance(kind, ir.Arithmetic):
+                return ir.Literal(value, kind.dtype, span)
         if target.kind.name == "ENUM_CONSTANT_DECL":
             return ir.Literal(target.enum_value, "int32", span)
         if target.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
             return ir.Name(target.spelling, _ident(target), span)
         return ir.Name(target.spelling, target.canonical.hash, span)
+
+    def _scope_of(self, member: Cursor) -> ir.Type:
+        parent = member.semantic_parent
+        if parent.kind.name == "CLASS_TEMPLATE":
+            return ir.Named(parent.spelling)
+        return self.type(parent.type)
+
+    def _scoped(self, cursor: Cursor, span: Span) -> ir.Expr:
+        """`T::name`, whose parts clang gives as text alone."""
+        text = "".join(f" {token.spelling}" for token in cursor.get_tokens())
+        kind = parse_type(text, span)
+        if isinstance(kind, ir.MemberType):
+            return ir.Scoped(kind.of, kind.name, span)
+        return ir.Name(clang_ast.dependent_name(cursor), 0, span)
 
     def _sizeof(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
         value = clang_ast.evaluate(cursor)
@@ -409,11 +556,17 @@ class _Reader:
 
     def _call(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
         target = cursor.referenced
+        operator = _operator_called(target, children)
+        if operator:
+            # the operator itself is one of the children
+            parts = [child for child in children if not _names_operator(child)]
+            ident = _ident(target) if target is not None and cursor.spelling else 0
+            return self._operator(operator, ident, [self.expression(part) for part in parts], span)
         # T(x) in a template has the type for its callee
         cast = bool(children) and children[0].kind.name == "TYPE_REF"
         if (
             cast
-            or (target is None and children and not _callable(children[0]))
+            or (target is None and children and children[0].kind.name not in _CALLEES)
             or (target is not None and target.kind.name == "CONSTRUCTOR")
         ):
             values = [child for child in children if child.kind.name not in _NO_EXPRESSIONS]
@@ -432,29 +585,29 @@ class _Reader:
             return ir.Call(
                 self.expression(callee), tuple(self.expression(child) for child in rest), (), span
             )
-        if target is not None and target.spelling.startswith("operator"):
-            # the operator itself is one of the children
-            parts = [
-                child
-                for child in children
-                if child.referenced is None
-                or not child.referenced.spelling.startswith("operator")
-                or child.kind.name == "CALL_EXPR"
-            ]
-            if target.spelling == "operator[]" and len(parts) == 2:
-                base, index = (self.expression(child) for child in parts)
-                return ir.Subscript(base, index, span)
-            if target.spelling == "operator=" and len(parts) == 2:
-                left, right = (self.expression(child) for child in parts)
-                return ir.Assign("", left, right, span)
-            arguments = tuple(self.expression(child) for child in parts)
-            return ir.Call(ir.Name(target.spelling, 0, span), arguments, (), span)
         callee, *rest = children
         if rest and rest[0].kind.name == "CALL_EXPR" and rest[0].spelling in _LAUNCH:
             config = list(rest[0].get_children())[1:]
             call = self._plain_call(callee, rest[1:], span)
             return ir.LaunchExpr(call, tuple(self.expression(part) for part in config), span)
         return self._plain_call(callee, rest, span)
+
+    def _operator(self, name: str, ident: int, values: list[ir.Expr], span: Span) -> ir.Expr:
+        """An operator of a class: as C's own, which the evaluation finds the function of."""
+        if name == "[]" and len(values) == 2:
+            return ir.Subscript(values[0], values[1], span)
+        if name == "=" and len(values) == 2:
+            return ir.Assign("", values[0], values[1], span)
+        if ident and not (name.endswith("=") and len(values) == 2 and name not in _COMPARISONS):
+            return ir.Call(ir.Name("operator" + name, ident, span), tuple(values), (), span)
+        if len(values) == 1:
+            prefixed = "pre" + name if name in ("++", "--") else name
+            return ir.Unary(prefixed, values[0], span)
+        if name.endswith("=") and name not in _COMPARISONS:
+            return ir.Assign(name[:-1], values[0], values[1], span)
+        if name in ("++", "--"):
+            return ir.Unary("post" + name, values[0], span)
+        return ir.Binary(name, values[0], values[1], span)
 
     def _plain_call(self, callee: Cursor, arguments: list[Cursor], span: Span) -> ir.Call:
         return ir.Call(
@@ -503,22 +656,40 @@ class _Reader:
         return ir.Call(ir.Name("new", 0, span), arguments[:1], (pointee,), span)
 
 
+def _operator_called(target: Cursor | None, children: list[Cursor]) -> str:
+    """The operator of a class, `+` or `[]`, that a call is of."""
+    if target is not None:
+        name = target.spelling
+        symbol = name.startswith("operator") and not name[8:9].isalnum() and name[8:9] != "_"
+        return name[8:].strip() if symbol and name != "operator()" else ""
+    if any(not _names_operator(child) for child in children):
+        for child in children:
+            name = _overloaded(child)
+            if name.startswith("operator") and name != "operator()":
+                return name[8:].strip()
+    return ""
+
+
+def _names_operator(cursor: Cursor) -> bool:
+    """Whether a child of a call is its operator."""
+    if cursor.kind.name == "CALL_EXPR":
+        return False
+    target = cursor.referenced
+    name = target.spelling if target is not None else ""
+    named = name.startswith("operator") and cursor.kind.name in ("UNEXPOSED_EXPR", "DECL_REF_EXPR")
+    return named or _overloaded(cursor).startswith("operator")
+
+
+def _overloaded(cursor: Cursor) -> str:
+    if cursor.kind.name != "DECL_REF_EXPR" or cursor.spelling:
+        return ""
+    for child in cursor.get_children():
+        if child.kind.name == "OVERLOADED_DECL_REF":
+            return str(child.spelling)
+    return ""
+
+
 def _ident(cursor: Cursor) -> int:
     """One identity for a function, its prototypes and its template instances."""
     template = clang_ast.template_of(cursor)
     return int((template or cursor).canonical.hash)
-
-
-def _callable(cursor: Cursor) -> bool:
-    while cursor.kind.name in ("UNEXPOSED_EXPR", "PAREN_EXPR"):
-        inner = list(cursor.get_children())
-        if len(inner) != 1:
-            return False
-        cursor = inner[0]
-    target = cursor.referenced
-    return target is not None and target.kind.name in (
-        "FUNCTION_DECL",
-        "FUNCTION_TEMPLATE",
-        "CXX_METHOD",
-        "OVERLOADED_DECL_REF",
-    )

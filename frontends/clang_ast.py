@@ -91,6 +91,7 @@ _UNKNOWN = (
     "use of undeclared",
 )
 _READ = ("cuda", "hip", "bang")
+_SPECIALISED = ("STRUCT_DECL", "CLASS_DECL", "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION")
 _PROBE_SECONDS, _PROBE_MEMORY = 10.0, 2 << 30
 
 
@@ -284,6 +285,24 @@ def _related(cursor: Cursor, found: Cursor | None) -> Cursor | None:
     return found
 
 
+def dependent_name(cursor: Cursor) -> str:
+    """The last name in a cursor's text: of what depends on a template, clang gives none."""
+    words = [token.spelling for token in cursor.get_tokens() if token.kind.name == "IDENTIFIER"]
+    return words[-1] if words else ""
+
+
+def specialised_for(cursor: Cursor) -> list[cindex.Type | int]:
+    """The arguments of a template's instance or full specialisation."""
+    found: list[cindex.Type | int] = []
+    for number in range(max(0, cursor.get_num_template_arguments())):
+        kind = cursor.get_template_argument_kind(number)
+        if kind == cindex.TemplateArgumentKind.TYPE:
+            found.append(cursor.get_template_argument_type(number))
+        elif kind == cindex.TemplateArgumentKind.INTEGRAL:
+            found.append(int(cursor.get_template_argument_value(number)))
+    return found
+
+
 def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | None, Cursor]:
     """`init, test, step, body` of a `for`: absent parts are told by the header's semicolons."""
     children = list(cursor.get_children())
@@ -316,10 +335,23 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
     scope = _file_scope(unit.cursor, unit.spelling)
     needed = _needed(scope, unit.spelling)
     for number, (cursor, whole) in enumerate(scope):
-        if number not in needed and cursor.kind.name not in ("NAMESPACE", "UNEXPOSED_DECL"):
+        if number not in needed and not _brings_names(cursor, unit.spelling):
             _blank(data, whole)
     _blank_stray_errors(data, unit, [whole for _, whole in scope])
     return data.decode()
+
+
+def _brings_names(cursor: Cursor, file: str) -> bool:
+    """Whether a declaration only makes names known, of the file or of a device library."""
+    kind = cursor.kind.name
+    if kind in ("NAMESPACE", "UNEXPOSED_DECL"):
+        return True
+    if kind not in ("USING_DIRECTIVE", "USING_DECLARATION", "NAMESPACE_ALIAS"):
+        return False
+    names = [child.spelling for child in cursor.get_children()]
+    targets = [child.referenced for child in cursor.get_children()]
+    ours = any(one is not None and one.location.file.name == file for one in targets)
+    return ours or (kind != "USING_DECLARATION" and "std" not in names)
 
 
 def without_host_functions(text: str, dialect: str, filename: str) -> str:
@@ -374,7 +406,23 @@ def _needed(scope: list[tuple[Cursor, Cursor]], file: str) -> set[int]:
                     if start <= offset < end and number not in needed:
                         needed.add(number)
                         pending.append(number)
+                        pending += _specialisations(scope, number, needed)
     return needed
+
+
+def _specialisations(
+    scope: list[tuple[Cursor, Cursor]], template: int, needed: set[int]
+) -> list[int]:
+    """Numbers of a class template's specialisations, which uses of it do not refer to."""
+    if scope[template][0].kind.name != "CLASS_TEMPLATE":
+        return []
+    found = []
+    for number, (cursor, _) in enumerate(scope):
+        of = template_of(cursor) if cursor.kind.name in _SPECIALISED else None
+        if of is not None and of == scope[template][0] and number not in needed:
+            needed.add(number)
+            found.append(number)
+    return found
 
 
 def _blank_stray_errors(data: bytearray, unit: Cursor, known: list[Cursor]) -> None:

@@ -8,6 +8,7 @@ IR (templates have none before their parameters are known). Nodes are compared b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from xpiler_tvm.errors import Span
 
@@ -49,11 +50,15 @@ class ArrayType:
 
 @dataclass(frozen=True)
 class Struct:
-    """A class; `args` are the type arguments of a class template's instance."""
+    """A class; `args` are the arguments of a class template's instance.
+
+    `ident` leads to a `Class` of the file, and is 0 for those of a library.
+    """
 
     name: str
     fields: tuple[tuple[str, Type], ...]
-    args: tuple[Type, ...] = ()
+    args: tuple[Type | int, ...] = ()
+    ident: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,25 @@ class Named:
     name: str
 
 
-Type = Arithmetic | Vector | Pointer | Reference | ArrayType | Struct | Named
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """An instance of the class template `name` whose arguments are still to be evaluated."""
+
+    name: str
+    args: tuple[Type | Expr, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MemberType:
+    """`typename of::name`."""
+
+    of: Type
+    name: str
+
+
+Type = (
+    Arithmetic | Vector | Pointer | Reference | ArrayType | Struct | Named | Instance | MemberType
+)
 VOID = Named("void")
 AUTO = Named("auto")
 
@@ -140,6 +163,30 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
+class Scoped:
+    """`of::name`: a static member of a class, which may depend on a template parameter."""
+
+    of: Type
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class This:
+    """`*this`."""
+
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What has a value already."""
+
+    value: Any
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
 class Cast:
     to: Type
     value: Expr
@@ -212,6 +259,9 @@ Expr = (
     | Conditional
     | Subscript
     | Member
+    | Scoped
+    | This
+    | Evaluated
     | Cast
     | SizeOf
     | Call
@@ -282,6 +332,16 @@ class Loop:
 
 
 @dataclass(frozen=True, eq=False)
+class RangeLoop:
+    """`for (variable : range)`."""
+
+    variable: Variable
+    range: Expr
+    body: Stmt
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
 class Switch:
     """`cases` in order: the values of their labels (`None` is default) and their statements."""
 
@@ -306,14 +366,30 @@ class Continue:
     span: Span
 
 
-Stmt = Declare | Evaluate | Block | If | Loop | Switch | Return | Break | Continue | Unreadable
+Stmt = (
+    Declare
+    | Evaluate
+    | Block
+    | If
+    | Loop
+    | RangeLoop
+    | Switch
+    | Return
+    | Break
+    | Continue
+    | Unreadable
+)
 
 # ---------------------------------------------------------------- the file
 
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """`kind` is `kernel`, `device`, `host` or `both`; a prototype has no body."""
+    """`kind` is `kernel`, `device`, `host` or `both`; a prototype has no body.
+
+    `of` is the arguments of the template that this is a full specialisation for. `inits` are a
+    constructor's initialisers by field.
+    """
 
     name: str
     ident: int
@@ -323,20 +399,57 @@ class Function:
     result: Type
     body: Block | None
     span: Span
+    of: tuple[Type | int, ...] = ()
+    inits: tuple[tuple[str, tuple[Expr, ...]], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Class:
+    """A class or a class template: `methods` and static `members` by name.
+
+    `methods[""]` are the constructors. `of` is the arguments that a full specialisation is for.
+    `fields` pairs each with its default initialiser.
+    """
+
+    name: str
+    ident: int
+    template_params: tuple[tuple[str, int], ...]
+    fields: tuple[tuple[Variable, Expr | None], ...]
+    methods: dict[str, tuple[Function, ...]]
+    members: dict[str, Variable]
+    types: dict[str, Type]
+    of: tuple[Type | int, ...]
+    span: Span
 
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A parsed file: functions and file-scope variables by the parser's identity."""
+    """A parsed file: functions, classes and file-scope variables by the parser's identity.
+
+    `specialised` are the full specialisations of function templates, by the template's identity;
+    `partial` names the class templates that have partial ones, which are not read.
+    """
 
     functions: dict[int, Function]
     variables: dict[int, Variable]
+    classes: dict[int, Class]
+    specialised: dict[int, tuple[Function, ...]]
+    partial: set[str]
 
     @property
     def kernels(self) -> tuple[Function, ...]:
         """The kernels with a body, in the order of the file."""
         found = [f for f in self.functions.values() if f.kind == "kernel" and f.body is not None]
         return tuple(sorted(found, key=lambda function: function.span.line))
+
+    def overloads(self, name: str) -> list[Function]:
+        """All functions of that name, those with a body before prototypes."""
+        found = [f for f in self.functions.values() if f.name == name]
+        return sorted(found, key=lambda function: function.body is None)
+
+    def classes_named(self, name: str) -> list[Class]:
+        """The class, or the class template and its full specialisations."""
+        return [known for known in self.classes.values() if known.name == name]
 
     def named(self, name: str) -> Function | None:
         """The function of that name, one with a body before a prototype."""

@@ -27,7 +27,7 @@ from ..arenas import Region, layout_of
 from ..values import Address, Number, Value
 from .loops import Loops
 from .questions import is_constant
-from .state import FAULT, Demote, Findings, Frame, Mixed, Site, Stored, ThreadProgram
+from .state import FAULT, Demote, Findings, Mixed, Site, Stored, ThreadProgram
 
 
 class Evaluator(Loops):
@@ -36,8 +36,7 @@ class Evaluator(Loops):
     def kernel(
         self, function: ir.Function, template_args: dict[int, ir.Type | int]
     ) -> ThreadProgram:
-        frame = Frame(function.name, template_args, ir.VOID, 0)
-        self.frames.append(frame)
+        self.frames.append(self.frame(function.name, function.template_params, template_args))
         params = self._parameters(function)
         if self.fault is not None:
             params = (*params, (FAULT, self.fault))

@@ -18,7 +18,7 @@ from ..arenas import Arena
 from ..program import Branch, Statement, Store
 from ..values import Address, Arithmetic
 from .ids import ids_of
-from .state import FAULT, Env, Findings, Frame, Site
+from .state import FAULT, Env, Findings, Frame, Place, Site
 
 
 class Accesses:
@@ -41,6 +41,7 @@ class Accesses:
         self.spaces: dict[Buffer | Arena, str] = {}
         self.banked: dict[Buffer | Arena, bool] = {}
         self.shared: list[Buffer] = []
+        self.returned: Place | None = None
         self.tables: list[Statement] = []
         self.names: dict[str, int] = {}
         self.param_of: dict[Buffer, str] = {}

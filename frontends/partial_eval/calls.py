@@ -13,14 +13,8 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir, library
 from ..program import Barrier, Store
-from ..values import (
-    Address,
-    Closure,
-    Number,
-    Record,
-    Value,
-)
-from .expressions import Expressions
+from ..values import Address, Closure, Lanes, Number, Record, Value
+from .classes import Classes
 from .questions import (
     returns_once,
 )
@@ -34,7 +28,7 @@ from .state import (
 INLINE_DEPTH = 64
 
 
-class Calls(Expressions):
+class Calls(Classes):
     """Calls: functions and lambdas inlined, what the dialect brings, lanes of a warp."""
 
     if TYPE_CHECKING:
@@ -45,24 +39,91 @@ class Calls(Expressions):
 
     def _call(self, expr: ir.Call) -> Value:
         callee = expr.callee
+        self.returned = None
+        if isinstance(callee, ir.Member):
+            return self._method_called(callee, expr)
+        if isinstance(callee, ir.Scoped):
+            return self._static_called(callee, expr)
         if not isinstance(callee, ir.Name):
-            raise ReadError(
-                "XP1009", "a call through a pointer or a member is not read", span=expr.span
-            )
+            return self._object_called(self.value(callee), expr)
         binding = self.env.get(callee.ident)
-        if isinstance(binding, Closure):
-            return self._inline_lambda(binding, expr)
-        function = self.unit.functions.get(callee.ident) or self.unit.named(callee.name)
-        if function is not None and function.body is not None:
+        if binding is not None:
+            return self._object_called(self.load(self.place(callee), expr.span), expr)
+        method = self._own_method(callee, expr)
+        if method is not None:
+            return method
+        function = self._overload(self._candidates(callee), expr)
+        if function is not None:
             return self._inline(function, expr)
+        if callee.name.startswith("operator"):
+            found = self._operator_of_class(callee.name, expr)
+            if found is not None:
+                return found
         return library.call(self, callee.name, expr)
+
+    def _candidates(self, callee: ir.Name) -> list[ir.Function]:
+        exact = self.unit.functions.get(callee.ident)
+        if exact is not None and exact.body is not None:
+            return [exact]
+        return [f for f in self.unit.overloads(callee.name) if f.body is not None]
+
+    def _overload(self, candidates: list[ir.Function], expr: ir.Call) -> ir.Function | None:
+        """The function that takes the arguments, as far as their number and kinds tell."""
+        count = len(expr.args)
+        fitting = [
+            function
+            for function in candidates
+            if len(function.params) >= count
+            and all(variable.init is not None for variable in function.params[count:])
+        ]
+        if len(fitting) < 2:
+            return fitting[0] if fitting else (candidates[0] if candidates else None)
+        kinds = [self._kind_of(arg) for arg in expr.args]
+
+        def distance(function: ir.Function) -> int:
+            return sum(
+                self._distance(variable.type, kind)
+                for variable, kind in zip(function.params, kinds, strict=False)
+            )
+
+        return min(fitting, key=distance)
+
+    def _kind_of(self, expr: ir.Expr) -> ir.Type | None:
+        """The type of an expression, of which nothing else remains."""
+        env, returned = dict(self.env), self.returned
+        try:
+            with self.collecting():
+                value = self.value(expr)
+        finally:
+            self.env, self.returned = env, returned
+        if isinstance(value, Number):
+            return ir.Arithmetic(value.dtype)
+        if isinstance(value, Address):
+            return ir.Pointer(value.of)
+        return value.kind if isinstance(value, (Record, Lanes)) else None
+
+    def _distance(self, wanted: ir.Type, given: ir.Type | None) -> int:
+        """How far an argument's type is from a parameter's: 0 the same, 1 a template's, ..."""
+        if isinstance(wanted, ir.Reference):
+            wanted = wanted.to
+        if wanted == given:
+            return 0
+        if isinstance(wanted, ir.Struct) and isinstance(given, ir.Struct):
+            return 0 if (wanted.name, wanted.ident) == (given.name, given.ident) else 100
+        if isinstance(wanted, ir.Pointer) and isinstance(given, ir.Pointer):
+            return self._distance(wanted.to, given.to)
+        if isinstance(wanted, (ir.Named, ir.Instance, ir.MemberType)):
+            return 1
+        both = isinstance(wanted, ir.Arithmetic) and isinstance(given, ir.Arithmetic)
+        return 2 if both else 100
 
     def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value:
         source = closure.source
         frame = Frame("lambda", {}, ir.AUTO, len(self.frames))
         return self._inlined(frame, source.params, source.body, expr)
 
-    def _inline(self, function: ir.Function, expr: ir.Call) -> Value:
+    def _inline(self, function: ir.Function, expr: ir.Call, this: Address | None = None) -> Value:
+        """The function's body with its parameters bound; of a method, for the object `this`."""
         if len(self.frames) > INLINE_DEPTH:
             raise ReadError(
                 "XP1009",
@@ -71,70 +132,72 @@ class Calls(Expressions):
                 hint="recursion has no form on the other platforms; write it as a loop",
             )
         templates = self._bind_templates(function, expr)
-        frame = Frame(function.name, templates, ir.VOID, len(self.frames))
+        function = self._specialised(function, templates)
+        of = this.of if this is not None else None
+        frame = self.frame(function.name, function.template_params, templates, of)
+        frame.this = this
         self.frames.append(frame)
         try:
-            frame.result = (
-                self.resolve(function.result, expr.span)
-                if (function.result != ir.AUTO)
-                else ir.AUTO
-            )
+            if function.result != ir.AUTO:
+                frame.result = self.resolve(function.result, expr.span)
+            else:
+                frame.result = ir.AUTO
         finally:
             self.frames.pop()
-        assert function.body is not None
-        return self._inlined(frame, function.params, function.body, expr)
+        if function.body is None:
+            raise ReadError("XP1010", f"{function.name!r} is declared, not defined", span=expr.span)
+        return self._inlined(frame, function.params, function.body, expr, function.inits)
+
+    def _specialised(
+        self, function: ir.Function, templates: dict[int, ir.Type | int]
+    ) -> ir.Function:
+        """The full specialisation for these arguments, where there is one."""
+        args = tuple(templates.get(ident) for _, ident in function.template_params)
+        for known in self.unit.specialised.get(function.ident, ()):
+            if known.of == args:
+                return known
+        return function
 
     def _bind_templates(self, function: ir.Function, expr: ir.Call) -> dict[int, ir.Type | int]:
         bound: dict[int, ir.Type | int] = {}
         for (_, ident), arg in zip(function.template_params, expr.template_args, strict=False):
-            if isinstance(
-                arg, (ir.Arithmetic, ir.Pointer, ir.Struct, ir.Named, ir.Reference, ir.ArrayType)
-            ):
-                bound[ident] = self.resolve(arg, expr.span)
-            else:
-                known = self.math.known(self.number(arg).expr)
-                if known is None:
-                    raise ReadError("XP1009", "a template argument is no constant", span=expr.span)
-                bound[ident] = known
-        for name, ident in function.template_params:  # deduced from the arguments
-            if ident in bound:
-                continue
-            for variable, arg in zip(function.params, expr.args, strict=False):
-                found = self._deduce(variable.type, name, arg)
-                if found is not None:
-                    bound[ident] = found
-                    break
+            bound[ident] = self.template_argument(arg, expr.span)
+        open_ = {name: ident for name, ident in function.template_params if ident not in bound}
+        for variable, arg in zip(function.params, expr.args, strict=False):
+            if open_ and _names_in(variable.type) & set(open_):  # deduced from the arguments
+                kind = self._kind_of(arg)
+                found = _deduced(variable.type, kind) if kind is not None else {}
+                for name in sorted(set(found) & set(open_)):
+                    bound[open_.pop(name)] = found[name]
         return bound
 
-    def _deduce(self, kind: ir.Type, name: str, arg: ir.Expr) -> ir.Type | None:
-        if kind == ir.Named(name) or kind == ir.Reference(ir.Named(name)):
-            value = self.value(arg)
-            if isinstance(value, Number):
-                return ir.Arithmetic(value.dtype)
-            if isinstance(value, Address):
-                return ir.Pointer(value.of)
-            return value.kind if isinstance(value, Record) else None
-        if kind == ir.Pointer(ir.Named(name)):
-            value = self.value(arg)
-            return value.of if isinstance(value, Address) else None
-        return None
-
     def _inlined(
-        self, frame: Frame, params: tuple[ir.Variable, ...], body: ir.Block, expr: ir.Call
+        self,
+        frame: Frame,
+        params: tuple[ir.Variable, ...],
+        body: ir.Block,
+        expr: ir.Call,
+        inits: tuple[tuple[str, tuple[ir.Expr, ...]], ...] = (),
     ) -> Value:
-        if len(params) != len(expr.args):
-            raise ReadError("XP1009", "default arguments are not read", span=expr.span)
         bindings: list[tuple[ir.Variable, ir.Type, Value | Place]] = []
         self.frames.append(frame)
         try:
             kinds = [self.resolve(v.type, v.span) if v.type != ir.AUTO else ir.AUTO for v in params]
         finally:
             self.frames.pop()
-        for variable, declared, arg in zip(params, kinds, expr.args, strict=True):
+        defaults = [variable.init for variable in params[len(expr.args) :]]
+        args = [*expr.args, *(default for default in defaults if default is not None)]
+        if len(params) != len(args):
+            raise ReadError(
+                "XP1009",
+                f"{frame.name!r} takes {len(params)} arguments, not {len(expr.args)}",
+                span=expr.span,
+            )
+        for variable, declared, arg in zip(params, kinds, args, strict=True):
             kind = declared
             if isinstance(kind, ir.Reference):
                 if isinstance(arg, ir.Name) and isinstance(
-                    self.env.get(arg.ident), (Number, Record)
+                    self.env.get(arg.ident), (Number, Record, Closure)
                 ):
                     bindings.append((variable, kind, VariablePlace(arg.ident)))
                     continue
@@ -143,7 +206,7 @@ class Calls(Expressions):
                     continue
                 except ReadError:
                     kind = kind.to  # a temporary bound to a const reference
-            value = self.value(arg)
+            value = self.initial(arg, kind)
             if kind == ir.AUTO and isinstance(value, Number):
                 kind = ir.Arithmetic(value.dtype)
             bindings.append((variable, kind, self.convert(value, kind, expr.span)))
@@ -154,11 +217,16 @@ class Calls(Expressions):
                     self.env[variable.ident] = Alias(given)  # type: ignore[arg-type]
                 else:
                     self._local(variable, kind, given)  # type: ignore[arg-type]
-            if frame.result not in (ir.VOID, ir.AUTO) and not returns_once(body):
+            self._initialise_fields(frame, inits, expr.span)
+            plain = frame.result not in (ir.VOID, ir.AUTO)
+            if plain and not isinstance(frame.result, ir.Reference) and not returns_once(body):
                 frame.result_place = self.allocate(frame.name + "_result", frame.result, expr.span)
             self.run([body])
         finally:
             self.frames.pop()
+        self.returned = frame.place
+        if frame.place is not None:
+            return self.load(frame.place, expr.span)
         if frame.result_place is not None:
             return self.load(frame.result_place, expr.span)
         return frame.value
@@ -187,3 +255,46 @@ class Calls(Expressions):
         result = self.load(address, span)
         assert isinstance(result, Number)
         return result
+
+
+def _names_in(kind: ir.Type) -> set[str]:
+    """The names that a type is made of."""
+    if isinstance(kind, ir.Named):
+        return {kind.name}
+    if isinstance(kind, (ir.Pointer, ir.Reference)):
+        return _names_in(kind.to)
+    if isinstance(kind, ir.ArrayType):
+        extent = {kind.extent.name} if isinstance(kind.extent, ir.Name) else set()
+        return _names_in(kind.of) | extent
+    if isinstance(kind, ir.Instance):
+        inner: set[str] = set()
+        for arg in kind.args:
+            if isinstance(arg, ir.Name):
+                inner.add(arg.name)
+            elif not isinstance(arg, ir.Literal):
+                inner |= _names_in(arg)  # type: ignore[arg-type]
+        return inner
+    return set()
+
+
+def _deduced(wanted: ir.Type, given: ir.Type) -> dict[str, ir.Type | int]:
+    """What the names in a parameter's type stand for where an argument has type `given`."""
+    if isinstance(wanted, ir.Reference):
+        return _deduced(wanted.to, given)
+    if isinstance(wanted, ir.Named):
+        return {wanted.name: given}
+    if isinstance(wanted, ir.Pointer) and isinstance(given, ir.Pointer):
+        return _deduced(wanted.to, given.to)
+    if isinstance(wanted, ir.ArrayType) and isinstance(given, (ir.Pointer, ir.ArrayType)):
+        found = _deduced(wanted.of, given.of if isinstance(given, ir.ArrayType) else given.to)
+        extent = given.extent if isinstance(given, ir.ArrayType) else None
+        if isinstance(wanted.extent, ir.Name) and isinstance(extent, ir.Literal):
+            found[wanted.extent.name] = int(extent.value)
+        return found
+    if isinstance(wanted, ir.Instance) and isinstance(given, ir.Struct):
+        found = {}
+        for arg, value in zip(wanted.args, given.args, strict=False):
+            if isinstance(arg, (ir.Named, ir.Name)):
+                found[arg.name] = value
+        return found
+    return {}

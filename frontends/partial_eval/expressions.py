@@ -10,7 +10,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
-from .. import ir
+from .. import ir, library
 from ..program import Alloc, Branch, Store
 from ..values import (
     BITS,
@@ -47,6 +47,16 @@ class Expressions(Memory):
 
         def _shared_array(self, variable: ir.Variable) -> Address: ...
 
+        def _clear(self, place: Address, span: Span) -> None: ...
+
+        def static_member(self, expr: ir.Scoped) -> Value: ...
+
+        def class_operator(self, op: str, values: list[Value], span: Span) -> Value | None: ...
+
+        def constructed(self, kind: ir.Struct, args: tuple[ir.Expr, ...], span: Span) -> Value: ...
+
+        def _default(self, kind: ir.Struct, name: str) -> Value | None: ...
+
         def _on_chip_array(self, variable: ir.Variable) -> Address: ...
 
     def place(self, expr: ir.Expr) -> Place:
@@ -59,10 +69,12 @@ class Expressions(Memory):
                 return self._global(expr)
             return VariablePlace(expr.ident)
         if isinstance(expr, ir.Subscript):
-            base, index = self._subscripted(expr.base), self.value(expr.index)
-            if isinstance(index, Address):
-                base, index = index, base
-            return self._moved(self._address(base, expr.span), index, 1, expr.span)
+            base = self._subscripted(expr.base)
+            if isinstance(base, Record):
+                self._index_of_class(base, expr)
+                if self.returned is not None:
+                    return self.returned
+            return self._moved_by(base, expr)
         if isinstance(expr, ir.Unary) and expr.op == "*":
             return self._address(self.value(expr.value), expr.span)
         if isinstance(expr, ir.Unary) and expr.op in ("pre++", "pre--"):
@@ -71,6 +83,17 @@ class Expressions(Memory):
         if isinstance(expr, ir.Assign):
             self.value(expr)
             return self.place(expr.target)
+        if isinstance(expr, ir.This):
+            this = next((frame.this for frame in reversed(self.frames) if frame.this), None)
+            if this is None:
+                raise ReadError("XP1009", "there is no object here", span=expr.span)
+            return this
+        if isinstance(expr, ir.Evaluated) and isinstance(expr.value, Address):
+            return expr.value
+        if isinstance(expr, ir.Call):
+            self.value(expr)
+            if self.returned is not None:
+                return self.returned
         if isinstance(expr, ir.Member):
             whole = self.place(expr.base)
             if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
@@ -140,6 +163,12 @@ class Expressions(Memory):
             offset = base.offset + move * step
         return Address(base.buffer, self.math.simplify(offset), base.of)
 
+    def _moved_by(self, base: Value, expr: ir.Subscript) -> Address:
+        index = self.value(expr.index)
+        if isinstance(index, Address):
+            base, index = index, base
+        return self._moved(self._address(base, expr.span), index, 1, expr.span)
+
     def _subscripted(self, expr: ir.Expr) -> Value:
         """The value of what a subscript stands behind: of a vector, where its elements are."""
         if not isinstance(expr, (ir.Name, ir.Subscript, ir.Member)):
@@ -149,7 +178,17 @@ class Expressions(Memory):
         place = self.place(expr)
         if isinstance(place, Address) and isinstance(place.of, ir.Vector):
             return Address(place.buffer, place.offset, place.of.of)
+        if isinstance(place, Address) and isinstance(place.of, ir.Struct):
+            return Record(place.of, {"": place})
         return self.load(place, expr.span)
+
+    def _index_of_class(self, base: Record, expr: ir.Subscript) -> Value:
+        """`object[index]` of a class with such an operator."""
+        whole = base.fields.get("", base)
+        found = self.class_operator("[]", [whole, self.value(expr.index)], expr.span)
+        if found is None:
+            raise ReadError("XP1009", "this object is not indexed", span=expr.span)
+        return found
 
     def number(self, expr: ir.Expr) -> Number:
         value = self.value(expr)
@@ -180,6 +219,13 @@ class Expressions(Memory):
             return self._subscript(expr)
         if isinstance(expr, ir.Member):
             return self._member(expr)
+        if isinstance(expr, ir.Scoped):
+            return self.static_member(expr)
+        if isinstance(expr, ir.This):
+            return self.load(self.place(expr), expr.span)
+        if isinstance(expr, ir.Evaluated):
+            value: Value = expr.value
+            return value
         if isinstance(expr, ir.Cast):
             return self._cast(expr)
         if isinstance(expr, ir.SizeOf):
@@ -206,13 +252,16 @@ class Expressions(Memory):
             if isinstance(base, Address):
                 place = self._moved(base, self.value(expr.index), 1, expr.span)
                 return self.load(place, expr.span)
-        return self.load(self.place(expr), expr.span)
+        base = self._subscripted(expr.base)
+        if isinstance(base, Record):
+            return self._index_of_class(base, expr)
+        return self.load(self._moved_by(base, expr), expr.span)
 
     def _name_value(self, expr: ir.Name) -> Value:
         if expr.name in self.special and expr.ident not in self.env:
             return self.special[expr.name]
         for frame in reversed(self.frames):
-            found = frame.templates.get(expr.ident)
+            found = frame.templates.get(expr.ident, frame.names.get(expr.name))
             if isinstance(found, int):
                 return self.math.number(found, "int32" if abs(found) < 1 << 31 else "int64")
         return self.load(self.place(expr), expr.span)
@@ -247,6 +296,10 @@ class Expressions(Memory):
             return self.load(self.place(expr), expr.span)
         if expr.op == "-":
             given = self.value(expr.value)
+            if isinstance(given, Record):
+                found = self.class_operator("-", [given], expr.span)
+                if found is not None:
+                    return found
             if isinstance(given, Lanes):
                 minus = self.math.number(0, given.kind.of.dtype)
                 return self._lanewise("-", minus, given, expr.span)
@@ -293,6 +346,13 @@ class Expressions(Memory):
                 if op in ("<", ">", "<=", ">=", "==", "!="):
                     return self.math.binary(op, a, b, span)
             raise ReadError("XP1009", "pointers to different arrays are compared", span=span)
+        if isinstance(left, Record) or isinstance(right, Record):
+            found = self.class_operator(op, [left, right], span)
+            if found is not None:
+                return found
+            args = (ir.Evaluated(left, span), ir.Evaluated(right, span))
+            call = ir.Call(ir.Name("operator" + op, 0, span), args, (), span)
+            return library.call(self, "operator" + op, call)
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
 
     def _lanewise(self, op: str, left: Value, right: Value, span: Span) -> Value:
@@ -376,7 +436,15 @@ class Expressions(Memory):
         if expr.op:
             place = self.place(expr.target)
             right = self.value(expr.value)
+            if isinstance(place, Address) and isinstance(place.of, ir.Struct):
+                found = self.class_operator(expr.op + "=", [place, right], expr.span)
+                if found is not None:
+                    return found
             value = self._arith(expr.op, self.load(place, expr.span), right, expr.span)
+        elif isinstance(expr.value, ir.InitList):
+            place = self.place(expr.target)
+            kind = place.of if isinstance(place, Address) else self.types.get(place.ident)
+            value = self.initial(expr.value, kind or ir.AUTO)
         else:
             value = self.value(expr.value)
             place = self.place(expr.target)
@@ -399,6 +467,8 @@ class Expressions(Memory):
 
     def _cast(self, expr: ir.Cast) -> Value:
         kind = self.resolve(expr.to, expr.span)
+        if isinstance(kind, ir.Struct):
+            return self.initial(expr.value, kind)
         value = self.value(expr.value)
         if kind == ir.VOID:
             return Nothing()
@@ -416,12 +486,25 @@ class Expressions(Memory):
             if not expr.args and isinstance(kind, ir.Arithmetic):
                 return self.math.number(0, kind.dtype)
             raise ReadError("XP1009", "this initialiser is not read", span=expr.span)
-        if len(expr.args) == 1:
-            only = self.value(expr.args[0])
-            if isinstance(only, Record):
-                return only
-        values = [self.value(arg) for arg in expr.args]
-        return self._record(kind, values, expr.span)
+        return self.constructed(kind, expr.args, expr.span)
+
+    def initial(self, init: ir.Expr, kind: ir.Type) -> Value:
+        """The value that an object of type `kind` starts with."""
+        if isinstance(kind, ir.Struct):
+            if isinstance(init, ir.InitList):
+                return self.constructed(kind, init.items, init.span)
+            unknown = isinstance(init, ir.Construct) and isinstance(init.to, ir.Named)
+            if unknown or (isinstance(init, ir.Construct) and not init.args):
+                return self.constructed(kind, init.args, init.span)  # type: ignore[union-attr]
+            value = self.value(init)
+            if isinstance(value, (Record, Nothing)):
+                return value
+            return self.constructed(kind, (ir.Evaluated(value, init.span),), init.span)
+        if isinstance(init, ir.InitList) and isinstance(kind, ir.Vector):
+            return self._vector(kind, init.items, init.span)
+        if isinstance(init, ir.InitList) and not init.items and isinstance(kind, ir.Arithmetic):
+            return self.math.number(0, kind.dtype)
+        return self.value(init)
 
     def _vector(self, kind: ir.Vector, items: tuple[ir.Expr, ...], span: Span) -> Value:
         """A vector from one, or from its lanes, of which those left out are zero."""
@@ -448,10 +531,14 @@ class Expressions(Memory):
         for number, (name, of) in enumerate(kind.fields):
             if number < len(values):
                 fields_[name] = self.convert(values[number], of, span)
-            elif isinstance(of, ir.Arithmetic):
-                fields_[name] = self.math.number(0, of.dtype)
             else:
-                raise ReadError("XP1009", "this initialiser is not read", span=span)
+                default = self._default(kind, name)
+                if default is not None:
+                    fields_[name] = self.convert(default, of, span)
+                elif isinstance(of, ir.Arithmetic):
+                    fields_[name] = self.math.number(0, of.dtype)
+                else:
+                    raise ReadError("XP1009", "this initialiser is not read", span=span)
         return Record(kind, fields_)
 
     def _negated(self, test: Expr) -> Expr:

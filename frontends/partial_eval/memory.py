@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -24,59 +22,14 @@ from ..values import (
     size_of,
     unit_of,
 )
-from .accesses import Accesses
 from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
 from .questions import reads_buffer, scalar_of
 from .state import Alias, Mixed, Place, Stored, VariablePlace
+from .types import Types
 
 
-class Memory(Accesses):
+class Memory(Types):
     """Objects in memory: allocation, reads and stores of any type, conversions."""
-
-    if TYPE_CHECKING:
-        # What the classes further down the chain add and this one calls.
-        def number(self, expr: ir.Expr) -> Number: ...
-
-    def resolve(self, kind: ir.Type, span: Span) -> ir.Type:
-        """`kind` with template parameters replaced and array extents evaluated."""
-        if isinstance(kind, ir.Pointer):
-            return ir.Pointer(self.resolve(kind.to, span))
-        if isinstance(kind, ir.Reference):
-            return ir.Reference(self.resolve(kind.to, span))
-        if isinstance(kind, ir.ArrayType):
-            if kind.extent is None:
-                return ir.ArrayType(self.resolve(kind.of, span), None)
-            value = self.number(kind.extent)
-            extent = self.math.known(value.expr)
-            if extent is None:
-                self.refuse_symbolic(value.expr, "the extent of an array", span)
-            if extent is None or extent <= 0:
-                raise ReadError(
-                    "XP1009", "an array's extent must be a positive constant", span=span
-                )
-            literal = ir.Literal(extent, "int32", span)
-            return ir.ArrayType(self.resolve(kind.of, span), literal)
-        if isinstance(kind, ir.Struct) and not all(
-            isinstance(of, ir.Arithmetic) for _, of in kind.fields
-        ):
-            fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
-            return ir.Struct(kind.name, fields, kind.args)
-        if isinstance(kind, ir.Named) and kind not in (ir.VOID, ir.AUTO):
-            for frame in reversed(self.frames):
-                for name, ident in self._template_names.get(frame.name, ()):
-                    found = frame.templates.get(ident)
-                    if name == kind.name and found is not None and not isinstance(found, int):
-                        return found
-            hint = ""
-            if kind.name.startswith("volatile"):
-                hint = "lanes of a warp do not run in step: use __syncwarp() or a shuffle instead"
-            message = f"the type {kind.name!r} is not read here"
-            raise ReadError("XP1009", message, span=span, hint=hint)
-        return kind
-
-    @property
-    def _template_names(self) -> dict[str, tuple[tuple[str, int], ...]]:
-        return {f.name: f.template_params for f in self.unit.functions.values()}
 
     # ------------------------------------------------------------ objects
 

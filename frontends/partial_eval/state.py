@@ -118,7 +118,11 @@ class LoopFrame:
 
 @dataclass(eq=False)
 class Frame:
-    """A function being inlined."""
+    """A function being inlined.
+
+    `templates` and `names` tell what template parameters and the names of a class stand for.
+    `place` is what a function that returns a reference gives.
+    """
 
     name: str
     templates: dict[int, ir.Type | int]
@@ -126,5 +130,9 @@ class Frame:
     depth: int
     result_place: Address | None = None
     value: Value = field(default_factory=Nothing)
+    place: Place | None = None
+    names: dict[str, ir.Type | int] = field(default_factory=dict)
+    this: Address | None = None
+    this_type: ir.Type | None = None
     live: Buffer | None = None
     loops: list[LoopFrame] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tvm import tirx
@@ -77,6 +78,8 @@ class Statements(Calls):
                         tirx.NE(live[0], tir.const(0, "int32")), guarded, [], statement.span
                     )
                     return True
+            elif isinstance(statement, ir.RangeLoop):
+                self._range_loop(statement)
             elif isinstance(statement, ir.Return):
                 self._return(statement)
                 return False
@@ -96,6 +99,29 @@ class Statements(Calls):
                 )
         return True
 
+    def _range_loop(self, loop: ir.RangeLoop) -> None:
+        """`for (T& x : array)` as a loop over the array's indices."""
+        place = self.place(loop.range)
+        span = loop.span
+        if not isinstance(place, Address) or not isinstance(place.of, ir.ArrayType):
+            raise ReadError("XP1009", "a range-based for over this is not read", span=span)
+        index = ir.Variable("i", id(loop), ir.Arithmetic("int32"), "", False,
+                            ir.Literal(0, "int32", span), span)  # fmt: skip
+        name = ir.Name("i", index.ident, span)
+        assert place.of.extent is not None
+        element = ir.Subscript(ir.Evaluated(self.load(place, span), span), name, span)
+        variable = replace(loop.variable, init=element)
+        self.run([
+            ir.Loop(
+                ir.Declare((index,), span),
+                ir.Binary("<", name, place.of.extent, span),
+                ir.Unary("pre++", name, span),
+                ir.Block((ir.Declare((variable,), span), loop.body), span),
+                True,
+                span,
+            )
+        ])  # fmt: skip
+
     def effect(self, expr: ir.Expr) -> None:
         """An expression whose value nobody wants: `i++` is then `++i`."""
         if isinstance(expr, ir.Binary) and expr.op == ",":
@@ -108,8 +134,14 @@ class Statements(Calls):
 
     def _return(self, statement: ir.Return) -> None:
         frame = self.frames[-1]
-        if statement.value is not None:
-            value = self.value(statement.value)
+        if isinstance(frame.result, ir.Reference) and statement.value is not None:
+            if frame.loops or frame.place is not None:
+                raise ReadError(
+                    "XP1009", "which reference is returned depends on data", span=statement.span
+                )
+            frame.place = self.place(statement.value)
+        elif statement.value is not None:
+            value = self.initial(statement.value, frame.result)
             if frame.result_place is not None:
                 self.store(frame.result_place, value, statement.span)
             elif frame.result == ir.AUTO:
@@ -272,19 +304,8 @@ class Statements(Calls):
                 raise ReadError("XP1009", "an array without an extent", span=variable.span)
             self.env[variable.ident] = Stored(self._initialised(variable, kind))
             return
-        value = Nothing() if variable.init is None else self._initial(variable.init, kind)
+        value = Nothing() if variable.init is None else self.initial(variable.init, kind)
         self._local(variable, kind, value)
-
-    def _initial(self, init: ir.Expr, kind: ir.Type) -> Value:
-        if isinstance(init, ir.InitList) and isinstance(kind, ir.Struct):
-            return self._record(kind, [self.value(item) for item in init.items], init.span)
-        if isinstance(init, ir.InitList) and isinstance(kind, ir.Vector):
-            return self._vector(kind, init.items, init.span)
-        if isinstance(init, ir.InitList) and not init.items and isinstance(kind, ir.Arithmetic):
-            return self.math.number(0, kind.dtype)
-        if isinstance(init, ir.Construct) and not init.args and isinstance(kind, ir.Struct):
-            return Nothing()
-        return self.value(init)
 
     def _local(self, variable: ir.Variable, kind: ir.Type, value: Value) -> None:
         """A scalar, pointer, class or lambda variable with its first value."""
@@ -318,7 +339,7 @@ class Statements(Calls):
         """Stores of a braced initialiser; what it leaves out is zero."""
         if not isinstance(kind, ir.ArrayType):
             whole = Address(address.buffer, address.offset, kind)
-            self.store(whole, self._initial(init, kind), init.span)
+            self.store(whole, self.initial(init, kind), init.span)
             return
         if not isinstance(init, ir.InitList):
             raise ReadError("XP1009", "this initialiser of an array is not read", span=init.span)

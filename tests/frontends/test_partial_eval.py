@@ -370,7 +370,6 @@ REFUSED: dict[str, tuple[str, str, tuple[int, int]]] = {
         "XP1009",
         (2, 1),
     ),
-    "range-based for": ("int v[2] = {1, 2};\nfor (int e : v) y[0] = e;", "XP1009", (3, 1)),
     "extent": ("y[0] = 1;\nfloat v[n[0]];\ny[1] = v[0];", "XP1009", (3, 1)),
 }
 

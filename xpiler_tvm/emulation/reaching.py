@@ -53,7 +53,9 @@ class _Declaration:
         if kinds & {"typedef", "enum"}:
             return _names(self.parts) - _KEYWORDS
         if kinds & {"using", "namespace"} and "=" not in {part.text for part in head}:
-            return set()
+            # `using a::b;` makes b known here.
+            named = [part.text for part in head if part.kind == "name"]
+            return set(named[-1:]) if "namespace" not in kinds else set()
         return _declared(_without_template(self.parts)) - _KEYWORDS
 
 

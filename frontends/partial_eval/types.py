@@ -1,0 +1,177 @@
+"""Types: template parameters, classes and their instances, extents of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from xpiler_tvm.errors import ReadError, Span
+
+from .. import ir
+from ..values import Number
+from .accesses import Accesses
+from .state import Frame
+
+
+class Types(Accesses):
+    """Types: template parameters, classes and their instances, extents of arrays."""
+
+    if TYPE_CHECKING:
+        # Of the classes further down the chain.
+        def number(self, expr: ir.Expr) -> Number: ...
+
+    def resolve(self, kind: ir.Type, span: Span) -> ir.Type:
+        """`kind` with template parameters replaced and array extents evaluated."""
+        if isinstance(kind, ir.Pointer):
+            return ir.Pointer(self.resolve(kind.to, span))
+        if isinstance(kind, ir.Reference):
+            return ir.Reference(self.resolve(kind.to, span))
+        if isinstance(kind, ir.ArrayType):
+            if kind.extent is None:
+                return ir.ArrayType(self.resolve(kind.of, span), None)
+            extent = ir.Literal(self._extent(kind.extent, span), "int32", span)
+            return ir.ArrayType(self.resolve(kind.of, span), extent)
+        if isinstance(kind, ir.Struct):
+            if all(isinstance(of, ir.Arithmetic) for _, of in kind.fields):
+                return kind
+            fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
+            return ir.Struct(kind.name, fields, kind.args, kind.ident)
+        if isinstance(kind, ir.Instance):
+            args = tuple(self.template_argument(arg, span) for arg in kind.args)
+            return self._instance(kind.name, args, span)
+        if isinstance(kind, ir.MemberType):
+            return self._member_type(kind, span)
+        if isinstance(kind, ir.Named) and kind not in (ir.VOID, ir.AUTO):
+            return self._named_type(kind, span)
+        return kind
+
+    def _extent(self, expr: ir.Expr, span: Span) -> int:
+        value = self.number(expr)
+        extent = self.math.known(value.expr)
+        if extent is None:
+            self.refuse_symbolic(value.expr, "the extent of an array", span)
+        if extent is None or extent <= 0:
+            raise ReadError("XP1009", "an array's extent must be a positive constant", span=span)
+        return extent
+
+    def _named_type(self, kind: ir.Named, span: Span) -> ir.Type:
+        for frame in reversed(self.frames):
+            found = frame.names.get(kind.name)
+            if found is not None and not isinstance(found, int):
+                return found if found == kind else self.resolve(found, span)
+        for known in self.unit.classes_named(kind.name):
+            if not known.template_params:
+                return self._struct(known, (), span)
+        raise ReadError("XP1009", f"the type {kind.name!r} is not read here", span=span)
+
+    def template_argument(self, arg: ir.Type | ir.Expr, span: Span) -> ir.Type | int:
+        """A type, or the value of a constant. Of a name alone only its use tells which it is."""
+        if isinstance(arg, ir.Named):
+            for frame in reversed(self.frames):
+                found = frame.names.get(arg.name)
+                if isinstance(found, int):
+                    return found
+            variables = [v for v in self.unit.variables.values() if v.name == arg.name]
+            if variables and not self.unit.classes_named(arg.name):
+                return self._constant(ir.Name(arg.name, variables[0].ident, span), span)
+            return self.resolve(arg, span)
+        if isinstance(arg, ir.MemberType):
+            of = self.resolve(arg.of, span)
+            known = self.class_of(of)
+            if known is not None and arg.name in known.members:
+                return self._constant(ir.Scoped(of, arg.name, span), span)
+            return self.resolve(arg, span)
+        if isinstance(
+            arg,
+            (
+                ir.Arithmetic,
+                ir.Vector,
+                ir.Pointer,
+                ir.Reference,
+                ir.ArrayType,
+                ir.Struct,
+                ir.Instance,
+            ),
+        ):
+            return self.resolve(arg, span)
+        return self._constant(arg, span)
+
+    def _constant(self, expr: ir.Expr, span: Span) -> int:
+        known = self.math.known(self.number(expr).expr)
+        if known is None:
+            raise ReadError("XP1009", "a template argument is no constant", span=span)
+        return known
+
+    # ------------------------------------------------------------ classes
+
+    def class_of(self, kind: ir.Type) -> ir.Class | None:
+        """The class of the file that an object of type `kind` is of."""
+        return self.unit.classes.get(kind.ident) if isinstance(kind, ir.Struct) else None
+
+    def _instance(self, name: str, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
+        """A class template's instance; one of a library has no fields here."""
+        general = None
+        if name in self.unit.partial:
+            raise ReadError(
+                "XP1009", f"partial specialisations of {name!r} are not read", span=span
+            )
+        for known in self.unit.classes_named(name):
+            if known.of and known.of == args:
+                return self._struct(known, args, span)
+            if known.template_params:
+                general = known
+        if general is None:
+            return ir.Struct(name, (), args)
+        if len(general.template_params) != len(args):
+            raise ReadError(
+                "XP1009", f"default template arguments of {name!r} are not read", span=span
+            )
+        return self._struct(general, args, span)
+
+    def _struct(self, known: ir.Class, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
+        kind = ir.Struct(known.name, (), args, known.ident)
+        with self.inside(kind):
+            fields = tuple(
+                (variable.name, self.resolve(variable.type, variable.span))
+                for variable, _ in known.fields
+            )
+        return ir.Struct(known.name, fields, args, known.ident)
+
+    def _member_type(self, kind: ir.MemberType, span: Span) -> ir.Type:
+        of = self.resolve(kind.of, span)
+        known = self.class_of(of)
+        if known is None or kind.name not in known.types:
+            raise ReadError("XP1009", f"the type {kind.name!r} is not read here", span=span)
+        with self.inside(of):
+            return self.resolve(known.types[kind.name], span)
+
+    @contextmanager
+    def inside(self, kind: ir.Type) -> Iterator[None]:
+        """Inside, names are those of a class."""
+        self.frames.append(self.frame("class", (), {}, kind))
+        try:
+            yield
+        finally:
+            self.frames.pop()
+
+    def frame(
+        self,
+        name: str,
+        template_params: tuple[tuple[str, int], ...],
+        templates: dict[int, ir.Type | int],
+        of: ir.Type | None = None,
+    ) -> Frame:
+        """A frame for a function, or for a method of class `of`, with its names."""
+        bound, names = dict(templates), {}
+        known = self.class_of(of) if of is not None else None
+        if known is not None:
+            assert isinstance(of, ir.Struct)
+            names.update(known.types)
+            names[known.name] = of
+            for (param, ident), arg in zip(known.template_params, of.args, strict=False):
+                bound[ident] = names[param] = arg
+        for param, ident in template_params:
+            if ident in templates:
+                names[param] = templates[ident]
+        return Frame(name, bound, ir.VOID, len(self.frames), names=names, this_type=of)

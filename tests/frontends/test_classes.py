@@ -1,0 +1,168 @@
+"""Classes, templates and what else C++ brings: flat programs against emulated sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xpiler_tvm import ReadError
+
+from .support import Given, flat_and_source, out, random
+
+X = random(64)
+N = random(64, seed=2, dtype="int32")
+
+# Declarations in front of a kernel of x, n and y, and its body; thread t has an element.
+CLASSES: dict[str, tuple[str, str]] = {
+    "methods": (
+        """struct Sum { float total; int count;
+  __device__ void push(float v) { total += v; ++count; }
+  __device__ float mean() const { return total / size(); }
+  __device__ int size() const { return this->count; } };""",
+        """Sum s; s.total = 0; s.count = 0;
+for (int i = 0; i < 5; i++) s.push(x[(t + i) % 64]);
+y[t] = s.mean() + s.size();""",
+    ),
+    "constructors": (
+        """struct Line { float a, b; int k = 3;
+  __device__ Line() : a(1.f), b(2.f) {}
+  __device__ Line(float a_, float b_) : a(a_), b(b_) { k += 1; }
+  __device__ float at(float v) const { return a * v + b * k; } };""",
+        "Line one; Line two(x[t], 3.f); y[t] = one.at(2.f) + two.at(x[t]) + Line(1.f, 2.f).at(n[t]);",
+    ),
+    "an aggregate": (
+        """struct P { float m; int c; };
+__device__ P make(float m, int c) { return {m, c}; }
+__device__ P mixed(P a, const P& b) { if (a.c > b.c) return a; return P{b.m, a.c}; }""",
+        "P p = make(x[t], n[t]); P q = {x[63 - t]}; p = mixed(p, q); q = {p.m, 2}; y[t] = p.m * p.c + q.c;",
+    ),
+    "operators": (
+        """struct C { float r, i;
+  __device__ C operator*(const C& o) const { return {r * o.r - i * o.i, r * o.i + i * o.r}; }
+  __device__ C& operator+=(C o) { r += o.r; i += o.i; return *this; }
+  __device__ float operator[](int k) const { return k ? i : r; } };
+__device__ C operator+(C a, C b) { return C{a.r + b.r, a.i + b.i}; }
+__device__ C operator-(C a) { return C{-a.r, -a.i}; }""",
+        """C a{x[t], 2.f}, b{x[63 - t], -1.f}; C c = a * b + -a; c += a * a; (c += b) += a;
+y[t] = c[0] + c[1];""",
+    ),
+    "a functor": (
+        """struct Silu { __device__ float operator()(float v) const { return v / (1.f + expf(-v)); } };
+struct Scale { float by; __device__ float operator()(float v) const { return v * by; } };
+template <class Op> __device__ float apply(float v, Op op) { return op(v); }
+template <class Op> __device__ float twice(float v) { Op op; return op(Op()(v)); }""",
+        "y[t] = apply(x[t], Silu()) + apply(x[t], Scale{2.f}) + twice<Silu>(x[t]);",
+    ),
+    "static members": (
+        """struct Shape { static constexpr int M = 3; static const int K = 5; enum { Q = 7 };
+  static __device__ int volume() { return M * K; } };
+template <class S> __device__ int area() { return S::M * S::K + S::volume() + S::Q; }""",
+        "y[t] = area<Shape>() + Shape::volume() + Shape::M + n[t];",
+    ),
+    "class templates": (
+        """template <int N, class T> struct Tile { T v[N];
+  __device__ T& at(int i) { return v[i]; }
+  __device__ T sum() const { T s = T(0); for (int i = 0; i < N; i++) s += v[i]; return s; } };
+template <class S> __device__ float use(float a) {
+  Tile<S::M * 2, typename S::type> u;
+  for (int i = 0; i < S::M * 2; i++) u.at(i) = a * i;
+  return u.sum(); }
+struct S { static constexpr int M = 2; using type = float; };
+template <class T, int N> __device__ T first(const Tile<N, T>& tile) { return tile.v[0] + N; }""",
+        """Tile<3, int> k; for (int i = 0; i < 3; i++) k.at(i) = n[(t + i) % 64]; k.at(1) += 4;
+y[t] = use<S>(x[t]) + k.sum() + first(k);""",
+    ),
+    "specialisations": (
+        """template <class T> struct Traits { static constexpr int W = 1; };
+template <> struct Traits<int> { static constexpr int W = 2; };
+template <class T> __device__ T ld(const T* p) { return *p; }
+template <> __device__ int ld<int>(const int* p) { return 2 * *p; }
+template <class T> __device__ float both(const T* p) { return ld(p) * Traits<T>::W; }""",
+        "y[t] = both(x + t) + both(n + t) + Traits<int>::W + Traits<float>::W;",
+    ),
+    "overloads": (
+        """__device__ float f(float v) { return v * 2; }
+__device__ int f(int v) { return v * 3; }
+__device__ float f(float a, float b) { return a - b; }
+template <class T> __device__ float g(T v) { return f(v) + f(v, v + 1); }""",
+        "y[t] = f(x[t]) + f(n[t]) + f(x[t], 1.f) + g(x[t]) + g(n[t]);",
+    ),
+    "defaults": (
+        """__device__ float f(float a, float b = 2.f, int k = 1 + 2) { return a * b + k; }
+template <class T> __device__ T g(T a, T b = T(4)) { return a + b; }""",
+        "y[t] = f(x[t]) + f(x[t], 1.f) + f(x[t], 1.f, n[t]) + g(x[t]) + g(n[t], 2);",
+    ),
+    "references": (
+        """__device__ void swap2(float& a, float& b) { float c = a; a = b; b = c; }
+__device__ float& pick(float* v, int i) { return v[i]; }
+__device__ void split(float v, int& whole, float& part) { whole = (int)v; part = v - whole; }""",
+        """float v[4] = {x[t], 1.f, x[63 - t], 2.f}; swap2(v[0], v[3]); pick(v, 1) += 5.f;
+int whole; float part; split(x[t] * 10, whole, part); auto& r = v[2]; r *= 2;
+y[t] = v[0] - v[1] * v[2] + v[3] + whole + part;""",
+    ),
+    "lambdas": (
+        "",
+        """float k = x[t]; auto f = [&](float a) { k += a; return k * a; };
+auto g = [=](int i) -> float { if (i > 1) return k; return -k; };
+auto h = [] (auto a, auto b) { return a < b ? a : b; };
+y[t] = f(2.f) + f(3.f) + g(1) + g(2) + h(x[t], x[63 - t]) + h(n[t], 2);""",
+    ),
+    "constexpr": (
+        """constexpr int div_up(int a, int b) { return (a + b - 1) / b; }
+template <int A, int B = 3> struct Up { static constexpr int value = (A + B - 1) / B; };
+constexpr float table[4] = {1.f, 2.f, 4.f, 8.f};""",
+        """constexpr int k = div_up(10, 4); float v[k]; for (int i = 0; i < k; i++) v[i] = i * table[i];
+if constexpr (k > 2) y[t] = v[k - 1] + x[t]; else y[t] = 0;
+y[t] += Up<10, 3>::value;""",
+    ),
+    "range loops": (
+        "",
+        "float v[5] = {1.f, x[t], 3.f}; float s = 0; for (float& e : v) e += 1; for (float e : v) s += e; y[t] = s;",
+    ),
+    "volatile": ("", "volatile float v = x[t]; v += 1.f; volatile int k = n[t]; y[t] = v + k;"),
+    "namespaces": (
+        """namespace a { namespace b { __device__ float f(float v) { return v + 1; } struct S { int k; }; }
+__device__ float f(float v) { return v * 2; } constexpr int K = 4; }
+using a::b::S;""",
+        "S s{3}; y[t] = a::f(x[t]) + a::b::f(x[t]) + s.k + a::K;",
+    ),
+    "a class in a class": (
+        "struct In { float a; float b; }; struct Out { In left; In right; float c; };",
+        """Out o; o.left.a = x[t]; o.left.b = 1; o.right = o.left; o.c = 2; Out p = o; p.right.a += 1;
+y[t] = p.right.a * p.left.b + p.c;""",
+    ),
+    "static arrays in device functions": (
+        """template <class T> __device__ T pass(T v, int t) { static __shared__ T s[64]; s[t] = v;
+__syncthreads(); T r = s[63 - t]; __syncthreads(); return r; }""",
+        "y[t] = pass(x[t], t) + pass(n[t], t) + pass(x[t] * 2, t);",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes(name: str) -> None:
+    declarations, body = CLASSES[name]
+    text = f"""{declarations}
+__global__ void k(const float* x, const int* n, float* y) {{ int t = threadIdx.x;
+{body} }}"""
+    given: tuple[Given, ...] = (("x", X), ("n", N), out("y", 64))
+    flat, source = flat_and_source(text, *given, block=(64,))
+    np.testing.assert_allclose(flat, source, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("struct A { int k; }; __global__ void k(float* y) { A a; y[0] = a.nothing(); }", "XP1002"),
+        ("__device__ float f(float v); __global__ void k(float* y) { y[0] = f(1.f); }", "XP1010"),
+        (
+            "__device__ int f(int n) { return n < 2 ? n : f(n - 1); }"
+            "__global__ void k(float* y) { y[0] = f((int)y[0]); }",
+            "XP1009",
+        ),
+    ],
+)
+def test_refusals(text: str, code: str) -> None:
+    with pytest.raises(ReadError) as refusal:
+        flat_and_source(text, out("y", 1))
+    assert refusal.value.code == code
