@@ -11,13 +11,10 @@ from xpiler_tvm.dialects.bang import Mode
 from xpiler_tvm.errors import SetupError, Span
 from xpiler_tvm.kernel import Kernel
 
-from . import compiler, vetting
+from . import compiler, intrinsics, vetting
 from .padding import ROOM, pad_variables
 from .reaching import device_code
 from .source import MARKER, Build, translation_unit
-
-# The intrinsics of C are those of processors with VNNI.
-_FLAGS = {"vnni": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni")}
 
 # A checked build calls checks.cc before every access and at arithmetic that C leaves undefined.
 _CHECKED = (
@@ -71,7 +68,7 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
     Raises `ReadError` as `vetting.vet`, `SetupError` XP6002 without a C++ compiler and XP6003, with
     the place, where it refuses the text.
     """
-    flags = (*_FLAGS.get(kernel.dialect, ()), *how.flags)
+    flags = (*_processor_flags(kernel, text, how), *how.flags)
     try:
         if how.build == "checked":
             flags += (*_CHECKED, *_DISTINGUISH_VOLATILE[compiler.family()])
@@ -104,6 +101,10 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
         ) from None
 
 
+def _processor_flags(kernel: Kernel, text: str, how: How) -> tuple[str, ...]:
+    return intrinsics.flags(text, how.arch, how.build) if kernel.dialect == "vnni" else ()
+
+
 def _natives(kernel: Kernel, how: How) -> Iterator[Path]:
     """What the kernel's library is linked with."""
     yield compiler.native_object("runtime.cc")
@@ -115,7 +116,7 @@ def _natives(kernel: Kernel, how: How) -> Iterator[Path]:
 
 def uses_before_values(kernel: Kernel, text: str, how: How) -> list[Span]:
     """Where the compiler sees, or suspects, a variable used before it has a value."""
-    flags = (*_FLAGS.get(kernel.dialect, ()), *_WARNINGS[compiler.family()])
+    flags = (*_processor_flags(kernel, text, how), *_WARNINGS[compiler.family()])
     text = device_code(text, kernel.dialect, kernel.entry or "")
     log = compiler.warnings(_unit(kernel, text, how), flags=flags)
     return [

@@ -21,18 +21,13 @@ from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, Gpu
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Dialect
 
-from . import bang, field, simt
+from . import bang, field, intrinsics, simt
 from .bang_operations import operations
 
 # The name under which the compiler reports places in the user's text.
 MARKER = "kernel-text"
 
 HEADERS: dict[Dialect, str] = {"cuda": "cuda.h", "hip": "hip.h", "bang": "bang.h", "vnni": "c.h"}
-
-# Headers of the processor's intrinsics, the only ones of the compiler's that are really read.
-INTRINSICS = frozenset(("immintrin.h", "x86intrin.h"))
-# The one of them that would read the C library's.
-_NO_LIBRARY = ("#define _MM_MALLOC_H_INCLUDED", "#define __MM_MALLOC_H")
 
 # What of libm.h has its name in `std` too.
 _STD_LIBM = (
@@ -107,12 +102,6 @@ def _keep_lines(found: re.Match[str], text: str) -> str:
     return text + "\n" * found.group(0).count("\n")
 
 
-def _intrinsics(source: str) -> list[str]:
-    """The directives that declare the processor's intrinsics, where `source` asks for them."""
-    names = [name for name in _INCLUDE.findall(source) if name in INTRINSICS]
-    return [*_NO_LIBRARY, f"#include <{names[0]}>"] if names else []
-
-
 def _std_math() -> str:
     """The math functions under their names in `std`."""
     names = [name for row in MATH for name in (row.name, row.single)]
@@ -175,11 +164,13 @@ def translation_unit(
         after = operations(body, arch or DEFAULT_ARCH)
     elif dialect in DEFAULT_GPUS:
         before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
+    else:
+        after = intrinsics.inside(body, arch, build)
     seen = ", ".join([*(f"(void*)&{name}" for name in symbols), "nullptr"])
     lines = ["#define XP_CHECKED 1"] if build == "checked" else []
     if build == "fast" and dialect in DEFAULT_GPUS and not _WAITS.search(body):
         lines.append("#define XP_LOOP 1")
-    lines += _intrinsics(source) if dialect == "vnni" else []
+    lines += intrinsics.before(source, body, arch, build) if dialect == "vnni" else []
     lines += [
         f'#include "{"bang_runtime.h" if dialect == "bang" else "runtime.h"}"',
         '#include "launch.h"',

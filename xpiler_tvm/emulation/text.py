@@ -18,7 +18,7 @@ from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
 from xpiler_tvm.isolation import sandbox
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import bang, memory, worker
+from . import bang, intrinsics, memory, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
@@ -107,7 +107,8 @@ def run_text(
     scalars : values of scalar parameters; those left out take `Scalar.value`.
     text : what to compile in place of `kernel.source`, with the same lines.
     seconds : CPU seconds after which the run is stopped.
-    arch : the device, a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`.
+    arch : the device, a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`; of C with VNNI
+        `intrinsics.NATIVE` or `PORTABLE`.
     mode : how BANG C is read; by default as `kernel.mode` says.
     build : `fast` for values, `checked` to find faults too, at many times the cost.
     flags : further options for the compiler.
@@ -127,7 +128,9 @@ def run_text(
     if kernel.entry is None or kernel.params is None:
         raise ValueError("run_text takes a resolved kernel: entry and params are missing")
     text = kernel.source if text is None else text
-    alignment = _DEVICE_ALIGNMENT if build == "checked" else 1
+    alignment = intrinsics.alignment(text) if kernel.dialect == "vnni" else 1
+    if build == "checked":
+        alignment = _DEVICE_ALIGNMENT
     guarded: dict[str, Guarded] = {}
     args = (_Arg * max(1, len(kernel.params)))()
     for arg, param in zip(args, kernel.params, strict=False):
