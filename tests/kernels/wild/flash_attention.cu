@@ -3,6 +3,7 @@
 // never stored. Q, K, V, O: (batch * heads, seq, HEAD_DIM).
 #include <cuda_runtime.h>
 #include <math.h>
+#include <stdint.h>
 
 template <int HEAD_DIM, int Br, int Bc>
 __global__ void __launch_bounds__(Br)
