@@ -90,7 +90,7 @@ class Entry:
     Attributes
     ----------
     about : the manifest's line.
-    means : the `Operator` of `tests/kernels/operators/declaring.py` that it is a kernel of.
+    means : the `Operator` of `tests/kernels/operators` that it is a kernel of.
     shapes : those it is run at, by name.
     """
 
@@ -297,7 +297,7 @@ def _wild_meaning(about: Mapping[str, Any]) -> Any:
     if not hasattr(references, name):
         raise CorpusError(f"{about['path']}: there is no reference {name!r}")
     more = {"adjust": references.ADJUST[name]} if name in references.ADJUST else {}
-    make = module("operators.declaring").Operator
+    make = module("operators.references").Operator
     return make(name, {"own": about["shape"]}, (), getattr(references, name), **more)
 
 

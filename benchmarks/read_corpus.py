@@ -129,16 +129,17 @@ def warm_up() -> None:
 
 def rows_of(cases: Sequence[Case], jobs: int) -> Iterator[Row]:
     """The rows of cases as they come, each from a process of its own that has limits."""
-    waiting, running = list(reversed(cases)), {}
+    waiting = list(reversed(cases))
+    running: dict[Connection, tuple[Case, BaseProcess]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             case = waiting.pop()
             answers, process = _start(case)
             running[answers] = case, process
-        for answers in wait(list(running)):
-            assert isinstance(answers, Connection)
-            case, process = running.pop(answers)
-            yield _row(answers, process, case)
+        for ready in wait(list(running)):
+            assert isinstance(ready, Connection)
+            case, process = running.pop(ready)
+            yield _row(ready, process, case)
 
 
 def _start(case: Case) -> tuple[Connection, BaseProcess]:
