@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from clang import cindex
 
 from xpiler_tvm.errors import Span
 
-from . import clang_ast, ir
+from . import c_source, clang_ast, ir
 from .clang_ast import Cursor, Places
 from .spelling import parse_type
 
@@ -45,7 +47,20 @@ _NO_EXPRESSIONS = ("TYPE_REF", "TEMPLATE_REF", "NAMESPACE_REF", "OVERLOADED_DECL
 
 def read_unit(text: str, dialect: str, filename: str) -> ir.Unit:
     """The functions and variables of a source file. Raises `ReadError` where it is malformed."""
-    return _Reader(Places(text, filename)).unit(clang_ast.parse(text, dialect, filename))
+    parsed = clang_ast.parse(text, dialect, filename)
+    reader = _Reader(Places(text, filename))
+    if dialect == "vnni":
+        reader.refusals = [
+            *_errors(parsed, text, filename),
+            *c_source.refused_directives(text, filename),
+        ]
+    return reader.unit(parsed)
+
+
+def _errors(parsed: Cursor, text: str, filename: str) -> Iterator[tuple[int, ir.Unreadable]]:
+    for offset, error in clang_ast.errors(parsed, text, filename):
+        span = error.span or Span(filename, 1, 1)
+        yield offset, ir.Unreadable(error.code, error.message, span, error.hint)
 
 
 def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
@@ -70,6 +85,7 @@ class _Reader:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.unit_read = ir.Unit({}, {}, {}, {}, set())
+        self.refusals: list[tuple[int, ir.Unreadable]] = []
         self.entered: set[int] = set()
         self.building: set[int] = set()
 
@@ -194,6 +210,10 @@ class _Reader:
             elif field and child.kind.is_expression():
                 inits.append((field, (self.expression(child),)))
                 field = ""
+        if body is not None:
+            start, end = cursor.extent.start.offset, cursor.extent.end.offset
+            refused = [why for offset, why in self.refusals if start <= offset < end]
+            body = ir.Block((*refused[:1],), body.span) if refused else body
         role = "host"
         if "CUDAGLOBAL_ATTR" in attributes:
             role = "kernel"
@@ -237,10 +257,13 @@ class _Reader:
             and (init is None or child != init)
             and child.kind.name not in _NO_EXPRESSIONS
         ]
+        kind = self.type(cursor.type, extents)
+        if cursor.kind.name == "PARM_DECL" and isinstance(kind, ir.ArrayType):
+            kind = ir.Pointer(kind.of)
         return ir.Variable(
             cursor.spelling,
             cursor.canonical.hash,
-            self.type(cursor.type, extents),
+            kind,
             space,
             cursor.storage_class == cindex.StorageClass.EXTERN,
             None if init is None else self.expression(init),

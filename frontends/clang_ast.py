@@ -8,12 +8,14 @@ the initialiser of a variable among its children.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from clang import cindex
 
+from xpiler_tvm.dialects import avx512_text
 from xpiler_tvm.errors import ReadError, Span
 
 from . import bang_declarations
@@ -70,6 +72,8 @@ _ALIASES = {"cuda": "kernel.cu", "hip": "kernel.hip", "bang": "kernel.cu", "vnni
 _PRELUDES = {"cuda": "cuda.h", "hip": "cuda.h", "bang": "bang.h", "vnni": "vnni.h"}
 # Headers that the preludes include and that are no files.
 _GENERATED = {str(_PRELUDE / "bang_tables.h"): bang_declarations.declarations()}
+# And one that depends on the text: it has what the text mentions.
+_INTRINSICS = str(_PRELUDE / "intrinsics.h")
 # What clang says of names that it has no declaration of.
 _UNKNOWN = (
     "use of undeclared identifier",
@@ -90,7 +94,8 @@ _UNKNOWN = (
     "unresolved",
     "use of undeclared",
 )
-_READ = ("cuda", "hip", "bang")
+_KNOWN = "names of the file itself and of the dialect's own library are known"
+_UNDECLARED = ("use of undeclared identifier", "unknown type name")
 _SPECIALISED = ("STRUCT_DECL", "CLASS_DECL", "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION")
 _PROBE_SECONDS, _PROBE_MEMORY = 10.0, 2 << 30
 
@@ -134,46 +139,49 @@ def without_includes(text: str) -> str:
 def parse(text: str, dialect: str, filename: str) -> Cursor:
     """The translation unit of a source text.
 
-    Raises `ReadError` (XP1002, or XP1010 for an unknown name) at the first error.
+    Raises `ReadError` (XP1002, or XP1010 for an unknown name) at the first error. Those within the
+    functions of a C file are left to `errors`: which of them a kernel is made of is not known yet.
     """
-    if dialect not in _READ:
-        raise ReadError(
-            "XP1012",
-            f"sources in {dialect!r} are not read yet",
-            hint="they are emitted and emulated; the readers are for " + " and ".join(_READ),
-        )
     if "\0" in text:
         raise ReadError("XP1001", f"{filename} is not text: it holds a NUL byte")
     unit = parse_loosely(text, dialect, filename)
-    alias = unit.spelling
-    lines = text.split("\n")
-    device = [
-        (cursor.extent.start.offset, cursor.extent.end.offset)
-        for cursor, _ in _file_scope(unit.cursor, alias)
-        if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE") and not _runs_on_host(cursor)
+    functions = [
+        cursor
+        for cursor, _ in _file_scope(unit.cursor, unit.spelling)
+        if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE")
     ]
+    if dialect != "vnni":
+        functions = [cursor for cursor in functions if not _runs_on_host(cursor)]
+    extents = [(one.extent.start.offset, one.extent.end.offset) for one in functions]
+    for offset, unknown, error in _errors(unit, text, filename):
+        # Host code may use any library; of it only the launch matters, and that is found or not.
+        inside = any(start <= offset < end for start, end in extents)
+        if (unknown and not inside) or (inside and dialect == "vnni"):
+            continue
+        raise error
+    return unit
+
+
+def errors(unit: Cursor, text: str, filename: str) -> Iterator[tuple[int, ReadError]]:
+    """All that clang finds wrong, with its offset in the text."""
+    for offset, _, error in _errors(unit, text, filename):
+        yield offset, error
+
+
+def _errors(unit: Cursor, text: str, filename: str) -> Iterator[tuple[int, bool, ReadError]]:
+    """Offsets of errors, whether they come of an unknown name, and the errors."""
+    lines = text.split("\n")
     for diagnostic in unit.diagnostics:
         if diagnostic.severity < cindex.Diagnostic.Error:
             continue
-        place = diagnostic.location
-        message = diagnostic.spelling
-        # Host code may use any library; of it only the launch matters, and that is found or not.
-        inside = any(start <= place.offset < end for start, end in device)
-        if message.startswith(_UNKNOWN) and not inside:
-            continue
-        unknown = message.startswith(("use of undeclared identifier", "unknown type name"))
+        place, message = diagnostic.location, diagnostic.spelling
+        undeclared = message.startswith(_UNDECLARED)
         span = None
-        if place.file and place.file.name == alias:
+        if place.file and place.file.name == unit.spelling:
             span = _span(filename, lines, place.line, place.column, 1)
-        raise ReadError(
-            "XP1010" if unknown else "XP1002",
-            message,
-            span=span,
-            hint="names of the file itself and of the dialect's own library are known"
-            if unknown
-            else "",
-        )
-    return unit
+        code, hint = ("XP1010", _KNOWN) if undeclared else ("XP1002", "")
+        error = ReadError(code, message, span=span, hint=hint)
+        yield place.offset, message.startswith(_UNKNOWN), error
 
 
 def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
@@ -192,6 +200,8 @@ def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
 
 def _translated(args: tuple[str, ...], alias: str, text: str) -> Any:
     files = [(alias, text), *_GENERATED.items()]
+    if alias == _ALIASES["vnni"]:
+        files.append((_INTRINSICS, avx512_text.declarations(text)))
     return cindex.Index.create().parse(alias, args=args, unsaved_files=files)
 
 
@@ -328,8 +338,6 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
     Kept: kernels, device functions, and the declarations that they refer to. Host functions, host
     types and variables, includes and what clang could make nothing of become blanks.
     """
-    if dialect not in _READ:
-        return without_host_functions(text, dialect, filename)
     data = bytearray(without_includes(text).encode())
     unit = parse(text, dialect, filename)
     scope = _file_scope(unit.cursor, unit.spelling)

@@ -15,9 +15,10 @@ from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_BLOCK, MAX_GRID, MA
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 
-from . import clang_ast, ir
+from . import c_source, clang_ast, ir
 from .c_reader import read_unit
 from .host import HostFacts, launch_of
+from .partial_eval import evaluate
 
 
 @lru_cache(maxsize=32)
@@ -33,7 +34,9 @@ def resolve(kernel: Kernel) -> Kernel:
     """
     unit = unit_of(kernel.source, kernel.dialect, kernel.filename)
     function = find_entry(unit, kernel)
-    if kernel.params is None or kernel.launch is None:
+    if kernel.dialect == "vnni" and kernel.params is None:
+        kernel = _with_signature(unit, function, kernel)
+    if kernel.params is None or (kernel.launch is None and kernel.dialect != "vnni"):
         kernel = _from_host(unit, function, kernel)
     else:
         entry = kernel.entry or function.name
@@ -98,8 +101,36 @@ def _how_to_give(variable: ir.Variable) -> str:
     return f"give it: --arg {name}=512, or xt.Scalar({name!r}, value=512)"
 
 
+def _with_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
+    """A C kernel with its own parameters: tensors of unknown shape, and scalars.
+
+    Those that it writes are `inout`: it may leave elements as they were.
+    """
+    named = replace(kernel, entry=kernel.entry or function.name)
+    bound = template_arguments(unit, function, named.entry or "")
+    values = dict(kernel.args)
+    params: list[Param] = []
+    for variable in function.params:
+        dtype = element_dtype(variable.type, bound, function)
+        if isinstance(variable.type, ir.Pointer):
+            params.append(Tensor(variable.name, None, dtype, "inout"))
+        else:
+            params.append(Scalar(variable.name, dtype, values.get(variable.name)))
+    written = evaluate(unit, function, named.with_params(tuple(params)), bound).written
+    return named.with_params(
+        tuple(
+            replace(param, intent="in")
+            if isinstance(param, Tensor) and param.name not in written
+            else param
+            for param in params
+        )
+    )
+
+
 def find_entry(unit: ir.Unit, kernel: Kernel) -> ir.Function:
     """The kernel that is meant; a template's instance by its template's name."""
+    if kernel.dialect == "vnni":
+        return c_source.find_entry(unit, kernel)
     kernels = unit.kernels
     names = ", ".join(found.name for found in kernels)
     if not kernels:
@@ -240,8 +271,10 @@ _C_TYPES = {
 def element_dtype(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
     """The dtype of a scalar parameter, or of what a pointer parameter points to."""
     by_value = isinstance(kind, ir.Struct)
-    while isinstance(kind, (ir.Pointer, ir.Reference)):
-        kind = kind.to
+    while isinstance(kind, (ir.Pointer, ir.Reference, ir.ArrayType)):
+        kind = kind.of if isinstance(kind, ir.ArrayType) else kind.to
+    if isinstance(kind, ir.Vector):
+        kind = kind.of
     if by_value:
         raise ReadError(
             "XP1009",
@@ -293,6 +326,8 @@ def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> No
 
 def _check_launch(kernel: Kernel, function: ir.Function) -> None:
     launch = kernel.launch or Launch()
+    if kernel.dialect == "vnni":
+        return
     if kernel.dialect == "bang":
         _check_tasks(launch, function)
         return

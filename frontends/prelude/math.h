@@ -36,12 +36,14 @@ XP_MATH2(atan2) XP_MATH2(pow) XP_MATH2(fmax) XP_MATH2(fmin) XP_MATH2(fmod) XP_MA
 XP_HD double fma(double, double, double); XP_HD float fma(float, float, float); XP_HD float fmaf(float, float, float);
 XP_HD int abs(int); XP_HD long abs(long); XP_HD float abs(float); XP_HD double abs(double);
 XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double);
+#ifndef XP_C  // C has no functions of these names: many files have their own
 #define XP_MINMAX(T) XP_HD T min(T, T); XP_HD T max(T, T);
 XP_MINMAX(int) XP_MINMAX(unsigned) XP_MINMAX(long) XP_MINMAX(unsigned long) XP_MINMAX(long long) XP_MINMAX(unsigned long long) XP_MINMAX(float) XP_MINMAX(double)
 XP_HD double min(float, double); XP_HD double max(float, double); XP_HD double min(double, float); XP_HD double max(double, float);
 XP_HD unsigned min(int, unsigned); XP_HD unsigned min(unsigned, int); XP_HD unsigned max(int, unsigned); XP_HD unsigned max(unsigned, int);
 XP_HD long min(int, long); XP_HD long min(long, int); XP_HD long max(int, long); XP_HD long max(long, int);
 XP_HD unsigned long min(unsigned long, int); XP_HD unsigned long min(int, unsigned long); XP_HD unsigned long min(unsigned long, unsigned);
+#endif
 namespace std {
 template <class T> XP_HD T min(T a, T b); template <class T> XP_HD T max(T a, T b);
 using ::exp; using ::log; using ::sqrt; using ::fabs; using ::pow; using ::tanh; using ::sin; using ::cos; using ::floor; using ::ceil; using ::abs; using ::erf; using ::fmax; using ::fmin; using ::isnan; using ::isinf;
