@@ -136,7 +136,8 @@ def promoted(dtype: str) -> str:
 
 def common(left: str, right: str) -> str:
     """C's usual arithmetic conversions."""
-    floats = [dtype for dtype in (left, right) if "float" in dtype]
+    # bfloat16 only stores numbers: arithmetic happens in float.
+    floats = [dtype.replace("bfloat16", "float32") for dtype in (left, right) if "float" in dtype]
     if floats:
         return max(floats, key=lambda dtype: BITS[dtype])
     left, right = promoted(left), promoted(right)
@@ -393,6 +394,9 @@ class Arithmetic:
         a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
         if tir.dtype_of(a) != tir.dtype_of(b):
             a, b = self._as(a, dtype), self._as(b, dtype)
+        if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
+            nan = tirx.isnan(a)  # TVM takes every float to be equal to itself
+            return Number(nan if op == "!=" else tirx.Not(nan), "bool")
         make = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ}
         test = make[op](a, b) if op in make else tirx.NE(a, b)
         return Number(test if "float" in dtype else self.simplify(test), "bool")

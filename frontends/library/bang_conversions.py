@@ -16,12 +16,13 @@ from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, ROUNDINGS, Convers
 from ..values import BITS, Number
 from .bang_calls import Intrinsic
 from .c_expressions import evaluate
-from .c_expressions import evaluate
 
 _PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24}
 _LEAST = {"float16": -14, "bfloat16": -126, "float32": -126}
 _BEYOND = {"float16": 16, "bfloat16": 128, "float32": 128}
 _BIAS, _FRACTION = 1023, 52  # of a double
+_INWARDS = {"tz": (True, True), "dn": (True, False), "up": (False, True)}
+"""Which modes never leave the range of floats at its upper and at its lower end."""
 
 
 def _vector(row: Conversion, call: Intrinsic) -> None:
@@ -43,7 +44,8 @@ def _vector(row: Conversion, call: Intrinsic) -> None:
 
 def _scalar(row: Conversion, call: Intrinsic) -> Number:
     call.expect(1)
-    return converted(call, row, call.ev.math.convert(call.number(0), row.source), 0)
+    value = call.ev.math.convert(call.number(0), row.source)
+    return call.held(converted(call, row, value, 0))
 
 
 def converted(call: Intrinsic, row: Conversion, value: Number, position: int) -> Number:
@@ -107,26 +109,19 @@ def _rounded(call: Intrinsic, row: Conversion, value: Number) -> Number:
         ev, ROUNDINGS[row.mode], {"x": Number(value.expr * _power(-unit), "float64")}, span
     )
     bound, most = 2.0**beyond, 2.0**beyond - 2.0 ** (beyond - precision)
-    kept = {}
-    for name, sign in (("up", 1.0), ("down", -1.0)):
-        once = evaluate(
-            ev, ROUNDINGS[row.mode], {"x": ev.math.number(sign * 1.75, "float64")}, span
-        )
-        inwards = _constant(once) == sign
-        kept[name] = ev.math.number(sign * (most if inwards else bound), "float64")
+    up, down = (most if inwards else bound for inwards in _INWARDS.get(row.mode, (False, False)))
     names = {
         "x": value,
         "near": Number(rounded.expr * _power(unit), "float64"),
         "bound": ev.math.number(bound, "float64"),
-        **kept,
+        "up": ev.math.number(up, "float64"),
+        "down": ev.math.number(-down, "float64"),
     }
-    text = "x != x || x - x != 0 || x == 0 ? x : x >= bound ? up : x <= -bound ? down : near"
+    text = (
+        "x != x || x == INFINITY || x == -INFINITY || x == 0 ? x"
+        " : x >= bound ? up : x <= -bound ? down : near"
+    )
     return evaluate(ev, text, names, span)
-
-
-def _constant(value: Number) -> float:
-    """The value of a rounded constant."""
-    return float(value.expr.value)
 
 
 def _power(exponent: tir.Expr) -> tir.Expr:

@@ -51,9 +51,8 @@ def _operation(call: Intrinsic) -> None:
             call.require_apart(target, n, vectors[name], period, in_place=False)
     if period is None:
         with call.loop("i", n) as i:
-            _element(
-                call, row, target, i, {name: (one, i) for name, one in vectors.items()}, scalars
-            )
+            places = {name: (one, i) for name, one in vectors.items()}
+            call.write(target, i, _value(call, row, places, scalars))
         return
     if call.ev.math.known(tirx.floormod(n, period)) not in (0, None):
         call.refuse("the number of elements is no multiple of the period")
@@ -64,7 +63,7 @@ def _operation(call: Intrinsic) -> None:
             for name, kind in zip(names, row.operands, strict=True)
             if kind != "scalar"
         }
-        _element(call, row, target, whole, places, scalars)
+        call.write(target, whole, _value(call, row, places, scalars))
 
 
 HANDLERS: dict[str, Callable[[Intrinsic], None]] = {row.name: _operation for row in ELEMENTWISE}
@@ -111,17 +110,6 @@ def _fits(call: Intrinsic, row: Elementwise) -> bool:
         return False
     given = [call.is_pointer(position) for position in range(first, len(call.args))]
     return given == pointers + [False] * (len(given) - len(pointers))
-
-
-def _element(
-    call: Intrinsic,
-    row: Elementwise,
-    target: Vector,
-    index: tir.Expr,
-    places: dict[str, tuple[Vector, tir.Expr]],
-    scalars: dict[str, Number],
-) -> None:
-    call.write(target, index, _value(call, row, places, scalars))
 
 
 def _value(

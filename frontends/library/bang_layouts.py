@@ -149,7 +149,7 @@ def _pool(row: Pool, call: Intrinsic) -> None:
             place = "((y * stride_h + ky) * width + x * stride_w + kx) * channel + c"
             element = call.read(source, call.expr(place, inner))
             element = math.convert(element, "float32")
-            _step(call, row, folded, best, element, call.expr("ky * kernel_w + kx", inner))
+            _step(call, row, (folded, best), element, inner)
         index = call.expr(f"(y * ({width}) + x) * channel + c", at)
         if best is not None:
             call.write(target, index, call.value_of(best))
@@ -173,15 +173,20 @@ def _pool_rules(row: Pool, strict: bool) -> Rules:
 
 
 def _step(
-    call: Intrinsic, row: Pool, folded: Vector, best: Vector | None, element: Number, place: Expr
+    call: Intrinsic,
+    row: Pool,
+    state: tuple[Vector, Vector | None],
+    element: Number,
+    at: dict[str, Number],
 ) -> None:
     """One element into the fold, and its place where it is the first of its value."""
+    folded, best = state
     names = {"r": call.value_of(folded), "a": element}
     new = of_elements(call.ev, row.step, names, call.span)
     if best is not None:
         changed = call.ev.math.binary("!=", new, call.value_of(folded), call.span)
         with call.ev.collecting() as found:
-            call.write(best, _ZERO, Number(place, "int32"))
+            call.write(best, _ZERO, Number(call.expr("ky * kernel_w + kx", at), "int32"))
         call.ev.emit(Branch(call.ev.math.truth(changed), tuple(found), (), call.span))
     call.write(folded, _ZERO, new)
 

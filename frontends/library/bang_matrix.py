@@ -1,7 +1,7 @@
 """BANG C's matrix unit, from the rows of `dialects.bang_matrix`.
 
-Weights in WRAM lie lane by lane: filter `f` is the `f / LANES`-th of lane `f % LANES`. The loop over
-the filters is therefore one over their groups and one over the lanes, in which every index is
+Weights in WRAM lie lane by lane: filter `f` is the `f / LANES`-th of lane `f % LANES`. The loop
+over the filters is therefore one over their groups and one over the lanes, in which every index is
 linear, also that of `__bang_reshape_filter`, which brought them there.
 """
 

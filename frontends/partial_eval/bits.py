@@ -19,7 +19,30 @@ def as_bits(expr: Expr, dtype: str) -> Expr:
     word = f"uint{BITS[dtype]}"
     if dtype == "bool":
         return tirx.Cast(word, expr)
-    return expr if tir.dtype_of(expr) == word else tirx.reinterpret(word, expr)
+    return expr if tir.dtype_of(expr) == word else _reinterpreted(word, expr)
+
+
+def _reinterpreted(dtype: str, expr: Expr) -> Expr:
+    """The same bits as another type. TVM computes with the float that a bfloat16 stands for."""
+    held, sixteen = tir.dtype_of(expr), tir.const(16, "uint32")
+    if held == "bfloat16":
+        word = tirx.reinterpret("uint32", tirx.Cast("float32", expr))
+        expr = tirx.Cast("uint16", tirx.shift_right(word, sixteen))
+    elif dtype == "bfloat16":
+        word = expr if held == "uint16" else tirx.reinterpret("uint16", expr)
+        wide = tirx.shift_left(tirx.Cast("uint32", word), sixteen)
+        return tirx.Cast("bfloat16", tirx.reinterpret("float32", wide))
+    return expr if tir.dtype_of(expr) == dtype else tirx.reinterpret(dtype, expr)
+
+
+def rounded_to_bfloat16(expr: Expr) -> Expr:
+    """The nearest bfloat16 of a float, which TVM forgets where no memory holds it."""
+    high = tir.const(0xFFFF0000, "int64")
+    word = tirx.Cast("int64", tirx.reinterpret("uint32", expr))
+    odd = tirx.bitwise_and(tirx.shift_right(word, tir.const(16, "int64")), tir.const(1, "int64"))
+    kept = tirx.bitwise_and(word + odd + tir.const(0x7FFF, "int64"), high)
+    near = tirx.reinterpret("float32", tirx.Cast("uint32", kept))
+    return tirx.Cast("bfloat16", tirx.Select(tirx.isnan(expr), expr, near))
 
 
 def as_number(expr: Expr, held: str, dtype: str) -> Expr:
@@ -31,7 +54,7 @@ def as_number(expr: Expr, held: str, dtype: str) -> Expr:
     if held == "bool":
         return tirx.Cast(dtype, expr)
     word = expr if tir.dtype_of(expr) == held else tirx.Cast(held, expr)
-    return tirx.reinterpret(dtype, word)
+    return _reinterpreted(dtype, word)
 
 
 def joined(parts: tuple[Expr, ...], held: str, dtype: str) -> Expr:
@@ -44,7 +67,7 @@ def joined(parts: tuple[Expr, ...], held: str, dtype: str) -> Expr:
             wide = tirx.shift_left(wide, tir.const(number * bits, word))
         whole = wide if whole is None else tirx.bitwise_or(whole, wide)
     assert whole is not None
-    return whole if dtype == word else tirx.reinterpret(dtype, whole)
+    return whole if dtype == word else _reinterpreted(dtype, whole)
 
 
 def parts_of(expr: Expr, dtype: str, held: str) -> tuple[Expr, ...]:
