@@ -10,7 +10,7 @@ from xpiler_tvm.errors import Span
 
 from . import c_source, clang_ast, ir
 from .clang_ast import Cursor, Places
-from .spelling import parse_type
+from .spelling import parse_argument, parse_type
 
 _DTYPES = {
     "BOOL": "bool",
@@ -69,6 +69,7 @@ def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
     return _Reader(Places(text, filename)).unit(unit)
 
 
+_TEMPLATE_PARAMETERS = ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER")
 _COMPARISONS = ("==", "!=", "<=", ">=")
 _CALLEES = (
     "DECL_REF_EXPR",
@@ -131,14 +132,16 @@ class _Reader:
             return
         self.entered.add(ident)
         template: list[tuple[str, int]] = []
+        defaults: dict[int, ir.Type | ir.Expr] = {}
         fields: list[tuple[ir.Variable, ir.Expr | None]] = []
         methods: dict[str, tuple[ir.Function, ...]] = {}
         members: dict[str, ir.Variable] = {}
         types: dict[str, ir.Type] = {}
         for child in cursor.get_children():
             kind = child.kind.name
-            if kind in ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER"):
+            if kind in _TEMPLATE_PARAMETERS:
                 template.append((child.spelling, child.canonical.hash))
+                defaults.update(self._default_of(child))
             elif kind == "FIELD_DECL":
                 fields.append(self._field(child))
             elif kind in ("CXX_METHOD", "CONSTRUCTOR", "FUNCTION_TEMPLATE"):
@@ -157,9 +160,25 @@ class _Reader:
         if cursor.kind.name != "CLASS_TEMPLATE":
             of = self._arguments(cursor)
         self.unit_read.classes[ident] = ir.Class(
-            cursor.spelling, ident, tuple(template), tuple(fields), methods, members, types, of,
+            cursor.spelling,
+            ident,
+            tuple(template),
+            tuple(fields),
+            methods,
+            members,
+            types,
+            of,
+            defaults,
             self.places.span(cursor),
-        )  # fmt: skip
+        )
+
+    def _default_of(self, cursor: Cursor) -> dict[int, ir.Type | ir.Expr]:
+        """A template parameter's default."""
+        words = [token.spelling for token in cursor.get_tokens()]
+        if "=" not in words:
+            return {}
+        text = " ".join(words[words.index("=") + 1 :])
+        return {cursor.canonical.hash: parse_argument(text, self.places.span(cursor))}
 
     def _enumerators(self, cursor: Cursor) -> dict[str, ir.Variable]:
         kind, span = ir.Arithmetic("int32"), self.places.span(cursor)
@@ -194,6 +213,7 @@ class _Reader:
     def function(self, cursor: Cursor) -> ir.Function:
         attributes, parameters, template, body = set(), [], [], None
         inits: list[tuple[str, tuple[ir.Expr, ...]]] = []
+        defaults: dict[int, ir.Type | ir.Expr] = {}
         field = ""
         for child in cursor.get_children():
             kind = child.kind.name
@@ -201,8 +221,9 @@ class _Reader:
                 attributes.add(kind)
             elif kind == "PARM_DECL":
                 parameters.append(self.variable(child))
-            elif kind in ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER"):
+            elif kind in _TEMPLATE_PARAMETERS:
                 template.append((child.spelling, child.canonical.hash))
+                defaults.update(self._default_of(child))
             elif kind == "COMPOUND_STMT":
                 body = self.block(child)
             elif kind == "MEMBER_REF":
@@ -230,6 +251,7 @@ class _Reader:
             body,
             self.places.span(cursor),
             self._arguments(cursor) if specialised else (),
+            defaults,
             tuple(inits),
         )
 

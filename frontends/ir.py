@@ -7,7 +7,7 @@ IR (templates have none before their parameters are known). Nodes are compared b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xpiler_tvm.errors import Span
@@ -400,6 +400,7 @@ class Function:
     body: Block | None
     span: Span
     of: tuple[Type | int, ...] = ()
+    template_defaults: dict[int, Type | Expr] = field(default_factory=dict)
     inits: tuple[tuple[str, tuple[Expr, ...]], ...] = ()
 
 
@@ -419,6 +420,7 @@ class Class:
     members: dict[str, Variable]
     types: dict[str, Type]
     of: tuple[Type | int, ...]
+    template_defaults: dict[int, Type | Expr]
     span: Span
 
 

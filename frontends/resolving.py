@@ -18,7 +18,8 @@ from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 from . import c_source, clang_ast, ir
 from .c_reader import read_unit
 from .host import HostFacts, launch_of
-from .partial_eval import evaluate
+from .partial_eval import constants_of, evaluate
+from .spelling import parse_argument, split_arguments
 
 
 @lru_cache(maxsize=32)
@@ -138,7 +139,7 @@ def find_entry(unit: ir.Unit, kernel: Kernel) -> ir.Function:
             "XP1005", f"{kernel.filename} has no kernel", hint="a kernel is a __global__ function"
         )
     if kernel.entry is not None:
-        base = kernel.entry.split("<")[0].strip()
+        base = kernel.entry.split("<")[0].strip().rpartition("::")[2]
         for found in kernels:
             if found.name == base:
                 return found
@@ -214,12 +215,13 @@ def template_arguments(
     unit: ir.Unit, function: ir.Function, entry: str
 ) -> dict[int, ir.Type | int]:
     """The template arguments in `softmax<float, 256>`, by the parameters' identities."""
-    del unit
     if not function.template_params:
         return {}
-    inside = entry.partition("<")[2].rpartition(">")[0]
-    words = [word.strip() for word in inside.split(",")] if inside else []
-    if len(words) != len(function.template_params):
+    words = split_arguments(entry.partition("<")[2].rpartition(">")[0])
+    missing = [ident for _, ident in function.template_params[len(words) :]]
+    if len(words) > len(function.template_params) or any(
+        ident not in function.template_defaults for ident in missing
+    ):
         names = ", ".join(name for name, _ in function.template_params)
         raise ReadError(
             "XP1003",
@@ -228,44 +230,17 @@ def template_arguments(
             hint=f'name it in full, for example entry="{function.name}<256>"',
         )
     bound: dict[int, ir.Type | int] = {}
-    for (_, ident), word in zip(function.template_params, words, strict=True):
+    types, span = constants_of(unit), function.span
+    for (_, ident), word in zip(function.template_params, words, strict=False):
         try:
-            bound[ident] = int({"true": "1", "false": "0"}.get(word, word).rstrip("uUlL"), 0)
-        except ValueError:
-            dtype = _C_TYPES.get(word.removeprefix("const ").strip())
-            if dtype is None:
-                raise ReadError(
-                    "XP1014",
-                    f"the template argument {word!r} is neither a number nor the type of one",
-                    span=function.span,
-                ) from None
-            bound[ident] = ir.Arithmetic(dtype)
-    return bound
-
-
-_C_TYPES = {
-    "float": "float32",
-    "double": "float64",
-    "half": "float16",
-    "__half": "float16",
-    "_Float16": "float16",
-    "int": "int32",
-    "unsigned": "uint32",
-    "unsigned int": "uint32",
-    "char": "int8",
-    "signed char": "int8",
-    "unsigned char": "uint8",
-    "short": "int16",
-    "unsigned short": "uint16",
-    "long": "int64",
-    "long long": "int64",
-    "int8_t": "int8",
-    "uint8_t": "uint8",
-    "int32_t": "int32",
-    "uint32_t": "uint32",
-    "int64_t": "int64",
-    "bool": "bool",
-}
+            bound[ident] = types.template_argument(parse_argument(word, span), span)
+        except ReadError:
+            raise ReadError(
+                "XP1014",
+                f"the template argument {word!r} is neither a number nor a type that is known here",
+                span=span,
+            ) from None
+    return types.with_defaults(function.template_params, function.template_defaults, bound, span)
 
 
 def element_dtype(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:

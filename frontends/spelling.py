@@ -63,6 +63,30 @@ def parse_type(text: str, span: Span) -> ir.Type:
     return kind
 
 
+def parse_argument(text: str, span: Span) -> ir.Type | ir.Expr:
+    """The template argument that `text` spells. A name alone is taken for a type."""
+    parser = _Parser(text, span)
+    try:
+        found = parser.argument()
+        if parser.peek():
+            raise _Unparsable
+    except _Unparsable:
+        return ir.Named(text.strip())
+    return found
+
+
+def split_arguments(text: str) -> list[str]:
+    """`a, b<c, d>` in its two parts."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter in "<(") - (letter in ">)")
+        if letter == "," and depth == 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return [word.strip() for word in words] if text.strip() else []
+
+
 class _Parser:
     def __init__(self, text: str, span: Span) -> None:
         self.tokens = [token for token in _TOKEN.findall(text) if token not in _DROPPED]
@@ -122,17 +146,17 @@ class _Parser:
         self.take("<")
         found: list[ir.Type | ir.Expr] = []
         while self.peek() != ">":
-            found.append(self._argument())
+            found.append(self.argument())
             if self.peek() == ",":
                 self.take()
         self.take(">")
         return tuple(found)
 
-    def _argument(self) -> ir.Type | ir.Expr:
+    def argument(self) -> ir.Type | ir.Expr:
         start = self.at
         try:
             kind = self.type()
-            if self.peek() in (",", ">"):
+            if self.peek() in (",", ">", ""):
                 return kind
         except _Unparsable:
             pass

@@ -147,4 +147,9 @@ def evaluate(
             return program
 
 
-__all__ = ["FAULT", "Evaluator", "Site", "ThreadProgram", "evaluate"]
+def constants_of(unit: ir.Unit) -> Evaluator:
+    """An evaluator of what the file says outside of kernels: types and constants."""
+    return Evaluator(unit, Kernel("", "cuda"), Findings(), watched=False)
+
+
+__all__ = ["FAULT", "Evaluator", "Site", "ThreadProgram", "constants_of", "evaluate"]

@@ -15,9 +15,7 @@ from .. import ir, library
 from ..program import Barrier, Store
 from ..values import Address, Closure, Lanes, Number, Record, Value
 from .classes import Classes
-from .questions import (
-    returns_once,
-)
+from .questions import returns_once, walk
 from .state import (
     Alias,
     Frame,
@@ -169,7 +167,8 @@ class Calls(Classes):
                 found = _deduced(variable.type, kind) if kind is not None else {}
                 for name in sorted(set(found) & set(open_)):
                     bound[open_.pop(name)] = found[name]
-        return bound
+        params, defaults = function.template_params, function.template_defaults
+        return self.with_defaults(params, defaults, bound, expr.span)
 
     def _inlined(
         self,
@@ -210,6 +209,8 @@ class Calls(Classes):
             if kind == ir.AUTO and isinstance(value, Number):
                 kind = ir.Arithmetic(value.dtype)
             bindings.append((variable, kind, self.convert(value, kind, expr.span)))
+        owned = [*params, *(node for node in walk(body) if isinstance(node, ir.Variable))]
+        before = {one.ident: self.env.get(one.ident) for one in owned}
         self.frames.append(frame)
         try:
             for variable, kind, given in bindings:
@@ -224,6 +225,11 @@ class Calls(Classes):
             self.run([body])
         finally:
             self.frames.pop()
+        for ident, binding in before.items():  # what it declares ends with it
+            if binding is None:
+                self.env.pop(ident, None)
+            else:
+                self.env[ident] = binding
         self.returned = frame.place
         if frame.place is not None:
             return self.load(frame.place, expr.span)

@@ -123,11 +123,33 @@ class Types(Accesses):
                 general = known
         if general is None:
             return ir.Struct(name, (), args)
-        if len(general.template_params) != len(args):
-            raise ReadError(
-                "XP1009", f"default template arguments of {name!r} are not read", span=span
-            )
-        return self._struct(general, args, span)
+        idents = [ident for _, ident in general.template_params]
+        given = dict(zip(idents, args, strict=False))
+        bound = self.with_defaults(general.template_params, general.template_defaults, given, span)
+        whole = tuple(bound[ident] for ident in idents)
+        special = [known for known in self.unit.classes_named(name) if known.of == whole]
+        return self._struct(special[0] if special else general, whole, span)
+
+    def with_defaults(
+        self,
+        params: tuple[tuple[str, int], ...],
+        defaults: dict[int, ir.Type | ir.Expr],
+        bound: dict[int, ir.Type | int],
+        span: Span,
+    ) -> dict[int, ir.Type | int]:
+        """Template arguments with the defaults of those that are left out."""
+        whole = dict(bound)
+        for name, ident in params:
+            if ident in whole:
+                continue
+            if ident not in defaults:
+                raise ReadError("XP1009", f"the template argument {name!r} is missing", span=span)
+            self.frames.append(self.frame("template", params, whole))
+            try:
+                whole[ident] = self.template_argument(defaults[ident], span)
+            finally:
+                self.frames.pop()
+        return whole
 
     def _struct(self, known: ir.Class, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
         kind = ir.Struct(known.name, (), args, known.ident)
