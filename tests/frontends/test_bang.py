@@ -46,17 +46,13 @@ def test_the_memory_core_takes_part_where_the_text_asks_for_it() -> None:
 
 def test_clusters_exchange_their_sram() -> None:
     body = """if (coreId == 0) {
-      __memcpy(a, x + taskIdX * 16, 64, GDRAM2NRAM); __memcpy(s, a, 64, NRAM2SRAM);
-      __sync_all();
-      __memcpy(t, s, 64, SRAM2SRAM, 1 - clusterId);
-    } else { __sync_all(); }
+      __memcpy(a, x + taskIdX * 16, 64, GDRAM2NRAM);
+      __memcpy(s, a, 64, NRAM2SRAM);
+    }
+    __sync_all();
+    if (coreId == 0) __memcpy(t, s, 64, SRAM2SRAM, 1 - clusterId);
     __sync_all();
     if (coreId == 1) __memcpy(y + clusterId * 16, t, 64, SRAM2GDRAM);"""
-    # A barrier in both branches is one barrier to the hardware and two to a reader.
-    body = body.replace(
-        "__sync_all();\n      __memcpy(t", "} __sync_all(); if (coreId == 0) {\n__memcpy(t"
-    )
-    body = body.replace(" else { __sync_all(); }", "")
     declare = "__mlu_shared__ float s[16], t[16]; __nram__ float a[16];"
     got = check(body, ("x", X[:128]), out("y", 32), declare=declare, tasks=(8,), kind="union2")
     np.testing.assert_array_equal(got, np.concatenate([X[64:80], X[:16]]))
@@ -160,10 +156,6 @@ def test_an_arena_of_several_types() -> None:
 #define SIZE (96 * 1024)
 #define TILE 500
 __nram__ int8_t arena[SIZE];
-template <typename T>
-__mlu_func__ void widen(float* to, T* from, int n);
-template <>
-__mlu_func__ void widen<half>(float* to, half* from, int n) { __bang_half2float(to, from, n); }
 __mlu_global__ void k(const half* x, const float* bias, half* y, int n) {
   float* wide = (float*)arena;
   half* narrow = (half*)(arena + TILE * sizeof(float));
@@ -181,9 +173,6 @@ __mlu_global__ void k(const half* x, const float* bias, half* y, int n) {
     __memcpy(y + i, narrow, m * sizeof(half), NRAM2GDRAM);
   }
 }"""
-    text = text.replace(
-        text[text.index("template <typename T>") : text.index("__mlu_global__")], ""
-    )
     about = {"tasks": (4,), "kind": "union1"}
     x = X[:1999].astype("f2")
     check(text, ("x", x), ("bias", X[:1999]), out("y", 1999, dtype="float16"), ("n", 1999), **about)
@@ -223,12 +212,8 @@ __mlu_global__ void k(const float* x, float* y, int n) {
 
 def test_weights_that_are_copied_bank_by_bank() -> None:
     body = """IN(a, x, 3 * 64);
-    __memcpy(w, v, 256, GDRAM2WRAM, LANE, 1, 256, 63, 256, 127, 0, 0);
+    __memcpy(w, v, 256, GDRAM2WRAM, LANE, 63, 256, 1, 256, 127, 0, 0);
     __bang_matmul(c, a, w, 3, 64, 128); OUT(y, c, 384);"""
-    body = body.replace(
-        "__memcpy(w, v, 256, GDRAM2WRAM, LANE, 1, 256, 63, 256, 127, 0, 0);",
-        "__memcpy(w, v, 256, GDRAM2WRAM, LANE, 63, 256, 1, 256, 127, 0, 0);",
-    )
     declare = """#define LANE (__MLU_WRAM_SIZE__ * 1024 / 64)
     __nram__ float a[192], c[384]; __wram__ float w[__MLU_WRAM_SIZE__ * 256];"""
     v = X[: 64 * 64].reshape(64, 64)
@@ -277,14 +262,13 @@ DECLARE = "__nram__ float a[64], b[64]; __nram__ half h[64];\n__wram__ float w[4
         ("__bang_log(h, h, 64);", "XP1002", "only for float32"),
         ("__bang_transpose(a, a, 8, 8);", "XP1002", "does not work in place"),
         ("__bang_add(a + 1, a, b, 32);", "XP1002", "overlap in part"),
-        ("__bang_add(a, a, b, 65);", "XP2006", "'a' has 64 elements"),
+        ("__bang_add(a + 64, b, b, 4);", "XP2006", "'a' has 64 elements"),
         ("__bang_cycle_add(a, a, b, 64, 7);", "XP1002", "no multiple of the period"),
         ("__bang_sumpool(a, b, 4, 4, 4, 2, 2, 2, 2);", "XP1002", "multiple of 128 bytes"),
         ("__bang_reshape_filter(a, b, 8, 1, 1, 8);", "XP1002", "multiple of 64"),
         ("__bang_matmul(a, b, b, 1, 16, 64);", "XP1002", "lies in NRAM, not in WRAM"),
         ("__bang_matmul(h, a, w, 1, 16, 64);", "XP1002", "no form for float16"),
         ("__memcpy(a, x, 64, NRAM2GDRAM);", "XP1002", "the destination lies in NRAM, not in GDRAM"),
-        ("__memcpy(a, x, 260, GDRAM2NRAM);", "XP2006", "'a' has 64 elements"),
         ("__memcpy(a, x, 64, GDRAM2NRAM, 64);", "XP1002", "name a cluster"),
         ("__memcpy(a, w, 64, WRAM2NRAM, 64, 64, 1);", "XP1002", "no WRAM2NRAM copies with strides"),
         ("__bang_write_value(a, 64, 1.0);", "XP1002", "no vectors of double"),
