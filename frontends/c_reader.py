@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from clang import cindex
@@ -303,6 +304,8 @@ class _Reader:
             return ir.Reference(self.type(kind.get_pointee(), extents))
         if name in _DTYPES:
             return ir.Arithmetic(_DTYPES[name])
+        if mask := re.fullmatch(r"(?:const )?__mmask(8|16|32|64)", kind.spelling):
+            return ir.Vector(ir.Arithmetic("bool"), int(mask[1]))
         canonical = kind.get_canonical()
         if canonical.spelling.removeprefix("const ") == "__bf16":  # libclang has no kind for it
             return ir.Arithmetic("bfloat16")
@@ -655,6 +658,9 @@ class _Reader:
         return ir.Binary(name, values[0], values[1], span)
 
     def _plain_call(self, callee: Cursor, arguments: list[Cursor], span: Span) -> ir.Call:
+        # Defaults stand in the call without children. Those of no constant value are left out.
+        while arguments and _is_default(arguments[-1]):
+            arguments = arguments[:-1]
         return ir.Call(
             self.expression(callee),
             tuple(self.expression(argument) for argument in arguments),
@@ -699,6 +705,11 @@ class _Reader:
             return ir.Call(ir.Name("free", 0, span), arguments, (), span)
         pointee = self.type(cursor.type.get_pointee())
         return ir.Call(ir.Name("new", 0, span), arguments[:1], (pointee,), span)
+
+
+def _is_default(cursor: Cursor) -> bool:
+    childless = cursor.kind.name == "UNEXPOSED_EXPR" and not list(cursor.get_children())
+    return childless and clang_ast.evaluate(cursor) is None
 
 
 def _operator_called(target: Cursor | None, children: list[Cursor]) -> str:

@@ -128,7 +128,7 @@ class _Parser:
                 args = self._arguments()
             if args is not None:
                 kind = ir.Instance(name, args)
-            elif kind is not None and not _is_namespace(kind):
+            elif kind is not None:
                 kind = ir.MemberType(kind, name)
             else:
                 kind = ir.Named(name)
@@ -192,8 +192,3 @@ class _Parser:
                 return ir.Scoped(kind.of, kind.name, self.span)
             raise _Unparsable
         return ir.Name(token, 0, self.span)
-
-
-def _is_namespace(kind: ir.Type) -> bool:
-    """Namespaces are told by convention: their names are in lower case, as are no classes' here."""
-    return isinstance(kind, ir.Named) and kind.name in ("std", "cg", "nvcuda", "wmma", "rocwmma")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tvm
+from ml_dtypes import bfloat16
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -68,11 +69,14 @@ class Record:
 class Lanes:
     """A vector: `lane(i)` is its element at an index, of type `kind.of`.
 
-    It is worked out when it is stored; until then no store may come between.
+    It is worked out when it is stored; until then no store may come between. `seen_as` gives its
+    bits as lanes of another type, of which `held` is the one that they are at hand as.
     """
 
     kind: ir.Vector
     lane: Callable[[Expr], Number]
+    held: str = ""
+    seen_as: Callable[[str], Callable[[Expr], Number]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,12 @@ class Nothing:
     """What a void call gives, and an uninitialised variable holds."""
 
 
-Value = Number | Address | Record | Lanes | Closure | Nothing
+@dataclass(frozen=True, eq=False)
+class Null:
+    """`nullptr`."""
+
+
+Value = Number | Address | Record | Lanes | Closure | Null | Nothing
 
 
 def unit_of(memory: Buffer | Arena) -> int:
@@ -156,6 +165,7 @@ def range_of(dtype: str) -> tuple[int, int]:
 
 
 INT32 = range_of("int32")
+_NUMPY: dict[str, Any] = {"float16": np.float16, "float32": np.float32, "bfloat16": bfloat16}
 
 
 class Arithmetic:
@@ -164,11 +174,13 @@ class Arithmetic:
     def __init__(self, analyzer: Any) -> None:
         self.analyzer = analyzer
         self.assumptions: set[str] = set()
+        # Whether a sum of two bfloat16 is one, or a float.
+        self.rounds_bfloat16 = False
 
     def number(self, value: int | float | bool, dtype: str) -> Number:
-        if "float" in dtype:
-            if dtype == "float32":  # the text's decimal digits, rounded as the compiler rounds them
-                value = float(np.float32(value))
+        if "float" in dtype:  # the text's decimal digits, rounded as the compiler rounds them
+            if dtype != "float64":
+                value = float(np.asarray(value, _NUMPY[dtype]))
             return Number(tir.const(float(value), dtype), dtype)
         value = int(value)
         low, high = range_of(dtype)
@@ -201,6 +213,8 @@ class Arithmetic:
                 return self.number(tir.as_const(expr) or 0, dtype)
             if isinstance(expr, tirx.FloatImm):
                 return self.number(float(expr.value), dtype)
+            if dtype == "bfloat16":
+                expr = nearest_bfloat16(expr)
             return Number(tirx.Cast(dtype, expr), dtype)
         if dtype == "bool":
             return Number(self.truth(value), "bool")
@@ -239,8 +253,8 @@ class Arithmetic:
 
     def truth(self, value: Value) -> Expr:
         """A value as a condition."""
-        if isinstance(value, Address):
-            return tir.const(True, "bool")
+        if isinstance(value, (Address, Null)):
+            return tir.const(isinstance(value, Address), "bool")
         assert isinstance(value, Number)
         if tir.dtype_of(value.expr) == "bool":
             return value.expr
@@ -266,6 +280,9 @@ class Arithmetic:
             return self._compare(op, left, right)
         if op in ("<<", ">>"):
             return self._shift(op, left, right, span)
+        if self.rounds_bfloat16 and left.dtype == right.dtype == "bfloat16":
+            left, right = self.convert(left, "float32"), self.convert(right, "float32")
+            return self.convert(self.binary(op, left, right, span), "bfloat16")
         dtype = common(left.dtype, right.dtype)
         if "float" in dtype:
             a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
@@ -283,7 +300,7 @@ class Arithmetic:
         return self._linear(op, a, b, dtype)
 
     def _fold(self, op: str, a: float, b: float, dtype: str) -> Number:
-        kind = np.dtype(dtype).type if dtype != "bfloat16" else np.float32
+        kind = np.dtype(dtype).type
         x, y = kind(a), kind(b)
         with np.errstate(all="ignore"):
             result = {"+": x + y, "-": x - y, "*": x * y, "/": np.divide(x, y)}[op]
@@ -429,6 +446,25 @@ class Arithmetic:
         if a.is_float or tir.has_load(test):
             return Number(chosen, dtype)
         return Number(self.simplify(chosen if extremum is None else extremum), dtype)
+
+
+def nearest_bfloat16(expr: Expr) -> Expr:
+    """A number whose float32 (or float64) has no more bits than the nearest bfloat16.
+
+    TVM keeps values that are to be bfloat16 in float32 until they reach an array.
+    """
+    dtype = tir.dtype_of(expr)
+    if dtype == "bfloat16":
+        return expr
+    if dtype != "float32":
+        expr, dtype = tirx.Cast("float64", expr), "float64"
+    word, dropped = f"uint{BITS[dtype]}", 16 if dtype == "float32" else 45
+    bits, one = tirx.reinterpret(word, expr), tir.const(1, word)
+    odd = tirx.bitwise_and(tirx.shift_right(bits, tir.const(dropped, word)), one)
+    kept = tir.const((1 << BITS[dtype]) - (1 << dropped), word)
+    rounded = tirx.bitwise_and(bits + odd + tir.const((1 << dropped - 1) - 1, word), kept)
+    is_nan = tirx.NE(expr, expr)
+    return tirx.Select(is_nan, expr, tirx.reinterpret(dtype, rounded))
 
 
 def _wrapped(expr: Expr, dtype: str) -> Expr:

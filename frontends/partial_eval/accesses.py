@@ -30,9 +30,11 @@ class Accesses:
         self.findings = findings
         self.analyzer = sym.Analyzer()
         self.math = Arithmetic(self.analyzer)
+        self.math.rounds_bfloat16 = kernel.dialect in ("cuda", "hip")
         self.env: Env = {}
         self.types: dict[int, ir.Type] = {}
         self.out: list[Statement] = []
+        self.unwanted: ir.Expr | None = None
         self.frames: list[Frame] = []
         self.objects: dict[int, Address] = {}
         self.arenas: dict[int, list[Arena]] = {}

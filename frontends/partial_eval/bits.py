@@ -11,7 +11,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
 
-from ..values import BITS
+from ..values import BITS, nearest_bfloat16
 
 
 def as_bits(expr: Expr, dtype: str) -> Expr:
@@ -37,12 +37,7 @@ def _reinterpreted(dtype: str, expr: Expr) -> Expr:
 
 def rounded_to_bfloat16(expr: Expr) -> Expr:
     """The nearest bfloat16 of a float, which TVM forgets where no memory holds it."""
-    high = tir.const(0xFFFF0000, "int64")
-    word = tirx.Cast("int64", tirx.reinterpret("uint32", expr))
-    odd = tirx.bitwise_and(tirx.shift_right(word, tir.const(16, "int64")), tir.const(1, "int64"))
-    kept = tirx.bitwise_and(word + odd + tir.const(0x7FFF, "int64"), high)
-    near = tirx.reinterpret("float32", tirx.Cast("uint32", kept))
-    return tirx.Cast("bfloat16", tirx.Select(tirx.isnan(expr), expr, near))
+    return tirx.Cast("bfloat16", nearest_bfloat16(expr))
 
 
 def as_number(expr: Expr, held: str, dtype: str) -> Expr:

@@ -60,6 +60,8 @@ class Calls(Classes):
         return library.call(self, callee.name, expr)
 
     def _candidates(self, callee: ir.Name) -> list[ir.Function]:
+        if callee.ident < 0:  # of a library's own text
+            return []
         exact = self.unit.functions.get(callee.ident)
         if exact is not None and exact.body is not None:
             return [exact]

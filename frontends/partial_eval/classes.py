@@ -8,7 +8,7 @@ from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
 from ..values import Address, Closure, Nothing, Number, Record, Value
-from .expressions import Expressions
+from .expressions import Expressions, same_class
 from .state import Frame, Place
 
 
@@ -167,7 +167,7 @@ class Classes(Expressions):
             call = ir.Call(ir.Name(known.name, 0, span), args, (), span)
             if len(args) == 1:
                 only = self.value(args[0])
-                if isinstance(only, Record) and only.kind == kind:
+                if isinstance(only, Record) and only.kind.ident == kind.ident:
                     return only
                 call = ir.Call(call.callee, (ir.Evaluated(only, span),), (), span)
             function = self._overload(list(known.methods[""]), call)
@@ -177,7 +177,7 @@ class Classes(Expressions):
                 self._inline(function, call, this)
                 return self.load(this, span)
         values = [self.initial(arg, of) for arg, (_, of) in zip(args, kind.fields, strict=False)]
-        if len(values) == 1 and isinstance(values[0], Record) and values[0].kind == kind:
+        if len(values) == 1 and isinstance(values[0], Record) and same_class(values[0], Record(kind, {})):
             return values[0]
         if not values and known is not None and not any(init for _, init in known.fields):
             return Nothing() if kind.fields else Record(kind, {})

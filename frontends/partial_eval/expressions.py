@@ -18,6 +18,7 @@ from ..values import (
     Closure,
     Lanes,
     Nothing,
+    Null,
     Number,
     Record,
     Value,
@@ -27,6 +28,7 @@ from ..values import (
 )
 from .memory import Memory
 from .on_chip import ON_CHIP
+from .registers import as_integer, is_mask, mask_type, resized
 from .state import (
     Alias,
     Demote,
@@ -192,17 +194,24 @@ class Expressions(Memory):
 
     def number(self, expr: ir.Expr) -> Number:
         value = self.value(expr)
+        if isinstance(value, Lanes) and is_mask(value.kind):
+            return as_integer(self.math, value)
         if not isinstance(value, Number):
             raise ReadError("XP1009", "a number is expected here", span=expr.span)
         return value
 
     def test(self, expr: ir.Expr) -> Expr:
         """An expression as a condition, simplified where it reads no memory."""
-        return self.math.truth(self.value(expr))
+        value = self.value(expr)
+        if isinstance(value, Lanes) and is_mask(value.kind):
+            value = as_integer(self.math, value)
+        return self.math.truth(value)
 
     def value(self, expr: ir.Expr) -> Value:
         if isinstance(expr, ir.Literal):
-            if expr.dtype in ("text", "null"):
+            if expr.dtype == "null":
+                return Null()
+            if expr.dtype == "text":
                 raise ReadError("XP1009", f"a {expr.dtype} value in device code", span=expr.span)
             return self.math.number(expr.value, expr.dtype)  # type: ignore[arg-type]
         if isinstance(expr, ir.Name):
@@ -245,6 +254,9 @@ class Expressions(Memory):
         raise ReadError("XP1009", "this expression is not read", span=expr.span)
 
     def _subscript(self, expr: ir.Subscript) -> Value:
+        vector = self.env.get(expr.base.ident) if isinstance(expr.base, ir.Name) else None
+        if isinstance(vector, Lanes):
+            return vector.lane(self.math.as_index(self.number(expr.index)))
         if isinstance(expr.base, (ir.Call, ir.Binary, ir.Cast)):
             base = self.value(expr.base)
             if isinstance(base, Lanes):
@@ -300,16 +312,27 @@ class Expressions(Memory):
                 found = self.class_operator("-", [given], expr.span)
                 if found is not None:
                     return found
+                args = (ir.Evaluated(given, expr.span),)
+                call = ir.Call(ir.Name("operator-", 0, expr.span), args, (), expr.span)
+                return library.call(self, "operator-", call)
             if isinstance(given, Lanes):
                 minus = self.math.number(0, given.kind.of.dtype)
                 return self._lanewise("-", minus, given, expr.span)
             if isinstance(given, Number):
                 return self.math.negative(given, expr.span)
-        value = self.number(expr.value)
+        if expr.op == "~":
+            given = self.value(expr.value)
+            if isinstance(given, Lanes) and is_mask(given.kind):
+                whole = resized(self.math, given, max(32, given.kind.lanes)).lane
+                kind = mask_type(max(32, given.kind.lanes))
+                return Lanes(
+                    kind, lambda index: Number(tirx.Not(self.math.truth(whole(index))), "bool")
+                )
         if expr.op == "!":
-            test = self.math.truth(value)
+            test = self.test(expr.value)
             negated = tirx.Not(test)
             return Number(negated if tir.has_load(test) else self.math.simplify(negated), "bool")
+        value = self.number(expr.value)
         if expr.op == "~":
             minus = self.math.negative(value, expr.span)
             return self.math.binary("-", minus, self.math.number(1, "int32"), expr.span)
@@ -330,6 +353,9 @@ class Expressions(Memory):
     def _arith(self, op: str, left: Value, right: Value, span: Span) -> Value:
         if isinstance(left, Number) and isinstance(right, Number):
             return self.math.binary(op, left, right, span)
+        masks = [isinstance(side, Lanes) and is_mask(side.kind) for side in (left, right)]
+        if any(masks):
+            return self._of_masks(op, left, right, span)
         if isinstance(left, Lanes) or isinstance(right, Lanes):
             return self._lanewise(op, left, right, span)
         if isinstance(left, Address) and isinstance(right, Number) and op in "+-":
@@ -346,6 +372,13 @@ class Expressions(Memory):
                 if op in ("<", ">", "<=", ">=", "==", "!="):
                     return self.math.binary(op, a, b, span)
             raise ReadError("XP1009", "pointers to different arrays are compared", span=span)
+        if isinstance(left, (Null, Number)) and isinstance(right, Address):
+            left, right = right, left
+        if isinstance(left, (Address, Null)) and op in ("==", "!="):
+            zero = isinstance(right, Number) and self.math.known(right.expr) == 0
+            if isinstance(right, Null) or zero:
+                null = isinstance(left, Null)
+                return self.math.number(null == (op == "=="), "bool")
         if isinstance(left, Record) or isinstance(right, Record):
             found = self.class_operator(op, [left, right], span)
             if found is not None:
@@ -354,6 +387,25 @@ class Expressions(Memory):
             call = ir.Call(ir.Name("operator" + op, 0, span), args, (), span)
             return library.call(self, "operator" + op, call)
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
+
+    def _of_masks(self, op: str, left: Value, right: Value, span: Span) -> Value:
+        """What is done bit by bit stays a mask; else masks are the integers that C takes them for.
+        """
+        if op in ("&", "|", "^") and isinstance(left, Lanes) and isinstance(right, Lanes):
+            lanes = max(left.kind.lanes, right.kind.lanes)
+            a, b = (resized(self.math, side, lanes).lane for side in (left, right))
+            make = {"&": tirx.And, "|": tirx.Or, "^": tirx.NE}[op]
+
+            def lane(index: Expr) -> Number:
+                truths = (self.math.truth(side(index)) for side in (a, b))
+                return Number(make(*truths), "bool")
+
+            return Lanes(mask_type(lanes), lane)
+        a, b = (
+            as_integer(self.math, side) if isinstance(side, Lanes) else side
+            for side in (left, right)
+        )
+        return self._arith(op, a, b, span)
 
     def _lanewise(self, op: str, left: Value, right: Value, span: Span) -> Value:
         kind = left.kind if isinstance(left, Lanes) else right.kind  # type: ignore[union-attr]
@@ -397,8 +449,21 @@ class Expressions(Memory):
             return self.value(expr.then if known else expr.other)
         then = self._under(test, expr.then)
         other = self._under(self._negated(test), expr.other)
+        return self._chosen(test, then, other, expr.span)
+
+    def _chosen(self, test: Expr, then: Value, other: Value, span: Span) -> Value:
+        """`test ? then : other`."""
         if isinstance(then, Number) and isinstance(other, Number):
             return self.math.select(test, then, other)
+        if isinstance(then, Record) and isinstance(other, Record) and same_class(then, other):
+            parts = {
+                name: self._chosen(test, part, other.fields[name], span)
+                for name, part in then.fields.items()
+            }
+            return Record(then.kind, parts)
+        if isinstance(then, Lanes) and isinstance(other, Lanes) and then.kind == other.kind:
+            one, two = then.lane, other.lane
+            return Lanes(then.kind, lambda lane: self.math.select(test, one(lane), two(lane)))
         if (
             isinstance(then, Address)
             and isinstance(other, Address)
@@ -406,7 +471,7 @@ class Expressions(Memory):
         ):
             a, b = Number(then.offset, "int64"), Number(other.offset, "int64")
             return Address(then.buffer, self.math.select(test, a, b).expr, then.of)
-        raise ReadError("XP1009", "this choice between two objects is not read", span=expr.span)
+        raise ReadError("XP1009", "this choice between two objects is not read", span=span)
 
     def _under(self, test: Expr, expr: ir.Expr) -> Value:
         """A value that is worked out only where `test` holds: its steps stand under the test."""
@@ -500,6 +565,8 @@ class Expressions(Memory):
             if isinstance(value, (Record, Nothing)):
                 return value
             return self.constructed(kind, (ir.Evaluated(value, init.span),), init.span)
+        if isinstance(init, ir.InitList) and isinstance(kind, ir.ArrayType):
+            kind = self._as_vector(kind, init.span)
         if isinstance(init, ir.InitList) and isinstance(kind, ir.Vector):
             return self._vector(kind, init.items, init.span)
         if isinstance(init, ir.InitList) and not init.items and isinstance(kind, ir.Arithmetic):
@@ -553,3 +620,7 @@ def _lane_named(expr: ir.Member) -> int:
     if expr.field.startswith("s") and expr.field[1:].isdigit():
         return int(expr.field[1:])
     raise ReadError("XP1009", f"{expr.field!r} of a vector is not read", span=expr.span)
+
+
+def same_class(a: Record, b: Record) -> bool:
+    return (a.kind.name, a.kind.ident, a.kind.args) == (b.kind.name, b.kind.ident, b.kind.args)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -24,6 +26,7 @@ from ..values import (
 )
 from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
 from .questions import reads_buffer, scalar_of
+from .registers import as_integer, as_mask, bytes_of, is_mask, is_register, resized, viewed
 from .state import Alias, Mixed, Place, Stored, VariablePlace
 from .types import Types
 
@@ -36,7 +39,12 @@ class Memory(Types):
     def allocate(
         self, name: str, kind: ir.Type, span: Span, scope: str = "local", ident: int = 0
     ) -> Address:
-        """An object in memory. One of `ident` may be an arena."""
+        """An object in memory. One of `ident` may be an arena, and of registers it is."""
+        element = kind
+        while isinstance(element, ir.ArrayType):
+            element = element.of
+        if ident and is_register(element):
+            self.findings.layouts.setdefault(ident, None)
         scalar, layout = scalar_of(kind), self.findings.layouts.get(ident, ())
         size, zero = size_of(kind, span), tir.const(0, "int32")
         if layout is None or layout:
@@ -102,6 +110,8 @@ class Memory(Types):
         if isinstance(kind, ir.Struct):
             self._store_record(address, kind, value, span, atomic)
             return
+        if isinstance(kind, ir.ArrayType):
+            kind = self._as_vector(kind, span)
         if isinstance(kind, ir.Vector):
             self._store_lanes(address, kind, value, span)
             return
@@ -132,29 +142,44 @@ class Memory(Types):
         for start, part, (_, of) in zip(offsets, values, kind.fields, strict=False):
             self.store(self.moved(address, start, of), part, span, atomic)
 
+    def _as_vector(self, kind: ir.ArrayType, span: Span) -> ir.Vector:
+        """An array of numbers as one value."""
+        scalar = scalar_of(kind)
+        if scalar is None:
+            raise ReadError("XP1009", "an array of classes in a class is not copied", span=span)
+        return ir.Vector(ir.Arithmetic(scalar), size_of(kind, span) // (BITS[scalar] // 8))
+
     def _store_lanes(self, address: Address, kind: ir.Vector, value: Value, span: Span) -> None:
         """One loop over the lanes; through a copy where the value reads what it overwrites."""
-        lanes = self.lanes(value, kind, span)
-        var = self.counter("lane", kind.lanes)
-        place = Address(address.buffer, address.offset, kind.of)
+        lanes, dtype = self.lanes(value, kind, span), kind.of.dtype
+        if lanes.seen_as is not None:  # in the type that the memory holds
+            dtype = self._held(address, kind) or lanes.held
+        count, size = bytes_of(kind) // (BITS[dtype] // 8), BITS[dtype] // 8
+        var, lane = self.counter("lane", count), viewed(self.math, lanes, dtype)
+        place = self.seen_as(address, ir.Arithmetic(dtype), span)
         with self.collecting() as body:
-            number = self.math.convert(lanes.lane(var), kind.of.dtype)
-            at = self.math.simplify(
-                place.offset + var * (BITS[kind.of.dtype] // 8 // unit_of(place.buffer))
-            )
-            self._store_number(Address(place.buffer, at, kind.of), number, span, False)
+            number = self.math.convert(lane(var), dtype)
+            at = self.math.simplify(place.offset + var * (size // unit_of(place.buffer)))
+            self._store_number(Address(place.buffer, at, place.of), number, span, False)
         memory = address.buffer
         buffers = memory.buffers if isinstance(memory, Arena) else [memory]
         if any(reads_buffer(number.expr, buffer) for buffer in buffers) and not _same_place(
             number.expr, body
         ):
-            held = self.allocate("held", kind, span)
-            self._store_lanes(held, kind, lanes, span)
-            self._store_lanes(address, kind, self.load(held, span), span)
+            self._store_lanes(address, kind, self.freeze(lanes, span), span)
             return
         if body:
-            extent = tir.const(kind.lanes, "int32")
-            self.emit(Loop(var, extent, tuple(body), False, span))
+            self.emit(Loop(var, tir.const(count, "int32"), tuple(body), False, span))
+
+    def _held(self, address: Address, kind: ir.Vector) -> str:
+        """The type of the elements in which memory holds a vector; empty where it is open."""
+        memory = address.buffer
+        if not isinstance(memory, Arena):
+            return str(memory.dtype)
+        low, high = self.math.bounds(address.offset)
+        low, high = max(low, 0), min(high, memory.size - bytes_of(kind))
+        found = memory.find(low, high + bytes_of(kind) - 1)
+        return found[0].dtype if found and memory.stride == memory.size else ""
 
     def _store_number(self, address: Address, value: Number, span: Span, atomic: bool) -> None:
         dtype = value.dtype
@@ -216,21 +241,30 @@ class Memory(Types):
         if isinstance(kind, ir.Struct):
             parts: dict[str, Value] = {}
             for start, (name, of) in zip(offsets_of(kind, span), kind.fields, strict=False):
+                if isinstance(of, ir.ArrayType):  # a copy of it, unlike an array by itself
+                    of = self._as_vector(of, span)
                 parts[name] = self.load(self.moved(place, start, of), span)
             return Record(kind, parts)
         if isinstance(kind, ir.Vector):
-            step = BITS[kind.of.dtype] // 8 // unit_of(place.buffer)
-
-            def lane(index: Expr) -> Number:
-                offset = self.math.simplify(place.offset + index * step)
-                return self._load_number(
-                    Address(place.buffer, offset, kind.of), kind.of.dtype, span
-                )
-
-            return Lanes(kind, lane)
+            return self._load_lanes(place, kind, span)
         if not isinstance(kind, ir.Arithmetic):
             raise ReadError("XP1009", "an object of this type is not read from memory", span=span)
         return self._load_number(place, kind.dtype, span)
+
+    def _load_lanes(self, place: Address, kind: ir.Vector, span: Span) -> Lanes:
+        def seen_as(dtype: str) -> Callable[[Expr], Number]:
+            base = self.seen_as(place, ir.Arithmetic(dtype), span)
+            step = BITS[dtype] // 8 // unit_of(base.buffer)
+
+            def lane(index: Expr) -> Number:
+                offset = self.math.simplify(base.offset + index * step)
+                return self._load_number(Address(base.buffer, offset, base.of), dtype, span)
+
+            return lane
+
+        own = kind.of.dtype
+        held = self._held(place, kind) or own
+        return Lanes(kind, lambda index: seen_as(own)(index), held, seen_as)
 
     def _load_number(self, address: Address, dtype: str, span: Span) -> Number:
         buffer, index, per = self._view(address, dtype, span)
@@ -313,9 +347,11 @@ class Memory(Types):
             self.store(address, value, span)
             return self.load(address, span)
         if isinstance(value, Lanes):
-            address = self.allocate("held", value.kind, span)
-            self.store(address, value, span)
-            return self.load(address, span)
+            dtype = value.held or value.kind.of.dtype
+            held = ir.Vector(ir.Arithmetic(dtype), bytes_of(value.kind) // (BITS[dtype] // 8))
+            address = self.allocate("held", held, span)
+            self.store(address, self.lanes(value, held, span), span)
+            return self.lanes(self.load(address, span), value.kind, span)
         if isinstance(value, Record):
             parts = {name: self.freeze(part, span) for name, part in value.fields.items()}
             return Record(value.kind, parts)
@@ -332,25 +368,39 @@ class Memory(Types):
         if isinstance(kind, ir.Arithmetic):
             if isinstance(value, Address) and kind.dtype == "bool":
                 return self.math.number(1, "bool")
+            if isinstance(value, Lanes) and is_mask(value.kind):
+                value = as_integer(self.math, value)
             if not isinstance(value, Number):
                 raise ReadError("XP1009", "a number is expected here", span=span)
             return self.math.convert(value, kind.dtype)
         if isinstance(kind, ir.Pointer) and isinstance(value, Address):
             return self.seen_as(value, kind.to, span)
+        if isinstance(kind, ir.ArrayType) and isinstance(value, Lanes):
+            return value
         if isinstance(kind, ir.Vector):
             return self.lanes(value, kind, span)
         return value
 
     def lanes(self, value: Value, kind: ir.Vector, span: Span) -> Lanes:
-        """A vector of type `kind`: of a number each lane is that number."""
+        """A vector of type `kind`: of a number each lane is that number, or a bit of it."""
         if isinstance(value, Number):
+            if is_mask(kind):
+                return as_mask(self.math, value, kind.lanes)
             number = self.math.convert(value, kind.of.dtype)
             return Lanes(kind, lambda lane: number)
-        if not isinstance(value, Lanes) or value.kind.lanes != kind.lanes:
+        if not isinstance(value, Lanes):
             raise ReadError("XP1009", "a vector is expected here", span=span)
         given = value
         if given.kind == kind:
             return given
+        if is_mask(kind) and is_mask(given.kind):
+            return resized(self.math, given, kind.lanes)
+        if bytes_of(given.kind) == bytes_of(kind):
+            lane = viewed(self.math, given, kind.of.dtype)
+            held = given.held or given.kind.of.dtype
+            return Lanes(kind, lane, held, lambda dtype: viewed(self.math, given, dtype))
+        if given.kind.lanes != kind.lanes:
+            raise ReadError("XP1009", "a vector of another size is expected here", span=span)
         return Lanes(kind, lambda lane: self.math.convert(given.lane(lane), kind.of.dtype))
 
     def seen_as(self, address: Address, kind: ir.Type, span: Span) -> Address:

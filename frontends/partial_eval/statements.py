@@ -16,6 +16,7 @@ from .. import ir
 from ..program import Branch, Statement, Store
 from ..values import (
     Address,
+    Lanes,
     Nothing,
     Number,
     Record,
@@ -33,6 +34,7 @@ from .questions import (
     replace_last,
     same_value,
 )
+from .registers import is_register
 from .state import (
     Alias,
     Demote,
@@ -129,7 +131,10 @@ class Statements(Calls):
             self.effect(expr.right)
         elif isinstance(expr, ir.Unary) and expr.op.startswith("post"):
             self.value(ir.Unary("pre" + expr.op[4:], expr.value, expr.span))
+        elif isinstance(expr, ir.Cast) and expr.to == ir.VOID:
+            self.effect(expr.value)
         else:
+            self.unwanted = expr
             self.value(expr)
 
     def _return(self, statement: ir.Return) -> None:
@@ -203,6 +208,8 @@ class Statements(Calls):
             a, b = then[ident], other[ident]
             if a is b or same_value(a, b):
                 merged[ident] = a
+            elif isinstance(a, (Stored, Alias)):
+                continue  # declared anew on one side: it ends there
             elif tir.has_load(test) or not isinstance(a, (Number, Address)):
                 if isinstance(a, Number):
                     raise Demote(ident)
@@ -286,7 +293,7 @@ class Statements(Calls):
                 kind = ir.Arithmetic(value.dtype)
             elif isinstance(value, Address):
                 kind = ir.Pointer(value.of)
-            elif isinstance(value, Record):
+            elif isinstance(value, (Record, Lanes)):
                 kind = value.kind
             self._local(variable, kind, value)
             return
@@ -318,7 +325,9 @@ class Statements(Calls):
             in_memory |= "float" in kind.dtype
             in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
         if in_memory:
-            address = self.allocate(variable.name, kind, span)
+            address = self.allocate(
+                variable.name, kind, span, ident=ident if is_register(kind) else 0
+            )
             self.env[ident] = Stored(address)
             if not isinstance(value, Nothing):
                 self.store(address, value, span)

@@ -77,6 +77,8 @@ class Types(Accesses):
                 return self._constant(ir.Name(arg.name, variables[0].ident, span), span)
             return self.resolve(arg, span)
         if isinstance(arg, ir.MemberType):
+            if self._is_namespace(arg.of):
+                return self.template_argument(ir.Named(arg.name), span)
             of = self.resolve(arg.of, span)
             known = self.class_of(of)
             if known is not None and arg.name in known.members:
@@ -160,7 +162,17 @@ class Types(Accesses):
             )
         return ir.Struct(known.name, fields, args, known.ident)
 
+    def _is_namespace(self, kind: ir.Type) -> bool:
+        """Whether a name stands for neither a class nor a template parameter."""
+        return (
+            isinstance(kind, ir.Named)
+            and not any(kind.name in frame.names for frame in self.frames)
+            and not self.unit.classes_named(kind.name)
+        )
+
     def _member_type(self, kind: ir.MemberType, span: Span) -> ir.Type:
+        if self._is_namespace(kind.of):
+            return self.resolve(ir.Named(kind.name), span)
         of = self.resolve(kind.of, span)
         known = self.class_of(of)
         if known is None or kind.name not in known.types:

@@ -115,6 +115,28 @@ constexpr float table[4] = {1.f, 2.f, 4.f, 8.f};""",
 if constexpr (k > 2) y[t] = v[k - 1] + x[t]; else y[t] = 0;
 y[t] += Up<10, 3>::value;""",
     ),
+    "null pointers": (
+        """__device__ float f(const float* p, int i, const int* k = nullptr) {
+  if (!p) return 1.f; if (k != nullptr) return p[i] * k[i]; return k ? 2.f : p[i]; }""",
+        "y[t] = f(x, t) + f(nullptr, t) + f(x, t, n) + f(0, t) + (x == NULL) + (nullptr == x);",
+    ),
+    "choices between objects": (
+        "struct P { float a; int k; float v[2]; };",
+        """P p = {x[t], 1, {2.f, 3.f}}, q = {x[63 - t], 2, {4.f, x[t]}}; P r = n[t] > 0 ? p : q;
+float4 b = n[t] > 5 ? make_float4(1, 2, 3, 4) : make_float4(x[t], x[t], 0, 0);
+q = r; r.v[1] += 1; y[t] = r.a * r.k + r.v[1] - q.v[1] * q.v[0] + b.x * b.w;""",
+    ),
+    "templates' defaults": (
+        """template <int N = 3, class T = float> struct V { T a[N]; static constexpr int n = N * 2; };
+template <class T, int K = 2> __device__ T f(T v) { return v * K; }""",
+        "V<> v; V<4> w; V<1, int> u; v.a[2] = x[t]; w.a[3] = 2; u.a[0] = n[t];"
+        "y[t] = v.a[2] * w.a[3] + u.a[0] + f(x[t]) + f<int, 5>(n[t]) + V<>::n;",
+    ),
+    "declared in branches": (
+        "__device__ float g(float v) { float s = v; for (int i = 0; i < 3; i++) s += v; return s; }",
+        """float v = g(x[t]); if (n[t] > 0) { v = g(v); int k = n[t]; v += k; } else v += g(1.f);
+if (t < 20) v = g(v); y[t] = v;""",
+    ),
     "range loops": (
         "",
         "float v[5] = {1.f, x[t], 3.f}; float s = 0; for (float& e : v) e += 1; for (float e : v) s += e; y[t] = s;",
