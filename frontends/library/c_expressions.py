@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,15 @@ from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Expr, Var
 
 from .. import ir
-from ..values import Number
+from ..spelling import BUILTIN
+from ..values import Address, Number, Value
 
 if TYPE_CHECKING:
     from ..partial_eval.calls import Calls
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?[fu]?)|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%<>!~&|^?:(),]))"
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?[fuL]?)|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<sign>\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%<>!~&|^?:(),\[\]]))"
 )
 _BINARY: tuple[tuple[str, ...], ...] = (
     ("||",),
@@ -40,15 +42,32 @@ _BINARY: tuple[tuple[str, ...], ...] = (
 )
 """Operators, those that bind least first."""
 
+LIBRARY = -1
+"""The identity of a library's function, whatever the file calls its own."""
+
 _CONSTANTS = {"INFINITY": float("inf"), "NAN": float("nan")}
 
 
-def evaluate(ev: Calls, text: str, values: Mapping[str, Number], span: Span) -> Number:
+def evaluate(ev: Calls, text: str, values: Mapping[str, Value], span: Span) -> Number:
     """The value of a C expression of the names in `values`, for a call at `span`."""
+    with _named(ev, values):
+        return ev.number(parsed(text, span))
+
+
+def place(ev: Calls, text: str, values: Mapping[str, Value], span: Span) -> Address:
+    """The place that a C expression of the names in `values` stands for."""
+    with _named(ev, values):
+        found = ev.place(parsed(text, span))
+    assert isinstance(found, Address)
+    return found
+
+
+@contextmanager
+def _named(ev: Calls, values: Mapping[str, Value]) -> Iterator[None]:
     env = ev.env
     ev.env = {**env, **{_ident(name): value for name, value in values.items()}}
     try:
-        return ev.number(parsed(text, span))
+        yield
     finally:
         ev.env = env
 
@@ -125,9 +144,20 @@ class _Parser:
         return value
 
     def unary(self) -> ir.Expr:
-        if op := self.take("-", "!", "~"):
+        if op := self.take("-", "!", "~", "*"):
             return ir.Unary(op, self.unary(), self.span)
+        value = self.primary()
+        while self.take("["):
+            value = ir.Subscript(value, self.expression(), self.span)
+            self.expect("]")
+        return value
+
+    def primary(self) -> ir.Expr:
         if self.take("("):
+            kind = self.type()
+            if kind is not None:
+                self.expect(")")
+                return ir.Cast(kind, self.unary(), self.span)
             value = self.expression()
             self.expect(")")
             return value
@@ -140,14 +170,31 @@ class _Parser:
             while self.take(","):
                 args.append(self.expression())
             self.expect(")")
-            return ir.Call(ir.Name(word, 0, self.span), tuple(args), (), self.span)
+            return ir.Call(ir.Name(word, LIBRARY, self.span), tuple(args), (), self.span)
         if word in _CONSTANTS:
             return ir.Literal(_CONSTANTS[word], "float32", self.span)
         return ir.Name(word, _ident(word), self.span)
 
+    def type(self) -> ir.Type | None:
+        """The type of a cast, where one begins here."""
+        start = self.at
+        words = []
+        while self.at < len(self.tokens) and self.tokens[self.at][0] == "name":
+            words.append(self.tokens[self.at][1])
+            self.at += 1
+        dtype = BUILTIN.get(" ".join(word for word in words if word != "const"))
+        if dtype is None:
+            self.at = start
+            return None
+        kind: ir.Type = ir.Arithmetic(dtype)
+        while self.take("*"):
+            kind = ir.Pointer(kind)
+        return kind
+
     def number(self, word: str) -> ir.Expr:
-        digits = word.rstrip("fu")
+        digits = word.rstrip("fuL")
         if re.search(r"[.eE]", digits):
             kind = "float32" if word.endswith("f") else "float64"
             return ir.Literal(float(digits), kind, self.span)
-        return ir.Literal(int(digits), "uint32" if word.endswith("u") else "int32", self.span)
+        dtype = {"u": "uint32", "L": "int64"}.get(word[-1], "int32")
+        return ir.Literal(int(digits), dtype, self.span)
