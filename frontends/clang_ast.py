@@ -18,7 +18,7 @@ from clang import cindex
 from xpiler_tvm.dialects import avx512_text
 from xpiler_tvm.errors import ReadError, Span
 
-from . import bang_declarations
+from . import bang_declarations, simt_declarations
 
 Cursor = Any  # cindex.Cursor; the module ships no types
 
@@ -72,8 +72,9 @@ _ALIASES = {"cuda": "kernel.cu", "hip": "kernel.hip", "bang": "kernel.cu", "vnni
 _PRELUDES = {"cuda": "cuda.h", "hip": "cuda.h", "bang": "bang.h", "vnni": "vnni.h"}
 # Headers that the preludes include and that are no files.
 _GENERATED = {str(_PRELUDE / "bang_tables.h"): bang_declarations.declarations()}
-# And one that depends on the text: it has what the text mentions.
+# And those that depend on the text: they have what the text mentions.
 _INTRINSICS = str(_PRELUDE / "intrinsics.h")
+_SIMT_TABLES = str(_PRELUDE / "simt_tables.h")
 # What clang says of names that it has no declaration of.
 _UNKNOWN = (
     "use of undeclared identifier",
@@ -202,6 +203,9 @@ def _translated(args: tuple[str, ...], alias: str, text: str) -> Any:
     files = [(alias, text), *_GENERATED.items()]
     if alias == _ALIASES["vnni"]:
         files.append((_INTRINSICS, avx512_text.declarations(text)))
+    dialect = args[1]
+    if dialect in ("cuda", "hip"):
+        files.append((_SIMT_TABLES, simt_declarations.declarations(dialect, text)))
     return cindex.Index.create().parse(alias, args=args, unsaved_files=files)
 
 

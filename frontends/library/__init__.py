@@ -13,18 +13,44 @@ from xpiler_tvm.errors import ReadError
 
 from .. import ir
 from ..values import Value
-from . import bang, simt
+from . import (
+    atomics,
+    avx512,
+    bang,
+    headers,
+    integers,
+    limits,
+    mathematics,
+    simt,
+    sixteen,
+    votes,
+    warp,
+)
+from .calling import part
 
 if TYPE_CHECKING:
     from ..partial_eval.calls import Calls
 
 Part = Callable[["Calls", str, ir.Call], Value | None]
 
+_SIMT: tuple[Part, ...] = (
+    part(simt.HANDLERS),
+    part(warp.HANDLERS),
+    part(votes.HANDLERS),
+    part(limits.HANDLERS),
+    part(sixteen.HANDLERS),
+    part(dict.fromkeys(sixteen.OPERATORS, sixteen.operator)),
+    part(simt.VECTOR_OPERATORS),
+    part(integers.HANDLERS),
+    mathematics.call,
+    headers.call,
+)
+
 LIBRARIES: dict[str, tuple[Part, ...]] = {
-    "cuda": (simt.call,),
-    "hip": (simt.call,),
-    "bang": (bang.call, simt.call),
-    "vnni": (simt.call,),
+    "cuda": (part(atomics.handlers("cuda")), *_SIMT),
+    "hip": (part(atomics.handlers("hip")), *_SIMT),
+    "bang": (bang.call, mathematics.call),
+    "vnni": (avx512.call, mathematics.call),
 }
 """The parts of each dialect's library; the first that knows a name has it."""
 

@@ -15,10 +15,18 @@
 
 #include "math.h"
 typedef _Float16 __half;
+typedef __bf16 bfloat16; typedef __bf16 __nv_bfloat16; typedef __bf16 nv_bfloat16; typedef __bf16 __hip_bfloat16; typedef __bf16 hip_bfloat16;
+struct half2 { half x, y; half2() = default; XP_HD half2(half, half); };
+struct bfloat162 { bfloat16 x, y; bfloat162() = default; XP_HD bfloat162(bfloat16, bfloat16); };
+typedef half2 __half2; typedef bfloat162 __nv_bfloat162; typedef bfloat162 nv_bfloat162; typedef bfloat162 __hip_bfloat162;
+template <class T> struct XpSameType { typedef T type; };
+template <class T> using XpSame = typename XpSameType<T>::type;
+#include "simt_tables.h"
+#include "integers.h"
+#include "warps.h"
 #define CUDART_INF_F __builtin_inff()
 #define CUDART_PI_F 3.141592654f
 
-struct uint3 { unsigned int x, y, z; };
 struct dim3 {
   unsigned int x, y, z;
   __host__ __device__ constexpr dim3(unsigned int x_ = 1, unsigned int y_ = 1, unsigned int z_ = 1) : x(x_), y(y_), z(z_) {}
@@ -41,60 +49,27 @@ extern __device__ const int warpSize;
 #define hipGridDim_z gridDim.z
 #define hipLaunchKernelGGL(kernel, grid, block, shared, stream, ...) kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
 
-struct char2 { signed char x, y; };
-struct char4 { signed char x, y, z, w; };
-struct uchar4 { unsigned char x, y, z, w; };
-struct short2 { short x, y; };
-struct int2 { int x, y; };
-struct int3 { int x, y, z; };
-struct int4 { int x, y, z, w; };
-struct uint2 { unsigned x, y; };
-struct uint4 { unsigned x, y, z, w; };
-struct float2 { float x, y; };
-struct float3 { float x, y, z; };
-struct float4 { float x, y, z, w; };
-struct double2 { double x, y; };
-struct half2 { half x, y; };
-typedef half2 __half2;
-
-XP_HD float2 make_float2(float, float);
-XP_HD float3 make_float3(float, float, float);
-XP_HD float4 make_float4(float, float, float, float);
-XP_HD int2 make_int2(int, int);
-XP_HD int4 make_int4(int, int, int, int);
-
 XP_HD float __expf(float); XP_HD float __exp2f(float); XP_HD float __exp10f(float); XP_HD float __logf(float); XP_HD float __log2f(float); XP_HD float __log10f(float);
 XP_HD float __sinf(float); XP_HD float __cosf(float); XP_HD float __tanf(float); XP_HD float __tanhf(float); XP_HD float __powf(float, float);
-XP_HD float __fsqrt_rn(float); XP_HD float __frsqrt_rn(float); XP_HD float __frcp_rn(float); XP_HD float __fdividef(float, float); XP_HD float __fdiv_rn(float, float);
-XP_HD float __fmaf_rn(float, float, float); XP_HD float __fadd_rn(float, float); XP_HD float __fmul_rn(float, float); XP_HD float __fsub_rn(float, float);
-XP_HD float __saturatef(float); XP_HD int __mul24(int, int); XP_HD int __dp4a(int, int, int); XP_HD unsigned __dp4a(unsigned, unsigned, unsigned); XP_HD int __float2int_rn(float); XP_HD int __float2int_rz(float); XP_HD float __int2float_rn(int);
-XP_HD float __half2float(half); XP_HD half __float2half(float); XP_HD half __float2half_rn(float); XP_HD half __int2half_rn(int);
-XP_HD half __hadd(half, half); XP_HD half __hsub(half, half); XP_HD half __hmul(half, half); XP_HD half __hdiv(half, half); XP_HD half __hfma(half, half, half); XP_HD half __hmax(half, half); XP_HD half __hmin(half, half);
-
-__device__ void __syncthreads();
-__device__ int __syncthreads_count(int); __device__ int __syncthreads_and(int); __device__ int __syncthreads_or(int);
-__device__ void __syncwarp(unsigned = 0xffffffffu);
-__device__ void __threadfence(); __device__ void __threadfence_block();
-template <class T> __device__ T __ldg(const T *p);
-template <class T> __device__ T __ldcs(const T *p);
-template <class T> __device__ T __ldcg(const T *p);
-template <class T> __device__ void __stcs(T *p, T v);
-template <class T> __device__ T __shfl_sync(unsigned long long m, T v, int lane, int width = 0);
-template <class T> __device__ T __shfl_up_sync(unsigned long long m, T v, unsigned d, int width = 0);
-template <class T> __device__ T __shfl_down_sync(unsigned long long m, T v, unsigned d, int width = 0);
-template <class T> __device__ T __shfl_xor_sync(unsigned long long m, T v, int d, int width = 0);
-template <class T> __device__ T __shfl(T v, int lane, int width = 0);
-template <class T> __device__ T __shfl_up(T v, unsigned d, int width = 0);
-template <class T> __device__ T __shfl_down(T v, unsigned d, int width = 0);
-template <class T> __device__ T __shfl_xor(T v, int d, int width = 0);
-__device__ unsigned __ballot_sync(unsigned, int); __device__ int __any_sync(unsigned, int); __device__ int __all_sync(unsigned, int); __device__ unsigned __activemask();
+XP_HD float __frsqrt_rn(float); XP_HD float __fdividef(float, float); XP_HD float fdividef(float, float); XP_HD float __saturatef(float);
+#define XP_ROUNDED(r) \
+  XP_HD float __fadd_##r(float, float); XP_HD float __fsub_##r(float, float); XP_HD float __fmul_##r(float, float); XP_HD float __fdiv_##r(float, float); \
+  XP_HD double __dadd_##r(double, double); XP_HD double __dsub_##r(double, double); XP_HD double __dmul_##r(double, double); XP_HD double __ddiv_##r(double, double); \
+  XP_HD float __frcp_##r(float); XP_HD double __drcp_##r(double); XP_HD float __fsqrt_##r(float); XP_HD double __dsqrt_##r(double); \
+  XP_HD float __fmaf_##r(float, float, float); XP_HD double __fma_##r(double, double, double); XP_HD float __double2float_##r(double); \
+  XP_FROM(int, int, r) XP_FROM(uint, unsigned, r) XP_FROM(ll, long long, r) XP_FROM(ull, unsigned long long, r)
+#define XP_FROM(name, T, r) \
+  XP_HD T __float2##name##_##r(float); XP_HD T __double2##name##_##r(double); XP_HD float __##name##2float_##r(T); XP_HD double __##name##2double_##r(T);
+XP_ROUNDED(rn) XP_ROUNDED(rz) XP_ROUNDED(ru) XP_ROUNDED(rd)
 XP_HD int __float_as_int(float); XP_HD unsigned __float_as_uint(float); XP_HD float __int_as_float(int); XP_HD float __uint_as_float(unsigned);
-XP_HD void sincosf(float, float *, float *); XP_HD void sincos(double, double *, double *); XP_HD void __sincosf(float, float *, float *);
-XP_HD int __popc(unsigned); XP_HD int __clz(int); XP_HD int __ffs(int);
-template <class T, class U> __device__ T atomicAdd(T *p, U v); template <class T, class U> __device__ T atomicSub(T *p, U v);
-template <class T, class U> __device__ T atomicMax(T *p, U v); template <class T, class U> __device__ T atomicMin(T *p, U v);
-template <class T, class U> __device__ T atomicExch(T *p, U v); template <class T> __device__ T atomicCAS(T *p, T c, T v);
-template <class T, class U> __device__ T atomicAnd(T *p, U v); template <class T, class U> __device__ T atomicOr(T *p, U v); template <class T, class U> __device__ T atomicXor(T *p, U v);
+XP_HD long long __double_as_longlong(double); XP_HD double __longlong_as_double(long long);
+XP_HD int __double2hiint(double); XP_HD int __double2loint(double); XP_HD double __hiloint2double(int, int);
+XP_HD void __sincosf(float, float *, float *); XP_HD void sincospif(float, float *, float *); XP_HD void sincospi(double, double *, double *);
+XP_HD float normf(int, const float *); XP_HD double norm(int, const double *); XP_HD float rnormf(int, const float *); XP_HD double rnorm(int, const double *);
+#define XP_LOAD(name) template <class T> __device__ T name(const T *);
+#define XP_STORE(name) template <class T> __device__ void name(T *, XpSame<T>);
+XP_LOAD(__ldg) XP_LOAD(__ldca) XP_LOAD(__ldcg) XP_LOAD(__ldcs) XP_LOAD(__ldlu) XP_LOAD(__ldcv)
+XP_STORE(__stwb) XP_STORE(__stcg) XP_STORE(__stcs) XP_STORE(__stwt)
 
 // ---- the host side: enough to read a wrapper that allocates, copies and launches
 typedef int cudaError_t; typedef int hipError_t;

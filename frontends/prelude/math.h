@@ -32,10 +32,20 @@ XP_MATH1(exp) XP_MATH1(exp2) XP_MATH1(exp10) XP_MATH1(expm1) XP_MATH1(log) XP_MA
 XP_MATH1(sqrt) XP_MATH1(rsqrt) XP_MATH1(cbrt) XP_MATH1(sin) XP_MATH1(cos) XP_MATH1(tan) XP_MATH1(asin) XP_MATH1(acos)
 XP_MATH1(atan) XP_MATH1(sinh) XP_MATH1(cosh) XP_MATH1(tanh) XP_MATH1(erf) XP_MATH1(floor) XP_MATH1(ceil) XP_MATH1(trunc)
 XP_MATH1(round) XP_MATH1(rint) XP_MATH1(nearbyint) XP_MATH1(fabs)
+XP_MATH1(asinh) XP_MATH1(acosh) XP_MATH1(atanh) XP_MATH1(erfc) XP_MATH1(lgamma) XP_MATH1(tgamma)
 XP_MATH2(atan2) XP_MATH2(pow) XP_MATH2(fmax) XP_MATH2(fmin) XP_MATH2(fmod) XP_MATH2(hypot) XP_MATH2(copysign)
+XP_MATH2(fdim) XP_MATH2(remainder) XP_MATH2(nextafter)
+#define XP_MATH_TO(R, name) XP_HD R name(double); XP_HD R name##f(float);
+XP_MATH_TO(long, lround) XP_MATH_TO(long, lrint) XP_MATH_TO(long long, llround) XP_MATH_TO(long long, llrint) XP_MATH_TO(int, ilogb)
+XP_HD double logb(double); XP_HD float logbf(float);
+#define XP_MATH_WITH(T, name) XP_HD double name(double, T); XP_HD float name##f(float, T);
+XP_MATH_WITH(int, ldexp) XP_MATH_WITH(int, scalbn) XP_MATH_WITH(int *, frexp)
+XP_HD double modf(double, double *); XP_HD float modff(float, float *);
+XP_HD double remquo(double, double, int *); XP_HD float remquof(float, float, int *);
+XP_HD void sincos(double, double *, double *); XP_HD void sincosf(float, float *, float *);
 XP_HD double fma(double, double, double); XP_HD float fma(float, float, float); XP_HD float fmaf(float, float, float);
-XP_HD int abs(int); XP_HD long abs(long); XP_HD float abs(float); XP_HD double abs(double);
-XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double);
+XP_HD int abs(int); XP_HD long abs(long); XP_HD long long abs(long long); XP_HD float abs(float); XP_HD double abs(double);
+XP_HD bool isnan(float); XP_HD bool isnan(double); XP_HD bool isinf(float); XP_HD bool isinf(double); XP_HD bool isfinite(float); XP_HD bool isfinite(double); XP_HD bool signbit(float); XP_HD bool signbit(double);
 #ifndef XP_C  // C has no functions of these names: many files have their own
 #define XP_MINMAX(T) XP_HD T min(T, T); XP_HD T max(T, T);
 XP_MINMAX(int) XP_MINMAX(unsigned) XP_MINMAX(long) XP_MINMAX(unsigned long) XP_MINMAX(long long) XP_MINMAX(unsigned long long) XP_MINMAX(float) XP_MINMAX(double)
@@ -46,5 +56,8 @@ XP_HD unsigned long min(unsigned long, int); XP_HD unsigned long min(int, unsign
 #endif
 namespace std {
 template <class T> XP_HD T min(T a, T b); template <class T> XP_HD T max(T a, T b);
+template <class T> struct numeric_limits {
+  XP_HD static T max(); XP_HD static T min(); XP_HD static T lowest(); XP_HD static T epsilon(); XP_HD static T infinity(); XP_HD static T quiet_NaN();
+};
 using ::exp; using ::log; using ::sqrt; using ::fabs; using ::pow; using ::tanh; using ::sin; using ::cos; using ::floor; using ::ceil; using ::abs; using ::erf; using ::fmax; using ::fmin; using ::isnan; using ::isinf;
 }
