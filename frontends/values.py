@@ -328,8 +328,9 @@ class Arithmetic:
             return Number(self.simplify(makers[op](a, b)), dtype)
         a, b = self._as(a, dtype), self._as(b, dtype)
         # TVM takes unsigned arithmetic not to wrap, and so does the LLVM code that it makes.
-        if dtype == "uint64" and op == "-":
-            return Number(a + (tirx.bitwise_not(b) + tir.const(1, dtype)), dtype)
+        if dtype == "uint64" and op == "-" and not self.analyzer.can_prove(a >= b):
+            below = tirx.bitwise_not(b - a) + tir.const(1, dtype)
+            return Number(tirx.Select(a >= b, a - b, below), dtype)
         if dtype == "uint32" and (op == "-" or corners[1] > high):
             wide, other = tirx.Cast("int64", a), tirx.Cast("int64", b)
             if op == "*":  # a signed factor keeps the product within 64 bits
@@ -415,6 +416,10 @@ class Arithmetic:
             nan = tirx.isnan(a)  # TVM takes every float to be equal to itself
             return Number(nan if op == "!=" else tirx.Not(nan), "bool")
         make = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ}
+        if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
+            # Not the same as itself: NaN, which TVM's simplifier does not think of.
+            nan = tirx.isnan(self.convert(Number(a, dtype), max(dtype, "float32", key=BITS.get)).expr)
+            return Number(nan if op == "!=" else tirx.Not(nan), "bool")
         test = make[op](a, b) if op in make else tirx.NE(a, b)
         return Number(test if "float" in dtype else self.simplify(test), "bool")
 

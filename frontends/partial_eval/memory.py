@@ -330,7 +330,8 @@ class Memory(Types):
     def _divided(self, offset: Expr, size: int, span: Span) -> Expr:
         if size == 1:
             return offset
-        if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(offset, size), 0)):
+        zero = tir.const(0, tir.dtype_of(offset))
+        if not self.analyzer.can_prove(tirx.EQ(tirx.floormod(offset, size), zero)):
             raise ReadError(
                 "XP1009", "a pointer into the middle of an element is not read", span=span
             )
