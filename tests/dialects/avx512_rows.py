@@ -49,8 +49,8 @@ class Rows:
     def kernel(self) -> Kernel:
         params = [Tensor(f"in_{dtype}", (SIZE,), dtype) for dtype in C_TYPES]
         params += [Tensor(f"at_{dtype}", (SIZE,), dtype) for dtype in ("int32", "int64")]
-        sizes = {dtype: self.sizes.get(dtype, 1) for dtype in C_TYPES}
-        params += [Tensor(f"to_{dtype}", (size,), dtype, "inout") for dtype, size in sizes.items()]
+        sizes = self.sizes.items()
+        params += [Tensor(f"to_{dtype}", (size,), dtype, "inout") for dtype, size in sizes]
         declared = ", ".join(
             f"{'' if param.written else 'const '}{C_TYPES[param.dtype]}* {param.name}"
             for param in params
