@@ -39,6 +39,21 @@ def test_a_module_runs_on_shared_copies(dtype: str) -> None:
     assert run.seconds > 0
 
 
+def test_a_branch_in_one_side_of_another_stays_there() -> None:
+    """TVM would hoist both inner tests out of the loop over j, and nothing would be stored."""
+    text = """@T.prim_func
+def main(B: T.Buffer((4,), "float32")):
+    for i, j in T.grid(2, 2):
+        if j == 1:
+            if i < 1:
+                B[i * 2 + j] = T.float32(1)
+        else:
+            if 0 < i:
+                B[i * 2 + j] = T.float32(2)"""
+    run = run_module(module(text), [np.zeros(4, "float32")])
+    np.testing.assert_array_equal(run.arrays[0], [0, 1, 2, 0])
+
+
 @pytest.mark.parametrize(
     ("body", "code", "said"),
     [

@@ -18,6 +18,7 @@ from tvm.target import Target
 
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Kernel, Launch
+from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .c_family import C_TYPES, banner, entry_name, signature
 from .hip import HIP, launcher_text
@@ -116,7 +117,7 @@ def _body(mod: tvm.IRModule, kernel: Kernel, name: str, arch: str) -> str:
     mod = tirx.transform.BindTarget(target)(tvm.IRModule({"main": source}))
     # A C++ compiler removes common subexpressions and unrolls; the text stays short without.
     config = {"tirx.disable_cse_tir": True, "tirx.UnrollLoop": {"explicit_unroll": False}}
-    with tvm.transform.PassContext(config=config):
+    with tvm.transform.PassContext(config=config, disabled_pass=list(UNSOUND_PASSES)):
         lowered = lower(mod)
     device = {
         var: func

@@ -23,6 +23,7 @@ from tvm.target import Target
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.processor import missing_features
+from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .c_family import entry_name
 
@@ -140,7 +141,8 @@ def _compile_in_child(mod: tvm.IRModule, target: Target, library: Path) -> tuple
 
 def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, ...]:
     try:
-        compiled = tvm.compile(mod, target=target)
+        with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
+            compiled = tvm.compile(mod, target=target)
         texts = tuple(str(compiled.mod.inspect_source(form)) for form in ("ll", "s"))
         compiled.export_library(str(library))
     except Exception as error:  # of any kind: it goes back to the parent as text

@@ -215,7 +215,10 @@ class _Parameter:
 def _compile(mod: tvm.IRModule, target: dict[str, Any]) -> Any:
     import tvm
 
-    return tvm.compile(mod, target=tvm.target.Target(target))
+    from xpiler_tvm.tir import UNSOUND_PASSES
+
+    with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
+        return tvm.compile(mod, target=tvm.target.Target(target))
 
 
 def _as_argument(value: Any) -> Any:
