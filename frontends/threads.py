@@ -4,8 +4,8 @@
                                     for t: B
 
 Locals that live across a barrier get an element for each thread. A loop around a barrier stays
-around the split loops; a condition around one must be the same for every thread of the block or
-at least not depend on memory, and is then repeated inside each phase.
+around the split loops, for as many rounds as some thread takes. A condition around one is repeated
+inside each phase; where it depends on memory each thread keeps a flag of what it was.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class _Splitter:
             self.linear = self.linear + var * self.count
             self.count *= extent
         self.expanded: list[Statement] = []
+        self.uniform: set[str] = set()
         self.split = any(map(holds_barrier, thread.body))
 
     def assumptions(self) -> tuple[str, ...]:
@@ -65,14 +66,15 @@ class _Splitter:
         found += self.thread.assumptions
         if self.split:
             found.append("threads do not race between two barriers")
+        found += sorted(self.uniform)
         return tuple(found)
 
     def block(self) -> Body:
         """What one block does."""
         if not self.split:
-            return self._threads(list(self.thread.body))
-        body = self._expand(self.thread.body)
-        return (*self.expanded, *self._fission(body))
+            return self._threads(list(self.thread.body), ())
+        phases = self._fission(self._expand(self.thread.body))
+        return (*self.expanded, *phases)
 
     # ------------------------------------------------------------ locals across barriers
 
@@ -133,14 +135,18 @@ class _Splitter:
 
     # ------------------------------------------------------------ fission
 
-    def _fission(self, body: Body) -> Body:
-        """Phases between barriers, each under its own thread loops."""
+    def _fission(self, body: Body, guards: tuple[Expr, ...] = ()) -> Body:
+        """Phases between barriers, each under its own thread loops.
+
+        Only threads for which the `guards` hold take part. These are fixed: they read no memory
+        but flags, which are set once.
+        """
         phases: list[Statement] = []
         current: list[Statement] = []
 
         def flush() -> None:
             if current:
-                phases.extend(self._threads(list(current)))
+                phases.extend(self._threads(list(current), guards))
                 current.clear()
 
         for statement in body:
@@ -149,111 +155,144 @@ class _Splitter:
                 continue
             flush()
             if isinstance(statement, Loop):
-                self._uniform(statement.extent, statement)
-                inner = self._fission(statement.body)
-                phases.append(Loop(statement.var, statement.extent, inner, False, statement.span))
+                phases.extend(self._loop(statement, guards))
             elif isinstance(statement, Branch):
-                phases.extend(self._branch(statement))
+                phases.extend(self._branch(statement, guards))
             elif isinstance(statement, While):
-                raise LiftError(
-                    "XP2001",
-                    "a barrier stands in a loop whose length is known only at run time",
-                    span=statement.span,
-                )
+                phases.extend(self._while(statement, guards))
         flush()
         return tuple(phases)
 
-    def _uniform(self, expr: Expr, statement: Statement) -> None:
-        if tir.has_load(expr) or tir.uses(expr, self.threads):
-            for _, place in self.thread.params:
-                if not tirx.is_buffer_var(place) and tir.uses(expr, [place]):
-                    name = str(place.name)
-                    raise LiftError(
-                        "XP2003",
-                        f"{name!r} has no value, and how often a barrier is passed depends on it",
-                        span=statement.span,
-                        hint=f"bind it: --arg {name}=512, or xt.Scalar({name!r}, value=512)",
-                    )
-            raise LiftError(
-                "XP2001",
-                "a barrier stands in a loop whose length differs between threads",
-                span=statement.span,
-                hint="let every thread take the same number of rounds and guard the work inside",
+    def _loop(self, loop: Loop, guards: tuple[Expr, ...]) -> Body:
+        """A loop around barriers: as many rounds as the thread with the most takes."""
+        if not tir.uses(loop.extent, self.threads) and not tir.has_load(loop.extent):
+            inner = self._fission(loop.body, guards)
+            return (Loop(loop.var, loop.extent, inner, False, loop.span),)
+        self._require_uniform(loop.extent, loop)
+        rounds, span = self._per_thread("rounds", loop.span), loop.span
+        most = tirx.decl_buffer((1,), "int32", "most", scope="local")
+        zero = tir.const(0, "int32")
+        mine = Store(rounds, self.linear, tirx.max(loop.extent, zero), span)
+        at = most[zero]
+        found = Store(most, zero, tirx.max(at, rounds[self.linear]), span)
+        inner = self._fission(loop.body, (*guards, loop.var < rounds[self.linear]))
+        return (
+            Alloc(most, span),
+            Store(most, zero, zero, span),
+            *self._threads([mine, found], guards, ordered=True),
+            Loop(loop.var, at, inner, False, span),
+        )
+
+    def _branch(self, branch: Branch, guards: tuple[Expr, ...]) -> Body:
+        test, span = branch.test, branch.span
+        if not tir.uses(test, self.threads) and not tir.has_load(test):
+            sides = (self._fission(side, guards) for side in (branch.then, branch.other))
+            return (Branch(test, *sides, span),)
+        if not branch.early:
+            self._require_uniform(test, branch)
+        before: Body = ()
+        if tir.has_load(test):
+            flag = self._per_thread("taken", span)
+            taken = Store(flag, self.linear, tirx.Cast("int32", test), span)
+            before = self._threads([taken], guards)
+            test = tirx.NE(flag[self.linear], tir.const(0, "int32"))
+        then = self._fission(branch.then, (*guards, test))
+        return (*before, *then, *self._fission(branch.other, (*guards, tirx.Not(test))))
+
+    def _while(self, loop: While, guards: tuple[Expr, ...]) -> Body:
+        """A loop around barriers whose end depends on data: while some thread goes on."""
+        self._require_uniform(loop.test, loop)
+        span, zero = loop.span, tir.const(0, "int32")
+        flag = self._per_thread("active", span)
+        some = tirx.decl_buffer((1,), "int32", "some", scope="local")
+        active = tirx.NE(flag[self.linear], zero)
+        again = Store(some, zero, tirx.max(some[zero], flag[self.linear]), span)
+
+        def asked(test: Expr, who: tuple[Expr, ...]) -> Body:
+            mine = Store(flag, self.linear, tirx.Cast("int32", test), span)
+            return (
+                Store(some, zero, zero, span),
+                *self._threads([mine, again], who, ordered=True),
             )
 
-    def _branch(self, statement: Branch) -> Body:
-        if tir.has_load(statement.test):
+        inner = self._fission(loop.body, (*guards, active))
+        return (
+            Alloc(some, span),
+            *self._threads([Store(flag, self.linear, zero, span)], ()),
+            *asked(loop.test, guards),
+            While(tirx.NE(some[zero], zero), (*inner, *asked(loop.test, (*guards, active))), span),
+        )
+
+    def _per_thread(self, name: str, span: Span) -> Buffer:
+        """An int for each thread of the block."""
+        buffer = tirx.decl_buffer((self.count,), "int32", name, scope="local")
+        self.expanded.append(Alloc(buffer, span))
+        return buffer
+
+    def _require_uniform(self, test: Expr, statement: Loop | Branch | While) -> None:
+        """Refuses a block's barrier that not all of its threads reach.
+
+        What depends on data alone is taken to be alike for them: a program for which it is not has
+        no meaning.
+        """
+        strict = [barrier for barrier in barriers(statement) if not barrier.warp]
+        if not strict:
+            return
+        expanded = list(self.mapping.values())
+        if any(
+            tir.uses(load.indices[0], self.threads)
+            for load in tir.loads(test)
+            if not any(load.source.same_as(buffer) for buffer in expanded)
+        ):
             raise LiftError(
                 "XP2001",
-                "a barrier stands under a condition that depends on data",
+                "a barrier stands under a condition that depends on data of each thread",
                 span=statement.span,
                 hint="move the barrier out of the branch",
             )
-        divergent = tir.uses(statement.test, self.threads)
-        strict = [barrier for barrier in barriers(statement) if not barrier.warp]
-        if divergent and strict and not statement.early:
+        if tir.has_load(test):
+            line = statement.span.line
+            self.uniform.add(f"the condition in line {line} is the same for all threads of a block")
+            return
+        for _, place in self.thread.params:
+            if not tirx.is_buffer_var(place) and tir.uses(test, [place]):
+                name = str(place.name)
+                raise LiftError(
+                    "XP2003",
+                    f"{name!r} has no value, and how often a barrier is passed depends on it",
+                    span=statement.span,
+                    hint=f"bind it: --arg {name}=512, or xt.Scalar({name!r}, value=512)",
+                )
+        if isinstance(statement, Branch):
             raise LiftError(
                 "XP2001",
                 "not every thread of the block reaches this barrier",
                 span=strict[0].span,
                 hint="move the barrier out of the branch; every thread must reach the same one",
             )
-        sides = (self._fission(statement.then), self._fission(statement.other))
-        if not tir.uses(statement.test, self.threads):
-            return (Branch(statement.test, *sides, statement.span),)
-        tests = (statement.test, tirx.Not(statement.test))
-        guarded: list[Statement] = []
-        for side, test in zip(sides, tests, strict=True):
-            guarded += [self._guard(phase, test) for phase in side]
-        return tuple(guarded)
+        raise LiftError(
+            "XP2001",
+            "a barrier stands in a loop whose length differs between threads",
+            span=statement.span,
+            hint="let every thread take the same number of rounds and guard the work inside",
+        )
 
-    def _guard(self, phase: Statement, test: Expr) -> Statement:
-        """`test` pushed inside the thread loops of a phase."""
-        if isinstance(phase, Loop) and not phase.parallel:
-            body = tuple(self._guard(inner, test) for inner in phase.body)
-            return Loop(phase.var, phase.extent, body, False, phase.span)
-        if isinstance(phase, Branch) and not tir.uses(phase.test, self.threads):
-            then = tuple(self._guard(inner, test) for inner in phase.then)
-            other = tuple(self._guard(inner, test) for inner in phase.other)
-            return Branch(phase.test, then, other, phase.span)
-        if isinstance(phase, Loop):
-            # The thread variables of each phase are its own.
-            renamed = self._renamed(test, phase)
-            return _innermost(phase, renamed, len(self.threads))
-        return phase
-
-    def _renamed(self, test: Expr, phase: Loop) -> Expr:
-        mapping: dict[Var, Expr] = {}
-        at: Statement = phase
-        for var in reversed(self.threads):
-            assert isinstance(at, Loop)
-            mapping[var] = at.var
-            if var is not self.threads[0]:
-                at = at.body[0]
-        return tir.substitute(test, mapping)
-
-    def _threads(self, body: list[Statement]) -> Body:
-        """`body` for every thread, under loops with variables of their own."""
+    def _threads(
+        self, body: list[Statement], guards: tuple[Expr, ...], ordered: bool = False
+    ) -> Body:
+        """`body` for every thread that the guards let, under loops with variables of their own."""
         mapping: dict[Var, Expr] = {
             var: tirx.Var(var.name, "int32") for var, _ in self.thread.threads
         }
-        renamed = tuple(_substituted(statement, mapping) for statement in body)
         span = body[0].span
+        guarded: Body = tuple(body)
+        if guards:
+            guarded = (Branch(tir.conjunction(guards), guarded, (), span),)
+        renamed = tuple(_substituted(statement, mapping) for statement in guarded)
         for var, extent in self.thread.threads:
             size = tir.const(extent, "int32")
-            renamed = (Loop(mapping[var], size, renamed, True, span),)
+            renamed = (Loop(mapping[var], size, renamed, not ordered, span),)
         return renamed
-
-
-def _innermost(loop: Loop, test: Expr, depth: int) -> Loop:
-    if depth == 1:
-        return Loop(
-            loop.var, loop.extent, (Branch(test, loop.body, (), loop.span),), True, loop.span
-        )
-    inner = loop.body[0]
-    assert isinstance(inner, Loop)
-    body = (_innermost(inner, test, depth - 1),)
-    return Loop(loop.var, loop.extent, body, True, loop.span)
 
 
 def _bodies(statement: Statement) -> tuple[Body, ...]:

@@ -101,12 +101,6 @@ BAD = [
         ("XP1015",),
         (*GRID, "--param", "x:float32[]", "--param", "index:int32[64]", *PARAMS[2:4]),
     ),
-    Bad(
-        "symbolic_tree.cu",
-        ("XP2003",),
-        (*GRID, "--shared", "256", *PARAMS[:4], "--param", "n:int32"),
-        at="for (int st",
-    ),
     Bad("divergent_barrier.cu", ("XP2001", "XP5008"), at="__syncthreads"),
     Bad("endless_loop.cu", ("XP2002", "XP5004"), at="while"),
     Bad("division_by_zero.cu", ("XP2004", "XP5006"), (*GRID, *PARAMS[:4], "--param", "n:int32=0")),

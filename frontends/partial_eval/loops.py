@@ -12,7 +12,7 @@ from xpiler_tvm.errors import LiftError, ReadError, Span
 from xpiler_tvm.tir import Expr, Var
 
 from .. import ir
-from ..program import Branch, Loop, While, holds_barrier
+from ..program import Branch, Loop, While
 from ..values import (
     Address,
     Closure,
@@ -396,16 +396,6 @@ class Loops(Statements):
         if tir.as_const(whole) == 1 or not tir.has_load(whole):
             self.refuse_symbolic(whole, "the end of this loop", loop.span)
             raise LiftError("XP2002", "this loop never ends", span=loop.span)
-        if any(map(holds_barrier, body)):
-            for node in walk((loop.init, loop.test, loop.step)):
-                bound = self.env.get(node.ident) if isinstance(node, ir.Name) else None
-                if isinstance(bound, Number):
-                    self.refuse_symbolic(bound.expr, "how often a barrier is passed", loop.span)
-            raise LiftError(
-                "XP2001",
-                "a barrier stands in a loop whose length is known only at run time",
-                span=loop.span,
-            )
         self.emit(While(whole, tuple(body), loop.span))
 
 

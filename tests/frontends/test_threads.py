@@ -17,7 +17,7 @@ from xpiler_tvm.frontends.program import (
     holds_barrier,
 )
 
-from .support import kernel, out, random, run_flat
+from .support import Given, flat_and_source, kernel, out, random, run_flat
 
 X = random(64)
 T = "int t = threadIdx.x;\n"
@@ -168,22 +168,12 @@ REFUSED: dict[str, tuple[str, tuple[int, int], str]] = {
     "a condition on data": (
         "y[t] = 0;\n  if (x[t] > 0) { __syncthreads(); y[t] = 1; }\n",
         (4, 3),
-        "a condition that depends on data",
+        "a condition that depends on data of each thread",
     ),
     "rounds by thread": (
         "y[t] = 0;\nfor (int i = 0; i < t; i++) { __syncthreads(); y[t] += 1; }",
         (4, 31),
         "not every thread of the block reaches this barrier",
-    ),
-    "rounds by data": (
-        "y[t] = 0;\nfor (int i = 0; i < (int)x[0]; i++) { __syncthreads(); y[t] += 1; }",
-        (4, 1),
-        "",
-    ),
-    "until the data says so": (
-        "float v = x[t]; y[t] = 0;\nwhile (v > 0.1f) { v = v * 0.5f; __syncthreads(); }",
-        (4, 1),
-        "",
     ),
 }
 
@@ -198,3 +188,57 @@ def test_refused(name: str) -> None:
     assert message in error.message
     assert error.span is not None
     assert (error.span.line, error.span.column) == place
+
+
+# Conditions that depend on data and are the same for all threads, of a block or of a warp.
+BY_DATA: dict[str, tuple[str, str]] = {
+    "rounds": (
+        "y[t] = 0; for (int i = 0; i < (int)x[0] + 3; i++) { s[t] = x[t] + i; __syncthreads();"
+        " y[t] += s[63 - t]; __syncthreads(); }",
+        "line 3",
+    ),
+    "until": (
+        "float v = x[0] + 4; int k = 0; while (v > 0.1f) { v = v * 0.5f; s[t] = v + t;"
+        " __syncthreads(); k += (int)s[63 - t]; __syncthreads(); } y[t] = k;",
+        "line 3",
+    ),
+    "a flag": (
+        "__shared__ int flag; if (t == 0) flag = x[5] > -2; __syncthreads(); y[t] = 1;\n"
+        "if (flag) { s[t] = x[t]; __syncthreads(); y[t] = s[63 - t]; }",
+        "line 4",
+    ),
+    "halving": (
+        "int n = (int)(x[0] / 2) + 64; s[t] = x[t]; __syncthreads();"
+        " for (int w = n / 2; w > 0; w >>= 1) { if (t < w) s[t] += s[t + w]; __syncthreads(); }"
+        " y[t] = s[0];",
+        "line 3",
+    ),
+    "a warp leaves": (
+        "y[t] = 0; float v = x[t / 32]; if (v > x[0]) return;"
+        " v = x[t]; for (int d = 16; d; d /= 2) v += __shfl_xor_sync(~0u, v, d); y[t] = v;",
+        "",
+    ),
+    "rounds of a warp": (
+        "float v = x[t], r = 0; int w = t / 32; int n = (int)(x[w] * 4) + 5;"
+        " for (int i = 0; i < n; i++) { r += __shfl_sync(~0u, v, i); } y[t] = r;",
+        "",
+    ),
+    "rows of a warp": (
+        "float r = 0; for (int row = t / 32; row < 5; row += 2) { float v = x[row] * t;"
+        " for (int d = 16; d; d >>= 1) v += __shfl_down_sync(~0u, v, d); r += v; } y[t] = r;",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_DATA)
+def test_conditions_by_data(name: str) -> None:
+    text, assumption = BY_DATA[name]
+    body = f"{T}__shared__ float s[64]; {text}"
+    given: tuple[Given, ...] = (("x", X), out("y", 64))
+    flat, source = flat_and_source(body, *given, block=(64,))
+    np.testing.assert_array_equal(flat, source)
+    found = frontends.read(kernel(body, *given, block=(64,))).program.assumptions
+    assert any(assumption in one and "same for all threads" in one for one in found) == bool(
+        assumption
+    )
