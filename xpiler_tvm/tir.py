@@ -18,7 +18,7 @@ Buffer = Any
 
 Load = tvm.ir.TensorLoad
 
-UNSOUND_PASSES = ("s_tir.HoistIfThenElse", "s_tir.InsertHoistIfThenElse")
+UNSOUND_PASSES = ("s_tir.HoistIfThenElse",)
 """TVM's passes that no build may run (`PassContext(disabled_pass=...)`): a branch that stands in
 one side of another is hoisted out of a loop as if it stood in both."""
 
