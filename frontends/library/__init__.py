@@ -17,6 +17,7 @@ from . import (
     atomics,
     avx512,
     bang,
+    c_memory,
     headers,
     integers,
     limits,
@@ -50,15 +51,15 @@ LIBRARIES: dict[str, tuple[Part, ...]] = {
     "cuda": (part(atomics.handlers("cuda")), *_SIMT),
     "hip": (part(atomics.handlers("hip")), *_SIMT),
     "bang": (bang.call, mathematics.call),
-    "vnni": (avx512.call, mathematics.call),
+    "vnni": (avx512.call, part(c_memory.HANDLERS), mathematics.call),
 }
 """The parts of each dialect's library; the first that knows a name has it."""
 
 
 def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
     """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
-    for part in LIBRARIES[evaluator.source.dialect]:
-        value = part(evaluator, name, expr)
+    for known in LIBRARIES[evaluator.source.dialect]:
+        value = known(evaluator, name, expr)
         if value is not None:
             return value
     raise ReadError(
