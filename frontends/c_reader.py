@@ -34,6 +34,7 @@ _DTYPES = {
     "BFLOAT16": "bfloat16",
     "ENUM": "int32",
 }
+_ANY_POINTER = "XpMemory"  # of the prelude, what the C library's allocation gives
 _SPACES = ("nram", "wram", "sram", "ldram")
 _LAUNCH = ("__cudaPushCallConfiguration", "__hipPushCallConfiguration")
 _CASTS = (
@@ -604,6 +605,10 @@ class _Reader:
 
     def _call(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:
         target = cursor.referenced
+        if target is not None and target.kind.name == "CONVERSION_FUNCTION":
+            given = next(children[0].get_children(), None)
+            if target.semantic_parent.spelling == _ANY_POINTER and given is not None:
+                return self.expression(given)
         operator = _operator_called(target, children)
         if operator:
             # the operator itself is one of the children

@@ -39,6 +39,7 @@ class Accesses:
         self.objects: dict[int, Address] = {}
         self.arenas: dict[int, list[Arena]] = {}
         self.declared: dict[Buffer, int] = {}
+        self.variables: dict[Buffer, int] = {}
         self.byte_views: dict[Buffer, Arena] = {}
         self.spaces: dict[Buffer | Arena, str] = {}
         self.banked: dict[Buffer | Arena, bool] = {}
@@ -70,9 +71,10 @@ class Accesses:
     def buffer(self, hint: str, dtype: str, extent: int, scope: str) -> Buffer:
         return tirx.decl_buffer((extent,), dtype, self._name(hint), scope=scope)
 
-    def counter(self, hint: str, extent: int) -> Var:
+    def counter(self, hint: str, extent: Expr | int) -> Var:
         """A loop variable of its own from 0 to `extent`."""
-        var = tirx.Var(self._name(hint), "int32")
+        dtype = "int32" if isinstance(extent, int) else tir.dtype_of(extent)
+        var = tirx.Var(self._name(hint), dtype)
         self.analyzer.bind(var, Range(0, extent))
         return var
 

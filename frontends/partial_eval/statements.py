@@ -13,6 +13,7 @@ from xpiler_tvm.kernel import Launch
 from xpiler_tvm.tir import Expr
 
 from .. import ir
+from ..arenas import Arena
 from ..program import Branch, Statement, Store
 from ..values import (
     Address,
@@ -325,9 +326,12 @@ class Statements(Calls):
             in_memory |= "float" in kind.dtype
             in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
         if in_memory:
-            address = self.allocate(
-                variable.name, kind, span, ident=ident if is_register(kind) else 0
-            )
+            if isinstance(value, Number) and value.parts and not value.is_float:
+                self.findings.layouts.setdefault(ident, None)  # bytes that stay what they are
+            mixed = is_register(kind) or ident in self.findings.layouts
+            address = self.allocate(variable.name, kind, span, ident=ident if mixed else 0)
+            if not mixed and not isinstance(address.buffer, Arena):
+                self.variables[address.buffer] = ident
             self.env[ident] = Stored(address)
             if not isinstance(value, Nothing):
                 self.store(address, value, span)
