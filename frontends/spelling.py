@@ -121,7 +121,7 @@ class _Parser:
         kind: ir.Type | None = None
         while True:
             name = self.take()
-            if not re.match(r"[A-Za-z_]", name):
+            if not re.match(r"[A-Za-z_]", name) or name in ("true", "false", "sizeof"):
                 raise _Unparsable
             args: tuple[ir.Type | ir.Expr, ...] | None = None
             if self.peek() == "<":
@@ -181,6 +181,11 @@ class _Parser:
             return ir.Unary("-", self._atom(), self.span)
         if token in ("true", "false"):
             return ir.Literal(int(token == "true"), "bool", self.span)
+        if token == "sizeof":
+            self.take("(")
+            kind = self.type()
+            self.take(")")
+            return ir.SizeOf(kind, self.span)
         if token[0].isdigit():
             return ir.Literal(int(token.rstrip("uUlL"), 0), "int32", self.span)
         if not re.match(r"[A-Za-z_]", token):

@@ -89,7 +89,10 @@ class Evaluator(Loops):
                 self.param_of[buffer] = param.name
                 self.extents[param.name] = 0
                 start = Address(buffer, tir.const(0, "int32"), kind.to)
-                self.env[variable.ident] = start
+                if variable.ident in self.findings.demoted:
+                    self.pointer_in_memory(variable, start)
+                else:
+                    self.env[variable.ident] = start
                 params.append((param, buffer))
             elif param.value is not None:
                 value = self.math.number(param.value, param.dtype)

@@ -196,3 +196,15 @@ class Accesses:
             yield self.out
         finally:
             self.out = outer
+
+    @contextmanager
+    def dry(self) -> Iterator[None]:
+        """Inside, statements are read to see what becomes of variables; nothing of it stays."""
+        env, names, proved = dict(self.env), dict(self.names), self.proved
+        sites, watches, returned = len(self.sites), len(self.watches), self.returned
+        try:
+            with self.collecting():
+                yield
+        finally:
+            self.env, self.names, self.proved, self.returned = env, names, proved, returned
+            del self.sites[sites:], self.watches[watches:]

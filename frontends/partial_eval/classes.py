@@ -177,7 +177,11 @@ class Classes(Expressions):
                 self._inline(function, call, this)
                 return self.load(this, span)
         values = [self.initial(arg, of) for arg, (_, of) in zip(args, kind.fields, strict=False)]
-        if len(values) == 1 and isinstance(values[0], Record) and same_class(values[0], Record(kind, {})):
+        if (
+            len(values) == 1
+            and isinstance(values[0], Record)
+            and same_class(values[0], Record(kind, {}))
+        ):
             return values[0]
         if not values and known is not None and not any(init for _, init in known.fields):
             return Nothing() if kind.fields else Record(kind, {})

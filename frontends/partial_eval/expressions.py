@@ -34,6 +34,7 @@ from .state import (
     Demote,
     Place,
     Stored,
+    StoredPointer,
     VariablePlace,
 )
 
@@ -389,8 +390,7 @@ class Expressions(Memory):
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
 
     def _of_masks(self, op: str, left: Value, right: Value, span: Span) -> Value:
-        """What is done bit by bit stays a mask; else masks are the integers that C takes them for.
-        """
+        """What is done bit by bit stays a mask; else masks are the integers that C takes them for."""
         if op in ("&", "|", "^") and isinstance(left, Lanes) and isinstance(right, Lanes):
             lanes = max(left.kind.lanes, right.kind.lanes)
             a, b = (resized(self.math, side, lanes).lane for side in (left, right))
@@ -523,6 +523,10 @@ class Expressions(Memory):
         kind = self.types.get(place.ident)
         if kind is not None:
             value = self.convert(value, kind, span)
+        pointer = self.env.get(place.ident)
+        if isinstance(pointer, StoredPointer):
+            self._set_pointer(pointer, value, span)
+            return self.load(place, span)
         if isinstance(value, Address):
             value = self.freeze(value, span)
         elif isinstance(value, Number) and (tir.has_load(value.expr) or value.is_float):

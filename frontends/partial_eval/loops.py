@@ -16,9 +16,12 @@ from ..program import Branch, Loop, While
 from ..values import (
     Address,
     Closure,
+    Nothing,
     Number,
     Record,
     Value,
+    size_of,
+    unit_of,
 )
 from .questions import (
     flattened,
@@ -31,6 +34,7 @@ from .state import (
     Alias,
     Binding,
     Demote,
+    Env,
     LoopFrame,
     VariablePlace,
 )
@@ -122,10 +126,14 @@ class Loops(Statements):
             step = self._induction(loop, ident, changed)
             if step is not None:
                 steps[ident] = step
-        others = sorted(changed - set(steps))
         if not steps:
             return False
         counter = tirx.Var(self._counter_name(loop), "int32")
+        for ident in sorted(changed - set(steps)):
+            step = self._indirect_induction(loop, ident, steps, changed)
+            if step is not None:
+                steps[ident] = step
+        others = sorted(changed - set(steps))
         starts = {ident: self.env[ident] for ident in steps}
         extent = self._trip_count(loop, counter, starts, steps)
         if extent is None:
@@ -256,6 +264,73 @@ class Loops(Statements):
         )
         return None if known is None else sign * known
 
+    def _indirect_induction(
+        self, loop: ir.Loop, ident: int, steps: dict[int, int], changed: set[int]
+    ) -> int | None:
+        """The constant by which an iteration moves a variable in several steps or inner loops.
+
+        It is the same from the first value and from any later one, which two dry runs tell, with
+        nothing known of what else the loop changes.
+        """
+        start = self.env.get(ident)
+        if not isinstance(start, (Number, Address)) or not self._only_moves(loop, ident):
+            return None
+        counter = self.counter("round", 1 << 30)
+        first = self._moved_by_iteration(loop, ident, start, {})
+        if first is None:
+            return None
+        advanced: Env = {
+            other: self._advanced(self.env[other], counter, step, loop.span)
+            for other, step in steps.items()
+        }
+        for other in sorted(changed - set(steps) - {ident}):
+            advanced[other] = self._unknown(self.env[other])
+        later = self._advanced(start, counter, first, loop.span)
+        again = self._moved_by_iteration(loop, ident, later, advanced)
+        return first if again == first else None
+
+    def _only_moves(self, loop: ir.Loop, ident: int) -> bool:
+        """Whether all that a loop does to a variable is to add to it, in each iteration alike."""
+        if has_break(loop.body) or has_return(loop.body):
+            return False
+        for node in walk((loop.body, loop.step)):
+            if isinstance(node, ir.Assign) and self._updates(node, ident):
+                sum_ = isinstance(node.value, ir.Binary) and node.value.op in ("+", "-")
+                if node.op not in ("+", "-") and (node.op or not sum_):
+                    return False
+        return True
+
+    def _unknown(self, binding: Binding) -> Binding:
+        """Any value of the kind of this one."""
+        if isinstance(binding, Number):
+            return Number(tirx.Var("any", tir.dtype_of(binding.expr)), binding.dtype)
+        if isinstance(binding, Address):
+            offset = tirx.Var("any", tir.dtype_of(binding.offset))
+            return Address(binding.buffer, offset, binding.of)
+        return Nothing()
+
+    def _moved_by_iteration(
+        self, loop: ir.Loop, ident: int, start: Binding, others: Env
+    ) -> int | None:
+        with self.dry():
+            self.env.update(others)
+            self.env[ident] = start
+            try:
+                self._body(loop)
+            except (ReadError, LiftError):
+                return None
+            end = self.env.get(ident)
+        if isinstance(start, Address) and isinstance(end, Address):
+            if not start.buffer.same_as(end.buffer) or start.of != end.of:
+                return None
+            unit = size_of(start.of, loop.span) // unit_of(start.buffer)
+            apart = self.math.known(end.offset - start.offset)
+            return None if apart is None or apart % unit else apart // unit
+        if not isinstance(start, Number) or not isinstance(end, Number):
+            return None
+        alike = tir.dtype_of(start.expr) == tir.dtype_of(end.expr)
+        return self.math.known(end.expr - start.expr) if alike else None
+
     def _updates(self, node: Any, ident: int) -> bool:
         target = None
         if isinstance(node, ir.Assign):
@@ -367,10 +442,7 @@ class Loops(Statements):
     def _while(self, loop: ir.Loop, frame: LoopFrame) -> None:
         """A loop whose end depends on data."""
         for ident in sorted(self._assigned(loop.body, loop.step, loop.test)):
-            binding = self.env[ident]
-            if isinstance(binding, Number):
-                raise Demote(ident)
-            raise LiftError("XP2002", "a pointer moves in a loop of unknown length", span=loop.span)
+            raise Demote(ident)
         running = self._running(frame)
         if not loop.test_first and running is None:
             frame.running = self.flag("running", loop.span)

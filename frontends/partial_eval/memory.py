@@ -27,7 +27,7 @@ from ..values import (
 from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
 from .questions import reads_buffer, scalar_of
 from .registers import as_integer, as_mask, bytes_of, is_mask, is_register, resized, viewed
-from .state import Alias, Mixed, Place, Stored, VariablePlace
+from .state import Alias, Mixed, Place, Stored, StoredPointer, VariablePlace
 from .types import Types
 
 
@@ -240,6 +240,8 @@ class Memory(Types):
             binding = self.env[place.ident]
             if isinstance(binding, (Stored, Alias)):
                 return self.load(self._target(binding), span)
+            if isinstance(binding, StoredPointer):
+                return self._stored_pointer(place.ident, binding, span)
             return binding
         kind = place.of
         if isinstance(kind, ir.ArrayType):
@@ -342,6 +344,31 @@ class Memory(Types):
                 "XP1009", "a pointer into the middle of an element is not read", span=span
             )
         return self.math.simplify(tirx.floordiv(offset, size))
+
+    def _stored_pointer(self, ident: int, pointer: StoredPointer, span: Span) -> Address:
+        offset, kind = self.load(pointer.offset, span), self.types[ident]
+        if pointer.buffer is None:
+            raise ReadError("XP1009", "this pointer is read before it is set", span=span)
+        assert isinstance(offset, Number) and isinstance(kind, ir.Pointer)
+        return self.seen_as(Address(pointer.buffer, offset.expr, kind.to), kind.to, span)
+
+    def _set_pointer(self, pointer: StoredPointer, value: Value, span: Span) -> None:
+        if not isinstance(value, Address):
+            raise ReadError("XP1009", "this pointer is not read", span=span)
+        if pointer.buffer is None:
+            pointer.buffer = value.buffer
+        if not pointer.buffer.same_as(value.buffer):
+            raise ReadError("XP1009", "a pointer to one of two arrays is not read", span=span)
+        wide = self.math.convert(Number(value.offset, tir.dtype_of(value.offset)), "int64")
+        self.store(pointer.offset, wide, span)
+
+    def pointer_in_memory(self, variable: ir.Variable, value: Value) -> None:
+        """Keeps a pointer variable in memory."""
+        kind, span = ir.Arithmetic("int64"), variable.span
+        pointer = StoredPointer(self.allocate(variable.name + "_at", kind, span))
+        self.env[variable.ident] = pointer
+        if isinstance(value, Address):
+            self._set_pointer(pointer, value, span)
 
     def _target(self, binding: Stored | Alias) -> Place:
         return binding.address if isinstance(binding, Stored) else binding.place

@@ -10,7 +10,7 @@ from xpiler_tvm.kernel import Scalar, Tensor
 from xpiler_tvm.tir import Buffer, Var
 
 from .. import ir
-from ..arenas import Layout
+from ..arenas import Arena, Layout
 from ..program import Body
 from ..values import (
     Address,
@@ -90,6 +90,14 @@ class Stored:
     address: Address
 
 
+@dataclass(eq=False)
+class StoredPointer:
+    """A pointer in memory: how far it points is stored, into which buffer is always the same."""
+
+    offset: Address
+    buffer: Buffer | Arena | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Alias:
     """A reference to a place."""
@@ -105,7 +113,7 @@ class VariablePlace:
 
 
 Place = VariablePlace | Address
-Binding = Value | Stored | Alias
+Binding = Value | Stored | StoredPointer | Alias
 Env = dict[int, Binding]
 
 

@@ -42,6 +42,7 @@ from .state import (
     Env,
     LoopFrame,
     Stored,
+    StoredPointer,
     VariablePlace,
 )
 
@@ -209,12 +210,12 @@ class Statements(Calls):
             a, b = then[ident], other[ident]
             if a is b or same_value(a, b):
                 merged[ident] = a
-            elif isinstance(a, (Stored, Alias)):
+            elif isinstance(a, (Stored, StoredPointer, Alias)):
                 continue  # declared anew on one side: it ends there
             elif tir.has_load(test) or not isinstance(a, (Number, Address)):
-                if isinstance(a, Number):
+                if isinstance(a, (Number, Address)):
                     raise Demote(ident)
-                raise ReadError("XP1009", "a pointer depends on data", span=span)
+                raise ReadError("XP1009", "an object depends on data", span=span)
             elif isinstance(a, Number) and isinstance(b, Number):
                 merged[ident] = self.math.select(test, a, b)
             elif isinstance(a, Address) and isinstance(b, Address) and a.buffer.same_as(b.buffer):
@@ -321,6 +322,9 @@ class Statements(Calls):
         self.types[ident] = kind
         if not isinstance(value, Nothing):
             value = self.convert(value, kind, span)
+        if isinstance(kind, ir.Pointer) and ident in self.findings.demoted:
+            self.pointer_in_memory(variable, value)
+            return
         in_memory = ident in self.findings.demoted or isinstance(kind, (ir.Struct, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
             in_memory |= "float" in kind.dtype

@@ -7,7 +7,7 @@ import pytest
 
 from xpiler_tvm.errors import LiftError, ReadError
 
-from .support import kernel, out, raised, random, run_flat
+from .support import flat_and_source, kernel, out, raised, random, run_flat
 
 X = random(24)
 N = random(24, seed=1, dtype="int32")
@@ -384,3 +384,37 @@ def test_refused(name: str) -> None:
     assert error.span is not None
     assert (error.span.line, error.span.column) == place
     assert error.span.file == "kernel.cu"
+
+
+# Pointers and integers that move in ways without a closed form of their own.
+WALKS: dict[str, str] = {
+    "through an inner loop": (
+        "const float* p = x; for (int i = 0; i < 4; i++) { float s = 0;"
+        " for (int j = 0; j < 5; j++) s += *p++ * j; y[i] = s; p += 1; }"
+    ),
+    "in steps": "int k = 0; for (int i = 0; i < 8; i++) { y[k++] = x[k]; y[k] = x[i]; k += 2; }",
+    "growing": "int k = 1, i = 0; for (int a = 0; a < 4; a++) { y[i] = x[i]; i += k; k *= 2; }",
+    "both ways": (
+        "const float* p = x; float* q = y; for (int i = 0; i < 3; i++) {"
+        " for (int j = 0; j < 4; j++) *q++ = *p++ + j; p -= 3; }"
+    ),
+    "by data": (
+        "const float* p = x; const float* end = x + 24; int k = 0;"
+        " while (p < end) { y[k++] = *p; p += *p > 0 ? 1 : 3; }"
+    ),
+    "to data": "const float* p = x + 23; while (p > x && *p < 0.5f) --p; y[0] = *p; y[1] = p - x;",
+    "chosen by data": (
+        "const float* p = x; for (int i = 0; i < 12; i++) { if (n[i] > 0) p = x + i; y[i] = *p; }"
+    ),
+    "set later": "const float* p; if (n[0] > 0) p = x; else p = x + 5; y[0] = *p; y[1] = p[1];",
+    "a list": (
+        "int at = 0; for (int i = 0; i < 9; i++) { y[i] = at; at = (at + (n[at] & 7)) % 24; }"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_walks(name: str) -> None:
+    body = "for (int i = 0; i < 24; i++) y[i] = 0; " + WALKS[name]
+    flat, source = flat_and_source(body, ("x", X), ("n", N), out("y", 24))
+    np.testing.assert_array_equal(flat, source)
