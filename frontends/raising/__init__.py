@@ -1,5 +1,6 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
+    dead         local arrays that no result depends on are dropped
     scalars      local arrays with constant indices become scalars
     updates      consecutive updates of one element become one
     digits       thread ids as warps and lanes, rows and columns
@@ -30,6 +31,7 @@ from ..program import Program
 from .axes import canonical_axes
 from .blocks import to_blocks, to_opaque
 from .dataflow import to_tensors
+from .dead import without_dead_stores
 from .digits import split_digits
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .invert import injective
@@ -81,7 +83,8 @@ def raise_program(program: Program) -> Raised:
 
 def _tensors(program: Program) -> Graph:
     """The canonical tensors of a program. Raises `Unraisable`."""
-    graph = canonical(to_tensors(split_digits(merge_updates(scalarise(program)))))
+    scalars = scalarise(without_dead_stores(program))
+    graph = canonical(to_tensors(split_digits(merge_updates(scalars))))
     refuse_deep(graph)
     _refuse_overlaps(graph)
     return graph
