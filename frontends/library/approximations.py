@@ -63,9 +63,8 @@ def _expm1(call: Invocation, x: Number) -> Number:
 
 
 def _atanh(call: Invocation, x: Number) -> Number:
-    value = _held(call, x)
-    one, half = tir.const(1.0, x.dtype), tir.const(0.5, x.dtype)
-    return Number(half * tirx.log1p((value + value) / (one - value)), x.dtype)
+    wide = _wide(call, x)
+    return _back(call, _double(0.5) * tirx.log1p((wide + wide) / (_double(1.0) - wide)), x)
 
 
 # ---------------------------------------------------------------- error function

@@ -8,7 +8,6 @@ old value the update is marked as one that threads may make in any order.
 
 from __future__ import annotations
 
-from xpiler_tvm import tir
 from xpiler_tvm.dialects.atomics import ATOMICS, COMPARE_AND_SWAP, SUFFIXES, Atomic
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS
 
@@ -161,6 +160,8 @@ _FETCHES = {
         for op in ("add", "sub", "min", "max", "and", "or", "xor")
     },
 }
+_CLANG = "xp_hip_atomic_"
+"""What the prelude calls Clang's own operations, whose trees are no calls."""
 _BY_NAME = {row.name: row for row in ATOMICS}
 
 
@@ -178,9 +179,9 @@ def handlers(dialect: str) -> dict[str, Handler]:
                 found[row.name + suffix] = _operation(row, suffix)
     if dialect == "hip":
         for name, row_name in _FETCHES.items():
-            found[f"__hip_atomic_{name}"] = _operation(_BY_NAME[row_name], "", checked=False)
-        found["__hip_atomic_load"] = _load
-        found["__hip_atomic_store"] = _store
+            found[f"{_CLANG}{name}"] = _operation(_BY_NAME[row_name], "", checked=False)
+        found[f"{_CLANG}load"] = _load
+        found[f"{_CLANG}store"] = _store
         for strength in ("strong", "weak"):
-            found[f"__hip_atomic_compare_exchange_{strength}"] = _exchange_strong
+            found[f"{_CLANG}compare_exchange_{strength}"] = _exchange_strong
     return found

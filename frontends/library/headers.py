@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xpiler_tvm import emulation
-from xpiler_tvm.errors import Span
+from xpiler_tvm.errors import ReadError, Span
 
 from .. import c_reader, clang_ast, ir
 from ..values import BITS, Number, Record, Value
@@ -98,7 +98,10 @@ def _inlined(call: Invocation) -> Value | None:
     args = tuple(ir.Evaluated(value, call.span) for value in call.args)
     callee = ir.Name(function.name, function.ident, call.span)
     with _within(call.ev):
-        return call.ev._inline(function, replace(call.expr, callee=callee, args=args))
+        try:
+            return call.ev._inline(function, replace(call.expr, callee=callee, args=args))
+        except ReadError as why:
+            raise call.refused(f"is not read: {why.message}") from why
 
 
 def _chosen(call: Invocation, candidates: list[ir.Function]) -> ir.Function:

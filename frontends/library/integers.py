@@ -47,7 +47,21 @@ def _first_set(dtype: str) -> Handler:
     return handler
 
 
+def _product_of_24_bits(call: Invocation) -> Value:
+    """The product of the lower 24 bits, as signed numbers."""
+    factors = []
+    for position in (0, 1):
+        low = tirx.bitwise_and(
+            call.math._as(call.number(position, "int32").expr, "int32"),
+            tir.const(0xFFFFFF, "int32"),
+        )
+        sign = tir.const(1 << 23, "int32")
+        factors.append(tirx.Cast("int64", tirx.bitwise_xor(low, sign) - sign))
+    return call.math.convert(Number(factors[0] * factors[1], "int64"), "int32")
+
+
 HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(("__mul24", "mul24"), _product_of_24_bits),
     **dict.fromkeys(("__popc", "__builtin_popcount"), _population("uint32")),
     **dict.fromkeys(("__popcll", "__builtin_popcountll"), _population("uint64")),
     **dict.fromkeys(("__clz", "__builtin_clz"), _leading_zeros("uint32")),

@@ -6,6 +6,7 @@ in the last place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,6 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.dialects.math import BY_C_NAME, COMPOSED, MATH, Composed, MathFunction
-from xpiler_tvm.errors import ReadError
 from xpiler_tvm.tir import Expr
 
 from ..partial_eval.bits import as_bits
@@ -25,6 +25,7 @@ from .calling import Handler, Invocation, extremum, local_copy, part
 _INTRINSICS = {"asinh": 1, "acosh": 1, "nextafter": 2}
 """Functions of libm that are no rows of `dialects.math` and that TIR has: their operands."""
 
+_CONSTANTS = {"M_SQRT1_2": math.sqrt(0.5), "M_SQRT2": math.sqrt(2.0)}
 _SPELLED = {"fmod": "truncmod"}
 """What TIR computes a function with where its intrinsic has no code behind it."""
 
@@ -98,6 +99,8 @@ def _composed(row: Composed, single: bool) -> Handler:
             name: simple(call, call.math.convert(number, "float64"))
             for name, number in zip("abcd", call.numbers, strict=False)
         }
+        for name, value in _CONSTANTS.items():
+            values[name] = call.math.number(value, "float64")
         return call.math.convert(
             c_expressions.evaluate(call.ev, row.meaning, values, call.span), dtype
         )
@@ -208,7 +211,7 @@ def _constant(value: float, dtype: str) -> Handler:
 
 def _refused(why: str) -> Handler:
     def handler(call: Invocation) -> Value:
-        raise ReadError("XP1010", f"{call.name!r} {why}", span=call.span)
+        raise call.refused(why)
 
     return handler
 
@@ -242,7 +245,7 @@ def _pairs() -> dict[str, Handler]:
     return found
 
 
-_WITHOUT = ("remainder", "remquo", "j0", "j1", "y0", "y1")
+_WITHOUT = ("remainder", "remquo", "j0", "j1", "y0", "y1", "erfinv", "erfcinv", "normcdfinv")
 _NO_FORM = "has no form in terms of functions that every target has"
 
 HANDLERS: dict[str, Handler] = {
@@ -258,7 +261,7 @@ HANDLERS: dict[str, Handler] = {
     **{f"__builtin_{name}": _constant(float("inf"), "float64") for name in ("inf", "huge_val")},
     "__builtin_nanf": _constant(float("nan"), "float32"),
     "__builtin_nan": _constant(float("nan"), "float64"),
-    **{f"xp_{name}": _refused(_NO_FORM) for name in ("j0", "j1", "y0", "y1")},
+    **{f"xp_{name}": _refused(_NO_FORM) for name in ("erfinv", "erfcinv")},
 }
 assert BY_C_NAME.keys() <= HANDLERS.keys()
 

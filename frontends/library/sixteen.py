@@ -24,10 +24,10 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..partial_eval.bits import as_number
-from ..values import BITS, Number, Record, Value, range_of
+from ..values import BITS, Arithmetic, Number, Record, Value, range_of
 from . import c_expressions
-from .calling import Handler, Invocation, local_copy
-from .mathematics import IN_RANGE, sign_bit, simple
+from .calling import Handler, Invocation, extremum, local_copy
+from .mathematics import IN_RANGE, simple
 
 DTYPES = {"half": "float16", "bfloat16": "bfloat16"}
 _C_TYPES = {
@@ -138,8 +138,9 @@ def _fused(call: Invocation) -> Value:
     zero = tir.const(0.0, "float64")
     bits = tirx.reinterpret("int64", total)
     even = tirx.EQ(tirx.bitwise_and(bits, tir.const(1, "int64")), tir.const(0, "int64"))
-    inexact = tirx.And(tirx.NE(rest, zero), tirx.EQ(total - total, zero))
-    up = tirx.EQ(rest > zero, total > zero)
+    finite = tirx.isfinite(total)
+    inexact = tirx.And(tirx.NE(rest, zero), finite)
+    up = tirx.Select(total > zero, rest > zero, rest < zero)
     step = tirx.Select(up, tir.const(1, "int64"), tir.const(-1, "int64"))
     odd = tirx.reinterpret("float64", bits + step)
     return Number(tirx.Select(tirx.And(inexact, even), odd, total), "float64")
@@ -160,26 +161,30 @@ def _relu(call: Invocation) -> Value:
 
 
 def _larger(call: Invocation) -> Value:
-    """The greater of two numbers; zeros are told apart, and NaN is nobody's maximum."""
+    """The greater of two numbers; NaN is nobody's maximum."""
     a, b = (simple(call, number) for number in call.numbers)
-    dtype = a.dtype
-    a, b = a, call.math.convert(b, dtype)
-    equal = tirx.Select(sign_bit(a), b.expr, a.expr)
-    first = tirx.Or(a.expr > b.expr, tirx.NE(b.expr, b.expr))
-    chosen = tirx.Select(tirx.EQ(a.expr, b.expr), equal, tirx.Select(first, a.expr, b.expr))
-    return Number(tirx.Select(tirx.NE(a.expr, a.expr), b.expr, chosen), dtype)
+    return extremum(call.math, "max", a, call.math.convert(b, a.dtype))
 
 
 def _unordered(call: Invocation) -> Value:
-    a, b = (number.expr for number in call.numbers)
-    return Number(tirx.Or(tirx.NE(a, a), tirx.NE(b, b)), "bool")
+    return Number(_apart(call.math, *call.numbers), "bool")
+
+
+def _apart(math: Arithmetic, left: Number, right: Number) -> Expr:
+    """Whether one of two numbers is NaN."""
+    return tirx.Or(is_nan(math, left), is_nan(math, right))
+
+
+def is_nan(math: Arithmetic, number: Number) -> Expr:
+    return tirx.isnan(math.convert(number, "float32").expr)
 
 
 # ---------------------------------------------------------------- comparisons
 
 
 def _holds(call: Invocation, row: Comparison, left: Number, right: Number) -> Expr:
-    a, b = (simple(call, number).expr for number in (left, right))
+    left, right = (simple(call, number) for number in (left, right))
+    a, b = left.expr, right.expr
     test = {
         "==": tirx.EQ,
         "!=": tirx.NE,
@@ -188,12 +193,10 @@ def _holds(call: Invocation, row: Comparison, left: Number, right: Number) -> Ex
         ">": tirx.GT,
         ">=": tirx.GE,
     }[row.operator](a, b)
-    apart = tirx.Or(tirx.NE(a, a), tirx.NE(b, b))
-    if row.unordered:
-        return tirx.Or(apart, test)
-    if row.relation == "ne" and call.ev.source.dialect != "hip":  # HIP's is that of C
-        return tirx.And(tirx.Not(apart), test)
-    return test
+    apart = _apart(call.math, left, right)
+    # HIP's ordered `ne` is that of C. TVM's comparisons are all false of NaN.
+    holds = row.unordered or (row.relation == "ne" and call.ev.source.dialect == "hip")
+    return tirx.Or(apart, test) if holds else test
 
 
 def _comparison(row: Comparison) -> dict[str, Handler]:
@@ -361,8 +364,7 @@ def _complex(call: Invocation) -> Value:
 
 
 def _is_nan(call: Invocation) -> Value:
-    value = simple(call, call.number(0)).expr
-    return Number(tirx.NE(value, value), "bool")
+    return Number(is_nan(call.math, call.number(0)), "bool")
 
 
 def _is_infinite(call: Invocation) -> Value:

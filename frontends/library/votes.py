@@ -152,7 +152,7 @@ def active(call: Invocation) -> Number:
         return all_lanes(ev)
     dtype = mask_dtype(ev)
     count = tirx.Cast(dtype, warp.existing)
-    if warp.size < BITS[dtype]:
+    if warp.size == 32:
         one = tir.const(1, "int64")
         lanes = tirx.shift_left(one, tirx.Cast("int64", warp.existing)) - one
         return Number(tirx.Cast(dtype, lanes), dtype)

@@ -51,7 +51,7 @@ class Warp:
 def warp_of(ev: Calls) -> Warp:
     size, linear = ev.ids.warp, ev.ids.linear
     lane = ev.math.simplify(tirx.floormod(linear, tir.const(size, "int32")))
-    first = ev.math.simplify(linear - lane)
+    first = ev.math.simplify(tirx.floordiv(linear, size) * size)
     left = tir.const(ev.ids.size, "int32") - first
     existing = ev.math.simplify(tirx.min(left, tir.const(size, "int32")))
     if ev.ids.size % size == 0:
@@ -82,16 +82,23 @@ def all_lanes(ev: Calls) -> Number:
 
 
 def together(call: Invocation, mask: Number | None = None) -> None:
-    """Refuses a call that not all lanes of the warp, or of `mask`, are proved to reach together.
+    """Refuses a call that not all lanes of the warp are proved to reach, or none of `mask`.
 
-    Raises `LiftError` XP2001. Conditions that read memory are refused where lanes would wait for
-    each other under them, which every collective does.
+    A mask promises that its lanes come: what is decided by a thread's own variables is taken to
+    keep that promise. Without one, the lanes that come are part of the meaning.
+
+    Raises `LiftError` XP2001.
     """
     ev = call.ev
     known = None if mask is None else ev.math.known(mask.expr)
+    if mask is not None and known is None:
+        return
     taking = [lane for lane in range(ev.ids.warp) if known is None or known >> lane & 1]
     for test in ev.path:
-        if not tir.has_load(test) and not _agree(ev, test, taking):
+        if mask is not None and _rests_on_locals(test):
+            ev.math.assumptions.add(AGREED)
+            continue
+        if not _agree(ev, test, taking):
             raise LiftError(
                 "XP2001",
                 f"the lanes of a warp part here, and not all of them reach {call.name!r}",
@@ -101,8 +108,17 @@ def together(call: Invocation, mask: Number | None = None) -> None:
             )
 
 
+AGREED = "the lanes of a warp agree on the data that decides whether they meet"
+
+
+def _rests_on_locals(test: Expr) -> bool:
+    return any(load.source.scope() == "local" for load in tir.loads(test))
+
+
 def _agree(ev: Calls, test: Expr, taking: list[int]) -> bool:
     """Whether a condition is the same for the lanes `taking` part, in every warp."""
+    if _rests_on_locals(test):
+        return False
     threads = [var for var, _ in ev.ids.threads]
     if not tir.uses(test, threads):
         return True
@@ -154,9 +170,8 @@ def shown(ev: Calls, values: list[Number], span: Span, block: bool = False) -> S
 
 def pulled(ev: Calls, value: Value, lane: Expr, span: Span) -> Value:
     """`value` as the lane of a number has it."""
-    warp = warp_of(ev)
     see = shown(ev, leaves(ev, value, span), span)
-    thread = ev.math.simplify(warp.first + lane)
+    thread = ev.math.simplify(ev.ids.linear - warp_of(ev).lane + lane)
     copies = [local_copy(ev, number, "lane", span) for number in see(thread)]
     return rebuilt(ev, value, copies, span)
 

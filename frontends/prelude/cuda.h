@@ -24,6 +24,9 @@ template <class T> using XpSame = typename XpSameType<T>::type;
 #include "simt_tables.h"
 #include "integers.h"
 #include "warps.h"
+#ifdef __HIP__
+#include "amdgcn.h"
+#endif
 #define CUDART_INF_F __builtin_inff()
 #define CUDART_PI_F 3.141592654f
 

@@ -10,9 +10,10 @@ __device__ int __syncthreads_count(int); __device__ int __syncthreads_and(int); 
 __device__ void __threadfence(); __device__ void __threadfence_block(); __device__ void __threadfence_system();
 __device__ void __nanosleep(unsigned); __device__ long long clock64();
 
+// With bodies, as a class that is local to a function may pass through.
 #define XP_SHUFFLE(form, by) \
-  template <class T> __device__ T __shfl##form##_sync(xp_mask, T, by, int width = 0); \
-  template <class T> __device__ T __shfl##form(T, by, int width = 0);
+  template <class T> __device__ T __shfl##form##_sync(xp_mask, T value, by, int width = 0) { return value; } \
+  template <class T> __device__ T __shfl##form(T value, by, int width = 0) { return value; }
 XP_SHUFFLE(, int) XP_SHUFFLE(_up, unsigned) XP_SHUFFLE(_down, unsigned) XP_SHUFFLE(_xor, int)
 #define XP_VOTE(result, name) __device__ result name##_sync(xp_mask, int); __device__ result name(int);
 XP_VOTE(xp_mask, __ballot) XP_VOTE(int, __any) XP_VOTE(int, __all) XP_VOTE(int, __uni)
