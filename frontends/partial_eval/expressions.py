@@ -461,6 +461,10 @@ class Expressions(Memory):
                 for name, part in then.fields.items()
             }
             return Record(then.kind, parts)
+        masks = [side.kind for side in (then, other) if isinstance(side, Lanes)]
+        if masks and all(map(is_mask, masks)):
+            kind = max(masks, key=lambda mask: mask.lanes)
+            then, other = self.lanes(then, kind, span), self.lanes(other, kind, span)
         if isinstance(then, Lanes) and isinstance(other, Lanes) and then.kind == other.kind:
             one, two = then.lane, other.lane
             return Lanes(then.kind, lambda lane: self.math.select(test, one(lane), two(lane)))
