@@ -574,6 +574,9 @@ class _Reader:
             if value is not None and isinstance(kind, ir.Arithmetic):
                 return ir.Literal(value, kind.dtype, span)
         if target.kind.name == "ENUM_CONSTANT_DECL":
+            given = [child for child in target.get_children() if child.kind.is_expression()]
+            if given and clang_ast.evaluate(given[0]) is None:  # it depends on a template
+                return self.expression(given[0])
             return ir.Literal(target.enum_value, "int32", span)
         if target.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE"):
             return ir.Name(target.spelling, _ident(target), span)

@@ -8,6 +8,7 @@ the initialiser of a variable among its children.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -336,8 +337,10 @@ def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | No
     return parts[0], parts[1], parts[2], children[-1]
 
 
-def without_host_code(text: str, dialect: str, filename: str) -> str:
+def without_host_code(text: str, dialect: str, filename: str, entry: str = "") -> str:
     """`text` with everything that only the host needs blanked out; lines and columns are kept.
+
+    What the name of the `entry`'s instance, `map<Silu>`, is made of is needed too.
 
     Kept: kernels, device functions, and the declarations that they refer to. Host functions, host
     types and variables, includes and what clang could make nothing of become blanks.
@@ -345,7 +348,7 @@ def without_host_code(text: str, dialect: str, filename: str) -> str:
     data = bytearray(without_includes(text).encode())
     unit = parse(text, dialect, filename)
     scope = _file_scope(unit.cursor, unit.spelling)
-    needed = _needed(scope, unit.spelling)
+    needed = _needed(scope, unit.spelling, set(re.findall(r"\w+", entry)))
     for number, (cursor, whole) in enumerate(scope):
         if number not in needed and not _brings_names(cursor, unit.spelling):
             _blank(data, whole)
@@ -396,14 +399,17 @@ def _blank_range(data: bytearray, start: int, end: int) -> None:
             data[place] = ord(" ")
 
 
-def _needed(scope: list[tuple[Cursor, Cursor]], file: str) -> set[int]:
+def _needed(scope: list[tuple[Cursor, Cursor]], file: str, names: set[str]) -> set[int]:
     """Numbers of the file's declarations that device code is made of."""
     starts = [whole.extent.start.offset for _, whole in scope]
     ends = [whole.extent.end.offset for _, whole in scope]
     pending = [
         number
         for number, (cursor, _) in enumerate(scope)
-        if cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE") and not _runs_on_host(cursor)
+        if (
+            cursor.kind.name in ("FUNCTION_DECL", "FUNCTION_TEMPLATE") and not _runs_on_host(cursor)
+        )
+        or (cursor.spelling in names and not _runs_on_host(cursor))
     ]
     needed = set(pending)
     while pending:

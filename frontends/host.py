@@ -162,8 +162,9 @@ def _facts(unit: ir.Unit, run: Run, kernel: Kernel) -> HostFacts:
         # A launch of BANG C has a queue there.
         0 if kernel.dialect == "bang" else _shared_bytes(first),
         tuple(
-            _argument(run, first, param, value, certain)
+            argument
             for param, value in zip(first.function.params, first.values, strict=False)
+            for argument in _arguments(run, first, param, value, certain)
         ),
         first.span,
     )
@@ -202,6 +203,18 @@ def _shared_bytes(launched: Launched) -> int:
         value if isinstance(value, Unknown) else Unknown("this"),
         launched.span,
     )
+
+
+def _arguments(
+    run: Run, launched: Launched, param: ir.Variable, value: Value, certain: bool
+) -> list[Argument]:
+    """What is passed for a parameter; for a class by value one for each field."""
+    if not isinstance(value, dict):
+        return [_argument(run, launched, param, value, certain)]
+    return [
+        Argument(f"{param.name}_{name}", part if isinstance(part, (int, float)) else None)
+        for name, part in value.items()
+    ]
 
 
 def _argument(

@@ -13,11 +13,12 @@ from xpiler_tvm.dialects.bang import KINDS
 from xpiler_tvm.dialects.bang_jobs import job
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_BLOCK, MAX_GRID, MAX_THREADS
 from xpiler_tvm.errors import ReadError
-from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
+from xpiler_tvm.kernel import Intent, Kernel, Launch, Param, Scalar, Tensor
 
 from . import c_source, clang_ast, ir
 from .c_reader import read_unit
-from .host import HostFacts, launch_of
+from .host import Argument, HostFacts, launch_of
+from .parameters import Slot, slots_of
 from .partial_eval import constants_of, evaluate
 from .spelling import parse_argument, split_arguments
 
@@ -49,9 +50,10 @@ def resolve(kernel: Kernel) -> Kernel:
 
 def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
     """The caller's parameters by name in the kernel's order, scalars also from `args`."""
-    given = {param.name: param for param in kernel.params or ()}
-    args = dict(kernel.args)
-    names = [variable.name for variable in function.params]
+    given = {param.name.replace(".", "_"): param for param in kernel.params or ()}
+    args = {name.replace(".", "_"): value for name, value in kernel.args}
+    slots = slots_of(unit, function, template_arguments(unit, function, kernel.entry or ""))
+    names = [slot.name for slot in slots]
     for name in given:
         if name not in names:
             raise ReadError(
@@ -67,23 +69,33 @@ def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
                 f"{function.name!r} has no parameter {name!r} to give a value to",
                 hint=f"it has: {', '.join(names)}",
             )
-    bound = template_arguments(unit, function, kernel.entry or "")
     params: list[Param] = []
-    for variable in function.params:
-        param = given.get(variable.name)
-        if param is None and variable.name in args and not isinstance(variable.type, ir.Pointer):
-            param = Scalar(variable.name, element_dtype(variable.type, bound, function))
-        if isinstance(param, Scalar) and param.value is None and variable.name in args:
-            param = replace(param, value=args[variable.name])
+    for slot in slots:
+        param = given.get(slot.name)
+        if param is None and slot.symbol:
+            param = symbol_of(slot)
+        if param is None and slot.name in args and not slot.pointer:
+            param = Scalar(slot.name, slot.dtype)
+        if isinstance(param, Scalar):
+            value = args.get(slot.name, param.value) if param.value is None else param.value
+            param = replace(param, name=slot.name, value=value, of=slot.of)
+        if isinstance(param, Tensor):
+            param = replace(param, symbol=slot.symbol)
         if param is None:
             raise ReadError(
                 "XP1007",
-                f"nothing is said about the parameter {variable.name!r} of {function.name!r}",
-                span=variable.span,
-                hint=_how_to_give(variable),
+                f"nothing is said about the parameter {slot.name!r} of {function.name!r}",
+                span=slot.span,
+                hint=_how_to_give(slot),
             )
         params.append(param)
     return kernel.with_params(tuple(params))
+
+
+def symbol_of(slot: Slot) -> Tensor:
+    """A variable of the file as a tensor."""
+    intent: Intent = "inout" if slot.written else "in"
+    return Tensor(slot.name, slot.shape, slot.dtype, intent, symbol=True)
 
 
 def _is_host_argument(unit: ir.Unit, kernel: Kernel) -> bool:
@@ -95,9 +107,9 @@ def _is_host_argument(unit: ir.Unit, kernel: Kernel) -> bool:
     return True
 
 
-def _how_to_give(variable: ir.Variable) -> str:
-    name = variable.name
-    if isinstance(variable.type, ir.Pointer):
+def _how_to_give(slot: Slot) -> str:
+    name = slot.name
+    if slot.pointer:
         return f"give it: --param '{name}:float32[512]', or xt.Tensor({name!r}, (512,))"
     return f"give it: --arg {name}=512, or xt.Scalar({name!r}, value=512)"
 
@@ -111,12 +123,11 @@ def _with_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Ker
     bound = template_arguments(unit, function, named.entry or "")
     values = dict(kernel.args)
     params: list[Param] = []
-    for variable in function.params:
-        dtype = element_dtype(variable.type, bound, function)
-        if isinstance(variable.type, ir.Pointer):
-            params.append(Tensor(variable.name, None, dtype, "inout"))
+    for slot in slots_of(unit, function, bound):
+        if slot.pointer:
+            params.append(Tensor(slot.name, slot.shape, slot.dtype, "inout", slot.symbol))
         else:
-            params.append(Scalar(variable.name, dtype, values.get(variable.name)))
+            params.append(Scalar(slot.name, slot.dtype, values.get(slot.name), slot.of))
     written = evaluate(unit, function, named.with_params(tuple(params)), bound).written
     return named.with_params(
         tuple(
@@ -167,15 +178,18 @@ def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
     if params is None:
         found: list[Param] = []
         bound = template_arguments(unit, function, entry)
-        for variable, argument in zip(function.params, facts.arguments, strict=False):
-            dtype = element_dtype(variable.type, bound, function)
-            if isinstance(variable.type, ir.Pointer):
-                parts = _parts(variable.type.to)
-                shape = None if argument.extent is None else (argument.extent * parts,)
+        arguments = {argument.name: argument for argument in facts.arguments}
+        for slot in slots_of(unit, function, bound):
+            if slot.symbol:
+                found.append(symbol_of(slot))
+                continue
+            argument = arguments.get(slot.name, Argument(slot.name))
+            if slot.pointer:
+                shape = None if argument.extent is None else (argument.extent * slot.parts,)
                 intent = "inout" if argument.intent == "unknown" else argument.intent
-                found.append(Tensor(variable.name, shape, dtype, intent))
+                found.append(Tensor(slot.name, shape, slot.dtype, intent))
             else:
-                found.append(Scalar(variable.name, dtype, argument.value))
+                found.append(Scalar(slot.name, slot.dtype, argument.value, slot.of))
         params = tuple(found)
     launch = kernel.launch or launch_from(facts, kernel.dialect)
     return replace(kernel, entry=entry, params=params, launch=launch)
@@ -195,11 +209,6 @@ def launch_from(facts: HostFacts, dialect: str) -> Launch:
         span=facts.span,
         hint=f"one of {', '.join(kind.function_type for kind in KINDS.values())}",
     )
-
-
-def _parts(kind: ir.Type) -> int:
-    """How many numbers one element is: `float4*` is read as `float*`."""
-    return len(kind.fields) if isinstance(kind, ir.Struct) and kind.fields else 1
 
 
 def intents_unknown(unit: ir.Unit, kernel: Kernel) -> frozenset[str]:
@@ -243,59 +252,27 @@ def template_arguments(
     return types.with_defaults(function.template_params, function.template_defaults, bound, span)
 
 
-def element_dtype(kind: ir.Type, bound: dict[int, ir.Type | int], function: ir.Function) -> str:
-    """The dtype of a scalar parameter, or of what a pointer parameter points to."""
-    by_value = isinstance(kind, ir.Struct)
-    while isinstance(kind, (ir.Pointer, ir.Reference, ir.ArrayType)):
-        kind = kind.of if isinstance(kind, ir.ArrayType) else kind.to
-    if isinstance(kind, ir.Vector):
-        kind = kind.of
-    if by_value:
-        raise ReadError(
-            "XP1009",
-            f"{function.name!r} takes a struct by value, which is not read",
-            span=function.span,
-            hint="pass its fields as parameters of their own",
-        )
-    if isinstance(kind, ir.Named):
-        for name, ident in function.template_params:
-            found = bound.get(ident)
-            if name == kind.name and isinstance(found, ir.Arithmetic):
-                return found.dtype
-    if isinstance(kind, ir.Struct):
-        dtypes = {of.dtype for _, of in kind.fields if isinstance(of, ir.Arithmetic)}
-        if len(dtypes) == 1:
-            return dtypes.pop()
-    if not isinstance(kind, ir.Arithmetic):
-        raise ReadError("XP1007", f"{function.name!r} has a parameter of an unreadable type")
-    return kind.dtype
-
-
 def _check_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> None:
     params = kernel.params or ()
     bound = template_arguments(unit, function, kernel.entry or "")
-    wanted = ", ".join(variable.name for variable in function.params)
-    if len(params) != len(function.params):
+    slots = slots_of(unit, function, bound)
+    wanted = ", ".join(slot.name for slot in slots)
+    if len(params) != len(slots):
         raise ReadError(
             "XP1007",
-            f"{function.name!r} takes {len(function.params)} parameters ({wanted}), "
-            f"{len(params)} are given",
+            f"{function.name!r} takes {len(slots)} parameters ({wanted}), {len(params)} are given",
             span=function.span,
         )
-    for variable, param in zip(function.params, params, strict=True):
-        dtype = element_dtype(variable.type, bound, function)
-        is_pointer = isinstance(variable.type, ir.Pointer)
+    for slot, param in zip(slots, params, strict=True):
         given = "a tensor" if isinstance(param, Tensor) else "a scalar"
-        if is_pointer != isinstance(param, Tensor):
-            what = "a pointer" if is_pointer else "a scalar"
-            raise ReadError(
-                "XP1007", f"{variable.name!r} is {what}, {given} is given", span=variable.span
-            )
-        if dtype != param.dtype:
+        if slot.pointer != isinstance(param, Tensor):
+            what = "a pointer" if slot.pointer else "a scalar"
+            raise ReadError("XP1007", f"{slot.name!r} is {what}, {given} is given", span=slot.span)
+        if slot.dtype != param.dtype:
             raise ReadError(
                 "XP1007",
-                f"{variable.name!r} holds {dtype}, {param.dtype} is given",
-                span=variable.span,
+                f"{slot.name!r} holds {slot.dtype}, {param.dtype} is given",
+                span=slot.span,
             )
 
 
@@ -356,4 +333,6 @@ def device_text(kernel: Kernel) -> str:
     """The source with host functions blanked out, its lines kept: what the emulator compiles."""
     if kernel.dialect == "vnni":
         return kernel.source
-    return clang_ast.without_host_code(kernel.source, kernel.dialect, kernel.filename)
+    return clang_ast.without_host_code(
+        kernel.source, kernel.dialect, kernel.filename, kernel.entry or ""
+    )

@@ -17,7 +17,8 @@ from . import clang_ast, ir
 from .c_reader import read_unit_loosely
 from .host import HostFacts, launch_of
 from .host_run import Calls
-from .resolving import element_dtype, find_entry, launch_from, template_arguments
+from .parameters import slots_of
+from .resolving import find_entry, launch_from, symbol_of, template_arguments
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ def read_signature(kernel: Kernel, values: Mapping[str, int | float] | None = No
     entry = entry or (facts.entry if facts else function.name)
     bound = template_arguments(unit, function, entry)
     params: list[Param] = []
-    for variable in function.params:
-        dtype = element_dtype(variable.type, bound, function)
-        if isinstance(variable.type, ir.Pointer):
-            params.append(Tensor(variable.name, None, dtype, "inout"))
+    for slot in slots_of(unit, function, bound):
+        if slot.symbol:
+            params.append(symbol_of(slot))
+        elif slot.pointer:
+            params.append(Tensor(slot.name, None, slot.dtype, "inout"))
         else:
-            params.append(Scalar(variable.name, dtype))
+            params.append(Scalar(slot.name, slot.dtype, of=slot.of))
     return Signature(entry, tuple(params), _launch(kernel, facts) if facts else None)
 
 

@@ -241,6 +241,13 @@ class Arithmetic:
             )
         ):
             expr = expr.value  # int -> unsigned or wider -> int gives the same bits back
+        narrow = None
+        if dtype == "int32" and tir.dtype_of(expr) != "int32" and not tir.has_load(expr):
+            exact = sums_of_ints(expr, "int64")
+            if exact is not None and _fits(*self.bounds(exact)):
+                narrow = sums_of_ints(expr, dtype)
+        if narrow is not None:
+            return Number(self.simplify(narrow), dtype)
         low, high = self.bounds(expr)
         least, most = range_of(dtype)
         if least <= low and high <= most and tir.dtype_of(expr) == "int32":
@@ -415,13 +422,41 @@ class Arithmetic:
         if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
             nan = tirx.isnan(a)  # TVM takes every float to be equal to itself
             return Number(nan if op == "!=" else tirx.Not(nan), "bool")
+        chosen = self._compare_chosen(op, a, b) if "float" not in dtype else None
+        if chosen is not None:
+            return Number(chosen, "bool")
         make = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ}
         if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
             # Not the same as itself: NaN, which TVM's simplifier does not think of.
-            nan = tirx.isnan(self.convert(Number(a, dtype), max(dtype, "float32", key=BITS.get)).expr)
+            wide = self.convert(Number(a, dtype), dtype if BITS[dtype] > 16 else "float32")
+            nan = tirx.isnan(wide.expr)
             return Number(nan if op == "!=" else tirx.Not(nan), "bool")
         test = make[op](a, b) if op in make else tirx.NE(a, b)
         return Number(test if "float" in dtype else self.simplify(test), "bool")
+
+    def _compare_chosen(self, op: str, a: Expr, b: Expr) -> Expr | None:
+        """`(c ? x : y) op b` where one of the two comparisons is known: `c` decides."""
+        if not isinstance(a, tirx.Select) or tir.has_load(a) or tir.as_const(b) is None:
+            return None
+        dtype = tir.dtype_of(a)
+        right, test = Number(b, dtype), a.condition
+        then = self._compare(op, Number(a.true_value, dtype), right).expr
+        other = self._compare(op, Number(a.false_value, dtype), right).expr
+        if tir.as_const(then) is None and tir.as_const(other) is None:
+            return None
+        both = tirx.Or(tirx.And(test, then), tirx.And(tirx.Not(test), other))
+        return self.simplify(both)
+
+    def _proved_extremum(self, test: Expr, then: Expr, other: Expr) -> Expr | None:
+        """A minimum or maximum whose test was simplified: `i < 3 ? 15 * i + 15 : 60`."""
+        with self.analyzer.constraint_scope(test):
+            least, most = (self.analyzer.can_prove(one) for one in (then <= other, then >= other))
+        with self.analyzer.constraint_scope(self.simplify(tirx.Not(test))):
+            if least and self.analyzer.can_prove(other <= then):
+                return tirx.min(then, other)
+            if most and self.analyzer.can_prove(other >= then):
+                return tirx.max(then, other)
+        return None
 
     def negative(self, value: Number, span: Span) -> Number:
         if value.is_float:
@@ -450,6 +485,7 @@ class Arithmetic:
         chosen = tirx.Select(test, x, y)
         if a.is_float or tir.has_load(test):
             return Number(chosen, dtype)
+        extremum = self._proved_extremum(test, x, y) if extremum is None else extremum
         return Number(self.simplify(chosen if extremum is None else extremum), dtype)
 
 
@@ -470,6 +506,42 @@ def nearest_bfloat16(expr: Expr) -> Expr:
     rounded = tirx.bitwise_and(bits + odd + tir.const((1 << dropped - 1) - 1, word), kept)
     is_nan = tirx.NE(expr, expr)
     return tirx.Select(is_nan, expr, tirx.reinterpret(dtype, rounded))
+
+
+def sums_of_ints(expr: Expr, dtype: str) -> Expr | None:
+    """Sums and products of an `int` and a `size_t`, or the like, as those of the `int`s in `dtype`.
+
+    `(uint64)rows * 4ull` becomes `rows * 4`; the low 32 bits are the same. `None` for what is made
+    of anything else.
+    """
+    if tir.dtype_of(expr) == "int32":
+        return expr if dtype == "int32" else tirx.Cast(dtype, expr)
+    if tir.dtype_of(expr) not in ("uint32", "int64", "uint64"):
+        return None
+    if isinstance(expr, tirx.IntImm):
+        return tir.const(int(expr.value), dtype) if abs(int(expr.value)) < 1 << 31 else None
+    if isinstance(expr, tirx.Cast):
+        return sums_of_ints(expr.value, dtype)
+    parts: list[Expr] = []
+    if isinstance(expr, (tirx.Add, tirx.Sub, tirx.Mul)):
+        parts = [expr.a, expr.b]
+    elif isinstance(expr, tirx.Select):
+        parts = [expr.true_value, expr.false_value]
+    elif _name_of(expr) in ("tirx.reinterpret", "tirx.bitwise_not"):
+        parts = list(expr.args)
+    found = [sums_of_ints(part, dtype) for part in parts]
+    if not found or any(part is None for part in found):
+        return None
+    if isinstance(expr, tirx.Select):
+        return tirx.Select(expr.condition, *found)
+    if _name_of(expr) == "tirx.reinterpret":
+        return found[0]
+    return tir.const(-1, dtype) - found[0] if len(found) == 1 else type(expr)(*found)
+
+
+def _name_of(expr: Expr) -> str:
+    """The name of the intrinsic that is called."""
+    return str(getattr(expr.op, "name", "")) if isinstance(expr, tvm.ir.Call) else ""
 
 
 def _wrapped(expr: Expr, dtype: str) -> Expr:

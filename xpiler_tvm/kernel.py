@@ -43,12 +43,16 @@ DTYPES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Tensor:
-    """A pointer parameter. `shape` counts elements; `None` is inferred from the accesses."""
+    """A pointer parameter. `shape` counts elements; `None` is inferred from the accesses.
+
+    A `symbol` is a variable of the file that the host fills, and no parameter.
+    """
 
     name: str
     shape: tuple[int, ...] | None = None
     dtype: str = "float32"
     intent: Intent = "in"
+    symbol: bool = False
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
@@ -83,11 +87,15 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A parameter passed by value: bound to `value`, or symbolic where `value` is `None`."""
+    """A parameter passed by value: bound to `value`, or symbolic where `value` is `None`.
+
+    `of` names the parameter of class type that it is a field of.
+    """
 
     name: str
     dtype: str = "int32"
     value: int | float | None = None
+    of: str = ""
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
@@ -226,6 +234,15 @@ class Kernel:
     def scalars(self) -> tuple[Scalar, ...]:
         """The parameters passed by value, in order."""
         return tuple(param for param in self.params or () if isinstance(param, Scalar))
+
+    def free_standing(self) -> Kernel:
+        """The kernel with all that it takes as parameters of their own, as it is emitted."""
+        return self.with_params(
+            tuple(
+                replace(param, symbol=False) if isinstance(param, Tensor) else replace(param, of="")
+                for param in self.params or ()
+            )
+        )
 
     def with_params(self, params: tuple[Param, ...]) -> Kernel:
         return replace(self, params=params)

@@ -275,7 +275,7 @@ def _attempt(
     with watch("schedule"):
         scheduled = schedules.apply(mod, spec.name)
     with watch("emit"):
-        emitted = spec.emit(scheduled.mod, lifted.kernel)
+        emitted = spec.emit(scheduled.mod, lifted.kernel.free_standing())
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
         checks.append(

@@ -24,7 +24,7 @@ from xpiler_tvm.tir import Buffer
 
 from .. import ir
 from ..arenas import Region, layout_of
-from ..values import Address, Number, Value
+from ..values import Address, Number, Record, Value
 from .loops import Loops
 from .questions import is_constant
 from .state import FAULT, Demote, Findings, Mixed, Site, Stored, ThreadProgram
@@ -79,31 +79,62 @@ class Evaluator(Loops):
 
     def _parameters(self, function: ir.Function) -> tuple[tuple[Tensor | Scalar, Any], ...]:
         params: list[tuple[Tensor | Scalar, Any]] = []
-        for variable, param in zip(function.params, self.source.params or (), strict=False):
+        given = list(self.source.params or ())
+        for variable in function.params:
             kind = self.resolve(variable.type, variable.span)
             self.types[variable.ident] = kind
+            if isinstance(kind, ir.Struct):
+                fields, given = given[: len(kind.fields)], given[len(kind.fields) :]
+                values = {
+                    name: self._scalar(param, params)
+                    for (name, _), param in zip(kind.fields, fields, strict=True)
+                }
+                address = self.allocate(variable.name, kind, variable.span)
+                self.env[variable.ident] = Stored(address)
+                self.store(address, Record(kind, values), variable.span)
+                continue
+            param = given.pop(0)
             if isinstance(param, Tensor):
                 assert isinstance(kind, ir.Pointer)
-                extent = param.size if param.shape is not None else 1 << 30
-                buffer = self.buffer(param.name, param.dtype, extent, "global")
-                self.param_of[buffer] = param.name
-                self.extents[param.name] = 0
-                start = Address(buffer, tir.const(0, "int32"), kind.to)
+                start = self._tensor(param, kind.to, params)
                 if variable.ident in self.findings.demoted:
                     self.pointer_in_memory(variable, start)
                 else:
                     self.env[variable.ident] = start
-                params.append((param, buffer))
-            elif param.value is not None:
-                value = self.math.number(param.value, param.dtype)
-                self._bind(variable, kind, value)
             else:
-                self._name(param.name)
-                var = tirx.Var(param.name, param.dtype)
-                self.symbolic.append(var)
-                self._bind(variable, kind, Number(var, param.dtype))
-                params.append((param, var))
+                self._bind(variable, kind, self._scalar(param, params))
+        for param in given:
+            self._symbol(param, params)
         return tuple(params)
+
+    def _tensor(
+        self, param: Tensor, of: ir.Type, params: list[tuple[Tensor | Scalar, Any]]
+    ) -> Address:
+        extent = param.size if param.shape is not None else 1 << 30
+        buffer = self.buffer(param.name, param.dtype, extent, "global")
+        self.param_of[buffer] = param.name
+        self.extents[param.name] = 0
+        params.append((param, buffer))
+        return Address(buffer, tir.const(0, "int32"), of)
+
+    def _scalar(self, param: Tensor | Scalar, params: list[tuple[Tensor | Scalar, Any]]) -> Number:
+        assert isinstance(param, Scalar)
+        if param.value is not None:
+            return self.math.number(param.value, param.dtype)
+        self._name(param.name)
+        var = tirx.Var(param.name, param.dtype)
+        self.symbolic.append(var)
+        params.append((param, var))
+        return Number(var, param.dtype)
+
+    def _symbol(self, param: Tensor | Scalar, params: list[tuple[Tensor | Scalar, Any]]) -> None:
+        """A variable of the file that is filled by host code."""
+        assert isinstance(param, Tensor)
+        for variable in self.unit.variables.values():
+            if variable.name == param.name and variable.space in ("constant", "device"):
+                kind = self.resolve(variable.type, variable.span)
+                self.types[variable.ident] = kind
+                self.env[variable.ident] = Stored(self._tensor(param, kind, params))
 
     def _bind(self, variable: ir.Variable, kind: ir.Type, value: Value) -> None:
         """A by-value parameter; one that the body assigns behaves like any local."""

@@ -99,6 +99,8 @@ class Expressions(Memory):
                 return self.returned
         if isinstance(expr, ir.Member):
             whole = self.place(expr.base)
+            if isinstance(whole, Address) and library.matrix.is_fragment(whole.of):
+                return library.matrix.elements(self, whole, expr.span)  # type: ignore[arg-type]
             if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
                 number = [name for name, _ in whole.of.fields].index(expr.field)
                 kind = whole.of.fields[number][1]

@@ -10,7 +10,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Buffer, Expr
 
-from .. import ir
+from .. import ir, library
 from ..arenas import Access, Arena, Region
 from ..program import Alloc, Loop, Statement, Store
 from ..values import (
@@ -47,6 +47,9 @@ class Memory(Types):
             self.findings.layouts.setdefault(ident, None)
         scalar, layout = scalar_of(kind), self.findings.layouts.get(ident, ())
         size, zero = size_of(kind, span), tir.const(0, "int32")
+        if scalar is not None and library.matrix.holds_fragments(kind):
+            elements = size // (BITS[scalar] // 8)
+            return library.matrix.allocated(self, name, kind, elements, span)  # type: ignore[arg-type]
         if layout is None or layout:
             arena = Arena(name, size, scope, ident, size, [])
             self.arenas.setdefault(ident, []).append(arena)
@@ -390,10 +393,15 @@ class Memory(Types):
             parts = {name: self.freeze(part, span) for name, part in value.fields.items()}
             return Record(value.kind, parts)
         if isinstance(value, Address) and tir.has_load(value.offset):
-            held = self.freeze(Number(value.offset, tir.dtype_of(value.offset)), span)
-            assert isinstance(held, Number)
-            return Address(value.buffer, held.expr, value.of)
+            # Read by read: how the offset is made of them tells more than its value.
+            offset = tir.map_loads(value.offset, lambda load: self._frozen_read(load, span))
+            return Address(value.buffer, offset, value.of)
         return value
+
+    def _frozen_read(self, load: Expr, span: Span) -> Expr:
+        number = self.freeze(Number(load, tir.dtype_of(load)), span)
+        assert isinstance(number, Number)
+        return number.expr
 
     def convert(self, value: Value, kind: ir.Type, span: Span) -> Value:
         """`value` as an object of type `kind`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xpiler_tvm.errors import ReadError, Span
 
-from .. import ir
+from .. import ir, library
 from ..values import Number
 from .accesses import Accesses
 from .state import Frame
@@ -33,6 +33,8 @@ class Types(Accesses):
             extent = ir.Literal(self._extent(kind.extent, span), "int32", span)
             return ir.ArrayType(self.resolve(kind.of, span), extent)
         if isinstance(kind, ir.Struct):
+            if library.matrix.is_fragment(kind):
+                return library.matrix.class_of(self, kind, span)  # type: ignore[arg-type]
             if all(isinstance(of, ir.Arithmetic) for _, of in kind.fields):
                 return kind
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
@@ -124,7 +126,10 @@ class Types(Accesses):
             if known.template_params:
                 general = known
         if general is None:
-            return ir.Struct(name, (), args)
+            kind = ir.Struct(name, (), args)
+            if library.matrix.is_fragment(kind):
+                return library.matrix.class_of(self, kind, span)  # type: ignore[arg-type]
+            return kind
         idents = [ident for _, ident in general.template_params]
         given = dict(zip(idents, args, strict=False))
         bound = self.with_defaults(general.template_params, general.template_defaults, given, span)

@@ -1,4 +1,3 @@
-// expect: XP1014
 // One kernel template over functors: this file launches it for SiLU.
 #include <cuda_runtime.h>
 #include <vector>

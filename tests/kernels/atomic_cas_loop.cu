@@ -1,4 +1,3 @@
-// expect: XP1010
 // Float multiplication through a compare-and-swap loop.
 #include <cuda_runtime.h>
 

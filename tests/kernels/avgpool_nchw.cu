@@ -1,4 +1,3 @@
-// expect: XP1009
 // Average pooling, NCHW, padding not counted, 2-D blocks and a channel loop over blockIdx.z.
 #include <cuda_runtime.h>
 

@@ -1,4 +1,3 @@
-// expect: XP1009
 // 1-D convolution with an odd mask in constant memory, zero padding.
 #include <cuda_runtime.h>
 

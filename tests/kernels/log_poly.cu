@@ -1,4 +1,3 @@
-// expect: XP1010
 // Many math functions in one expression.
 #include <cuda_runtime.h>
 #include <math.h>

@@ -1,4 +1,3 @@
-// expect: XP1009
 // Row sums by a tree with the last warp unrolled on volatile shared memory.
 #include <cuda_runtime.h>
 

@@ -10,7 +10,20 @@
 template <class T>
 struct XpPointer {
   static constexpr bool value = false;
-  XP_UNCHECKED static T from(const XpArg& arg) { return arg.kind == XP_REAL ? T(arg.real) : T(arg.integer); }
+  XP_UNCHECKED static T from(const XpArg& arg) {
+    if constexpr (__is_class(T)) {
+      if (arg.kind == XP_OBJECT) {
+        alignas(T) char bytes[sizeof(T)];
+        for (unsigned i = 0; i < sizeof(T); ++i) bytes[i] = ((const char*)arg.pointer)[i];
+        return *(T*)bytes;
+      }
+    }
+    if constexpr (__is_constructible(T, double)) {
+      return arg.kind == XP_REAL ? T(arg.real) : T(arg.integer);
+    } else {
+      __builtin_trap();
+    }
+  }
 };
 template <class T>
 struct XpPointer<T*> {
@@ -37,7 +50,11 @@ template <class First, class... Rest>
 struct XpApply<First, Rest...> {
   template <class Call, class... Ready>
   XP_UNCHECKED static void to(Call call, const XpArg* arg, Ready... ready) {
-    XpApply<Rest...>::to(call, arg + 1, ready..., XpPointer<First>::from(*arg));
+    if constexpr (__is_empty(First)) {  // an object that holds nothing is not passed
+      XpApply<Rest...>::to(call, arg, ready..., First());
+    } else {
+      XpApply<Rest...>::to(call, arg + 1, ready..., XpPointer<First>::from(*arg));
+    }
   }
 };
 
@@ -84,11 +101,19 @@ struct XpKernel<kernel> {
 
   XP_UNCHECKED static int start(const XpLaunch* launch, const XpArg* args, int count) {
     XpReport* report = launch->report;
-    constexpr int expected = sizeof...(Params);
-    const bool pointers[] = {XpPointer<Params>::value..., false};
+    constexpr int expected = (0 + ... + !__is_empty(Params));
+    const bool empty[] = {__is_empty(Params)..., false};
+    const bool all[] = {XpPointer<Params>::value..., false};
+    const long long sizes[] = {(__is_class(Params) ? (long long)sizeof(Params) : 0)..., 0};
+    bool pointers[sizeof...(Params) + 1] = {};
     int bad = count == expected ? -1 : count < expected ? count : expected;
-    for (int i = 0; bad < 0 && i < expected; ++i) {
+    for (unsigned k = 0, i = 0; bad < 0 && k < sizeof...(Params); ++k) {
+      if (empty[k]) continue;
+      pointers[i] = all[k];
+      const bool object = args[i].kind == XP_OBJECT;
       if (pointers[i] != (args[i].kind == XP_POINTER)) bad = i;
+      if (object && args[i].integer != sizes[k]) bad = i;
+      ++i;
     }
     if (bad >= 0) {
       report->code = 5007;

@@ -29,12 +29,13 @@ struct XpVariable {
 
 // One argument of the kernel: an array's address, an integer or a floating-point number.
 struct XpArg {
-  int kind;  // XP_POINTER, XP_INTEGER or XP_REAL
+  int kind;  // one of those below
   void* pointer;
   long long integer;
   double real;
 };
-enum { XP_POINTER = 0, XP_INTEGER = 1, XP_REAL = 2 };
+// An object is `integer` bytes at `pointer`.
+enum { XP_POINTER = 0, XP_INTEGER = 1, XP_REAL = 2, XP_OBJECT = 3 };
 
 // How the kernel is run. `grid` counts blocks (or BANG tasks), `block` threads in a block.
 struct XpLaunch {

@@ -79,7 +79,31 @@ class _Launch(ctypes.Structure):
     )
 
 
-_POINTER, _INTEGER, _REAL = range(3)
+_POINTER, _INTEGER, _REAL, _OBJECT = range(4)
+
+
+class _Object:
+    """A class passed by value: its bytes, field after field as C lays numbers out."""
+
+    def __init__(self, arg: _Arg) -> None:
+        self.arg = arg
+        self.data = bytearray()
+        self.alignment = 1
+
+    def add(self, scalar: Scalar, given: _Arg) -> None:
+        dtype = numpy_dtype(scalar.dtype)
+        self.data += bytes(-len(self.data) % dtype.itemsize)
+        value = given.real if given.kind == _REAL else given.integer
+        self.data += np.array(value).astype(dtype).tobytes()
+        self.alignment = max(self.alignment, dtype.itemsize)
+
+    def close(self) -> None:
+        self.data += bytes(-len(self.data) % self.alignment)
+        self.memory = (ctypes.c_char * len(self.data)).from_buffer(self.data)
+        self.arg.kind, self.arg.integer = _OBJECT, len(self.data)
+        self.arg.pointer = ctypes.addressof(self.memory)
+
+
 _MISALIGNED = "misaligned access"
 
 
@@ -132,14 +156,29 @@ def run_text(
     if build == "checked":
         alignment = _DEVICE_ALIGNMENT
     guarded: dict[str, Guarded] = {}
-    args = (_Arg * max(1, len(kernel.params)))()
-    for arg, param in zip(args, kernel.params, strict=False):
+    symbols = dict(symbols or {})
+    passed: list[_Arg] = []
+    objects: dict[str, _Object] = {}
+    for param in kernel.params:
+        arg = _Arg()
+        if isinstance(param, Tensor) and param.symbol:
+            symbols[param.name] = _share(param, arrays, alignment).array
+            continue
         if isinstance(param, Tensor):
             guarded[param.name] = array = _share(param, arrays, alignment)
             arg.kind, arg.pointer = _POINTER, array.address
         else:
             _pass(arg, param, dict(scalars or {}))
-    symbols = symbols or {}
+            if param.of:
+                if param.of not in objects:
+                    objects[param.of] = _Object(arg)
+                    passed.append(arg)
+                objects[param.of].add(param, arg)
+                continue
+        passed.append(arg)
+    for one in objects.values():
+        one.close()
+    args = (_Arg * max(1, len(passed)))(*passed)
     for name in sorted(symbols):
         if not re.search(rf"\b{re.escape(name)}\b", text):
             raise CheckError("XP5007", f"the kernel has no global variable {name!r}")
@@ -169,7 +208,7 @@ def run_text(
             if build == "checked":
                 library.xp_check()
             sandbox.seal()
-            library.xp_entry(ctypes.byref(launch), args, len(kernel.params or ()))
+            library.xp_entry(ctypes.byref(launch), args, len(passed))
             for variable, array in variables:
                 ctypes.memmove(array.address, report.base + variable.value, variable.size)
 
