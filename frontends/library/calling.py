@@ -62,7 +62,7 @@ class Invocation:
 
     def constant(self, position: int, what: str) -> int:
         """An argument that must be known. Raises `ReadError` XP1009, naming `what` it is."""
-        known = self.math.known(self.number(position).expr)
+        known = self.math.known(self.ev.number(self.expr.args[position]).expr)
         if known is None:
             raise ReadError("XP1009", f"{what} must be a constant", span=self.span)
         return known

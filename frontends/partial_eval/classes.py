@@ -160,6 +160,8 @@ class Classes(Expressions):
 
     def constructed(self, kind: ir.Struct, args: tuple[ir.Expr, ...], span: Span) -> Value:
         """A new object: by a constructor of the class, or field by field."""
+        if library.matrix.is_fragment(kind):
+            return Nothing()
         known = self.class_of(kind)
         if len(args) == 1 and isinstance(args[0], ir.InitList):
             args = args[0].items

@@ -105,6 +105,8 @@ class Expressions(Memory):
                 number = [name for name, _ in whole.of.fields].index(expr.field)
                 kind = whole.of.fields[number][1]
                 return self.moved(whole, offsets_of(whole.of, expr.span)[number], kind)
+            if isinstance(whole, Address) and isinstance(whole.of, ir.Union):
+                return self.moved(whole, 0, dict(whole.of.fields)[expr.field])
             if isinstance(whole, Address) and isinstance(whole.of, ir.Vector):
                 number = _lane_named(expr)
                 size = BITS[whole.of.of.dtype] // 8
@@ -286,6 +288,10 @@ class Expressions(Memory):
             record = self.special[expr.base.name]
             if expr.base.ident not in self.env and isinstance(record, Record):
                 return record.fields[expr.field]
+        if expr.field in library.matrix.COUNTS:
+            count = library.matrix.count(self, self.place(expr.base))  # type: ignore[arg-type]
+            if count is not None:
+                return count
         try:
             place = self.place(expr)
         except ReadError:

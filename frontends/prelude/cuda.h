@@ -24,6 +24,7 @@ template <class T> using XpSame = typename XpSameType<T>::type;
 #include "simt_tables.h"
 #include "integers.h"
 #include "warps.h"
+#include "wmma.h"
 #ifdef __HIP__
 #include "amdgcn.h"
 #endif
