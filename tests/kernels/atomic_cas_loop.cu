@@ -1,3 +1,4 @@
+// expect bang: XP3001
 // Float multiplication through a compare-and-swap loop.
 #include <cuda_runtime.h>
 

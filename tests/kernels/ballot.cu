@@ -1,3 +1,4 @@
+// expect bang: XP3001
 // Counts with __ballot_sync and __popc, and warp votes.
 #include <cuda_runtime.h>
 

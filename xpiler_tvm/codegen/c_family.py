@@ -171,7 +171,6 @@ _BINARY: Mapping[str, tuple[str, int]] = {
     "Sub": ("-", SUM),
     "Mul": ("*", PRODUCT),
     "Div": ("/", PRODUCT),
-    "Mod": ("%", PRODUCT),
     "EQ": ("==", EQUALITY),
     "NE": ("!=", EQUALITY),
     "LT": ("<", RELATION),
@@ -510,6 +509,12 @@ class CPrinter:
 
     def expr_Not(self, node: tirx.Not) -> Text:
         return Text(f"!{self.expr(node.a).within(UNARY)}", UNARY)
+
+    def expr_Mod(self, node: tirx.Mod) -> Text:
+        dtype = dtype_of(node)
+        if dtype.startswith(("float", "bfloat")):
+            return self.math("fmod", dtype, node.a, node.b)
+        return self.binary(node, "%", PRODUCT)
 
     def expr_FloorDiv(self, node: tirx.FloorDiv) -> Text:
         if self.plain_division(node):
