@@ -343,6 +343,8 @@ class _Reader:
         self.building.add(ident)
         fields = tuple((field.spelling, self.type(field.type)) for field in kind.get_fields())
         self.building.discard(ident)
+        if declaration.kind.name == "UNION_DECL":
+            return ir.Union(name, fields)
         if ours:
             self._class(declaration)
         return ir.Struct(name, fields, args, ident if ours else 0)

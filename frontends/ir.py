@@ -62,6 +62,14 @@ class Struct:
 
 
 @dataclass(frozen=True)
+class Union:
+    """An object of one type at a time: all fields lie at its start."""
+
+    name: str
+    fields: tuple[tuple[str, Type], ...]
+
+
+@dataclass(frozen=True)
 class Named:
     """A template parameter, `auto`, `void`, or a type that only the host code uses."""
 
@@ -85,7 +93,16 @@ class MemberType:
 
 
 Type = (
-    Arithmetic | Vector | Pointer | Reference | ArrayType | Struct | Named | Instance | MemberType
+    Arithmetic
+    | Vector
+    | Pointer
+    | Reference
+    | ArrayType
+    | Struct
+    | Union
+    | Named
+    | Instance
+    | MemberType
 )
 VOID = Named("void")
 AUTO = Named("auto")

@@ -130,6 +130,10 @@ def _size_and_alignment(kind: ir.Type, span: Span) -> tuple[int, int]:
     if isinstance(kind, ir.Struct):
         alignments = [_size_and_alignment(of, span)[1] for _, of in kind.fields]
         return offsets_of(kind, span)[-1], max(alignments, default=1)
+    if isinstance(kind, ir.Union):
+        sizes = [_size_and_alignment(of, span) for _, of in kind.fields]
+        most = max((alignment for _, alignment in sizes), default=1)
+        return -(-max((size for size, _ in sizes), default=1) // most) * most, most
     if isinstance(kind, ir.ArrayType) and isinstance(kind.extent, ir.Literal):
         size, alignment = _size_and_alignment(kind.of, span)
         return int(kind.extent.value) * size, alignment

@@ -571,6 +571,8 @@ class Expressions(Memory):
 
     def initial(self, init: ir.Expr, kind: ir.Type) -> Value:
         """The value that an object of type `kind` starts with."""
+        if isinstance(kind, ir.Union) and isinstance(init, ir.Construct) and not init.args:
+            return Nothing()
         if isinstance(kind, ir.Struct):
             if isinstance(init, ir.InitList):
                 return self.constructed(kind, init.items, init.span)

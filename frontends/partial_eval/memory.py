@@ -39,11 +39,11 @@ class Memory(Types):
     def allocate(
         self, name: str, kind: ir.Type, span: Span, scope: str = "local", ident: int = 0
     ) -> Address:
-        """An object in memory. One of `ident` may be an arena, and of registers it is."""
+        """An object in memory. One of `ident` may be an arena; registers and unions are."""
         element = kind
         while isinstance(element, ir.ArrayType):
             element = element.of
-        if ident and is_register(element):
+        if ident and (is_register(element) or isinstance(element, ir.Union)):
             self.findings.layouts.setdefault(ident, None)
         scalar, layout = scalar_of(kind), self.findings.layouts.get(ident, ())
         size, zero = size_of(kind, span), tir.const(0, "int32")

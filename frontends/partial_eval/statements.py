@@ -325,14 +325,16 @@ class Statements(Calls):
         if isinstance(kind, ir.Pointer) and ident in self.findings.demoted:
             self.pointer_in_memory(variable, value)
             return
-        in_memory = ident in self.findings.demoted or isinstance(kind, (ir.Struct, ir.Vector))
+        in_memory = ident in self.findings.demoted
+        in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
             in_memory |= "float" in kind.dtype
             in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
         if in_memory:
             if isinstance(value, Number) and value.parts and not value.is_float:
                 self.findings.layouts.setdefault(ident, None)  # bytes that stay what they are
-            mixed = is_register(kind) or ident in self.findings.layouts
+            mixed = is_register(kind) or isinstance(kind, ir.Union)
+            mixed |= ident in self.findings.layouts
             address = self.allocate(variable.name, kind, span, ident=ident if mixed else 0)
             if not mixed and not isinstance(address.buffer, Arena):
                 self.variables[address.buffer] = ident

@@ -39,6 +39,9 @@ class Types(Accesses):
                 return kind
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
             return ir.Struct(kind.name, fields, kind.args, kind.ident)
+        if isinstance(kind, ir.Union):
+            fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
+            return ir.Union(kind.name, fields)
         if isinstance(kind, ir.Instance):
             args = tuple(self.template_argument(arg, span) for arg in kind.args)
             return self._instance(kind.name, args, span)
