@@ -23,6 +23,7 @@ from . import (
     limits,
     mathematics,
     matrix,
+    mfma,
     simt,
     sixteen,
     votes,
@@ -51,7 +52,7 @@ _SIMT: tuple[Part, ...] = (
 
 LIBRARIES: dict[str, tuple[Part, ...]] = {
     "cuda": (part(atomics.handlers("cuda")), *_SIMT),
-    "hip": (part(atomics.handlers("hip")), *_SIMT),
+    "hip": (part(atomics.handlers("hip")), part(mfma.HANDLERS), *_SIMT),
     "bang": (bang.call, mathematics.call),
     "vnni": (avx512.call, part(c_memory.HANDLERS), mathematics.call),
 }

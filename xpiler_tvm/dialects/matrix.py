@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 WAVE = 64
 """Lanes that take part in an mfma."""
@@ -64,24 +65,39 @@ class Mfma:
         for block in range(self.blocks):
             for row in range(self.m):
                 for k in range(self.k):
-                    lane = row + self.m * (block + self.blocks * (k // self.depth))
-                    yield Element(block, row, k, lane, k % self.depth)
+                    yield Element(block, row, k, self.operand_lane(block, row, k), k % self.depth)
 
     def b(self) -> Iterator[Element]:
         """B[block][row = k][column], laid out like A with columns for rows."""
         for block in range(self.blocks):
             for column in range(self.n):
                 for k in range(self.k):
-                    lane = column + self.n * (block + self.blocks * (k // self.depth))
+                    lane = self.operand_lane(block, column, k)
                     yield Element(block, k, column, lane, k % self.depth)
 
-    def d(self) -> Iterator[Element]:
-        """D[block][row][column], and C."""
+    def _across(self) -> tuple[int, int, int]:
         # Groups of rows lie beside each other in the lanes, then in the registers; whole blocks
         # too, where a block does not fill the lanes.
         blocks_across = -(-WAVE // (self.n * self.m // self.group))
         groups_across = WAVE // blocks_across // self.n
-        groups_down = self.m // (self.group * groups_across)
+        return blocks_across, groups_across, self.m // (self.group * groups_across)
+
+    def held(self, lane: Any, register: Any) -> tuple[Any, Any, Any]:
+        """Block, row and column of D that a lane holds in a register: integers or expressions."""
+        blocks_across, groups_across, groups_down = self._across()
+        part, rest = register // self.group, register % self.group
+        across, block_across = lane // self.n % groups_across, lane // self.n // groups_across
+        row = self.group * (part % groups_down * groups_across + across) + rest
+        return part // groups_down * blocks_across + block_across, row, lane % self.n
+
+    def operand_lane(self, block: Any, row: Any, k: Any) -> Any:
+        """The lane that holds A[block][row][k], or of B the column `row`; k modulo the depth is
+        the element in it."""
+        return row + self.m * (block + self.blocks * (k // self.depth))
+
+    def d(self) -> Iterator[Element]:
+        """D[block][row][column], and C."""
+        blocks_across, groups_across, groups_down = self._across()
         for block in range(self.blocks):
             for row in range(self.m):
                 part, rest = divmod(row, self.group)
