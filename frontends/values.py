@@ -453,13 +453,20 @@ class Arithmetic:
 
     def _proved_extremum(self, test: Expr, then: Expr, other: Expr) -> Expr | None:
         """A minimum or maximum whose test was simplified: `i < 3 ? 15 * i + 15 : 60`."""
-        with self.analyzer.constraint_scope(test):
-            least, most = (self.analyzer.can_prove(one) for one in (then <= other, then >= other))
-        with self.analyzer.constraint_scope(self.simplify(tirx.Not(test))):
-            if least and self.analyzer.can_prove(other <= then):
-                return tirx.min(then, other)
-            if most and self.analyzer.can_prove(other >= then):
-                return tirx.max(then, other)
+        if tir.dtype_of(then).startswith("u"):
+            return None
+        try:
+            with self.analyzer.constraint_scope(test):
+                less, more = (
+                    self.analyzer.can_prove(one) for one in (then <= other, then >= other)
+                )
+            with self.analyzer.constraint_scope(self.simplify(tirx.Not(test))):
+                if less and self.analyzer.can_prove(other <= then):
+                    return tirx.min(then, other)
+                if more and self.analyzer.can_prove(other >= then):
+                    return tirx.max(then, other)
+        except tvm.error.InternalError:  # as in `simplify`: of a test of unsigned numbers
+            pass
         return None
 
     def negative(self, value: Number, span: Span) -> Number:

@@ -21,7 +21,7 @@ from ..arenas import Arena
 from ..partial_eval.bits import rounded_to_bfloat16
 from ..partial_eval.questions import reads_buffer
 from ..program import Branch, Loop
-from ..values import BITS, Address, Number, Value, unit_of
+from ..values import BITS, Address, Number, Value, sums_of_ints, unit_of
 from .c_expressions import evaluate
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Intrinsic:
     def integer(self, position: int) -> Number:
         """An `int` parameter; one that is read from memory is held."""
         given = self.number(position)
-        narrow = _narrowed(given.expr)
+        narrow = sums_of_ints(given.expr, "int32")
         value = given if narrow is None else Number(narrow, "int32")
         held = self.ev.freeze(self.ev.math.convert(value, "int32"), self.span)
         assert isinstance(held, Number)
@@ -301,23 +301,6 @@ def dtype_of(kind: ir.Type) -> str | None:
 
 def is_sixteen(dtype: str) -> bool:
     return dtype in ("float16", "bfloat16")
-
-
-def _narrowed(expr: Expr) -> Expr | None:
-    """The low 32 bits of sums and products of an `int` and a `size_t`: those of the `int`s.
-
-    (uint64)rows * 4ull  ->  rows * 4
-    """
-    if tir.dtype_of(expr) == "int32":
-        return expr
-    if isinstance(expr, tirx.IntImm):
-        return tir.const(int(expr.value), "int32") if int(expr.value) < 1 << 31 else None
-    if isinstance(expr, tirx.Cast):
-        return _narrowed(expr.value)
-    if isinstance(expr, (tirx.Add, tirx.Sub, tirx.Mul)):
-        a, b = _narrowed(expr.a), _narrowed(expr.b)
-        return None if a is None or b is None else type(expr)(a, b)
-    return None
 
 
 def _buffers(address: Address) -> list[Buffer]:

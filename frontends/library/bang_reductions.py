@@ -82,11 +82,10 @@ def _extreme(row: Extreme, call: Intrinsic) -> None:
     with call.loop("i", math.simplify(n - 1)) as less:
         i = math.simplify(less + 1)
         names = {"r": call.value_of(best), "a": call.read(source, i)}
-        test = math.truth(of_elements(ev, row.better, names, call.span))
-        with ev.collecting() as found:
-            call.write(place, _ZERO, Number(i, "int32"))
-            call.write(best, _ZERO, call.read(source, i))
-        ev.emit(Branch(test, tuple(found), (), call.span))
+        names |= {"i": Number(i, "int32"), "p": call.value_of(place)}
+        for local, other in ((place, "i : p"), (best, "a : r")):
+            chosen = of_elements(ev, f"{row.better} ? {other}", names, call.span)
+            call.write(local, _ZERO, chosen)
     call.write(target, _ZERO, call.value_of(best))
     index = call.value_of(place)
     if size == 4:
