@@ -81,6 +81,27 @@ def flattened(body: tuple[ir.Stmt, ...]) -> list[ir.Stmt]:
     return flat
 
 
+def without_breaks(body: list[ir.Stmt]) -> list[ir.Stmt]:
+    """Statements of a switch up to the break that leaves it, which becomes nesting."""
+    kept: list[ir.Stmt] = []
+    for position, statement in enumerate(body):
+        rest = body[position + 1 :]
+        if isinstance(statement, ir.Break):
+            return kept
+        if isinstance(statement, ir.Block):
+            return [*kept, *without_breaks([*statement.body, *rest])]
+        if isinstance(statement, ir.If) and has_break(statement):
+            span = statement.span
+            then = ir.Block(tuple(without_breaks([statement.then, *rest])), span)
+            other = [statement.other, *rest] if statement.other else rest
+            side = ir.Block(tuple(without_breaks(other)), span)
+            return [*kept, ir.If(statement.test, then, side, span)]
+        kept.append(statement)
+        if isinstance(statement, (ir.Return, ir.Continue)):
+            return kept
+    return kept
+
+
 def replace_last(chain: ir.Stmt, default: ir.Stmt, span: Span) -> ir.Stmt:
     if isinstance(chain, ir.If) and chain.other is not None:
         return ir.If(chain.test, chain.then, replace_last(chain.other, default, span), chain.span)

@@ -28,12 +28,12 @@ from ..values import (
 from .calls import Calls
 from .on_chip import ON_CHIP, on_chip_array
 from .questions import (
-    flattened,
     flattened_array,
     has_return,
     may_exit,
     replace_last,
     same_value,
+    without_breaks,
 )
 from .registers import is_register
 from .state import (
@@ -256,23 +256,22 @@ class Statements(Calls):
         self.emit(Branch(test, tuple(then), tuple(other), span, early))
 
     def _as_ifs(self, switch: ir.Switch) -> ir.Stmt:
-        """A switch whose cases all end in `break` or `return` as a chain of ifs."""
+        """A switch as a chain of ifs. A case that falls through has the next one's statements."""
+        value = self.freeze(self.value(switch.value), switch.span)
+        given = ir.Evaluated(value, switch.span)
         chain: ir.Stmt = ir.Block((), switch.span)
         default: ir.Stmt | None = None
-        for labels, body in reversed(switch.cases):
-            flat = flattened(body)
-            ends = bool(flat) and isinstance(flat[-1], (ir.Break, ir.Return))
-            if not ends and (labels, body) != switch.cases[-1]:
-                raise ReadError("XP1009", "a case that falls through is not read", span=switch.span)
-            inner = flat[:-1] if flat and isinstance(flat[-1], ir.Break) else flat
-            block = ir.Block(tuple(inner), switch.span)
+        for number in reversed(range(len(switch.cases))):
+            labels, _ = switch.cases[number]
+            following = [stmt for _, body in switch.cases[number:] for stmt in body]
+            block = ir.Block(tuple(without_breaks(following)), switch.span)
             if None in labels:
                 default = block
                 continue
             test: ir.Expr | None = None
             for label in labels:
                 assert label is not None
-                equal = ir.Binary("==", switch.value, label, switch.span)
+                equal = ir.Binary("==", given, label, switch.span)
                 test = equal if test is None else ir.Binary("||", test, equal, switch.span)
             assert test is not None
             chain = ir.If(test, block, chain, switch.span)

@@ -365,11 +365,6 @@ REFUSED: dict[str, tuple[str, str, tuple[int, int]]] = {
     "division by zero": ("int z = 0;\ny[0] = 5 / z;", "XP2004", (3, 8)),
     "no output": ("float v = x[0];", "XP2005", (1, 1)),
     "a test that assigns": ("int i = 0;\nwhile ((i += n[i]) < 20) y[i] = 2;", "XP2002", (3, 1)),
-    "falling through": (
-        "switch (n[0]) {\ncase 0: y[0] = 1;\ncase 1: y[1] = 1; }",
-        "XP1009",
-        (2, 1),
-    ),
     "extent": ("y[0] = 1;\nfloat v[n[0]];\ny[1] = v[0];", "XP1009", (3, 1)),
 }
 
@@ -407,6 +402,23 @@ WALKS: dict[str, str] = {
         "const float* p = x; for (int i = 0; i < 12; i++) { if (n[i] > 0) p = x + i; y[i] = *p; }"
     ),
     "set later": "const float* p; if (n[0] > 0) p = x; else p = x + 5; y[0] = *p; y[1] = p[1];",
+    "a switch that falls through": (
+        "for (int i = 0; i < 24; i++) { switch (n[i] & 7) { case 0: y[i] = 1; case 1: case 2:"
+        " y[i] += 2; break; default: y[i] = 9; case 5: if (x[i] > 0) break; y[i] -= 3; break;"
+        " case 6: continue; } y[i] += 100; }"
+    ),
+    "a switch over what steps": (
+        "int k = 0; for (int i = 0; i < 8; i++) switch (n[k++] & 3) {"
+        " case 1: { y[i] = k; break; } case 2: y[i] = -k; break; case 3: y[i] = n[k]; }"
+    ),
+    "a switch that returns": (
+        "switch (n[0] & 1) { case 0: y[1] = 1; if (x[0] > 2) break; y[2] = 3; return; case 1:"
+        " y[3] = 1; if (x[0] < 2) return; } y[4] = 5;"
+    ),
+    "a switch in a loop with breaks": (
+        "for (int i = 0; i < 24; i++) { y[i] = i; switch (i) { case 3: continue; case 9: break;"
+        " case 20: y[i] = -1; } if (i == 21) break; y[i] += 0.5f; }"
+    ),
     "a list": (
         "int at = 0; for (int i = 0; i < 9; i++) { y[i] = at; at = (at + (n[at] & 7)) % 24; }"
     ),
