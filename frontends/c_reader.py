@@ -54,7 +54,7 @@ def read_unit(text: str, dialect: str, filename: str) -> ir.Unit:
     if dialect == "vnni":
         reader.refusals = [
             *_errors(parsed, text, filename),
-            *c_source.refused_directives(text, filename),
+            *c_source.refused_directives(clang_ast.without_includes(text), filename),
         ]
     return reader.unit(parsed)
 

@@ -32,7 +32,7 @@ _CLAUSE = re.compile(r"\s*,?\s*(\w+)\s*(\([^()]*(?:\([^()]*\)[^()]*)*\))?")
 
 
 def refused_directives(text: str, filename: str) -> Iterator[tuple[int, ir.Unreadable]]:
-    """The OpenMP directives that are not read, and where in the text they stand."""
+    """The OpenMP directives that are not read, and the bytes of the text in front of them."""
     for found in _PRAGMA.finditer(text):
         why = _refused(found[1].replace("\\\n", " ").partition("//")[0].strip())
         if why:
@@ -41,7 +41,8 @@ def refused_directives(text: str, filename: str) -> Iterator[tuple[int, ir.Unrea
             column = len(shown) - len(shown.lstrip()) + 1
             span = Span(filename, line, column, len(shown.strip()), shown)
             hint = "loops are read under parallel for, for and simd"
-            yield found.start(), ir.Unreadable("XP1009", f"{why} is not read", span, hint)
+            offset = len(text[: found.start()].encode())
+            yield offset, ir.Unreadable("XP1009", f"{why} is not read", span, hint)
 
 
 def _refused(directive: str) -> str:

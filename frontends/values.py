@@ -348,6 +348,9 @@ class Arithmetic:
                 other = _signed(other) if y is None else tir.const(y - (y >> 31 << 32), "int64")
             return Number(_wrapped(makers[op](wide, other), dtype), dtype)
         if dtype == "uint64" and corners[1] > high:
+            bounded = (x is not None or a1 < tir.INT_INF) and (y is not None or b1 < tir.INT_INF)
+            if tir.has_load(a) or tir.has_load(b) or bounded:
+                return Number(_sum_of_halves(a, b) if op == "+" else _product_of_halves(a, b), dtype)
             self.assumptions.add("64-bit unsigned sums and products do not wrap")
         return Number(self.simplify(makers[op](a, b)), dtype)
 
@@ -553,6 +556,32 @@ def sums_of_ints(expr: Expr, dtype: str) -> Expr | None:
 def _name_of(expr: Expr) -> str:
     """The name of the intrinsic that is called."""
     return str(getattr(expr.op, "name", "")) if isinstance(expr, tvm.ir.Call) else ""
+
+
+def _halves(expr: Expr) -> tuple[Expr, Expr]:
+    """The lower and the upper 32 bits of a uint64."""
+    mask, count = tir.const(0xFFFFFFFF, "uint64"), tir.const(32, "uint64")
+    return tirx.bitwise_and(expr, mask), tirx.shift_right(expr, count)
+
+
+def _joined_halves(low: Expr, high: Expr) -> Expr:
+    """Of sums of halves, with the carry: the lowest 64 bits."""
+    rest, carry = _halves(low)
+    upper, _ = _halves(high + carry)
+    return tirx.bitwise_or(tirx.shift_left(upper, tir.const(32, "uint64")), rest)
+
+
+def _sum_of_halves(a: Expr, b: Expr) -> Expr:
+    """`a + b` modulo 2^64, of numbers that do not wrap."""
+    (a0, a1), (b0, b1) = _halves(a), _halves(b)
+    return _joined_halves(a0 + b0, a1 + b1)
+
+
+def _product_of_halves(a: Expr, b: Expr) -> Expr:
+    """`a * b` modulo 2^64, of numbers that do not wrap."""
+    (a0, a1), (b0, b1) = _halves(a), _halves(b)
+    crossed = _halves(a0 * b1)[0] + _halves(a1 * b0)[0]
+    return _joined_halves(a0 * b0, crossed)
 
 
 def _wrapped(expr: Expr, dtype: str) -> Expr:
