@@ -45,15 +45,17 @@ def over_lanes(
     mask: Number | None,
     start: Number,
     combine: Callable[[Number, list[Number], Expr], Number],
+    *,
     end: Expr | None = None,
+    size: int = 0,
 ) -> Number:
     """What `combine(so far, a lane's values, lane)` makes of the lanes that take part, in order.
 
-    Only those below `end`, where it is given.
+    Only those below `end`, where it is given; in parts of the warp of so many lanes.
     """
     ev, span = call.ev, call.span
-    together(call, mask)
-    warp = warp_of(ev)
+    together(call, all_lanes(ev) if size and mask is None else mask, size)
+    warp = warp_of(ev, size)
     see = shown(ev, values, span)
 
     def step(so_far: Number, lane: Expr) -> Number:
@@ -93,7 +95,7 @@ def predicate(ev: Calls, value: Value) -> Number:
     return ev.math.convert(Number(ev.math.truth(value), "bool"), "int32")
 
 
-def ballot(call: Invocation, mask: Number | None, value: Value) -> Number:
+def ballot(call: Invocation, mask: Number | None, value: Value, size: int = 0) -> Number:
     """The lanes whose predicate holds."""
     dtype = mask_dtype(call.ev)
 
@@ -102,18 +104,18 @@ def ballot(call: Invocation, mask: Number | None, value: Value) -> Number:
         return _or(call.ev, so_far, _bit_at(dtype, lane, yes))
 
     start = call.math.number(0, dtype)
-    return over_lanes(call, [predicate(call.ev, value)], mask, start, combine)
+    return over_lanes(call, [predicate(call.ev, value)], mask, start, combine, size=size)
 
 
-def any_of(call: Invocation, mask: Number | None, value: Value) -> Number:
-    return _extreme(call, mask, value, "max")
+def any_of(call: Invocation, mask: Number | None, value: Value, size: int = 0) -> Number:
+    return _extreme(call, mask, value, "max", size)
 
 
-def all_of(call: Invocation, mask: Number | None, value: Value) -> Number:
-    return _extreme(call, mask, value, "min")
+def all_of(call: Invocation, mask: Number | None, value: Value, size: int = 0) -> Number:
+    return _extreme(call, mask, value, "min", size)
 
 
-def _extreme(call: Invocation, mask: Number | None, value: Value, kind: str) -> Number:
+def _extreme(call: Invocation, mask: Number | None, value: Value, kind: str, size: int) -> Number:
     start = call.math.number(0 if kind == "max" else 1, "int32")
     return over_lanes(
         call,
@@ -121,16 +123,19 @@ def _extreme(call: Invocation, mask: Number | None, value: Value, kind: str) -> 
         mask,
         start,
         lambda so_far, one, _: extremum(call.math, kind, so_far, one[0]),
+        size=size,
     )
 
 
-def _uniform(call: Invocation, mask: Number | None, value: Value) -> Number:
+def _uniform(call: Invocation, mask: Number | None, value: Value, size: int = 0) -> Number:
     """Whether all predicates are alike."""
-    some, every = any_of(call, mask, value), all_of(call, mask, value)
+    some, every = any_of(call, mask, value, size), all_of(call, mask, value, size)
     return Number(tirx.Cast("int32", tirx.EQ(some.expr, every.expr)), "int32")
 
 
-Vote = Callable[[Invocation, Number | None, Value], Number]
+Vote = Callable[..., Number]
+"""A vote among the lanes of a mask, or of parts of the warp of a size, by a value."""
+
 VOTES: dict[str, Vote] = {"ballot": ballot, "any": any_of, "all": all_of, "uni": _uniform}
 
 
@@ -163,7 +168,7 @@ def active(call: Invocation) -> Number:
 # ---------------------------------------------------------------- matches
 
 
-def matches(call: Invocation, mask: Number | None, value: Number) -> Number:
+def matches(call: Invocation, mask: Number | None, value: Number, size: int = 0) -> Number:
     """The lanes that hold the same bits; smaller integers are compared as int."""
     ev, dtype = call.ev, mask_dtype(call.ev)
     wide = value if BITS[value.dtype] >= 32 else call.math.convert(value, "int32")
@@ -173,7 +178,7 @@ def matches(call: Invocation, mask: Number | None, value: Number) -> Number:
     def combine(so_far: Number, one: list[Number], lane: Expr) -> Number:
         return _or(ev, so_far, _bit_at(dtype, lane, tirx.EQ(one[0].expr, bits.expr)))
 
-    return over_lanes(call, [bits], mask, call.math.number(0, dtype), combine)
+    return over_lanes(call, [bits], mask, call.math.number(0, dtype), combine, size=size)
 
 
 def taking_part(call: Invocation, mask: Number | None) -> Number:
@@ -221,12 +226,20 @@ def neutral(ev: Calls, op: str, dtype: str) -> Number:
 
 
 def reduced(
-    call: Invocation, op: str, mask: Number | None, value: Number, end: Expr | None = None
+    call: Invocation,
+    op: str,
+    mask: Number | None,
+    value: Number,
+    *,
+    end: Expr | None = None,
+    size: int = 0,
 ) -> Number:
     """The values of the lanes combined in their order; of those below `end` alone."""
     combine = operation(call.ev, op, call.span)
     start = neutral(call.ev, op, value.dtype)
-    return over_lanes(call, [value], mask, start, lambda a, b, _: combine(a, b[0]), end)
+    return over_lanes(
+        call, [value], mask, start, lambda a, b, _: combine(a, b[0]), end=end, size=size
+    )
 
 
 def _reduce(call: Invocation) -> Value:

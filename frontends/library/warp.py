@@ -32,7 +32,8 @@ Shown = Callable[[Expr], list[Number]]
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """The warp of the thread that is read: its `first` thread, and this one's `lane` in it.
+    """The warp of the thread that is read, or a part of it: the `first` thread, and the `lane` of
+    this one.
 
     Of its `size` lanes `existing` are threads of the block.
     """
@@ -48,8 +49,9 @@ class Warp:
         return tir.as_const(self.existing) == self.size
 
 
-def warp_of(ev: Calls) -> Warp:
-    size, linear = ev.ids.warp, ev.ids.linear
+def warp_of(ev: Calls, size: int = 0) -> Warp:
+    """The warp, or the `size` lanes around this thread that start at a multiple of `size`."""
+    size, linear = size or ev.ids.warp, ev.ids.linear
     lane = ev.math.simplify(tirx.floormod(linear, tir.const(size, "int32")))
     first = ev.math.simplify(tirx.floordiv(linear, size) * size)
     left = tir.const(ev.ids.size, "int32") - first
@@ -81,8 +83,10 @@ def all_lanes(ev: Calls) -> Number:
     return ev.math.number((1 << ev.ids.warp) - 1, mask_dtype(ev))
 
 
-def together(call: Invocation, mask: Number | None = None) -> None:
+def together(call: Invocation, mask: Number | None = None, size: int = 0) -> None:
     """Refuses a call that not all lanes of the warp are proved to reach, or none of `mask`.
+
+    With a `size`, lanes have to meet in parts of so many.
 
     A mask promises that its lanes come: what is decided by a thread's own variables is taken to
     keep that promise. Without one, the lanes that come are part of the meaning.
@@ -93,12 +97,13 @@ def together(call: Invocation, mask: Number | None = None) -> None:
     known = None if mask is None else ev.math.known(mask.expr)
     if mask is not None and known is None:
         return
-    taking = [lane for lane in range(ev.ids.warp) if known is None or known >> lane & 1]
+    size = size or ev.ids.warp
+    taking = [lane for lane in range(size) if known is None or known >> lane & 1]
     for test in ev.path:
         if mask is not None and _rests_on_locals(test):
             ev.math.assumptions.add(AGREED)
             continue
-        if not _agree(ev, test, taking):
+        if not _agree(ev, test, taking, size):
             raise LiftError(
                 "XP2001",
                 f"the lanes of a warp part here, and not all of them reach {call.name!r}",
@@ -115,14 +120,13 @@ def _rests_on_locals(test: Expr) -> bool:
     return any(load.source.scope() == "local" for load in tir.loads(test))
 
 
-def _agree(ev: Calls, test: Expr, taking: list[int]) -> bool:
-    """Whether a condition is the same for the lanes `taking` part, in every warp."""
+def _agree(ev: Calls, test: Expr, taking: list[int], size: int) -> bool:
+    """Whether a condition is the same for the lanes `taking` part, in every warp of a `size`."""
     if _rests_on_locals(test):
         return False
     threads = [var for var, _ in ev.ids.threads]
     if not tir.uses(test, threads):
         return True
-    size = ev.ids.warp
     warp, lane = tirx.Var("warp", "int32"), tirx.Var("lane", "int32")
     ev.analyzer.bind(warp, Range(0, -(-ev.ids.size // size)))
     ev.analyzer.bind(lane, Range(0, min(size, ev.ids.size)))
