@@ -162,6 +162,8 @@ class Classes(Expressions):
         """A new object: by a constructor of the class, or field by field."""
         if library.matrix.is_fragment(kind):
             return Nothing()
+        if library.cooperative.is_group(kind) and len(args) == 1:
+            return self.value(args[0])
         known = self.class_of(kind)
         if len(args) == 1 and isinstance(args[0], ir.InitList):
             args = args[0].items

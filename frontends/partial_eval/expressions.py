@@ -548,7 +548,7 @@ class Expressions(Memory):
 
     def _cast(self, expr: ir.Cast) -> Value:
         kind = self.resolve(expr.to, expr.span)
-        if isinstance(kind, ir.Struct):
+        if isinstance(kind, ir.Struct) or isinstance(expr.value, ir.InitList):
             return self.initial(expr.value, kind)
         value = self.value(expr.value)
         if kind == ir.VOID:

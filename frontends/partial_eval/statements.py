@@ -12,7 +12,7 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.kernel import Launch
 from xpiler_tvm.tir import Expr
 
-from .. import ir
+from .. import ir, library
 from ..arenas import Arena
 from ..program import Branch, Statement, Store
 from ..values import (
@@ -323,6 +323,9 @@ class Statements(Calls):
             value = self.convert(value, kind, span)
         if isinstance(kind, ir.Pointer) and ident in self.findings.demoted:
             self.pointer_in_memory(variable, value)
+            return
+        if library.cooperative.is_group(kind):
+            self.env[ident] = value
             return
         in_memory = ident in self.findings.demoted
         in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
