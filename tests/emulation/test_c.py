@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xpiler_tvm.errors import ReadError
+
 from .support import execute, first, number, out, random
 
 CPU = Path("/proc/cpuinfo")
@@ -51,3 +53,46 @@ def test_vnni() -> None:
     packed = np.ascontiguousarray(b.reshape(16, 4, 32).transpose(0, 2, 1))
     got = first(execute(source, ("a", a), ("b", packed), out("y", 32, "int32"), dialect="vnni"))
     np.testing.assert_array_equal(got, a.astype(int) @ b)
+
+
+TAIL = """
+    #include <immintrin.h>
+    void k(const float* x, float* y) {
+      __m512 v = %s;
+      _mm512_mask_storeu_ps(y, 0x3FF, v);
+    }"""
+
+
+def test_a_checked_run_sees_each_lane() -> None:
+    x = random(10)
+    load = "_mm512_maskz_loadu_ps(0x3FF, x)"
+    run = execute(TAIL % load, ("x", x), out("y", 10), dialect="vnni", build="checked")
+    assert run.findings == () and np.array_equal(first(run), x)
+    run = execute(
+        TAIL % "_mm512_loadu_ps(x)", ("x", x), out("y", 10), dialect="vnni", build="checked"
+    )
+    (finding,) = run.findings
+    assert finding.kind == "out of bounds"
+    assert finding.span is not None and finding.span.line == 4
+
+
+def test_an_aligned_load_wants_its_alignment() -> None:
+    source = TAIL % "_mm512_load_ps(x + %d)"
+    for shift, kinds in ((16, set()), (1, {"misaligned access"})):
+        run = execute(
+            source % shift, ("x", random(64)), out("y", 10), dialect="vnni", build="checked"
+        )
+        assert {finding.kind for finding in run.findings} == kinds
+
+
+def test_registers_over_a_field() -> None:
+    source = TAIL % "_mm512_fmadd_ps(_mm512_loadu_ps(x), _mm512_set1_ps(0.5f), _mm512_loadu_ps(x))"
+    x = np.arange(2, 34, 2, dtype="float32").view("uint32").view("float32")
+    x.view("uint32")[:] = np.arange(2, 34, 2)
+    run = execute(source, ("x", x), out("y", 10), dialect="vnni", build="field")
+    assert first(run).view("uint32").tolist() == [3 * number for number in range(1, 11)]
+
+
+def test_another_device_is_refused() -> None:
+    with pytest.raises(ReadError, match="native or portable"):
+        execute("void k(float* y) { y[0] = 1; }", out("y", 1), dialect="vnni", arch="sm_80")

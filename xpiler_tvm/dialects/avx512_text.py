@@ -197,6 +197,11 @@ inline int sat16(__int128 x) { return clamp<int>(x, -32768, 32767); }
 inline int satu16(__int128 x) { return clamp<int>(x, 0, 65535); }
 inline int sat32(__int128 x) { return clamp<int>(x, -2147483647 - 1, 2147483647); }
 inline unsigned satu32(__int128 x) { return clamp<unsigned>(x, 0, 4294967295); }
+}
+"""
+
+_INDEFINITE = r"""
+namespace lanes {
 // What is out of range becomes the number with the highest bit alone, or with all bits.
 inline int to_int32(double x) {
   return x >= -2147483648.0 && x < 2147483648.0 ? int(x) : -2147483647 - 1;
@@ -224,8 +229,11 @@ def definitions(text: str, *, as_classes: bool = False) -> str:
 
     Where `float` is a class itself, registers have to be classes, too: `as_classes`.
     """
+    rows = mentioned(text)
     lines = [*_types(text, as_classes), _SUPPORT, *(f"inline void {one} {{}}" for one in _NOTHING)]
-    return "\n".join([*lines, *map(_definition, mentioned(text))])
+    if any("to_" in row.meaning for row in rows):
+        lines.append(_INDEFINITE)
+    return "\n".join([*lines, *map(_definition, rows)])
 
 
 def _definition(row: Intrinsic) -> str:

@@ -62,6 +62,13 @@ def before(source: str, text: str, arch: str | None, build: str) -> list[str]:
     return [*_NO_LIBRARY, "#include <immintrin.h>"]
 
 
+def numbers(build: str) -> str:
+    """The types whose place those of a field take; C itself has none of them."""
+    if build in ("fast", "checked"):
+        return ""
+    return '#define XP_HIP 0\n#include "half.h"\n#include "vectors.h"'
+
+
 def inside(text: str, arch: str | None, build: str) -> str:
     """Definitions that stand among those of the dialect."""
     if is_native(text, arch, build) or not _INTRINSIC.search(text):

@@ -165,6 +165,7 @@ def translation_unit(
     elif dialect in DEFAULT_GPUS:
         before = simt.prelude(f"{body}\n{entry}", gpu_of(dialect, arch))
     else:
+        before = intrinsics.numbers(build)
         after = intrinsics.inside(body, arch, build)
     seen = ", ".join([*(f"(void*)&{name}" for name in symbols), "nullptr"])
     lines = ["#define XP_CHECKED 1"] if build == "checked" else []
