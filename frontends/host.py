@@ -7,17 +7,19 @@ would run without arguments, or with the values that the user gives.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from xpiler_tvm.errors import ReadError, Span
-from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.kernel import Dialect, Kernel
 
 from . import ir
 from .host_run import Calls, Run
 from .host_values import Address, Launched, Memory, Unknown, Value, depends, plain
 
 FoundIntent = Literal["in", "out", "inout", "unknown"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,46 @@ def launch_of(unit: ir.Unit, kernel: Kernel) -> HostFacts:
     if not roots:
         raise _nothing_launches(calls, kernel)
     _refuse_unknown_args(calls, roots, args)
+    return _first(roots, lambda root: _facts(_started(Run(calls, args), root), kernel))
+
+
+def run_of(unit: ir.Unit, kernel: Kernel, root: str | None = None) -> Run:
+    """A run of all the host code from the function `root` on, by default as `launch_of` starts.
+
+    Raises `ReadError`: XP1006 where nothing launches or an argument is missing, XP1014 where there
+    is no such function, XP1013 where some of the code cannot be run.
+    """
+    calls, args = Calls(unit), dict(kernel.args)
+    roots = calls.roots(None)
+    if not roots:
+        raise _nothing_launches(calls, kernel)
+    if root is not None:
+        names = ", ".join(function.name for function in roots)
+        roots = [function for function in roots if function.name == root]
+        if not roots:
+            raise ReadError(
+                "XP1014",
+                f"{kernel.filename} has no host function {root!r} that launches",
+                hint=f"it has {names}",
+            )
+    _refuse_unknown_args(calls, roots, args)
+    run = _first(roots, lambda function: _started(Run(calls, args, whole=True), function))
+    if not run.launches:
+        raise ReadError("XP1006", "the host code launches nothing", span=roots[0].span)
+    return run
+
+
+def _started(run: Run, root: ir.Function) -> Run:
+    run.start(root)
+    return run
+
+
+def _first(roots: list[ir.Function], attempt: Callable[[ir.Function], T]) -> T:
+    """What comes of the first root with which the attempt succeeds."""
     errors = []
     for root in roots:
         try:
-            run = Run(calls, args)
-            run.start(root)
-            return _facts(unit, run, kernel)
+            return attempt(root)
         except ReadError as error:
             errors.append(error)
         except RecursionError:
@@ -129,7 +165,7 @@ def _refuse_unknown_args(
 # ---------------------------------------------------------------- what the run showed
 
 
-def _facts(unit: ir.Unit, run: Run, kernel: Kernel) -> HostFacts:
+def _facts(run: Run, kernel: Kernel) -> HostFacts:
     entry = kernel.entry
     wanted = [launched for launched in run.launches if _is_instance(launched.entry, entry)]
     if not wanted:
@@ -155,18 +191,26 @@ def _facts(unit: ir.Unit, run: Run, kernel: Kernel) -> HostFacts:
             for value in other.values:
                 if isinstance(value, Address) and isinstance(value.target, Memory):
                     value.target.shared = True
+    return facts_of(run, first, kernel.dialect, certain)
+
+
+def facts_of(run: Run, launched: Launched, dialect: Dialect, certain: bool = False) -> HostFacts:
+    """What one launch of a run says; `certain` where copies around it say the intents.
+
+    Raises `ReadError` XP1013 where an extent of the launch or of an allocation is not known.
+    """
     return HostFacts(
-        first.entry,
-        _extents("the grid", first.config[0], first.span),
-        _extents("the block", first.config[1], first.span),
+        launched.entry,
+        _extents("the grid", launched.config[0], launched.span),
+        _extents("the block", launched.config[1], launched.span),
         # A launch of BANG C has a queue there.
-        0 if kernel.dialect == "bang" else _shared_bytes(first),
+        0 if dialect == "bang" else _shared_bytes(launched),
         tuple(
             argument
-            for param, value in zip(first.function.params, first.values, strict=False)
-            for argument in _arguments(run, first, param, value, certain)
+            for param, value in zip(launched.function.params, launched.values, strict=False)
+            for argument in _arguments(run, launched, param, value, certain)
         ),
-        first.span,
+        launched.span,
     )
 
 

@@ -2,11 +2,14 @@
 
 Contents of arrays are not followed beyond single stores (a value read from one is `Unknown`), so
 loops that only fill or check arrays are given up after a few steps, with everything they assign
-unknown afterwards. What is recorded is each launch, each allocation on the device and each copy
-between the two memories.
+unknown afterwards. What is recorded are events in their order: launches, copies, fills, and what
+host code does to memories itself.
 
 Integers are exact and wrap where a variable of a width takes them. Methods and constructors of
 classes are not followed: what they may change becomes unknown.
+
+The first launch of a kernel is known before all of the code has been run, so that what comes after
+it may be left out where it is not understood. A run of the `whole` leaves nothing out.
 """
 
 from __future__ import annotations
@@ -25,11 +28,15 @@ from .host_values import (
     Address,
     Cell,
     Closure,
+    Copied,
     Element,
+    Event,
     Field,
+    Filled,
     Launched,
     Memory,
     Place,
+    Touched,
     Unknown,
     Value,
     bytes_of,
@@ -171,8 +178,8 @@ def _runs_on_host(function: ir.Function) -> bool:
 
 
 def _device_call(name: str) -> str:
-    """`Malloc` for `cudaMalloc` and `hipMalloc`; empty for other names."""
-    for prefix in ("cuda", "hip"):
+    """`Malloc` for `cudaMalloc`, `hipMalloc` and `cnrtMalloc`; empty for other names."""
+    for prefix in ("cuda", "hip", "cnrt"):
         if name.startswith(prefix) and name[len(prefix) : len(prefix) + 1].isupper():
             return name[len(prefix) :]
     return ""
@@ -203,14 +210,21 @@ class _GivenUp(Exception):
 
 
 class Run:
-    """One run of the host code, from one function on."""
+    """One run of the host code, from one function on.
 
-    def __init__(self, calls: Calls, args: dict[str, int | float]) -> None:
+    `symbols` are the device's variables that nothing initialises, by name.
+    """
+
+    def __init__(self, calls: Calls, args: dict[str, int | float], whole: bool = False) -> None:
         self.calls = calls
         self.unit = calls.unit
         self.args = args
+        self.whole = whole
         self.launches: list[Launched] = []
+        self.events: list[Event] = []
+        self.symbols: dict[str, Memory] = {}
         self.complete = False
+        self.from_main = False
         self.steps = 0
         self.loop_end: int | None = None  # the step at which the outermost inert loop is given up
         self.frame: dict[int, Place] = {}
@@ -218,9 +232,16 @@ class Run:
         self.depth = 0
 
     def start(self, root: ir.Function) -> None:
+        self.from_main = root.name == "main"
+        if self.whole:
+            self._refuse_methods()
         for variable in self.unit.variables.values():
             if not variable.space:
                 self.declare(variable, overridden=False)
+            elif variable.space in ("constant", "device") and variable.init is None:
+                memory = Memory("device", size=self.size_of(variable.type))
+                self.symbols[variable.name] = memory
+                self.frame[variable.ident] = Cell(Address(memory))
         values = self._root_values(root)
         try:
             self.call_function(root, values, ())
@@ -229,8 +250,30 @@ class Run:
             pass
         except ReadError:
             # What comes after the launch only serves to find the intents.
-            if not self.launches:
+            if self.whole or not self.launches:
                 raise
+
+    def _refuse_methods(self) -> None:
+        for found in self.unit.classes.values():
+            for method in (one for overloads in found.methods.values() for one in overloads):
+                if _runs_on_host(method) and self.calls.acts(method.body):
+                    raise ReadError(
+                        "XP1013",
+                        f"methods of classes are not followed, and {found.name}::{method.name} "
+                        "launches or copies",
+                        span=method.span,
+                    )
+
+    def _not_followed(self, node: ir.Call) -> Value:
+        """The result of a call of which it is not known what it calls."""
+        if self.whole:
+            raise ReadError("XP1013", "it is not known what this calls", span=node.span)
+        return Unknown("a call", node.span)
+
+    def _touch(self, memory: Memory, span: Span) -> None:
+        last = self.events[-1] if self.events else None
+        if not isinstance(last, Touched) or last.memory is not memory:
+            self.events.append(Touched(memory, span))
 
     def _root_values(self, root: ir.Function) -> list[Value]:
         missing = []
@@ -435,6 +478,7 @@ class Run:
             target = value.target
             if isinstance(target, Memory):
                 target.items.clear()
+                self._touch(target, why.span or _NOWHERE)
             else:
                 target.value = why
         elif isinstance(value, Memory):
@@ -476,6 +520,11 @@ class Run:
         why = base if isinstance(base, Unknown) else index if isinstance(index, Unknown) else None
         return Cell(why or Unknown("an element of an array", span))
 
+    def _store(self, place: Place, value: Value) -> None:
+        place.value = self.convert(value, place.type)
+        if isinstance(place, Element):
+            self._touch(place.memory, place.span)
+
     # ------------------------------------------------------------ expressions
 
     def truth(self, node: ir.Expr) -> bool | Unknown:
@@ -503,7 +552,7 @@ class Run:
             value = self.value(node.value)
             if node.op:
                 value = self.arithmetic(node.op, place.value, value, node.span)
-            place.value = self.convert(value, place.type)
+            self._store(place, value)
             return place.value
         if isinstance(node, ir.Conditional):
             test = self.truth(node.test)
@@ -533,7 +582,8 @@ class Run:
             return self.launch(node)
         if isinstance(node, ir.Call):
             return self.call(node)
-        return Unknown(f"a construct that is not read ({node.message})", node.span)
+        what = f" ({node.message})" if isinstance(node, ir.Unreadable) else ""
+        return Unknown(f"a construct that is not read{what}", node.span)
 
     def unary(self, node: ir.Unary) -> Value:
         if node.op == "&":
@@ -544,7 +594,7 @@ class Run:
             place = self.place(node.value)
             before = place.value
             after = self.arithmetic(node.op[-1], before, 1, node.span)
-            place.value = self.convert(after, place.type)
+            self._store(place, after)
             return before if node.op.startswith("post") else place.value
         if node.op == "!":
             test = self.truth(node.value)
@@ -700,7 +750,7 @@ class Run:
         if isinstance(node.callee, ir.Member):
             return self._method(node, node.callee)
         if not isinstance(node.callee, ir.Name):
-            return Unknown("a call", node.span)
+            return self._not_followed(node)
         function = self.calls.function(node.callee)
         if function is not None:
             places = [
@@ -716,6 +766,10 @@ class Run:
             return self._invoke(
                 place.value.code.params, place.value.code.body, values, {}, place.value.frame
             )
+        code = [value.code for value in values if isinstance(value, Closure)]
+        handed_over = not _device_call(node.callee.name) and self.calls.acts((node.args, *code))
+        if place is not None or handed_over:
+            self._not_followed(node)
         return self._library(node, node.callee.name, values)
 
     def call_function(
@@ -812,8 +866,8 @@ class Run:
         if action:
             handler = _ACTIONS.get(action)
             if handler is not None:
-                handler(self, values)
-            else:
+                handler(self, values, node.span)
+            elif action not in _HARMLESS:
                 self._outputs(values, name, node.span)
             return "" if action == "GetErrorString" else 0  # success
         if name in _EXITS:
@@ -833,7 +887,8 @@ class Run:
                 return cast("int | float", function(*values))
             except (ValueError, OverflowError, TypeError):
                 return Unknown(f"the result of {name}", node.span)
-        self._outputs(values, name, node.span)
+        if name not in _HARMLESS:
+            self._outputs(values, name, node.span)
         return Unknown(f"the result of {name}", node.span)
 
     def _outputs(self, values: list[Value], name: str, span: Span) -> None:
@@ -842,6 +897,7 @@ class Run:
             if isinstance(value, Address):
                 if isinstance(value.target, Memory):
                     value.target.items.clear()
+                    self._touch(value.target, span)
                 else:
                     value.target.value = Unknown(f"what {name} stores", span)
 
@@ -881,6 +937,7 @@ class Run:
             for param, arg in zip(function.params, node.call.args, strict=False)
         )
         self.launches.append(Launched(entry, function, config, values, types, node.span))
+        self.events.append(self.launches[-1])
         return None
 
     def allocate(self, values: list[Value], space: Literal["device", "managed", "host"]) -> None:
@@ -895,30 +952,57 @@ class Run:
             of = pointer.to.to if isinstance(pointer.to, ir.Pointer) else None
             pointer.target.items[pointer.offset] = Address(Memory(space, size=size), 0, of)
 
-    def copy(self, values: list[Value]) -> None:
-        to, source = values[0], values[1]
+    def copy(self, values: list[Value], span: Span) -> None:
+        """`values` as `cudaMemcpy` takes them."""
+        to, source, size, kind = values[:4]
         if isinstance(to, Address) and isinstance(to.target, Memory) and not self.launches:
             to.target.filled = True
         if isinstance(source, Address) and isinstance(source.target, Memory) and self.launches:
             source.target.fetched = True
+        self.events.append(Copied(to, source, size, kind, span))
 
-    def fill(self, values: list[Value]) -> None:
+    def copy_rows(self, values: list[Value], span: Span) -> None:
+        to, pitch, source, other, width, height, kind = values[:7]
+        dense = pitch == other == width
+        size = self.arithmetic("*", width, height, span) if dense else Unknown("its pitch", span)
+        self.copy([to, source, size, kind], span)
+
+    def copy_symbol(self, values: list[Value], span: Span, kind: int) -> None:
+        to, source, size = values[:3]
+        offset = values[3] if len(values) > 3 else 0
+        if kind == 1:
+            to = self._inside(to, offset)
+        else:
+            source = self._inside(source, offset)
+        self.copy([to, source, size, values[4] if len(values) > 4 else kind], span)
+
+    def _inside(self, symbol: Value, offset: Value) -> Value:
+        if isinstance(symbol, Address) and isinstance(offset, int):
+            return dataclasses.replace(symbol, offset=symbol.offset + offset)
+        return offset if isinstance(offset, Unknown) else symbol
+
+    def fill(self, values: list[Value], span: Span) -> None:
         if isinstance(values[0], Address) and isinstance(values[0].target, Memory):
             values[0].target.filled |= not self.launches
+        self.events.append(Filled(values[0], values[1], values[2], span))
 
 
-_ACTIONS: dict[str, Callable[[Run, list[Value]], None]] = {
-    "Malloc": lambda run, values: run.allocate(values, "device"),
-    "MallocAsync": lambda run, values: run.allocate(values, "device"),
-    "MallocManaged": lambda run, values: run.allocate(values, "managed"),
-    "MallocHost": lambda run, values: run.allocate(values, "host"),
-    "HostAlloc": lambda run, values: run.allocate(values, "host"),
-    "Memcpy": lambda run, values: run.copy(values),
-    "MemcpyAsync": lambda run, values: run.copy(values),
-    "Memcpy2D": lambda run, values: run.copy([values[0], values[2]]),
-    "Memset": lambda run, values: run.fill(values),
-    "MemsetAsync": lambda run, values: run.fill(values),
+_ACTIONS: dict[str, Callable[[Run, list[Value], Span], None]] = {
+    "Malloc": lambda run, values, span: run.allocate(values, "device"),
+    "MallocAsync": lambda run, values, span: run.allocate(values, "device"),
+    "MallocManaged": lambda run, values, span: run.allocate(values, "managed"),
+    "MallocHost": lambda run, values, span: run.allocate(values, "host"),
+    "HostAlloc": lambda run, values, span: run.allocate(values, "host"),
+    "Memcpy": Run.copy,
+    "MemcpyAsync": Run.copy,
+    "Memcpy2D": Run.copy_rows,
+    "MemcpyToSymbol": lambda run, values, span: run.copy_symbol(values, span, 1),
+    "MemcpyFromSymbol": lambda run, values, span: run.copy_symbol(values, span, 2),
+    "Memset": Run.fill,
+    "MemsetAsync": Run.fill,
 }
+# Functions that leave the memories they are given as they were.
+_HARMLESS = ("Free", "FreeAsync", "FreeHost", "FuncSetAttribute", "printf", "fprintf", "free")
 _UNSIGNED = ir.Arithmetic("uint32")
 _NOWHERE = Span("", 1, 1)
 _EXITS = ("exit", "abort", "_Exit", "quick_exit")

@@ -115,6 +115,38 @@ class Launched:
     span: Span
 
 
+@dataclass(frozen=True, eq=False)
+class Copied:
+    """A copy of `size` bytes; `kind` is that of `COPY_KINDS`, where it is known."""
+
+    to: Value
+    source: Value
+    size: Value
+    kind: Value
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """`size` bytes set to `byte` on the device."""
+
+    to: Value
+    byte: Value
+    size: Value
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Touched:
+    """A memory that host code stores to, or that a function gets which is not followed."""
+
+    memory: Memory
+    span: Span
+
+
+Event = Launched | Copied | Filled | Touched
+
+
 def depends(what: str, why: Unknown, span: Span) -> ReadError:
     return ReadError(
         "XP1013",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from xpiler_tvm.errors import LiftError, ReadError
@@ -29,18 +30,21 @@ class Reading:
     value_ranges: dict[str, tuple[int, int]]
 
 
-def read(kernel: Kernel) -> Reading:
+def read(kernel: Kernel, unknown: Collection[str] | None = None) -> Reading:
     """The flat program of a resolved kernel.
 
     Shapes that are `None` become the extents that the accesses need, where those are constant
-    (XP1015 else); intents that the host code left open become what the kernel does.
+    (XP1015 else); intents that are `unknown`, by default those that the host code left open,
+    become what the kernel does.
     """
     unit = unit_of(kernel.source, kernel.dialect, kernel.filename)
     function = find_entry(unit, kernel)
     templates = template_arguments(unit, function, kernel.entry or "")
     thread = evaluate(unit, function, kernel, templates)
     known = _with_extents(kernel, thread)
-    known = _with_intents(known, thread, intents_unknown(unit, kernel))
+    known = _with_intents(
+        known, thread, intents_unknown(unit, kernel) if unknown is None else unknown
+    )
     if not thread.written:
         raise LiftError(
             "XP2005",
@@ -86,7 +90,7 @@ def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:
     return kernel.with_params(tuple(params))
 
 
-def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: frozenset[str]) -> Kernel:
+def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: Collection[str]) -> Kernel:
     params: list[Param] = []
     for param in kernel.params or ():
         if isinstance(param, Tensor) and param.name in unknown:

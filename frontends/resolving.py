@@ -170,9 +170,13 @@ def find_entry(unit: ir.Unit, kernel: Kernel) -> ir.Function:
 
 
 def _from_host(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Kernel:
-    """The kernel with what the host code says, where the caller did not say it."""
+    """The kernel with what its first launch says."""
     named = kernel if kernel.entry is not None else replace(kernel, entry=function.name)
-    facts = launch_of(unit, named)
+    return with_facts(unit, function, kernel, launch_of(unit, named))
+
+
+def with_facts(unit: ir.Unit, function: ir.Function, kernel: Kernel, facts: HostFacts) -> Kernel:
+    """The kernel with what one launch of `function` says, where the caller did not say it."""
     entry = kernel.entry if kernel.entry and "<" in kernel.entry else facts.entry
     params = kernel.params
     if params is None:
