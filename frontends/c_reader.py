@@ -158,6 +158,7 @@ class _Reader:
                 self._class(child)
             elif kind == "ENUM_DECL":
                 members.update(self._enumerators(child))
+        kinds = {child.kind.name for child in cursor.get_children()}
         of: tuple[ir.Type | int, ...] = ()
         if cursor.kind.name != "CLASS_TEMPLATE":
             of = self._arguments(cursor)
@@ -171,6 +172,7 @@ class _Reader:
             types,
             of,
             defaults,
+            "CXX_BASE_SPECIFIER" in kinds,
             self.places.span(cursor),
         )
 

@@ -426,7 +426,7 @@ class Class:
     """A class or a class template: `methods` and static `members` by name.
 
     `methods[""]` are the constructors. `of` is the arguments that a full specialisation is for.
-    `fields` pairs each with its default initialiser.
+    `fields` pairs each with its default initialiser. One that is `derived` from others is not read.
     """
 
     name: str
@@ -438,6 +438,7 @@ class Class:
     types: dict[str, Type]
     of: tuple[Type | int, ...]
     template_defaults: dict[int, Type | Expr]
+    derived: bool
     span: Span
 
 

@@ -47,6 +47,13 @@ class Calls(Classes):
         binding = self.env.get(callee.ident)
         if binding is not None:
             return self._object_called(self.load(self.place(callee), expr.span), expr)
+        if callee.name == "new":
+            raise ReadError(
+                "XP1009",
+                "memory that a kernel allocates with `new` is not read",
+                span=expr.span,
+                hint="use a local array",
+            )
         method = self._own_method(callee, expr)
         if method is not None:
             return method

@@ -102,7 +102,12 @@ class Expressions(Memory):
             if isinstance(whole, Address) and library.matrix.is_fragment(whole.of):
                 return library.matrix.elements(self, whole, expr.span)  # type: ignore[arg-type]
             if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
-                number = [name for name, _ in whole.of.fields].index(expr.field)
+                names = [name for name, _ in whole.of.fields]
+                if expr.field not in names:
+                    raise ReadError(
+                        "XP1010", f"{whole.of.name!r} has no field {expr.field!r}", span=expr.span
+                    )
+                number = names.index(expr.field)
                 kind = whole.of.fields[number][1]
                 return self.moved(whole, offsets_of(whole.of, expr.span)[number], kind)
             if isinstance(whole, Address) and isinstance(whole.of, ir.Union):

@@ -79,17 +79,11 @@ class Memory(Types):
             element = element.of
         if not isinstance(element, ir.Struct):
             raise ReadError("XP1009", f"{name!r}: an object of this type is not read", span=span)
-        *starts, stride = offsets_of(element, span)
+        stride = size_of(element, span)
         arena = Arena(name, whole, scope, 0, stride, [])
-        for (field, of), start in zip(element.fields, starts, strict=True):
-            dtype = scalar_of(of)
-            if dtype is None:
-                raise ReadError(
-                    "XP1009", f"{name!r}: a class in a class of other types is not read", span=span
-                )
-            region = Region(start, size_of(of, span), dtype)
+        for field, region in _leaves(element, name, 0, span):
             extent = region.extent * (whole // stride)
-            buffer = self._allocated(f"{name}_{field}", dtype, extent, scope, span)
+            buffer = self._allocated(field, region.dtype, extent, scope, span)
             arena.regions.append((region, buffer))
         return arena
 
@@ -463,6 +457,22 @@ class Memory(Types):
         arena = Arena(memory.name, size, memory.scope(), 0, size, [(region, memory)])
         arena = self.byte_views.setdefault(memory, arena)
         return Address(arena, self.math.simplify(address.offset * held), kind)
+
+
+def _leaves(kind: ir.Struct, name: str, start: int, span: Span) -> list[tuple[str, Region]]:
+    """The parts of a class that hold numbers of one type, by name, each with its bytes."""
+    found: list[tuple[str, Region]] = []
+    for (field, of), offset in zip(kind.fields, offsets_of(kind, span), strict=False):
+        dtype, place = scalar_of(of), start + offset
+        if dtype is not None:
+            found.append((f"{name}_{field}", Region(place, size_of(of, span), dtype)))
+        elif isinstance(of, ir.Struct):
+            found += _leaves(of, f"{name}_{field}", place, span)
+        else:
+            raise ReadError(
+                "XP1009", f"{field!r}: an array of classes in a class is not read", span=span
+            )
+    return found
 
 
 def _same_place(value: Expr, body: list[Statement]) -> bool:

@@ -33,6 +33,7 @@ class Types(Accesses):
             extent = ir.Literal(self._extent(kind.extent, span), "int32", span)
             return ir.ArrayType(self.resolve(kind.of, span), extent)
         if isinstance(kind, ir.Struct):
+            self._refuse_derived(kind, span)
             if library.matrix.is_fragment(kind):
                 return library.matrix.class_of(self, kind, span)  # type: ignore[arg-type]
             if all(isinstance(of, ir.Arithmetic) for _, of in kind.fields):
@@ -161,8 +162,19 @@ class Types(Accesses):
                 self.frames.pop()
         return whole
 
+    def _refuse_derived(self, kind: ir.Struct, span: Span) -> None:
+        known = self.class_of(kind)
+        if known is not None and known.derived:
+            raise ReadError(
+                "XP1009",
+                f"{kind.name!r} is derived from another class, which is not read",
+                span=span,
+                hint="make the base a member",
+            )
+
     def _struct(self, known: ir.Class, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
         kind = ir.Struct(known.name, (), args, known.ident)
+        self._refuse_derived(kind, span)
         with self.inside(kind):
             fields = tuple(
                 (variable.name, self.resolve(variable.type, variable.span))
