@@ -17,6 +17,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--grid", metavar="X[,Y[,Z]]", help="blocks of the launch, as in 4 or 16x8")
     source.add_argument("--block", metavar="X[,Y[,Z]]", help="threads of a block")
     source.add_argument("--shared", metavar="BYTES", help="dynamic shared memory of the launch")
+    source.add_argument("--tasks", metavar="X[,Y[,Z]]", help="tasks of a job of BANG C")
+    source.add_argument("--kind", help=f"the job's type: {', '.join(KINDS)} (default: block)")
+    source.add_argument(
+        "--mode",
+        choices=("strict", "lenient"),
+        help="how BANG C is read: by the hardware's rules, or as public kernels mean it",
+    )
     source.add_argument(
         "--param",
         action="append",
@@ -156,16 +164,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_check_options(check: argparse.ArgumentParser) -> None:
     check.add_argument("other", nargs="?", help="a second file, to be compared with the first")
-    jobs = check.add_argument_group("launches of BANG C, and devices")
-    jobs.add_argument("--tasks", metavar="X[,Y[,Z]]", help="tasks of a job of BANG C")
-    jobs.add_argument("--kind", help=f"its type: {', '.join(KINDS)} (default: block)")
-    jobs.add_argument("--arch", help="the device: sm_80, gfx90a, mtp_592, …")
-    jobs.add_argument(
-        "--mode",
-        choices=("strict", "lenient"),
-        default="strict",
-        help="how BANG C is read: by the hardware's rules, or as public kernels mean it",
-    )
+    check.add_argument("--arch", help="the device: sm_80, gfx90a, mtp_592, …")
     second = check.add_argument_group("the second file, where it says less than the first")
     for option, text in (
         ("dialect", "its dialect"),
@@ -213,7 +212,7 @@ def _version() -> str:
 
 
 def _kernel(options: argparse.Namespace) -> Kernel:
-    return Kernel.from_file(
+    kernel = Kernel.from_file(
         options.file,
         dialect=options.dialect,
         entry=options.entry,
@@ -221,6 +220,7 @@ def _kernel(options: argparse.Namespace) -> Kernel:
         launch=_launch(options),
         args=dict(parse_arg(spec) for spec in options.arg),
     )
+    return replace(kernel, mode=options.mode or kernel.mode)
 
 
 def _other_kernel(options: argparse.Namespace) -> Kernel | None:
@@ -232,7 +232,7 @@ def _other_kernel(options: argparse.Namespace) -> Kernel | None:
         if extra is not None:
             raise ReadError("XP1014", f"--{extra}-b is about a second file, and there is none")
         return None
-    return _kernel(argparse.Namespace(file=options.other, **mine))
+    return _kernel(argparse.Namespace(file=options.other, mode=options.mode, **mine))
 
 
 _OF_EACH = (
@@ -241,8 +241,7 @@ _OF_EACH = (
 
 
 def _launch(options: argparse.Namespace) -> Launch | None:
-    tasks = getattr(options, "tasks", None)
-    kind = getattr(options, "kind", None)
+    tasks, kind = options.tasks, options.kind
     if tasks is not None:
         if options.grid is not None or options.block is not None:
             raise ReadError("XP1014", "--tasks is for BANG C, --grid and --block are for a GPU")
