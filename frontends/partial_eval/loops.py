@@ -392,8 +392,8 @@ class Loops(Statements):
         if op == "!=":
             if slope not in (1, -1):
                 return None
-            count = first if slope == -1 else first * -1
-            return self.math.simplify(count)
+            count = self.math.simplify(first if slope == -1 else first * -1)
+            return self._narrow_count(count)
         if slope is None or slope >= 0:
             known = self.math.known(first > 0 if op == "<" else first >= 0)
             return tir.const(0, "int32") if known == 0 and loop.test_first else None
@@ -404,12 +404,17 @@ class Loops(Statements):
         count = self.math.simplify(tirx.floordiv(room, stride))
         if not loop.test_first:
             count = self.math.simplify(tirx.max(count, tir.const(0, tir.dtype_of(count))) + 1)
+        narrow = self._narrow_count(count)
+        if narrow is not None and self.math.bounds(narrow)[1] <= 0:
+            return self.math.simplify(tirx.max(narrow, zero))
+        return narrow
+
+    def _narrow_count(self, count: Expr) -> Expr | None:
+        """A trip count as an int32, which counters are; `None` where it need not be one."""
         low, high = self.math.bounds(count)
         if tir.dtype_of(count) == "int64" and low >= -(1 << 31) and high < 1 << 31:
             count = self.math.simplify(tirx.Cast("int32", count))
-        if tir.dtype_of(count) != "int32":
-            return None
-        return self.math.simplify(tirx.max(count, zero)) if high <= 0 else count
+        return count if tir.dtype_of(count) == "int32" else None
 
     def _unrolled(self, loop: ir.Loop, frame: LoopFrame) -> bool:
         """Emits the loop iteration by iteration while its test is known; false where it is not."""
