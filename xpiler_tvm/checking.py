@@ -349,7 +349,7 @@ class _Session:
         from .verification.reference import Reference
 
         for subject in self.subjects:
-            if subject.kernel.dialect not in ("cuda", "hip"):
+            if subject.kernel.dialect not in ("cuda", "hip", "vnni"):
                 continue
             try:
                 reading = read(subject.kernel)

@@ -86,7 +86,7 @@ def pair(first: Kernel, second: Kernel) -> tuple[Subject, Subject]:
 
 def _read(kernel: Kernel) -> tuple[Kernel | None, Ranges]:
     """The kernel as its frontend reads it; `None` where there is no reader that takes it."""
-    if kernel.dialect not in ("cuda", "hip"):
+    if kernel.dialect not in ("cuda", "hip", "vnni"):
         return None, {}
     try:
         resolved = frontends.resolve(kernel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tvm import tirx
@@ -33,9 +34,10 @@ from .questions import (
     may_exit,
     replace_last,
     same_value,
+    walk,
     without_breaks,
 )
-from .registers import is_register
+from .registers import is_mask, is_register
 from .state import (
     Alias,
     Demote,
@@ -327,6 +329,9 @@ class Statements(Calls):
         if library.cooperative.is_group(kind):
             self.env[ident] = value
             return
+        if is_mask(kind) and isinstance(value, Lanes) and self._stays(ident, value):
+            self.env[ident] = value
+            return
         in_memory = ident in self.findings.demoted
         in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
@@ -347,6 +352,33 @@ class Statements(Calls):
         if isinstance(value, Nothing) and isinstance(kind, ir.Arithmetic):
             value = self.math.number(0, kind.dtype)  # reading it before it is set is undefined
         self.env[ident] = self.freeze(value, span) if isinstance(value, Address) else value
+
+    def _stays(self, ident: int, mask: Lanes) -> bool:
+        """Whether a mask can be kept as an expression: no memory feeds it, and it has one value."""
+        if ident in self._changed:
+            return False
+        probe = self.counter("lane", mask.kind.lanes)
+        return not tir.has_load(mask.lane(probe).expr)
+
+    @cached_property
+    def _changed(self) -> set[int]:
+        """Variables that may be assigned behind their declaration, by any name."""
+        found: set[int] = set()
+        methods = [one for known in self.unit.classes.values() for one in known.methods.values()]
+        for node in walk((tuple(self.unit.functions.values()), tuple(methods))):
+            targets: list[ir.Expr | None] = []
+            if isinstance(node, ir.Assign):
+                targets = [node.target]
+            elif isinstance(node, ir.Unary) and node.op.endswith(("&", "++", "--")):
+                targets = [node.value]
+            elif isinstance(node, ir.Variable) and isinstance(node.type, ir.Reference):
+                targets = [node.init]
+            elif isinstance(node, ir.Call) and isinstance(node.callee, ir.Name):
+                called = self.unit.functions.get(node.callee.ident)
+                if called and any(isinstance(one.type, ir.Reference) for one in called.params):
+                    targets = [*node.args]
+            found |= {one.ident for one in targets if isinstance(one, ir.Name)}
+        return found
 
     def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address:
         address = self.allocate(variable.name, kind, variable.span, ident=variable.ident)

@@ -9,8 +9,9 @@
 void gemm(const uint8_t *A, const int8_t *B, int32_t *C) {
   for (int n = 0; n < N; n += 16) {
     int8_t panel[K * 16];
-    for (int k = 0; k < K; k++)
-      for (int j = 0; j < 16; j++) panel[k / 4 * 64 + j * 4 + k % 4] = B[k * N + n + j];
+    for (int k = 0; k < K; k += 4)
+      for (int j = 0; j < 16; j++)
+        for (int l = 0; l < 4; l++) panel[k * 16 + j * 4 + l] = B[(k + l) * N + n + j];
     for (int m = 0; m < M; m++) {
       __m512i sum = _mm512_setzero_si512();
       for (int k = 0; k < K; k += 4) {
