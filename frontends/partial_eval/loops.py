@@ -11,7 +11,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import LiftError, ReadError, Span
 from xpiler_tvm.tir import Expr, Var
 
-from .. import ir
+from .. import ir, library
 from ..program import Branch, Loop, While
 from ..values import (
     Address,
@@ -93,8 +93,12 @@ class Loops(Statements):
                 target = target.base
             if isinstance(target, ir.Name):
                 found.add(self._root(target.ident))
+        bound = {ident: self.env.get(ident) for ident in found}
         return {
-            ident for ident in found if isinstance(self.env.get(ident), (Number, Address, Record))
+            ident
+            for ident, value in bound.items()
+            if isinstance(value, (Number, Address))
+            or (isinstance(value, Record) and not library.cooperative.is_group(value.kind))
         }
 
     def _root(self, ident: int) -> int:
