@@ -55,15 +55,15 @@ GIVE = "give params and launch yourself: --param ... --grid ... --block ..."
 # ---------------------------------------------------------------- what calls what
 
 
-def _nodes(node: object) -> Iterator[Any]:
+def nodes(node: object) -> Iterator[Any]:
     """`node` and all IR below it."""
     if isinstance(node, tuple):
         for item in node:
-            yield from _nodes(item)
+            yield from nodes(item)
     elif dataclasses.is_dataclass(node) and not isinstance(node, Span):
         yield node
         for part in dataclasses.fields(node):
-            yield from _nodes(getattr(node, part.name))
+            yield from nodes(getattr(node, part.name))
 
 
 class Calls:
@@ -87,7 +87,7 @@ class Calls:
 
     def callees(self, node: object) -> Iterator[ir.Function]:
         """The host functions that `node` itself names."""
-        for name in _nodes(node):
+        for name in nodes(node):
             if isinstance(name, ir.Name):
                 function = self.function(name)
                 if function is not None and _runs_on_host(function):
@@ -99,7 +99,7 @@ class Calls:
         todo = [node]
         while todo:
             node = todo.pop()
-            yield from _nodes(node)
+            yield from nodes(node)
             for function in self.callees(node):
                 if function.ident not in seen:
                     seen.add(function.ident)
@@ -126,7 +126,7 @@ class Calls:
 
     def stored(self, node: object) -> Iterator[int]:
         """The identities of the pointers through which `node` stores."""
-        for target in self.assigned(list(_nodes(node))):
+        for target in self.assigned(list(nodes(node))):
             base = target
             while isinstance(base, (ir.Subscript, ir.Member, ir.Unary, ir.Cast)):
                 base = base.value if isinstance(base, (ir.Unary, ir.Cast)) else base.base
@@ -165,7 +165,7 @@ class Calls:
         for root in roots:
             variables = [
                 *root.params,
-                *(n for n in _nodes(root.body) if isinstance(n, ir.Variable)),
+                *(n for n in nodes(root.body) if isinstance(n, ir.Variable)),
             ]
             for variable in variables:
                 if isinstance(plain(variable.type), ir.Arithmetic) or variable.type == ir.AUTO:
@@ -212,7 +212,8 @@ class _GivenUp(Exception):
 class Run:
     """One run of the host code, from one function on.
 
-    `symbols` are the device's variables that nothing initialises, by name.
+    `symbols` are the device's variables that nothing initialises, by name, and `entered` the host
+    functions that ran, by identity.
     """
 
     def __init__(self, calls: Calls, args: dict[str, int | float], whole: bool = False) -> None:
@@ -223,8 +224,10 @@ class Run:
         self.launches: list[Launched] = []
         self.events: list[Event] = []
         self.symbols: dict[str, Memory] = {}
+        self.entered: set[int] = set()
         self.complete = False
         self.from_main = False
+        self.doubt: Unknown | None = None  # on which it rests whether the code that follows runs
         self.steps = 0
         self.loop_end: int | None = None  # the step at which the outermost inert loop is given up
         self.frame: dict[int, Place] = {}
@@ -333,6 +336,8 @@ class Run:
                 self.run(node.other)
         elif isinstance(node, ir.Loop):
             self.loop(node)
+        elif isinstance(node, ir.RangeLoop):
+            self.skip(node, Unknown("a loop over data", node.span))
         elif isinstance(node, ir.Switch):
             self.switch(node)
         elif isinstance(node, ir.Return):
@@ -379,7 +384,9 @@ class Run:
             self._iterate(node)
         except _GivenUp:
             self._refuse_endless(node)
-            self.forget(node, Unknown("a loop over data", node.span))
+            why = Unknown("a loop over data", node.span)
+            self.forget(node, why)
+            self._doubt(node, why)
         finally:
             self.loop_end = None
 
@@ -409,12 +416,12 @@ class Run:
         if any(
             isinstance(part, (ir.Break, ir.Return))
             or (isinstance(part, ir.Name) and part.name in _EXITS)
-            for part in _nodes(node.body)
+            for part in nodes(node.body)
         ):
             return
-        parts = list(_nodes(node.test)) if node.test is not None else []
-        targets = self.calls.assigned(list(_nodes((node.body, node.step, node.test))))
-        changed = {part.ident for part in _nodes(tuple(targets)) if isinstance(part, ir.Name)}
+        parts = list(nodes(node.test)) if node.test is not None else []
+        targets = self.calls.assigned(list(nodes((node.body, node.step, node.test))))
+        changed = {part.ident for part in nodes(tuple(targets)) if isinstance(part, ir.Name)}
         known = all(not isinstance(part, (ir.Call, ir.Unreadable)) for part in parts)
         if known and not any(isinstance(p, ir.Name) and p.ident in changed for p in parts):
             raise ReadError("XP1013", "this loop of the host code never ends", span=node.span)
@@ -438,11 +445,33 @@ class Run:
     def skip(self, node: ir.Stmt, why: Unknown) -> None:
         """Go past code of which it is unknown whether it runs. It must not launch or copy.
 
-        Ways out of the function in it (`if (worst > limit) return 1;`) are taken not to be used.
+        Ways out of the function in it (`if (worst > limit) return 1;`) are taken not to be used,
+        except in a run of the whole.
         """
         if self.calls.acts(node):
             raise depends("whether this runs", why, node.span)
         self.forget(node, why)
+        self._doubt(node, why)
+
+    def _doubt(self, node: ir.Stmt, why: Unknown) -> None:
+        """In a run of the whole: it is not known whether `node` goes on to what follows it."""
+        ways = [way for way in _ways_out(node) if not self._is_failure(way)]
+        if not self.whole or not ways:
+            return
+        if self.loop_end is not None and not any(isinstance(way, ir.Return) for way in ways):
+            raise _GivenUp
+        self.doubt = why
+
+    def _is_failure(self, way: ir.Stmt) -> bool:
+        """Whether a program ends there that has failed."""
+        value = way.value if isinstance(way, ir.Return) else None
+        outermost = self.from_main and self.depth == 1
+        return outermost and isinstance(value, ir.Literal) and value.value not in (0, False)
+
+    def _record(self, event: Launched | Copied | Filled) -> None:
+        if self.doubt is not None:
+            raise depends("whether this runs", self.doubt, event.span)
+        self.events.append(event)
 
     def forget(self, node: object, why: Unknown) -> None:
         """Make all that `node`, or a function that it calls, may assign unknown."""
@@ -462,7 +491,7 @@ class Run:
     def _forget_target(self, target: ir.Expr, why: Unknown) -> None:
         while isinstance(target, ir.Cast):
             target = target.value
-        parts = list(_nodes(target))
+        parts = list(nodes(target))
         if isinstance(target, ir.Name):
             if target.ident in self.frame:
                 self.frame[target.ident].value = why
@@ -792,6 +821,7 @@ class Run:
             for param, value in zip(function.params, values, strict=False)
         ]
         assert function.body is not None
+        self.entered.add(function.ident)
         return self._invoke(function.params, function.body, named, types, frame)
 
     def _invoke(
@@ -937,7 +967,7 @@ class Run:
             for param, arg in zip(function.params, node.call.args, strict=False)
         )
         self.launches.append(Launched(entry, function, config, values, types, node.span))
-        self.events.append(self.launches[-1])
+        self._record(self.launches[-1])
         return None
 
     def allocate(self, values: list[Value], space: Literal["device", "managed", "host"]) -> None:
@@ -959,7 +989,7 @@ class Run:
             to.target.filled = True
         if isinstance(source, Address) and isinstance(source.target, Memory) and self.launches:
             source.target.fetched = True
-        self.events.append(Copied(to, source, size, kind, span))
+        self._record(Copied(to, source, size, kind, span))
 
     def copy_rows(self, values: list[Value], span: Span) -> None:
         to, pitch, source, other, width, height, kind = values[:7]
@@ -984,7 +1014,7 @@ class Run:
     def fill(self, values: list[Value], span: Span) -> None:
         if isinstance(values[0], Address) and isinstance(values[0].target, Memory):
             values[0].target.filled |= not self.launches
-        self.events.append(Filled(values[0], values[1], values[2], span))
+        self._record(Filled(values[0], values[1], values[2], span))
 
 
 _ACTIONS: dict[str, Callable[[Run, list[Value], Span], None]] = {
@@ -1010,6 +1040,22 @@ _RESIZING = ("push_back", "emplace_back", "pop_back", "resize", "assign", "inser
 
 
 # ---------------------------------------------------------------- helpers
+
+
+def _ways_out(node: ir.Stmt) -> Iterator[ir.Stmt]:
+    """The statements in `node` that leave it for elsewhere than the statement after it."""
+    loops = [one for one in nodes(node) if isinstance(one, (ir.Loop, ir.RangeLoop))]
+    switches = [one for one in nodes(node) if isinstance(one, ir.Switch)]
+    looped = {id(part) for loop in loops for part in nodes(loop.body)}
+    switched = {id(part) for switch in switches for part in nodes(switch.cases)}
+    for part in nodes(node):
+        inside = id(part) in looped
+        if (
+            isinstance(part, ir.Return)
+            or (isinstance(part, ir.Continue) and not inside)
+            or (isinstance(part, ir.Break) and not inside and id(part) not in switched)
+        ):
+            yield part
 
 
 def _by_reference(name: str) -> bool:
