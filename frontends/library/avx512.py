@@ -33,7 +33,7 @@ from xpiler_tvm.tir import Expr
 from .. import ir
 from ..arenas import Arena
 from ..partial_eval.registers import Lane, mask_type, register, viewed
-from ..program import Branch, Loop, Store
+from ..program import Body, Branch, Loop, Statement, Store
 from ..values import BITS, Address, Lanes, Nothing, Number, Value, range_of
 from . import c_expressions
 from .calling import extremum, fold
@@ -242,7 +242,8 @@ def _moved(given: _Given, result: Vector, kind: ir.Vector) -> Lanes:
                 elif isinstance(operand.kind, Memory):
                     place = given.memory(operand, dtype)
                     loaded = ev.load(
-                        Address(place.buffer, place.offset, ir.Vector(place.of, 1)), given.span
+                        Address(place.buffer, place.offset, ir.Vector(ir.Arithmetic(dtype), 1)),
+                        given.span,
                     )
                     assert isinstance(loaded, Lanes)
                     value = _strided(ev, loaded.lane, ratio, part, dtype)
@@ -305,15 +306,15 @@ def _store(given: _Given) -> None:
             ev.store(ev.seen_as(memory, value.kind, span), value, span)
             return
     body, var = _stores(given)
-    if any(map(_reads_what_it_writes, body)):
-        for name, value in given.values.items():
-            if isinstance(value, Lanes):
-                given.values[name] = ev.freeze(value, span)
+    if _reads_other_elements(body):
+        for name, given_value in given.values.items():
+            if isinstance(given_value, Lanes):
+                given.values[name] = ev.freeze(given_value, span)
         body, var = _stores(given)
-    ev.emit(Loop(var, tir.const(row.lanes, "int32"), tuple(body), False, span))
+    ev.emit(Loop(var, tir.const(row.lanes, "int32"), body, False, span))
 
 
-def _stores(given: _Given) -> tuple[list[Store | Branch], Expr]:
+def _stores(given: _Given) -> tuple[Body, Expr]:
     ev, row, span = given.ev, given.row, given.span
     var = ev.counter("lane", row.lanes)
     named = given.bound(var)
@@ -322,31 +323,34 @@ def _stores(given: _Given) -> tuple[list[Store | Branch], Expr]:
         where = ev.math.truth(c_expressions.evaluate(ev, row.where, named, span))
     with ev.collecting() as body, ev.assuming(where):
         value = c_expressions.evaluate(ev, row.meaning, named, span)
-        place = c_expressions.place(ev, row.target, named, span)
-        ev.store(place, value, span)
+        ev.store(c_expressions.place(ev, row.target, named, span), value, span)
     if ev.math.known(where) == 1:
-        return body, var
-    return [Branch(where, tuple(body), (), span)], var
+        return tuple(body), var
+    return (Branch(where, tuple(body), (), span),), var
 
 
-def _reads_what_it_writes(statement: Store | Branch) -> bool:
-    """Whether a store reads another element of the memory that the loop stores to."""
-    if isinstance(statement, Branch):
-        reading = [load for inner in statement.then for load in _loads(inner)]
-        return any(map(_reads_what_it_writes, statement.then)) or any(
-            load.source.same_as(inner.buffer) and not tir.same(load.indices[0], inner.index)
-            for inner in statement.then
-            if isinstance(inner, Store)
-            for load in [*reading, *tir.loads(statement.test)]
-        )
-    return isinstance(statement, Store) and any(
-        load.source.same_as(statement.buffer) and not tir.same(load.indices[0], statement.index)
-        for load in tir.loads(statement.value)
+def _reads_other_elements(body: Body) -> bool:
+    """Whether memory that is stored to is read at another place, which an earlier lane may have
+    changed."""
+    stores = [one for statement in body for one in _stores_in(statement)]
+    read = [load for statement in body for expr in _exprs_in(statement) for load in tir.loads(expr)]
+    return any(
+        load.source.same_as(store.buffer) and not tir.same(load.indices[0], store.index)
+        for store in stores
+        for load in read
     )
 
 
-def _loads(statement: object) -> list[Expr]:
-    return tir.loads(statement.value) if isinstance(statement, Store) else []
+def _stores_in(statement: Statement) -> list[Store]:
+    if isinstance(statement, Branch):
+        return [store for inner in statement.then for store in _stores_in(inner)]
+    return [statement] if isinstance(statement, Store) else []
+
+
+def _exprs_in(statement: Statement) -> list[Expr]:
+    if isinstance(statement, Branch):
+        return [statement.test, *(expr for inner in statement.then for expr in _exprs_in(inner))]
+    return [statement.index, statement.value] if isinstance(statement, Store) else []
 
 
 # ---------------------------------------------------------------- functions of the meanings

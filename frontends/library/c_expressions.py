@@ -154,10 +154,10 @@ class _Parser:
 
     def primary(self) -> ir.Expr:
         if self.take("("):
-            kind = self.type()
-            if kind is not None:
+            target = self.type()
+            if target is not None:
                 self.expect(")")
-                return ir.Cast(kind, self.unary(), self.span)
+                return ir.Cast(target, self.unary(), self.span)
             value = self.expression()
             self.expect(")")
             return value

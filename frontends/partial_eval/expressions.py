@@ -403,7 +403,7 @@ class Expressions(Memory):
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
 
     def _of_masks(self, op: str, left: Value, right: Value, span: Span) -> Value:
-        """What is done bit by bit stays a mask; else masks are the integers that C takes them for."""
+        """What is done bit by bit stays a mask; else masks are integers, as in C."""
         if op in ("&", "|", "^") and isinstance(left, Lanes) and isinstance(right, Lanes):
             lanes = max(left.kind.lanes, right.kind.lanes)
             a, b = (resized(self.math, side, lanes).lane for side in (left, right))
@@ -414,11 +414,11 @@ class Expressions(Memory):
                 return Number(make(*truths), "bool")
 
             return Lanes(mask_type(lanes), lane)
-        a, b = (
+        numbers = [
             as_integer(self.math, side) if isinstance(side, Lanes) else side
             for side in (left, right)
-        )
-        return self._arith(op, a, b, span)
+        ]
+        return self._arith(op, numbers[0], numbers[1], span)
 
     def _lanewise(self, op: str, left: Value, right: Value, span: Span) -> Value:
         kind = left.kind if isinstance(left, Lanes) else right.kind  # type: ignore[union-attr]

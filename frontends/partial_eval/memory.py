@@ -181,10 +181,10 @@ class Memory(Types):
     def _store_number(self, address: Address, value: Number, span: Span, atomic: bool) -> None:
         dtype = value.dtype
         if value.parts and isinstance(address.buffer, Arena) and not address.buffer.regions:
-            held = tir.dtype_of(value.parts[0])
+            narrow = tir.dtype_of(value.parts[0])
             for number, part in enumerate(value.parts):
-                place = self.moved(address, number * BITS[held] // 8, ir.Arithmetic(held))
-                self._store_number(place, Number(part, held), span, atomic)
+                place = self.moved(address, number * BITS[narrow] // 8, ir.Arithmetic(narrow))
+                self._store_number(place, Number(part, narrow), span, atomic)
             return
         buffer, index, per = self._view(address, dtype, span)
         held, wanted = BITS[buffer.dtype], BITS[dtype]
