@@ -83,7 +83,7 @@ def _known(args: tuple[ir.Type | int, ...], warp: int) -> tuple[Fragment, ir.Str
     else:
         shape = (m, k) if use.name == "matrix_a" else (k, n)
         fitting = [row for row in rows if (m, n, k) in row.shapes and operand == row.operand]
-    if operand is None or not fitting:
+    if operand is None or not fitting or shape[0] * shape[1] < warp:  # type: ignore[operator]
         return None
     by_rows = any(isinstance(one, ir.Struct) and one.name == "row_major" for one in layout)
     share = shape[0] * shape[1] // warp  # type: ignore[operator]
