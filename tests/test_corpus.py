@@ -49,7 +49,7 @@ def test_manifests_and_files_are_the_same(dialect: Dialect) -> None:
     assert listed == present
 
 
-@pytest.mark.parametrize("dialect", ["cuda", "hip", "bang"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_operator_has_a_kernel(dialect: Dialect) -> None:
     assert {entry.operator for entry in corpus.entries(dialect)} == set(OPERATORS)
 
