@@ -350,7 +350,8 @@ class Arithmetic:
         if dtype == "uint64" and corners[1] > high:
             bounded = (x is not None or a1 < tir.INT_INF) and (y is not None or b1 < tir.INT_INF)
             if tir.has_load(a) or tir.has_load(b) or bounded:
-                return Number(_sum_of_halves(a, b) if op == "+" else _product_of_halves(a, b), dtype)
+                make = _sum_of_halves if op == "+" else _product_of_halves
+                return Number(make(a, b), dtype)
             self.assumptions.add("64-bit unsigned sums and products do not wrap")
         return Number(self.simplify(makers[op](a, b)), dtype)
 

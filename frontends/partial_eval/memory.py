@@ -267,9 +267,10 @@ class Memory(Types):
 
             return lane
 
-        own = kind.of.dtype
-        held = self._held(place, kind) or own
-        return Lanes(kind, lambda index: seen_as(own)(index), held, seen_as)
+        def own(index: Expr) -> Number:
+            return seen_as(kind.of.dtype)(index)
+
+        return Lanes(kind, own, self._held(place, kind) or kind.of.dtype, seen_as)
 
     def _load_number(self, address: Address, dtype: str, span: Span) -> Number:
         buffer, index, per = self._view(address, dtype, span)
