@@ -117,7 +117,7 @@ class Launched:
 
 @dataclass(frozen=True, eq=False)
 class Copied:
-    """A copy of `size` bytes; `kind` is that of `COPY_KINDS`, where it is known."""
+    """A copy of `size` bytes; `kind` is the API's number of a direction."""
 
     to: Value
     source: Value

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, "np.ndarray"]
 Scalars = Mapping[str, "int | float"]
+ArrayIntent = Intent | Literal["temporary"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Array:
     name: str
     dtype: str
     size: int
-    intent: Intent | Literal["temporary"]
+    intent: ArrayIntent
 
 
 @dataclass(frozen=True)

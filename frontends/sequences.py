@@ -8,16 +8,13 @@ temporaries.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
-
-import tvm
+from dataclasses import replace
+from typing import cast
 
 from xpiler_tvm import tir
-from xpiler_tvm.errors import LiftError, ReadError, Span
-from xpiler_tvm.kernel import DTYPES, Kernel, Scalar, Tensor
+from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.kernel import DTYPES, Kernel, Tensor
 
 from . import ir
 from .host import facts_of, run_of
@@ -32,16 +29,16 @@ from .host_values import (
     Touched,
     Unknown,
     Value,
-    bytes_of,
     depends,
     plain,
 )
-from .program import map_body, to_prim_func
+from .program import map_body
 from .reading import Reading, read
 from .resolving import resolve, unit_of, with_facts
-from .sequence import Array, Call, Copy, Fill, Sequence, Step, View
+from .sequence import Sequence
+from .sequence_assembly import Launch, Move, Part, Used, assemble, itemsize, overlap, part_of
 
-TO_DEVICE, TO_HOST, ON_DEVICE = 1, 2, 3
+TO_DEVICE, TO_HOST, ON_DEVICE = 1, 2, 3  # the kinds of copies, as the API numbers them
 
 
 def read_sequence(kernel: Kernel, root: str | None = None) -> Sequence:
@@ -62,60 +59,20 @@ def read_sequence(kernel: Kernel, root: str | None = None) -> Sequence:
     builder = _Builder(unit, run, replace(bare, args=()))
     for event in run.events:
         builder.add(event)
-    return builder.finish()
-
-
-@dataclass(eq=False)
-class _Used:
-    """A memory that steps use. `size` is in bytes, `name` and `dtype` are those of the first kernel
-    that takes it; `declared` is the host's type."""
-
-    memory: Memory
-    size: int = 0
-    name: str = ""
-    dtype: str = ""
-    declared: str = ""
-    given: bool = False
-    fetched: bool = False
-    written: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """`size` bytes of a memory from `start` on."""
-
-    used: _Used
-    start: int
-    size: int
-    span: Span
-
-
-@dataclass(frozen=True, eq=False)
-class _Move:
-    """A copy, or a fill where `source` is a byte."""
-
-    to: _Part
-    source: _Part | int
-
-
-@dataclass(frozen=True, eq=False)
-class _Call:
-    reading: Reading
-    parts: tuple[_Part, ...]
+    return assemble(builder.steps, builder.used.values())
 
 
 class _Builder:
-    """Events of a run -> steps on memories in bytes, and from those the sequence."""
+    """Events of a run -> steps on memories."""
 
     def __init__(self, unit: ir.Unit, run: Run, kernel: Kernel) -> None:
         self.unit = unit
         self.run = run
         self.kernel = kernel
         self.readings: dict[tuple[Kernel, Collection[str]], Reading] = {}
-        self.steps: list[_Move | _Call] = []
-        self.used: dict[int, _Used] = {}
+        self.steps: list[Move | Launch] = []
+        self.used: dict[int, Used] = {}
         self.given: dict[int, Memory] = {}  # what the host has filled so far
-        self.fetched = False
         self.launched = {
             id(value.target)
             for launched in run.launches
@@ -130,7 +87,7 @@ class _Builder:
             if isinstance(event.byte, Unknown):
                 raise depends("what the memory is set to", event.byte, event.span)
             to = self._part(event.to, event.size, event.span)
-            self._move(_Move(to, int(cast(int, event.byte)) & 0xFF))
+            self._move(Move(to, int(cast(int, event.byte)) & 0xFF))
         elif isinstance(event, Copied):
             self._copy(event)
         elif event.memory.space != "host" or id(event.memory) in self.launched:
@@ -140,12 +97,16 @@ class _Builder:
 
     def _give(self, memory: Memory, span: Span) -> None:
         """The host fills a memory, which is right only before the first step that uses it."""
-        if id(memory) in self.used or self.fetched:
+        seen = any(
+            used.fetched or (used.written and used.memory.space in ("managed", "host"))
+            for used in self.used.values()
+        )
+        if id(memory) in self.used or seen:
             raise ReadError(
                 "XP1009",
                 "the host fills this array between two launches"
                 if id(memory) in self.used
-                else "the host fills an array after it has fetched results",
+                else "the host fills an array where it may know results of launches",
                 span=span,
                 hint="read the parts on their own: root=..., or entry=... for one kernel",
             )
@@ -164,12 +125,10 @@ class _Builder:
 
     def _copy(self, event: Copied) -> None:
         to, source = _memory(event.to), _memory(event.source)
-        kind = event.kind
-        if kind not in (0, TO_DEVICE, TO_HOST, ON_DEVICE):
-            kind = TO_DEVICE * self._on_device(to) + TO_HOST * self._on_device(source)
+        kind = self._kind(event)
         if kind == ON_DEVICE:
             target = self._part(event.to, event.size, event.span)
-            self._move(_Move(target, self._part(event.source, event.size, event.span)))
+            self._move(Move(target, self._part(event.source, event.size, event.span)))
         elif kind == TO_DEVICE:
             if to is None:
                 raise _unknown("where this copies to", event.to, event.span)
@@ -179,7 +138,20 @@ class _Builder:
                 raise _unknown("what this copies", event.source, event.span)
             if id(source) in self.used:
                 self.used[id(source)].fetched |= self.used[id(source)].written
-                self.fetched |= self.used[id(source)].written
+
+    def _kind(self, event: Copied) -> int:
+        """From where to where a copy goes; where both ends are the device's, whatever it says."""
+        ends = (event.to, event.source)
+        to, source = map(self._on_device, map(_memory, ends))
+        by_place = TO_DEVICE * to + TO_HOST * source
+        if ON_DEVICE in (event.kind, by_place):
+            return ON_DEVICE
+        if event.kind in (TO_DEVICE, TO_HOST):
+            return cast(int, event.kind)
+        for end in ends:
+            if isinstance(end, Unknown):
+                raise depends("this copy", end, event.span)
+        return by_place
 
     def _on_device(self, memory: Memory | None) -> bool:
         return memory is not None and (
@@ -188,7 +160,7 @@ class _Builder:
 
     # ------------------------------------------------------------ steps
 
-    def _part(self, value: Value, size: Value, span: Span) -> _Part:
+    def _part(self, value: Value, size: Value, span: Span) -> Part:
         """What a copy or a fill works on."""
         memory = _memory(value)
         if memory is None:
@@ -199,14 +171,16 @@ class _Builder:
         used, kind = self._used(memory), plain(address.to)
         if isinstance(kind, ir.Arithmetic) and kind.dtype in DTYPES:
             used.declared = used.declared or kind.dtype
-        return _part(used, address.offset, size, span)
+        return part_of(used, address.offset, size, span)
 
-    def _used(self, memory: Memory) -> _Used:
+    def _used(self, memory: Memory) -> Used:
         if id(memory) not in self.used:
-            self.used[id(memory)] = _Used(memory, given=id(memory) in self.given)
+            symbol = memory in self.run.symbols.values()
+            own = memory.space == "device" and (self.run.from_main or not symbol)
+            self.used[id(memory)] = Used(memory, own=own, given=id(memory) in self.given)
         return self.used[id(memory)]
 
-    def _move(self, move: _Move) -> None:
+    def _move(self, move: Move) -> None:
         move.to.used.written = True
         self.steps.append(move)
 
@@ -225,19 +199,19 @@ class _Builder:
         ]
         for tensor, part in zip(reading.kernel.tensors, parts, strict=True):
             for other in parts:
-                if tensor.written and other is not part and _overlap(part, other):
+                if tensor.written and other is not part and overlap(part, other):
                     raise ReadError(
                         "XP1009",
                         f"{tensor.name!r} and another parameter share elements of one array",
                         span=event.span,
                     )
-        self.steps.append(_Call(reading, tuple(parts)))
+        self.steps.append(Launch(reading, tuple(parts)))
 
-    def _passed(self, tensor: Tensor, memory: Memory, start: int, span: Span) -> _Part:
+    def _passed(self, tensor: Tensor, memory: Memory, start: int, span: Span) -> Part:
         """What a launch gives a kernel for a tensor."""
         fresh = id(memory) not in self.used
         used = self._used(memory)
-        if used.dtype and bytes_of(used.dtype) != bytes_of(tensor.dtype):
+        if used.dtype and itemsize(used.dtype) != itemsize(tensor.dtype):
             raise ReadError(
                 "XP1009",
                 f"an array of {used.dtype} is passed here as one of {tensor.dtype}",
@@ -247,9 +221,9 @@ class _Builder:
         used.name = used.name or tensor.name
         used.dtype = used.dtype or tensor.dtype
         used.written |= tensor.written
-        part = _part(used, start, tensor.size * (bytes_of(tensor.dtype) or 1), span)
+        part = part_of(used, start, tensor.size * itemsize(tensor.dtype), span)
         if tensor.symbol and fresh and not used.given and self.run.from_main:
-            self.steps.insert(0, _Move(part, 0))  # a program's variables start as zeros
+            self.steps.insert(0, Move(part, 0))  # a program's variables start as zeros
         return part
 
     def _places(self, event: Launched, kernel: Kernel) -> dict[str, tuple[Memory, int]]:
@@ -284,103 +258,6 @@ class _Builder:
             self.readings[key] = _exact(read(kernel.with_params(params), names))
         return self.readings[key]
 
-    # ------------------------------------------------------------ the sequence
-
-    def finish(self) -> Sequence:
-        self._name()
-        used = list(self.used.values())
-        if not any(self._is_result(one) for one in used):
-            for one in used:  # a program that only takes the time
-                one.fetched = one.written
-        names: dict[int, str] = {}  # of functions, by the reading's identity
-        functions: dict[str, Reading] = {}
-        steps: list[Step] = []
-        scalars: list[Scalar] = []
-        for step in self.steps:
-            if isinstance(step, _Move):
-                to = _view(step.to)
-                if isinstance(step.source, int):
-                    steps.append(Fill(to, step.source))
-                else:
-                    steps.append(Copy(to, _view(step.source)))
-                continue
-            if id(step.reading) not in names:
-                entry = re.sub(r"\W+", "_", step.reading.kernel.entry or "kernel").strip("_")
-                name = names[id(step.reading)] = _unique(entry, functions)
-                functions[name] = step.reading
-            free = []
-            for scalar in step.reading.kernel.scalars:
-                if scalar.value is None:
-                    taken = [one.name for one in scalars]
-                    scalars.append(replace(scalar, name=_unique(scalar.name, taken), of=""))
-                    free.append(scalars[-1].name)
-            views = tuple(map(_view, step.parts))
-            steps.append(Call(names[id(step.reading)], views, tuple(free)))
-        arrays = tuple(
-            Array(one.name, one.dtype, one.size // (bytes_of(one.dtype) or 1), self._intent(one))
-            for one in used
-        )
-        mod = tvm.IRModule(
-            {
-                name: to_prim_func(reading.program).with_attr("global_symbol", name)
-                for name, reading in functions.items()
-            }
-        )
-        return Sequence(mod, functions, tuple(steps), arrays, tuple(scalars))
-
-    def _name(self) -> None:
-        """Gives each memory a name and a type: a parameter's, or of what it is a copy of."""
-        for step in self.steps:
-            if isinstance(step, _Move) and isinstance(step.source, _Part):
-                to, source = step.to.used, step.source.used
-                to.dtype = to.dtype or source.dtype or to.declared
-                source.dtype = source.dtype or to.dtype
-                to.name = to.name or (source.name and f"{source.name}_copy")
-        taken: list[str] = []
-        for one in self.used.values():
-            one.name = _unique(one.name or "memory", taken)
-            one.dtype = one.dtype or one.declared or "uint8"
-            taken.append(one.name)
-
-    def _is_result(self, used: _Used) -> bool:
-        """Whether what steps write to it is seen outside."""
-        return used.written and (used.fetched or not self._is_own(used.memory))
-
-    def _is_own(self, memory: Memory) -> bool:
-        """Whether only copies tell what the host has of it."""
-        symbol = memory in self.run.symbols.values()
-        return memory.space == "device" and not (symbol and not self.run.from_main)
-
-    def _intent(self, used: _Used) -> Any:
-        needed = used.given or self._needs_values(used)
-        if self._is_result(used):
-            return "inout" if needed else "out"
-        return "in" if needed else "temporary"
-
-    def _needs_values(self, used: _Used) -> bool:
-        """Whether some step may read what no step has written.
-
-        A kernel that writes need not write everything, so that of arrays that come from outside
-        what is left of them may be read by the steps after it.
-        """
-        for step in self.steps:
-            if isinstance(step, _Call):
-                intents = [
-                    tensor.intent
-                    for tensor, part in zip(step.reading.kernel.tensors, step.parts, strict=True)
-                    if part.used is used
-                ]
-                if any(intent != "out" for intent in intents):
-                    return True
-                if intents and self._is_own(used.memory):
-                    return False
-                continue
-            if isinstance(step.source, _Part) and step.source.used is used:
-                return True
-            if step.to.used is used and step.to.size == used.size:
-                return False
-        return False
-
 
 # ---------------------------------------------------------------- helpers
 
@@ -388,14 +265,6 @@ class _Builder:
 def _memory(value: Value) -> Memory | None:
     inside = isinstance(value, Address) and isinstance(value.target, Memory)
     return cast(Memory, cast(Address, value).target) if inside else None
-
-
-def _part(used: _Used, start: int, size: int, span: Span) -> _Part:
-    known = used.memory.size if isinstance(used.memory.size, int) else None
-    if start < 0 or (known is not None and start + size > known):
-        raise LiftError("XP2006", f"{size} bytes at {start} of an array of {known}", span=span)
-    used.size = max(used.size, start + size) if known is None else known
-    return _Part(used, start, size, span)
 
 
 def _unknown(what: str, value: Value, span: Span) -> ReadError:
@@ -435,30 +304,3 @@ def _shared(kernel: Kernel, places: Mapping[str, tuple[Memory, int]]) -> tuple[s
             for other in kernel.tensors
         )
     )
-
-
-def _overlap(one: _Part, other: _Part) -> bool:
-    return (
-        one.used is other.used
-        and one.start < other.start + other.size
-        and other.start < one.start + one.size
-    )
-
-
-def _view(part: _Part) -> View:
-    step = bytes_of(part.used.dtype) or 1
-    if part.start % step or part.size % step:
-        raise ReadError(
-            "XP1009",
-            f"{part.size} bytes at {part.start} are no whole elements of {part.used.dtype}",
-            span=part.span,
-        )
-    return View(part.used.name, part.start // step, part.size // step)
-
-
-def _unique(name: str, taken: Collection[str]) -> str:
-    number, free = 0, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free

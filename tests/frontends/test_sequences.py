@@ -245,6 +245,24 @@ OWN = "float *d; cudaMalloc(&d, n * 4); float h[64];"
         ("scale<<<1, n>>>(x, x + 32, n, 2.f);", "XP1009", 0),
         (f"{MANAGED} bump<<<1, n>>>(m);\nm[0] = 1.f; bump<<<1, n>>>(m);", "XP1009", 1),
         (
+            f"float *l; {MANAGED.replace('m;', 'm; cudaMallocManaged(&l, n * 4);', 1)}"
+            " bump<<<1, n>>>(m);\nl[0] = m[0]; bump<<<1, n>>>(l);",
+            "XP1009",
+            1,
+        ),
+        (
+            "bump<<<1, n>>>(x);\nfor (int i = 0; i < n; ++i) { if (x[i] > 1.f) return; }\n"
+            "bump<<<1, n>>>(x);",
+            "XP1013",
+            1,
+        ),
+        (
+            f"{OWN} for (int i = 0; i < 9; ++i) {{ bump<<<1, n>>>(d);"
+            "cudaMemcpy(h, d, 4, cudaMemcpyDeviceToHost);\nif (h[0] < 1e-3f) break; }",
+            "XP1013",
+            1,
+        ),
+        (
             f"{OWN} bump<<<1, n>>>(d);\ncudaMemcpy(d, h, n * 4, cudaMemcpyHostToDevice);",
             "XP1009",
             1,
