@@ -415,7 +415,7 @@ class Arithmetic:
                 size = tir.const(bits + 1, tir.dtype_of(x))
                 return Number(self.simplify(tirx.floormod(x, size)), dtype)
             # x ^ 2^k flips one digit: x + 2^k or x - 2^k.
-            fits = high + bits <= range_of(tir.dtype_of(x))[1]
+            fits = high < tir.INT_INF and high + bits <= range_of(tir.dtype_of(x))[1]
             if op == "^" and fits and 0 < bits < 1 << 30 and bits & (bits - 1) == 0:
                 digit = tirx.floormod(tirx.floordiv(x, y), tir.const(2, tir.dtype_of(x)))
                 return Number(self.simplify(x + y - digit * (2 * bits)), dtype)
