@@ -14,6 +14,7 @@ from xpiler_tvm.errors import ReadError
 from .. import ir
 from ..values import Value
 from . import (
+    amdgcn,
     atomics,
     avx512,
     bang,
@@ -54,7 +55,7 @@ _SIMT: tuple[Part, ...] = (
 
 LIBRARIES: dict[str, tuple[Part, ...]] = {
     "cuda": (part(atomics.handlers("cuda")), *_SIMT),
-    "hip": (part(atomics.handlers("hip")), part(mfma.HANDLERS), *_SIMT),
+    "hip": (part(atomics.handlers("hip")), part(mfma.HANDLERS), part(amdgcn.HANDLERS), *_SIMT),
     "bang": (bang.call, mathematics.call),
     "vnni": (avx512.call, part(c_memory.HANDLERS), mathematics.call),
 }
