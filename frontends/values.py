@@ -6,6 +6,7 @@ expression, which TVM's analyzer understands best, while its C type still decide
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,10 @@ def range_of(dtype: str) -> tuple[int, int]:
 
 
 INT32 = range_of("int32")
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 _NUMPY: dict[str, Any] = {"float16": np.float16, "float32": np.float32, "bfloat16": bfloat16}
 
 
@@ -198,7 +203,8 @@ class Arithmetic:
     def simplify(self, expr: Expr) -> Expr:
         try:
             return self.analyzer.simplify(expr)
-        except tvm.error.InternalError:  # TVM folds 0u - 1u and trips over the result
+        except (tvm.error.InternalError, ValueError):
+            # TVM folds 0u - 1u and constants beyond 2^63, and trips over the result.
             return expr
 
     def known(self, expr: Expr) -> int | None:
@@ -260,6 +266,8 @@ class Arithmetic:
             return Number(self.simplify(tirx.Cast("int32", expr)), dtype)
         if least <= low and high <= most:
             return Number(self._as(expr, dtype), dtype)
+        if BITS[dtype] == 64 and (tir.has_load(expr) or high < tir.INT_INF):
+            return Number(_by_halves(expr, dtype), dtype)
         return Number(_wrapped(expr, dtype), dtype)
 
     def truth(self, value: Value) -> Expr:
@@ -425,8 +433,14 @@ class Arithmetic:
     def _compare(self, op: str, left: Number, right: Number) -> Number:
         dtype = common(left.dtype, right.dtype)
         a, b = self.convert(left, dtype).expr, self.convert(right, dtype).expr
+        x, y = tir.as_const(a), tir.as_const(b)
+        if x is not None and y is not None:
+            return self.number(_COMPARED[op](x, y), "bool")
         if tir.dtype_of(a) != tir.dtype_of(b):
-            a, b = self._as(a, dtype), self._as(b, dtype)
+            a, b = (
+                self._as(side, dtype) if value is None else tir.const(value, dtype)
+                for side, value in ((a, x), (b, y))
+            )
         if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
             nan = tirx.isnan(a)  # TVM takes every float to be equal to itself
             return Number(nan if op == "!=" else tirx.Not(nan), "bool")
@@ -434,6 +448,11 @@ class Arithmetic:
         if chosen is not None:
             return Number(chosen, "bool")
         make = {"<": tirx.LT, ">": tirx.GT, "<=": tirx.LE, ">=": tirx.GE, "==": tirx.EQ}
+        if (x is not None or y is not None) and tir.dtype_of(a) in ("uint32", "uint64"):
+            known = self.known(make[op](a, b) if op in make else tirx.NE(a, b))
+            if known is not None:
+                return self.number(known, "bool")
+            a, b = _in_signed_order(a), _in_signed_order(b)
         if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
             # Not the same as itself: NaN, which TVM's simplifier does not think of.
             wide = self.convert(Number(a, dtype), dtype if BITS[dtype] > 16 else "float32")
@@ -585,6 +604,23 @@ def _product_of_halves(a: Expr, b: Expr) -> Expr:
     return _joined_halves(a0 * b0, crossed)
 
 
+def _by_halves(expr: Expr, dtype: str) -> Expr:
+    """A 64-bit number modulo 2^64, in casts that keep values.
+
+    LLVM takes no reinterpreted zero, and TVM narrows what is reinterpreted as if it were an index.
+    """
+    if dtype == "int64":
+        low, high = (tirx.Cast(dtype, half) for half in _halves(expr))
+        upper = tirx.shift_left(_signed(high), tir.const(32, dtype))
+        return tirx.bitwise_or(upper, low)
+    wide = expr if tir.dtype_of(expr) == "int64" else tirx.Cast("int64", expr)
+    mask, count = tir.const(0xFFFFFFFF, "int64"), tir.const(32, "int64")
+    low = tirx.bitwise_and(wide, mask)
+    high = tirx.bitwise_and(tirx.shift_right(wide, count), mask)
+    upper = tirx.shift_left(tirx.Cast(dtype, high), tir.const(32, dtype))
+    return tirx.bitwise_or(upper, tirx.Cast(dtype, low))
+
+
 def _wrapped(expr: Expr, dtype: str) -> Expr:
     """An integer modulo 2^bits. TVM takes casts to keep values, so the bits are cut out first."""
     if tir.dtype_of(expr) == dtype:
@@ -596,6 +632,19 @@ def _wrapped(expr: Expr, dtype: str) -> Expr:
     wide = tirx.Cast("int64", expr) if tir.dtype_of(expr) != "int64" else expr
     low = tirx.bitwise_and(wide, tir.const((1 << bits) - 1, "int64"))
     return tirx.Cast(dtype, low if dtype.startswith("u") else _signed(low, bits))
+
+
+def _in_signed_order(expr: Expr) -> Expr:
+    """An int64 that is compared with others as the unsigned number is.
+
+    TVM's simplifier takes constants from each other, and fails below zero.
+    """
+    value, wide = tir.as_const(expr), tir.dtype_of(expr) == "uint64"
+    if value is not None:
+        return tir.const(value - (1 << 63 if wide else 0), "int64")
+    if not wide:
+        return tirx.Cast("int64", expr)
+    return _by_halves(tirx.bitwise_xor(expr, tir.const(1 << 63, "uint64")), "int64")
 
 
 def _signed(expr: Expr, bits: int = 32) -> Expr:
