@@ -38,12 +38,16 @@ FLOATS = (0.0, 1.0, 0.5, 2.0, 0.25, 3.0, 1.5, 10.0, 4.75)
 
 
 class Expressions:
-    """Expressions over what is in scope, none of which changes anything."""
+    """Expressions over what is in scope, none of which changes anything.
+
+    `simt`: the functions of CUDA and HIP are known.
+    """
 
     def __init__(self, choices: Choices) -> None:
         self.c = choices
         self.scope = Scope()
         self.uniform = False
+        self.simt = True
 
     @contextmanager
     def uniformly(self, on: bool = True) -> Iterator[None]:
@@ -154,6 +158,8 @@ class Expressions:
 
     def _intrinsic(self, depth: int) -> Term:
         """A function of the language, of ints and unsigned ints."""
+        if not self.simt:
+            return self._leaf()
         name = self.c.pick(("min", "max", "abs", "__popc", "__clz", "__ffs", "__mul24", "__brev"))
         a = self.integer(depth)
         if name in ("min", "max"):
@@ -187,6 +193,8 @@ class Expressions:
         return cast(self.inside(term, low, SMALL), kind)
 
     def _bits_of_float(self, depth: int) -> Term:
+        if not self.simt:
+            return self._leaf()
         term = self.float_of(self.real(depth))
         return Term(f"__float_as_int(fabsf({term.text}))", INT, *INT.range)
 
@@ -245,7 +253,7 @@ class Expressions:
             found = arithmetic("%", term, literal(high + 1, INT))
             if found is not None:
                 return found
-        if self.c.chance(20) and term.type == INT:
+        if self.simt and self.c.chance(20) and term.type == INT:
             text = f"min(max({term.text}, {low}), {high})"
             return Term(text, INT, low, high)
         mask = (1 << (int(high) + 1).bit_length() - 1) - 1

@@ -129,12 +129,15 @@ class Objects(Statements):
         name = self.fresh("f")
         value = self.float_of(self.real(2))
         self.emit(f"float {name} = fabsf({value.text});")
-        form = self.c.pick(("*(int*)&{0}", "__float_as_int({0})", "*reinterpret_cast<int*>(&{0})"))
+        forms = ["*(int*)&{0}", "*reinterpret_cast<int*>(&{0})", "__float_as_int({0})"]
+        form = self.c.pick(forms if self.simt else forms[:2])
         self.emit(f"int {name}i = {form.format(name)};")
-        self.emit(f"float {name}f = __int_as_float({name}i);")
-        bits = Variable(f"{name}i", INT, 0, INT.range[1], writable=False)
-        back = Variable(f"{name}f", FLOAT, 0, value.most, value.grain, writable=False)
-        self.scope.variables += [bits, back]
+        back = f"__int_as_float({name}i)" if self.simt else f"*(float*)&{name}i"
+        self.emit(f"float {name}f = {back};")
+        self.scope.variables += [
+            Variable(f"{name}i", INT, 0, INT.range[1], writable=False),
+            Variable(f"{name}f", FLOAT, 0, value.most, value.grain, writable=False),
+        ]
 
     # ------------------------------------------------------------ classes
 
