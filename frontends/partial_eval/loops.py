@@ -54,7 +54,7 @@ class Loops(Statements):
             self._plain_loop(loop)
             self.effect(step)  # the test that ends the loop steps once more
         else:
-            self._plain_loop(loop)
+            self._plain_loop(_with_plain_test(loop))
 
     def _plain_loop(self, loop: ir.Loop) -> None:
         if loop.init is not None:
@@ -163,7 +163,7 @@ class Loops(Statements):
         self.analyzer.bind(counter, Range(0, whole))
         for ident, step in steps.items():
             self.env[ident] = self._advanced(starts[ident], counter, step, loop.span)
-        if guard is not None and loop.test_first:
+        if guard is not None and loop.test_first and loop.test.op != "!=":
             guard = self.test(loop.test)  # the same, in the source's terms
         inside = dict(self.env)
         tests = [test for test in (guard, self._running(frame)) if test is not None]
@@ -478,6 +478,25 @@ class Loops(Statements):
             self.refuse_symbolic(whole, "the end of this loop", loop.span)
             raise LiftError("XP2002", "this loop never ends", span=loop.span)
         self.emit(While(whole, tuple(body), loop.span))
+
+
+def _with_plain_test(loop: ir.Loop) -> ir.Loop:
+    """`while (test) body` as `for (;;) { if (!test) break; body }` where the test does more."""
+    test, span = loop.test, loop.span
+    if test is None or not any(
+        isinstance(node, ir.Assign)
+        or (isinstance(node, ir.Unary) and node.op.endswith(("++", "--")))
+        for node in walk((test,))
+    ):
+        return loop
+    ends = ir.If(ir.Unary("!", test, span), ir.Break(span), None, span)
+    if loop.test_first:
+        body = ir.Block((ends, loop.body), span)
+    elif has_continue(loop.body):
+        raise LiftError("XP2002", "the test of this loop has a side effect", span=span)
+    else:
+        body = ir.Block((loop.body, ends), span)
+    return ir.Loop(loop.init, None, loop.step, body, True, span)
 
 
 def _stepping_test(loop: ir.Loop) -> tuple[ir.Loop, ir.Expr] | None:
