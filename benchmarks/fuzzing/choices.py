@@ -34,7 +34,7 @@ class Choices:
         else:
             drawn = self._given[place] if place < len(self._given) else 0
         self.draws.append(drawn)
-        return drawn % count
+        return drawn * count // LIMIT  # so that one choice more or less moves few others
 
     def between(self, low: int, high: int) -> int:
         """A number of the closed interval, zero or what is next to it first."""

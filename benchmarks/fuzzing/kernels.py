@@ -46,6 +46,7 @@ class _Writer:
         lanes = {"cuda": 32, "hip": 64}.get(self.dialect, 0)
         g = Threads(self.c, Block("t", threads, lanes, self.dialect == "hip"))
         g.device = {"bang": "__mlu_func__ ", "vnni": "static "}.get(self.dialect, "__device__ ")
+        g.method = "" if self.dialect == "vnni" else g.device
         g.simt = self.simt
         for _ in self.c.parts(2, 40):
             g.declare_class()

@@ -25,10 +25,10 @@ class Class:
 class Objects(Statements):
     """Statements over pointers, references, classes, lambdas and functions.
 
-    `device` is what a function of the device is declared with.
+    `device` is what a function of the device is declared with, `method` one of a class.
     """
 
-    device = "__device__ "
+    device = method = "__device__ "
 
     def __init__(self, choices: Choices) -> None:
         super().__init__(choices)
@@ -157,7 +157,8 @@ class Objects(Statements):
         changes, name = self.c.chance(40), self.fresh("get")
         param = variable(self.fresh("a"), INT, writable=False)
         result = variable("", self.c.pick((INT, FLOAT, UNSIGNED)))
-        head = f"{self.device}{result.type.name} {name}(int {param.name}){'' if changes else ' const'}"
+        const = "" if changes else " const"
+        head = f"{self.method}{result.type.name} {name}(int {param.name}){const}"
         with self.braces(head):
             members = of.members if changes else [replace(m, writable=False) for m in of.members]
             self.scope.variables += [*members, param]
