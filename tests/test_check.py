@@ -184,7 +184,7 @@ def test_the_place_a_wrong_value_comes_from() -> None:
 
 
 def test_a_kernel_that_cannot_be_lifted_is_still_checked() -> None:
-    text = "__global__ void k(float* y) { volatile float* v = y; v[threadIdx.x] = 1; }"
+    text = "__global__ void k(float* y) { int i = 0; a: y[threadIdx.x] = 1; if (++i < 2) goto a; }"
     params = (xt.Tensor("y", (32,), intent="out"),)
     report = xt.check(xt.Kernel(text, "cuda", "k", params, xt.Launch((1,), (32,)), filename="k.cu"))
     assert report.ok

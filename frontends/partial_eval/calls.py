@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tvm import tirx
-
-from xpiler_tvm import tir
 from xpiler_tvm.errors import ReadError, Span
-from xpiler_tvm.tir import Expr
 
 from .. import ir, library
-from ..program import Barrier, Store
+from ..program import Barrier
 from ..values import Address, Closure, Lanes, Number, Record, Value
 from .classes import Classes
 from .questions import returns_once, walk
@@ -248,28 +243,6 @@ class Calls(Classes):
 
     def barrier(self, span: Span, warp: bool = False) -> None:
         self.emit(Barrier(span, warp))
-
-    def exchange(self, value: Number, lane: Callable[[Expr], Expr], span: Span) -> Number:
-        """Each thread's `value` as another thread of its warp holds it.
-
-        `lane(own)` gives the lane to read. The values pass through a block-wide array between
-        two barriers, which is what a shuffle means.
-        """
-        key = value.dtype
-        if key not in self.scratch:
-            self.scratch[key] = self.buffer("lanes_" + key, key, self.ids.size, "shared")
-        buffer = self.scratch[key]
-        expr = value.expr if tir.dtype_of(value.expr) == key else tirx.Cast(key, value.expr)
-        self.barrier(span, warp=True)
-        self.emit(Store(buffer, self.ids.linear, expr, span))
-        self.barrier(span, warp=True)
-        own = self.math.simplify(tirx.floormod(self.ids.linear, tir.const(self.ids.warp, "int32")))
-        other = self.math.simplify(self.ids.linear - own + lane(own))
-        address = self.allocate("lane", ir.Arithmetic(key), span)
-        self.emit(Store(address.buffer, tir.const(0, "int32"), buffer[other], span))
-        result = self.load(address, span)
-        assert isinstance(result, Number)
-        return result
 
 
 def _names_in(kind: ir.Type) -> set[str]:

@@ -11,7 +11,7 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from .. import ir, library
-from ..program import Alloc, Branch, Store
+from ..program import Alloc, Branch, Statement, Store
 from ..values import (
     BITS,
     Address,
@@ -22,6 +22,7 @@ from ..values import (
     Number,
     Record,
     Value,
+    common,
     offsets_of,
     size_of,
     unit_of,
@@ -32,11 +33,16 @@ from .registers import as_integer, is_mask, mask_type, resized
 from .state import (
     Alias,
     Demote,
+    Env,
     Place,
     Stored,
     StoredPointer,
     VariablePlace,
 )
+
+
+class _SideEffect(Exception):
+    """An expression that may not be evaluated always does more than to give a value."""
 
 
 class Expressions(Memory):
@@ -59,6 +65,12 @@ class Expressions(Memory):
         def constructed(self, kind: ir.Struct, args: tuple[ir.Expr, ...], span: Span) -> Value: ...
 
         def _default(self, kind: ir.Struct, name: str) -> Value | None: ...
+
+        def branch(
+            self, test: Expr, then: list[Statement], other: list[Statement], span: Span
+        ) -> None: ...
+
+        def _merged(self, test: Expr, then: Env, other: Env, span: Span) -> Env: ...
 
         def _on_chip_array(self, variable: ir.Variable) -> Address: ...
 
@@ -355,13 +367,14 @@ class Expressions(Memory):
         raise ReadError("XP1009", f"the operator {expr.op!r} is not read", span=expr.span)
 
     def _step(self, expr: ir.Unary) -> Value:
+        wanted = self.unwanted is not expr
         place = self.place(expr.value)
         before = self.load(place, expr.span)
         if expr.op.startswith("post") and isinstance(place, Address):
             before = self.freeze(before, expr.span)
         op = expr.op[-1]
         after = self._arith(op, before, self.math.number(1, "int32"), expr.span)
-        after = self.assign(place, after, expr.span)
+        after = self.assign(place, after, expr.span, wanted)
         return before if expr.op.startswith("post") else after
 
     def _arith(self, op: str, left: Value, right: Value, span: Span) -> Value:
@@ -443,10 +456,15 @@ class Expressions(Memory):
             if known is not None and bool(known) == (expr.op == "||"):
                 return self.math.number(known, "bool")
             # The right side is read only where the left side lets it.
-            scope = left if expr.op == "&&" else self._negated(left)
-            right = self.math.truth(self._under(scope, expr.right))
             if known is not None:
-                return Number(right, "bool")
+                return Number(self.test(expr.right), "bool")
+            scope = left if expr.op == "&&" else self._negated(left)
+            try:
+                right = self.math.truth(self._under(scope, expr.right))
+            except _SideEffect:
+                decided = ir.Literal(int(expr.op == "||"), "bool", expr.span)
+                sides = (expr.right, decided) if expr.op == "&&" else (decided, expr.right)
+                return self._in_steps(left, sides, expr.span)
             true = tir.const(True, "bool")
             if tir.has_load(right):
                 lazy = (right, tir.const(False, "bool")) if expr.op == "&&" else (true, right)
@@ -460,9 +478,35 @@ class Expressions(Memory):
         known = None if tir.has_load(test) else self.math.known(test)
         if known is not None:
             return self.value(expr.then if known else expr.other)
-        then = self._under(test, expr.then)
-        other = self._under(self._negated(test), expr.other)
+        try:
+            then = self._under(test, expr.then)
+            other = self._under(self._negated(test), expr.other)
+        except _SideEffect:
+            return self._in_steps(test, (expr.then, expr.other), expr.span)
         return self._chosen(test, then, other, expr.span)
+
+    def _in_steps(self, test: Expr, sides: tuple[ir.Expr, ir.Expr], span: Span) -> Value:
+        """`test ? a : b` as an if, where a side does more than to give a value."""
+        before = dict(self.env)
+        found: list[tuple[list[Statement], Env, Number]] = []
+        for side, holds in zip(sides, (test, self._negated(test)), strict=True):
+            self.env = dict(before)
+            with self.collecting() as body, self.assuming(holds):
+                value = self.value(side)
+            if not isinstance(value, Number):
+                raise ReadError("XP1009", "this choice between two objects is not read", span=span)
+            found.append((body, self.env, value))
+        self.env = before
+        (then, then_env, a), (other, other_env, b) = found
+        kind = ir.Arithmetic(a.dtype if a.dtype == b.dtype else common(a.dtype, b.dtype))
+        address = self.allocate("chosen", kind, span)
+        for steps, value in ((then, a), (other, b)):
+            with self.collecting() as store:
+                self.store(address, value, span)
+            steps.extend(store)
+        self.branch(test, then, other, span)
+        self.env = self._merged(test, then_env, other_env, span)
+        return self.load(address, span)
 
     def _chosen(self, test: Expr, then: Value, other: Value, span: Span) -> Value:
         """`test ? then : other`."""
@@ -502,12 +546,8 @@ class Expressions(Memory):
             for s in steps
         )
         if outside or any(self.env.get(key) is not bound for key, bound in env.items()):
-            raise ReadError(
-                "XP1009",
-                "an expression that is evaluated only under a condition has a side effect",
-                span=expr.span,
-                hint="write it as an if statement",
-            )
+            self.env = env
+            raise _SideEffect
         self.out.extend(s for s in steps if isinstance(s, Alloc))
         rest = tuple(s for s in steps if not isinstance(s, Alloc))
         if rest:
@@ -515,6 +555,7 @@ class Expressions(Memory):
         return value
 
     def _assign(self, expr: ir.Assign) -> Value:
+        wanted = self.unwanted is not expr
         if expr.op:
             place = self.place(expr.target)
             right = self.value(expr.value)
@@ -530,13 +571,13 @@ class Expressions(Memory):
         else:
             value = self.value(expr.value)
             place = self.place(expr.target)
-        return self.assign(place, value, expr.span)
+        return self.assign(place, value, expr.span, wanted)
 
-    def assign(self, place: Place, value: Value, span: Span) -> Value:
-        """`place = value`; gives the value as converted."""
+    def assign(self, place: Place, value: Value, span: Span, wanted: bool = True) -> Value:
+        """`place = value`; gives the value as converted, where that is wanted."""
         if isinstance(place, Address):
             self.store(place, value, span)
-            return self.load(place, span)
+            return self.load(place, span) if wanted else Nothing()
         kind = self.types.get(place.ident)
         if kind is not None:
             value = self.convert(value, kind, span)

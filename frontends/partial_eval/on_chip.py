@@ -15,13 +15,13 @@ from ..arenas import Arena
 from ..values import Address, unit_of
 
 if TYPE_CHECKING:
-    from .statements import Statements
+    from .calls import Calls
 
 ON_CHIP = ("nram", "wram", "ldram", "sram")
 """What `ir.Variable.space` says of such an array."""
 
 
-def on_chip_array(ev: Statements, variable: ir.Variable) -> Address:
+def on_chip_array(ev: Calls, variable: ir.Variable) -> Address:
     """The array in this core, or its cluster's part of what a job has in SRAM."""
     kind = _bounded(ev, variable.type, variable.span)
     found = ev.objects.get(variable.ident)
@@ -33,7 +33,7 @@ def on_chip_array(ev: Statements, variable: ir.Variable) -> Address:
     return Address(found.buffer, found.offset, kind)
 
 
-def _allocated(ev: Statements, variable: ir.Variable, kind: ir.Type) -> Address:
+def _allocated(ev: Calls, variable: ir.Variable, kind: ir.Type) -> Address:
     name, span, ident = variable.name, variable.span, variable.ident
     if variable.init is not None and not isinstance(variable.init, ir.Construct):
         raise ReadError("XP1009", f"{name!r} cannot have an initialiser", span=span)
@@ -57,7 +57,7 @@ def _allocated(ev: Statements, variable: ir.Variable, kind: ir.Type) -> Address:
     return ev.allocate(name, kind, span, "shared", ident)
 
 
-def in_cluster(ev: Statements, address: Address, cluster: tir.Expr | None, span: Span) -> Address:
+def in_cluster(ev: Calls, address: Address, cluster: tir.Expr | None, span: Span) -> Address:
     """What lies at `address` of all clusters' SRAM in that of `cluster`, by default one's own."""
     cores = ev.ids.cores
     assert cores is not None
@@ -70,7 +70,7 @@ def in_cluster(ev: Statements, address: Address, cluster: tir.Expr | None, span:
     return Address(memory, ev.math.simplify(address.offset + chosen * part), address.of)
 
 
-def _bounded(ev: Statements, kind: ir.Type, span: Span) -> ir.Type:
+def _bounded(ev: Calls, kind: ir.Type, span: Span) -> ir.Type:
     """`kind` resolved; an outer extent that is known at run time only becomes the largest one."""
     if not isinstance(kind, ir.ArrayType) or kind.extent is None:
         return ev.resolve(kind, span)

@@ -134,7 +134,7 @@ class Statements(Calls):
             self.effect(expr.left)
             self.effect(expr.right)
         elif isinstance(expr, ir.Unary) and expr.op.startswith("post"):
-            self.value(ir.Unary("pre" + expr.op[4:], expr.value, expr.span))
+            self.effect(ir.Unary("pre" + expr.op[4:], expr.value, expr.span))
         elif isinstance(expr, ir.Cast) and expr.to == ir.VOID:
             self.effect(expr.value)
         else:

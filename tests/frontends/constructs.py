@@ -54,7 +54,7 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    " case 1: y[t] = 2; break; default: y[t] = 3; }"),
         everywhere("`?:`, `&&`, `\\|\\|`, comma", "y[t] = x[t] > 0 && n[t] > 1 ? (n[t], 1.f) : 2.f;"),
         everywhere("a side effect on one side of `?:` or `&&`",
-                   "int i = 0; y[t] = x[t] > 0 ? i++ : 0; y[0] = i;", "XP1009"),
+                   "int i = 0; y[t] = x[t] > 0 ? i++ : 0; y[0] = i;"),
         everywhere("`goto`", "int i = 0; again: y[t] = i; if (++i < 2) goto again;", "XP1009"),
     ),
     "Values": (
