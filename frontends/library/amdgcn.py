@@ -15,9 +15,10 @@ from xpiler_tvm import tir
 from xpiler_tvm.dialects.warp import ROW, dpp_source
 from xpiler_tvm.tir import Expr
 
+from .. import ir
 from ..partial_eval.bits import part_of
 from ..values import Lanes, Nothing, Number, Record, Value
-from . import votes
+from . import headers, votes
 from .calling import Handler, Invocation, extremum, local_copy
 from .mathematics import simple
 from .warp import pulled, together, warp_of
@@ -318,11 +319,7 @@ def _dot_of_halves(call: Invocation) -> Value:
 def _from_header(name: str, order: tuple[int, ...], factor: int = 1) -> Handler:
     """A function of the headers with its arguments in another order."""
 
-    def handler(call: Invocation) -> Value:
-        from . import call as call_library
-
-        from .. import ir
-
+    def handler(call: Invocation) -> Value | None:
         numbers = [call.number(position, "uint32") for position in order]
         if factor > 1:
             three = call.math.number(3, "uint32")
@@ -330,11 +327,35 @@ def _from_header(name: str, order: tuple[int, ...], factor: int = 1) -> Handler:
             eight = call.math.number(factor, "uint32")
             numbers[-1] = call.math.binary("*", shift, eight, call.span)
         args = tuple(ir.Evaluated(number, call.span) for number in numbers)
-        return call_library(
+        return headers.call(
             call.ev, name, ir.Call(ir.Name(name, 0, call.span), args, (), call.span)
         )
 
     return handler
+
+
+def _field(signed: bool) -> Handler:
+    """`ubfe` and `sbfe`: `width` bits from `offset`."""
+
+    def handler(call: Invocation) -> Value:
+        word, offset, width = (
+            tirx.Cast("int64", call.math._as(call.number(position, "uint32").expr, "uint32"))
+            for position in range(3)
+        )
+        one, last = tir.const(1, "int64"), tir.const(31, "int64")
+        size = tirx.bitwise_and(width, last)
+        low = tirx.shift_right(word, tirx.bitwise_and(offset, last))
+        bits = tirx.bitwise_and(low, tirx.shift_left(one, size) - one)
+        if not signed:
+            return call.math.convert(Number(bits, "int64"), "uint32")
+        sign = tirx.shift_right(tirx.shift_left(one, size), one)
+        return call.math.convert(Number(tirx.bitwise_xor(bits, sign) - sign, "int64"), "int32")
+
+    return handler
+
+
+def _no_form(call: Invocation) -> Value:
+    raise call.refused("is not read: no other target has it")
 
 
 _HINTS = (
@@ -382,6 +403,9 @@ _BUILTINS: dict[str, Handler] = {
     "udot8": _dot(4, signed=False),
     "alignbit": _from_header("__funnelshift_r", (1, 0, 2)),
     "alignbyte": _from_header("__funnelshift_r", (1, 0, 2), factor=8),
+    "ubfe": _field(signed=False),
+    "sbfe": _field(signed=True),
+    **dict.fromkeys(("perm", "sad_u8", "cvt_pkrtz", "ballot_w32"), _no_form),
     **{f"cvt_f32_ubyte{number}": _byte(number) for number in range(4)},
 }
 HANDLERS: dict[str, Handler] = {_PREFIX + name: handler for name, handler in _BUILTINS.items()}

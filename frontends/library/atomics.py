@@ -8,6 +8,10 @@ old value the update is marked as one that threads may make in any order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from tvm import tirx
+
 from xpiler_tvm.dialects.atomics import ATOMICS, COMPARE_AND_SWAP, SUFFIXES, Atomic
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS
 
@@ -72,8 +76,7 @@ def _updated(call: Invocation, row: Atomic, old: Value, value: Value) -> Value:
 
 
 def _operation(row: Atomic, suffix: str, checked: bool = True) -> Handler:
-    commutes = row.name.removeprefix("unsafe").removeprefix("safe")
-    commutes = commutes[0].lower() + commutes[1:] in _COMMUTE
+    commutes = row.name in _COMMUTE or row.name.startswith(("safe", "unsafe"))
 
     def handler(call: Invocation) -> Value:
         address, value = call.address(0), call.args[1]
@@ -89,10 +92,9 @@ def _operation(row: Atomic, suffix: str, checked: bool = True) -> Handler:
     return handler
 
 
-def _fetched(call: Invocation, address: Address, update: object) -> Value:
+def _fetched(call: Invocation, address: Address, update: Callable[[Value], Value]) -> Value:
     """The old value, in a local; what `update` makes of it is stored."""
     ev, span = call.ev, call.span
-    assert callable(update)
     ev.math.assumptions.add(IN_ORDER)
     place = ev.freeze(address, span)
     assert isinstance(place, Address)
@@ -112,7 +114,7 @@ def swapped(call: Invocation, address: Address, compare: Number, value: Number) 
     def update(old: Value) -> Value:
         assert isinstance(old, Number)
         bits = [as_bits(call.math._as(one.expr, dtype), dtype) for one in (old, held)]
-        return call.math.select(bits[0].equal(bits[1]), new, old)
+        return call.math.select(tirx.EQ(*bits), new, old)
 
     return _fetched(call, address, update)
 
@@ -144,7 +146,7 @@ def _exchange_strong(call: Invocation) -> Value:
     old = swapped(call, address, wanted, call.number(2))
     assert isinstance(old, Number)
     bits = [as_bits(call.math._as(one.expr, old.dtype), old.dtype) for one in (old, wanted)]
-    same = ev.freeze(Number(bits[0].equal(bits[1]), "bool"), span)
+    same = ev.freeze(Number(tirx.EQ(*bits), "bool"), span)
     ev.store(expected, old, span)
     return same
 

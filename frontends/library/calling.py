@@ -108,11 +108,10 @@ def fold(
     count: int,
     step: Callable[[Number, Expr], Number],
     span: Span,
-    name: str = "total",
 ) -> Number:
     """A local that starts as `start` and becomes `step(local, i)` for each `i` below `count`."""
     dtype = start.dtype
-    address = ev.allocate(name, ir.Arithmetic(dtype), span)
+    address = ev.allocate("total", ir.Arithmetic(dtype), span)
     ev.store(address, start, span)
 
     def now() -> Number:

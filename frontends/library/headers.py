@@ -52,11 +52,13 @@ def _moved(node: Any) -> Any:
         return {_identity(key): _moved(value) for key, value in node.items()}
     if not is_dataclass(node) or isinstance(node, Span):
         return node
-    changed = {item.name: _moved(getattr(node, item.name)) for item in fields(node)}
+    changed: dict[str, Any] = {item.name: _moved(getattr(node, item.name)) for item in fields(node)}
     if changed.get("ident"):
         changed["ident"] = _identity(changed["ident"])
     if "template_params" in changed:
-        changed["template_params"] = tuple((n, _identity(i)) for n, i in node.template_params)
+        changed["template_params"] = tuple(
+            (name, _identity(ident)) for name, ident in changed["template_params"]
+        )
     return replace(node, **changed)  # type: ignore[type-var]
 
 

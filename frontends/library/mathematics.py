@@ -245,7 +245,20 @@ def _pairs() -> dict[str, Handler]:
     return found
 
 
-_WITHOUT = ("remainder", "remquo", "j0", "j1", "y0", "y1", "erfinv", "erfcinv", "normcdfinv")
+_WITHOUT = (
+    "frexp",
+    "logb",
+    "ilogb",
+    "remainder",
+    "remquo",
+    "j0",
+    "j1",
+    "y0",
+    "y1",
+    "erfinv",
+    "erfcinv",
+    "normcdfinv",
+)
 _NO_FORM = "has no form in terms of functions that every target has"
 
 HANDLERS: dict[str, Handler] = {

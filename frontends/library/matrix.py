@@ -88,15 +88,9 @@ def _known(args: tuple[ir.Type | int, ...], warp: int) -> tuple[Fragment, ir.Str
     by_rows = any(isinstance(one, ir.Struct) and one.name == "row_major" for one in layout)
     share = shape[0] * shape[1] // warp  # type: ignore[operator]
     held = fitting[0].operand_elements if use.name != "accumulator" else 0
-    fragment = Fragment(
-        use.name,
-        shape[0],
-        shape[1],
-        operand,
-        by_rows,
-        share,
-        max(1, held // share),  # type: ignore[arg-type]
-    )
+    height, width = (int(extent) for extent in shape)  # type: ignore[arg-type]
+    copies = max(1, held // share)
+    fragment = Fragment(use.name, height, width, operand, by_rows, share, copies)
     extent = ir.Literal(fragment.total, "int32", Span("<wmma>", 1, 1))
     field = ir.ArrayType(ir.Arithmetic(fragment.dtype), extent)
     return fragment, ir.Struct(FRAGMENT, (("x", field),), args)
@@ -325,7 +319,7 @@ def _multiply(call: Invocation) -> Value:
             left = _seen(a, a.load(a.at(row, k)))
             right = _seen(b, b.load(b.at(k, column)))
             factors = [ev.math.convert(factor, dtype) for factor in (left, right)]
-            product = ev.math.binary("*", *factors, span)
+            product = ev.math.binary("*", factors[0], factors[1], span)
             value = ev.load(total, span)
             assert isinstance(value, Number)
             ev.store(total, ev.math.binary("+", value, product, span), span)

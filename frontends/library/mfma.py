@@ -39,7 +39,7 @@ def _instruction(row: Mfma) -> Handler:
         abid = call.constant(4, "abid")
         if call.constant(5, "blgp"):
             raise call.refused("is not read with blgp, which permutes lanes of B")
-        if not 0 <= cbsz or 1 << cbsz > row.blocks or not 0 <= abid < 1 << cbsz:
+        if not cbsz >= 0 or 1 << cbsz > row.blocks or not 0 <= abid < 1 << cbsz:
             raise call.refused(f"has {row.blocks} blocks, which cbsz and abid do not fit")
         if ev.ids.size % WAVE:
             raise call.refused("takes whole waves")
@@ -58,19 +58,21 @@ def _instruction(row: Mfma) -> Handler:
             block, line, column = (
                 ev.math.simplify(place) for place in row.held(warp_of(ev).lane, number)
             )
-            sources = (block if not cbsz else _shared(block, cbsz, abid), block)
+            shared = _shared(block, cbsz, abid) if cbsz else block
+            sources = ((shared, line), (block, column))
             place = ev._moved(
                 Address(result.buffer, result.offset, kind.of), Number(number, "int32"), 1, span
             )
 
             def step(k: Expr) -> None:
+                lanes = (row.operand_lane(at, place, k) for at, place in sources)
                 factors = [
-                    ev.math.convert(_element(ev, row, buffer, source, at, k), total)
-                    for buffer, source, at in zip(operands, sources, (line, column), strict=True)
+                    ev.math.convert(_element(ev, row, buffer, lane, k), total)
+                    for buffer, lane in zip(operands, lanes, strict=True)
                 ]
                 so_far = ev.load(place, span)
                 assert isinstance(so_far, Number)
-                product = ev.math.binary("*", *factors, span)
+                product = ev.math.binary("*", factors[0], factors[1], span)
                 ev.store(place, ev.math.binary("+", so_far, product, span), span)
 
             counted(ev, "k", row.k, step, span)
@@ -137,9 +139,9 @@ def _start(call: Invocation, result: Address, kind: ir.Vector) -> None:
         call.ev.store(Address(result.buffer, result.offset, kind.of), value, call.span)
 
 
-def _element(ev: Calls, row: Mfma, buffer: Buffer, block: Expr, line: Expr, k: Expr) -> Number:
-    """A[block][line][k], or B's column `line`, as its lane has shown it."""
-    thread = warp_of(ev).first + row.operand_lane(block, line, k)
+def _element(ev: Calls, row: Mfma, buffer: Buffer, lane: Expr, k: Expr) -> Number:
+    """The element of A or B for `k` that a lane has shown."""
+    thread = warp_of(ev).first + lane
     index = ev.math.simplify(thread * row.depth + tirx.floormod(k, row.depth))
     value = buffer[index]
     if row.element == "XpXf32":

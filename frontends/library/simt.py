@@ -1,4 +1,4 @@
-"""What CUDA and HIP share and is no family of its own: barriers, memory, bits, vectors, roundings."""
+"""What CUDA and HIP share: barriers, memory, bits, roundings, vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""half and bfloat16, and pairs of them: every row of `dialects.sixteen`, and what is no row there.
+"""half and bfloat16, and pairs of them: every row of `dialects.sixteen`.
 
 A row's meaning is worked out in the operands' own type, in which a sum, product or quotient is
 rounded as often as by way of float, and in float inside the functions that it names.
@@ -23,7 +23,6 @@ from xpiler_tvm.dialects.sixteen import (
 from xpiler_tvm.tir import Expr
 
 from .. import ir
-from ..partial_eval.bits import as_number
 from ..values import BITS, Arithmetic, Number, Record, Value, range_of
 from . import c_expressions
 from .calling import Handler, Invocation, extremum, local_copy
@@ -61,9 +60,8 @@ def pair_of(value: Value) -> str | None:
     return next((d for d, kind in PAIRS.items() if kind.name == value.kind.name), None)
 
 
-def pair(dtype: str, x: Number, y: Number, like: Record | None = None) -> Record:
-    kind = PAIRS[dtype] if like is None else like.kind
-    return Record(kind, {"x": x, "y": y})
+def pair(dtype: str, x: Number, y: Number) -> Record:
+    return Record(PAIRS[dtype], {"x": x, "y": y})
 
 
 def component(value: Value, name: str) -> Number:
@@ -79,7 +77,7 @@ def _dtype_of(call: Invocation) -> str | None:
     return found[0] if found else None
 
 
-def _pair_dtype(call: Invocation) -> str | None:
+def pair_dtype(call: Invocation) -> str | None:
     found = [dtype for dtype in map(pair_of, call.args) if dtype is not None]
     return found[0] if found else None
 
@@ -103,14 +101,14 @@ def _single(row: Sixteen) -> Handler:
 
 def _pair(row: Sixteen) -> Handler:
     def handler(call: Invocation) -> Value | None:
-        dtype = _pair_dtype(call)
+        dtype = pair_dtype(call)
         if dtype is None:
             return None
-        parts = [
+        x, y = (
             meaning(call, row.meaning, [component(arg, name) for arg in call.args], dtype)
             for name in "xy"
-        ]
-        return pair(dtype, *parts)
+        )
+        return pair(dtype, x, y)
 
     return handler
 
@@ -206,7 +204,7 @@ def _comparison(row: Comparison) -> dict[str, Handler]:
         return Number(_holds(call, row, call.number(0), call.number(1)), "bool")
 
     def both(call: Invocation) -> tuple[str, list[Expr]]:
-        dtype = _pair_dtype(call)
+        dtype = pair_dtype(call)
         if dtype is None:
             raise call.refused("has no reading for these arguments")
         left, right = call.args
@@ -277,154 +275,11 @@ def _exact(call: Invocation, value: Number, target: str) -> bool:
     return -most <= low and high <= most
 
 
-# ---------------------------------------------------------------- numbers and pairs
-
-
-def _named(single: str, double: str) -> dict[str, Handler]:
-    """Functions with the type's name in theirs."""
-    dtype = DTYPES[single]
-
-    def as_pair(call: Invocation) -> Value:
-        x, *rest = (call.number(position, dtype) for position in range(len(call.args)))
-        return pair(dtype, x, rest[0] if rest else x)
-
-    def from_float2(call: Invocation) -> Value:
-        x, y = (call.math.convert(component(call.args[0], name), dtype) for name in "xy")
-        return pair(dtype, x, y)
-
-    def to_float2(call: Invocation) -> Value:
-        kind = ir.Struct(
-            "float2", (("x", ir.Arithmetic("float32")), ("y", ir.Arithmetic("float32")))
-        )
-        x, y = (call.math.convert(component(call.args[0], name), "float32") for name in "xy")
-        return Record(kind, {"x": x, "y": y})
-
-    def parts(first: str, second: str) -> Handler:
-        return lambda call: pair(
-            dtype, component(call.args[0], first), component(call.args[-1], second)
-        )
-
-    found: dict[str, Handler] = dict.fromkeys(
-        (
-            f"make_{double}",
-            f"__float2{double}_rn",
-            f"__floats2{double}_rn",
-            f"__{single}2{double}",
-            f"__halves2{double}",
-        ),
-        as_pair,
-    )
-    found |= {
-        f"__float22{double}_rn": from_float2,
-        f"__{double}2float2": to_float2,
-        f"__low2{single}": lambda call: component(call.args[0], "x"),
-        f"__high2{single}": lambda call: component(call.args[0], "y"),
-        f"__low2{double}": parts("x", "x"),
-        f"__high2{double}": parts("y", "y"),
-        f"__lows2{double}": parts("x", "x"),
-        f"__highs2{double}": parts("y", "y"),
-    }
-    for sign in ("", "u"):
-        found[f"__{sign}short_as_{single}"] = lambda call, sign=sign: _seen(  # type: ignore[misc]
-            call.number(0, f"{sign}int16"), dtype
-        )
-        found[f"__{single}_as_{sign}short"] = lambda call, sign=sign: _seen(  # type: ignore[misc]
-            call.number(0, dtype), f"{sign}int16"
-        )
-    return found
-
-
-def _seen(value: Number, dtype: str) -> Number:
-    """The bits of a number as another type of its size."""
-    return Number(as_number(value.expr, value.dtype, dtype), dtype)
-
-
-def _to_float(name: str) -> Handler:
-    return lambda call: call.math.convert(component(call.args[0], name), "float32")
-
-
-def _swapped(call: Invocation) -> Value:
-    dtype = _pair_dtype(call)
-    assert dtype is not None
-    return pair(dtype, component(call.args[0], "y"), component(call.args[0], "x"))
-
-
-def _complex(call: Invocation) -> Value:
-    """`__hcmadd`: a * b + c of complex numbers, every step rounded."""
-    dtype = _pair_dtype(call)
-    assert dtype is not None
-    (ax, ay), (bx, by), (cx, cy) = ((component(arg, "x"), component(arg, "y")) for arg in call.args)
-    fused = "xp_fused(a, b, c)"
-    x = simple(call, meaning(call, fused, [ax, bx, cx], dtype))
-    y = simple(call, meaning(call, fused, [ax, by, cy], dtype))
-    minus = call.math.negative(ay, call.span)
-    return pair(
-        dtype, meaning(call, fused, [minus, by, x], dtype), meaning(call, fused, [ay, bx, y], dtype)
-    )
-
-
-def _is_nan(call: Invocation) -> Value:
-    return Number(is_nan(call.math, call.number(0)), "bool")
-
-
-def _is_infinite(call: Invocation) -> Value:
-    """1 or -1 for the infinities, else 0."""
-    value = call.number(0, "float32").expr
-    one = [tirx.EQ(value, tir.const(bound, "float32")) for bound in (float("inf"), float("-inf"))]
-    above, below = (tirx.Cast("int32", test) for test in one)
-    return Number(above - below, "int32")
-
-
-# ---------------------------------------------------------------- operators of pairs
-
-
-def operator(call: Invocation) -> Value | None:
-    """`a + b`, `a == b`, `-a`, `a += b` of pairs; `None` where no operand is one."""
-    dtype = _pair_dtype(call)
-    if dtype is None:
-        return None
-    op = call.name.removeprefix("operator")
-    if len(call.args) == 1:
-        if op == "+":
-            return call.args[0]
-        x, y = (call.math.negative(component(call.args[0], name), call.span) for name in "xy")
-        return pair(dtype, x, y)
-    left, right = call.args
-    sign = op if op in _COMPARED else op.removesuffix("=")
-    parts = [
-        call.math.binary(sign, component(left, name), component(right, name), call.span)
-        for name in "xy"
-    ]
-    if op in _COMPARED:
-        return Number(tirx.And(parts[0].expr, parts[1].expr), "bool")
-    value = pair(dtype, *(call.math.convert(part, dtype) for part in parts))
-    if op != sign:
-        call.ev.assign(call.ev.place(call.expr.args[0]), value, call.span)
-    return value
-
-
-_COMPARED = ("==", "!=", "<", "<=", ">", ">=")
-OPERATORS = (
-    *(f"operator{sign}{equals}" for sign in "+-*/" for equals in ("", "=")),
-    *(f"operator{sign}" for sign in _COMPARED),
-)
-
 HANDLERS: dict[str, Handler] = {
     **{row.name: _single(row) for row in SIXTEEN if row.name},
     **{row.pair: _pair(row) for row in SIXTEEN if row.pair},
     **{name: handler for row in COMPARISONS for name, handler in _comparison(row).items()},
     **{row.name: _conversion(row) for row in CONVERSIONS},
-    **{
-        name: one
-        for single, double in TYPES.items()
-        for name, one in _named(single, double).items()
-    },
-    "__low2float": _to_float("x"),
-    "__high2float": _to_float("y"),
-    "__lowhigh2highlow": _swapped,
-    "__hcmadd": _complex,
-    "__hisnan": _is_nan,
-    "__hisinf": _is_infinite,
     "xp_fused": _fused,
     "xp_saturate": _clamped,
     "xp_relu": _relu,

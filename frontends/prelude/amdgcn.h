@@ -44,5 +44,6 @@ __device__ float __builtin_amdgcn_fdot2(XpHalf2, XpHalf2, float, bool);
 __device__ int __builtin_amdgcn_sdot4(int, int, int, bool); __device__ unsigned __builtin_amdgcn_udot4(unsigned, unsigned, unsigned, bool);
 __device__ int __builtin_amdgcn_sdot8(int, int, int, bool); __device__ unsigned __builtin_amdgcn_udot8(unsigned, unsigned, unsigned, bool);
 __device__ unsigned __builtin_amdgcn_alignbit(unsigned, unsigned, unsigned); __device__ unsigned __builtin_amdgcn_alignbyte(unsigned, unsigned, unsigned);
+__device__ unsigned __builtin_amdgcn_ubfe(unsigned, unsigned, unsigned); __device__ int __builtin_amdgcn_sbfe(int, unsigned, unsigned);
 __device__ float __builtin_amdgcn_cvt_f32_ubyte0(unsigned); __device__ float __builtin_amdgcn_cvt_f32_ubyte1(unsigned);
 __device__ float __builtin_amdgcn_cvt_f32_ubyte2(unsigned); __device__ float __builtin_amdgcn_cvt_f32_ubyte3(unsigned);

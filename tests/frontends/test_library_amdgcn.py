@@ -31,7 +31,8 @@ LANES = (
     "__builtin_amdgcn_mbcnt_hi(u[t], __builtin_amdgcn_mbcnt_lo(u[t], 3))",
     "__popcll(__builtin_amdgcn_ballot_w64(x[t] > 0))",
     "__builtin_amdgcn_read_exec_lo() + (__builtin_amdgcn_read_exec() >> 60)",
-    "__builtin_amdgcn_workitem_id_x() + __builtin_amdgcn_grid_size_x() + __builtin_amdgcn_wavefrontsize()",
+    "__builtin_amdgcn_workitem_id_x() + __builtin_amdgcn_grid_size_x()",
+    "__builtin_amdgcn_wavefrontsize()",
 )
 NUMBERS = (
     "__builtin_amdgcn_rcpf(x[t])",
@@ -47,6 +48,8 @@ NUMBERS = (
     "__builtin_amdgcn_udot4(u[t], v, u[t], false)",
     "__builtin_amdgcn_udot8(u[t], v, 4294967000u, true)",
     "__builtin_amdgcn_alignbit(u[t], v, v)",
+    "__builtin_amdgcn_ubfe(u[t], t, t % 30)",
+    "__builtin_amdgcn_sbfe(u[t], 3, t % 25)",
     "__builtin_amdgcn_alignbyte(u[t], v, v)",
     *(f"__builtin_amdgcn_cvt_f32_ubyte{number}(u[t])" for number in range(4)),
 )
