@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,12 +34,14 @@ class Number:
     """`expr` of C type `dtype`. Floats have that type in TIR too.
 
     `parts` are the elements that it was put together of, the lowest first, where memory holds
-    narrower ones: stored again, they need not be taken apart.
+    narrower ones: stored again, they need not be taken apart. `exact` is the sum of `int`s, in
+    int64, whose two's complement an unsigned number is: `int` again, it need not be cut out.
     """
 
     expr: Expr
     dtype: str
     parts: tuple[Expr, ...] = ()
+    exact: Expr | None = None
 
     @property
     def is_float(self) -> bool:
@@ -230,6 +232,13 @@ class Arithmetic:
             return Number(self.truth(value), "bool")
         if value.is_float:
             return Number(tirx.Cast(dtype, value.expr), dtype)
+        exact = exact_sum(value)
+        if exact is not None and dtype == "uint64":
+            return replace(self._integer(value.expr, dtype), exact=exact)
+        if exact is not None and dtype == "int32" and tir.dtype_of(value.expr) != "int32":
+            narrow = sums_of_ints(exact, dtype)
+            if narrow is not None and not tir.has_load(narrow) and _fits(*self.bounds(exact)):
+                return Number(self.simplify(narrow), dtype)
         return self._integer(value.expr, dtype)
 
     def _integer(self, expr: Expr, dtype: str) -> Number:
@@ -251,13 +260,6 @@ class Arithmetic:
             )
         ):
             expr = expr.value  # int -> unsigned or wider -> int gives the same bits back
-        narrow = None
-        if dtype == "int32" and tir.dtype_of(expr) != "int32" and not tir.has_load(expr):
-            exact = sums_of_ints(expr, "int64")
-            if exact is not None and _fits(*self.bounds(exact)):
-                narrow = sums_of_ints(expr, dtype)
-        if narrow is not None:
-            return Number(self.simplify(narrow), dtype)
         low, high = self.bounds(expr)
         least, most = range_of(dtype)
         if least <= low and high <= most and tir.dtype_of(expr) == "int32":
@@ -316,7 +318,15 @@ class Arithmetic:
             return self._bitwise(op, a, b, dtype)
         if op in ("/", "%"):
             return self._divide(op, a, b, dtype, span)
-        return self._linear(op, a, b, dtype)
+        found = self._linear(op, a, b, dtype)
+        if dtype != "uint64":
+            return found
+        x, y = (exact_sum(self.convert(one, dtype)) for one in (left, right))
+        if x is None or y is None:
+            return found
+        exact = self.simplify({"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}[op](x, y))
+        low, high = self.bounds(exact)
+        return replace(found, exact=exact) if -tir.INT_INF < low and high < tir.INT_INF else found
 
     def _fold(self, op: str, a: float, b: float, dtype: str) -> Number:
         kind = np.dtype(dtype).type
@@ -467,8 +477,8 @@ class Arithmetic:
             return None
         dtype = tir.dtype_of(a)
         right, test = Number(b, dtype), a.condition
-        then = self._compare(op, Number(a.true_value, dtype), right).expr
-        other = self._compare(op, Number(a.false_value, dtype), right).expr
+        then = self.truth(self._compare(op, Number(a.true_value, dtype), right))
+        other = self.truth(self._compare(op, Number(a.false_value, dtype), right))
         if tir.as_const(then) is None and tir.as_const(other) is None:
             return None
         both = tirx.Or(tirx.And(test, then), tirx.And(tirx.Not(test), other))
@@ -476,20 +486,17 @@ class Arithmetic:
 
     def _proved_extremum(self, test: Expr, then: Expr, other: Expr) -> Expr | None:
         """A minimum or maximum whose test was simplified: `i < 3 ? 15 * i + 15 : 60`."""
-        if tir.dtype_of(then).startswith("u"):
-            return None
-        try:
-            with self.analyzer.constraint_scope(test):
-                less, more = (
-                    self.analyzer.can_prove(one) for one in (then <= other, then >= other)
-                )
-            with self.analyzer.constraint_scope(self.simplify(tirx.Not(test))):
-                if less and self.analyzer.can_prove(other <= then):
-                    return tirx.min(then, other)
-                if more and self.analyzer.can_prove(other >= then):
-                    return tirx.max(then, other)
-        except tvm.error.InternalError:  # as in `simplify`: of a test of unsigned numbers
-            pass
+        signed = ("int32", "int64")
+        sides = (getattr(test, "a", then), then)
+        if any(tir.dtype_of(side) not in signed for side in sides):
+            return None  # TVM's proofs about unsigned numbers are not to be relied on
+        with self.analyzer.constraint_scope(test):
+            less, more = map(self.analyzer.can_prove, (then <= other, then >= other))
+        with self.analyzer.constraint_scope(self.simplify(tirx.Not(test))):
+            if less and self.analyzer.can_prove(other <= then):
+                return tirx.min(then, other)
+            if more and self.analyzer.can_prove(other >= then):
+                return tirx.max(then, other)
         return None
 
     def negative(self, value: Number, span: Span) -> Number:
@@ -540,6 +547,13 @@ def nearest_bfloat16(expr: Expr) -> Expr:
     rounded = tirx.bitwise_and(bits + odd + tir.const((1 << dropped - 1) - 1, word), kept)
     is_nan = tirx.NE(expr, expr)
     return tirx.Select(is_nan, expr, tirx.reinterpret(dtype, rounded))
+
+
+def exact_sum(value: Number) -> Expr | None:
+    """The number as a sum of `int`s in int64, where it is known to be one."""
+    if value.exact is not None or value.is_float or value.dtype == "bool":
+        return value.exact
+    return sums_of_ints(value.expr, "int64")
 
 
 def sums_of_ints(expr: Expr, dtype: str) -> Expr | None:

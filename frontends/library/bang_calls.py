@@ -107,7 +107,7 @@ class Intrinsic:
     def integer(self, position: int) -> Number:
         """An `int` parameter; one that is read from memory is held."""
         given = self.number(position)
-        narrow = sums_of_ints(given.expr, "int32")
+        narrow = sums_of_ints(given.expr if given.exact is None else given.exact, "int32")
         value = given if narrow is None else Number(narrow, "int32")
         held = self.ev.freeze(self.ev.math.convert(value, "int32"), self.span)
         assert isinstance(held, Number)
@@ -181,7 +181,8 @@ class Intrinsic:
         if known == 1:
             yield tir.const(0, "int32")
             return
-        low, high = math.bounds(extent)
+        limits = [math.simplify(limit) for limit in _least_of(extent)]
+        low, high = math.bounds(extent)[0], min(math.bounds(limit)[1] for limit in limits)
         guarded = known is None and not tir.has_load(extent) and 0 < high < _LARGEST_GUARDED
         whole = extent if known is None else tir.const(known, "int32")
         if guarded:
@@ -190,7 +191,10 @@ class Intrinsic:
             whole = tirx.max(extent, tir.const(0, "int32"))
         var = tirx.Var(ev._name(hint), "int32")
         ev.analyzer.bind(var, Range(0, whole))
-        test = tirx.LT(var, extent) if guarded else tir.const(True, "bool")
+        # As tests of indices are simplified: `base + i < end` and not `i < end - base`.
+        test = tir.conjunction(
+            math.simplify(var - limit < 0) for limit in (limits if guarded else [])
+        )
         with ev.collecting() as body, ev.assuming(test):
             yield var
         test = math.simplify(test)
@@ -281,6 +285,17 @@ class Intrinsic:
         address = self.ev.convert(vector.address, ir.Pointer(ir.Arithmetic(dtype)), self.span)
         assert isinstance(address, Address)
         return Vector(address, dtype)
+
+
+def _least_of(extent: Expr) -> list[Expr]:
+    """What an extent is the minimum of."""
+    if isinstance(extent, tirx.Min):
+        return _least_of(extent.a) + _least_of(extent.b)
+    if isinstance(extent, tirx.Sub):
+        return [left - extent.b for left in _least_of(extent.a)]
+    if isinstance(extent, tirx.Add):
+        return [a + b for a in _least_of(extent.a) for b in _least_of(extent.b)]
+    return [extent]
 
 
 def element(ev: Calls, vector: Vector, index: Expr | int, span: Span) -> Address:

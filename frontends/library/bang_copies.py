@@ -81,6 +81,11 @@ class _Side:
         self.strides = tuple(steps[0::2]) or _NONE
         self.counts = tuple(steps[1::2]) or _NONE
 
+    def segment(self, number: Expr) -> tuple[Expr, Expr]:
+        """Where the loops are at a segment, which are numbered from 0."""
+        inner = self.counts[0] + 1
+        return tirx.floormod(number, inner), tirx.floordiv(number, inner)
+
     def place(self, inner: Expr, outer: Expr) -> Expr:
         """Bytes from the first segment to another one."""
         return inner * self.strides[0] + outer * self.strides[1]
@@ -136,13 +141,7 @@ def _move(call: Intrinsic, target: _Side, source: _Side, size: Expr, dtype: str)
         total = (target.counts[0] + 1) * (target.counts[1] + 1)
         outer, inner = tir.const(1, "int32"), math.simplify(total)
     with call.loop("r", outer) as o, call.loop("r", inner) as i, call.loop("i", count) as e:
-        if same:
-            segments = ((i, o), (i, o))
-        else:
-            segments = tuple(
-                (tirx.floormod(i, side.counts[0] + 1), tirx.floordiv(i, side.counts[0] + 1))
-                for side in (target, source)
-            )
+        segments = [(i, o) if same else side.segment(i) for side in (target, source)]
         at = math.simplify(count - 1 - e) if backwards else e
         places = [
             math.simplify(tirx.floordiv(side.place(*segment), unit) + at)
