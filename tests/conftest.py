@@ -17,3 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="write what the tests print into the golden files instead of comparing",
     )
+    parser.addoption(
+        "--all-targets",
+        action="store_true",
+        default=False,
+        help="translate every kernel of tests/kernels for all targets, not for two in turn",
+    )
