@@ -23,7 +23,7 @@ from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 from xpiler_tvm.tir import Buffer
 
 from .. import ir
-from ..arenas import Region, layout_of
+from ..arenas import Access, Region, layout_of
 from ..values import Address, Number, Record, Value
 from .loops import Loops
 from .questions import is_constant
@@ -66,7 +66,12 @@ class Evaluator(Loops):
         for ident in open_:
             arenas = self.arenas.get(ident, [])
             accesses = [access for arena in arenas for access in arena.accesses]
-            if accesses:
+            if accesses and ident in self.findings.whole:
+                size = arenas[0].size
+                layouts[ident] = layout_of(
+                    [*accesses, Access(0, size - 1, accesses[0].dtype)], size
+                )
+            elif accesses:
                 layouts[ident] = layout_of(accesses, arenas[0].size)
             else:
                 layouts[ident] = (Region(0, arenas[0].size if arenas else 1, "int8"),)
@@ -175,6 +180,8 @@ def evaluate(
             findings.demoted.add(request.ident)
             continue
         except Mixed as request:
+            if findings.layouts.get(request.ident) is not None:
+                findings.whole.add(request.ident)
             findings.layouts[request.ident] = None
             continue
         if not evaluator.laid_out():

@@ -92,12 +92,8 @@ class Calls(Classes):
 
     def _kind_of(self, expr: ir.Expr) -> ir.Type | None:
         """The type of an expression, of which nothing else remains."""
-        env, returned = dict(self.env), self.returned
-        try:
-            with self.collecting():
-                value = self.value(expr)
-        finally:
-            self.env, self.returned = env, returned
+        with self.dry():
+            value = self.value(expr)
         if isinstance(value, Number):
             return ir.Arithmetic(value.dtype)
         if isinstance(value, Address):

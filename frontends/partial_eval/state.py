@@ -58,11 +58,13 @@ class Findings:
     """What earlier evaluations of the kernel found out.
 
     Variables `demoted` to memory; the regions of variables that are arenas, `None` where an
-    evaluation has still to take notes of the accesses.
+    evaluation has still to take notes of the accesses. Those in `whole` are one region: their
+    accesses were not the same when the regions were there.
     """
 
     demoted: set[int] = field(default_factory=set)
     layouts: dict[int, Layout | None] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
 
 
 class Restart(Exception):
