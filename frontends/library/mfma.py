@@ -17,6 +17,7 @@ from xpiler_tvm.dialects.matrix import MFMA, WAVE, Mfma, source_block
 from xpiler_tvm.tir import Buffer, Expr
 
 from .. import ir
+from ..arenas import Arena
 from ..partial_eval.bits import as_bits, as_number, parts_of
 from ..program import Store
 from ..values import Address, Lanes, Number, Value
@@ -51,8 +52,7 @@ def _instruction(row: Mfma) -> Handler:
             _show(call, buffer, row, element, value)
         ev.barrier(span, warp=True)
         kind = ir.Vector(ir.Arithmetic(total), row.registers)
-        result = ev.allocate("product", kind, span)
-        _start(call, result, kind)
+        result = _accumulator(call, kind)
 
         def register(number: Expr) -> None:
             block, line, column = (
@@ -128,6 +128,38 @@ def _show(call: Invocation, buffer: Buffer, row: Mfma, dtype: str, value: Value)
         parts = parts_of(ev.math._as(held.expr, word), word, dtype)
     for number, part in enumerate(parts):
         put(tir.const(number, "int32"), Number(part, dtype))
+
+
+def _accumulator(call: Invocation, kind: ir.Vector) -> Address:
+    """Registers that start as C: of `c = mfma(a, b, c, ...)` those of c itself."""
+    statement, given = call.ev.unwanted, call.expr.args[2]
+    alone = isinstance(statement, ir.Assign) and statement.value is call.expr
+    if alone and not statement.op and _plain(statement.target) and _plain(given):  # type: ignore[union-attr]
+        target, start = call.ev.place(statement.target), call.ev.place(given)  # type: ignore[union-attr]
+        if _same(target, start, kind):
+            assert isinstance(target, Address)
+            return target
+    result = call.ev.allocate("product", kind, call.span)
+    _start(call, result, kind)
+    return result
+
+
+def _plain(expr: ir.Expr) -> bool:
+    """Whether an expression names an object and does nothing else."""
+    if isinstance(expr, ir.Subscript):
+        return _plain(expr.base) and _plain(expr.index)
+    return isinstance(expr, (ir.Name, ir.Literal))
+
+
+def _same(left: object, right: object, kind: ir.Vector) -> bool:
+    return (
+        isinstance(left, Address)
+        and isinstance(right, Address)
+        and left.of == right.of == kind
+        and not isinstance(left.buffer, Arena)
+        and left.buffer.same_as(right.buffer)
+        and tir.same(left.offset, right.offset)
+    )
 
 
 def _start(call: Invocation, result: Address, kind: ir.Vector) -> None:

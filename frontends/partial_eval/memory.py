@@ -158,6 +158,8 @@ class Memory(Types):
             number = self.math.convert(lane(var), dtype)
             at = self.math.simplify(place.offset + var * (size // unit_of(place.buffer)))
             self._store_number(Address(place.buffer, at, place.of), number, span, False)
+        if not body:  # a variable assigned to itself
+            return
         memory = address.buffer
         buffers = memory.buffers if isinstance(memory, Arena) else [memory]
         if any(reads_buffer(number.expr, buffer) for buffer in buffers) and not _same_place(
@@ -165,8 +167,7 @@ class Memory(Types):
         ):
             self._store_lanes(address, kind, self.freeze(lanes, span), span)
             return
-        if body:
-            self.emit(Loop(var, tir.const(count, "int32"), tuple(body), False, span))
+        self.emit(Loop(var, tir.const(count, "int32"), tuple(body), False, span))
 
     def _held(self, address: Address, kind: ir.Vector) -> str:
         """The type of the elements in which memory holds a vector; empty where it is open."""
@@ -225,6 +226,8 @@ class Memory(Types):
             name = self._source(expr)
             if name is not None:
                 self.origin.setdefault(buffer, name)
+            if expr.source.same_as(buffer) and tir.same(expr.indices[0], index):
+                return  # a variable assigned to itself
         if tir.dtype_of(expr) != buffer.dtype:
             expr = tirx.Cast(buffer.dtype, expr)
         self.emit(Store(buffer, index, expr, span, atomic))

@@ -25,9 +25,11 @@ atomicAdd(&s[n[t] & 1], n[t]); atomicMax(s + 2, n[t]); __syncthreads(); y[t] = s
         "cuda",
     ),
     "old values": (
-        """y[0] = 3; y[1] = atomicMax(y, n[5]); y[2] = atomicAdd_block(y, 7); y[3] = atomicCAS(y, 3, 9);
-y[4] = y[0]; y[5] = atomicCAS(y, y[4], 1); y[6] = atomicExch(y, 1); y[7] = atomicMin(y, -4);
-y[8] = atomicAnd(y, 3); y[9] = atomicOr_system(y, 8); y[10] = atomicXor(y, 1); y[11] = atomicSub(y, 2);""",
+        """y[0] = 3; y[1] = atomicMax(y, n[5]); y[2] = atomicAdd_block(y, 7);
+y[3] = atomicCAS(y, 3, 9); y[4] = y[0]; y[5] = atomicCAS(y, y[4], 1); y[6] = atomicExch(y, 1);
+y[7] = atomicMin(y, -4);
+y[8] = atomicAnd(y, 3); y[9] = atomicOr_system(y, 8);
+y[10] = atomicXor(y, 1); y[11] = atomicSub(y, 2);""",
         (("n", N), out("y", 12, dtype="int32")),
         1,
         "cuda",
@@ -63,14 +65,15 @@ __syncthreads(); atomicAdd(p + (t & 3), __floats2half2_rn(1.5f * t, 2.f));""",
         "cuda",
     ),
     "vectors": (
-        """float4* p = (float4*)y; int t = threadIdx.x; p[t] = make_float4(0, 0, 0, 0); __syncthreads();
-atomicAdd(p, make_float4(t, 1, 2, 3));""",
+        """float4* p = (float4*)y; int t = threadIdx.x; p[t] = make_float4(0, 0, 0, 0);
+__syncthreads(); atomicAdd(p, make_float4(t, 1, 2, 3));""",
         (out("y", 16),),
         4,
         "cuda",
     ),
     "Clang's own": (
-        """y[0] = 0; __hip_atomic_fetch_add(y, 3, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); int e = 3;
+        """y[0] = 0; __hip_atomic_fetch_add(y, 3, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+int e = 3;
 bool same = __hip_atomic_compare_exchange_strong(y, &e, 8, __ATOMIC_RELAXED, __ATOMIC_RELAXED,
                                                  __HIP_MEMORY_SCOPE_AGENT);
 y[1] = same + e + __hip_atomic_load(y, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
@@ -95,8 +98,8 @@ def test_atomics(name: str) -> None:
         np.testing.assert_array_equal(flat, source)
 
 
-COMPACTION = """__shared__ int count; int t = threadIdx.x; if (t == 0) count = 0; y[t] = -1; __syncthreads();
-if (x[t] > 0) y[atomicAdd(&count, 1)] = x[t];"""
+COMPACTION = """__shared__ int count; int t = threadIdx.x; if (t == 0) count = 0; y[t] = -1;
+__syncthreads(); if (x[t] > 0) y[atomicAdd(&count, 1)] = x[t];"""
 
 
 def test_places_from_a_counter() -> None:

@@ -44,7 +44,8 @@ def test_what_groups_know_and_do(dialect: Dialect) -> None:
 def test_groups_that_wait_and_copy() -> None:
     body = (
         GROUPS
-        + """__shared__ float s[100]; cg::memcpy_async(block, s, x, sizeof(float) * 100); cg::wait(block);
+        + """__shared__ float s[100]; cg::memcpy_async(block, s, x, sizeof(float) * 100);
+cg::wait(block);
 y[t] = s[99 - t]; block.sync(); cg::sync(tile); cg::thread_group g = cg::tiled_partition(block, 16);
 g.sync(); y[t] += g.thread_rank() + g.size(); int all; y[t] += tile.match_all(t / 16, all) + all;
 if (tile.meta_group_rank() == 1) y[t] += cg::reduce(tile, n[t], cg::less<int>());"""

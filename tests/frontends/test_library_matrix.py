@@ -10,6 +10,7 @@ from xpiler_tvm import ReadError, Tensor, frontends
 from xpiler_tvm.dialects.matrix import MFMA, ROCWMMA, WMMA, Mfma, Wmma
 from xpiler_tvm.emulation import run_module, run_text
 from xpiler_tvm.frontends.program import to_module
+from xpiler_tvm.frontends.raising import raise_program
 from xpiler_tvm.kernel import Dialect
 
 from .support import arrays_for, kernel, out, random
@@ -36,11 +37,13 @@ def both(
     text: str,
     inputs: dict[str, np.ndarray],
     target: Tensor,
-    threads: int,
-    dialect: Dialect,
+    dialect: Dialect = "cuda",
+    *,
+    threads: int = 0,
     arch: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the flat program and the emulated source leave in the output."""
+    threads = threads or (64 if dialect == "hip" else 32)
     tensors = [Tensor(name, array.shape, array.dtype.name) for name, array in inputs.items()]
     known = kernel(text, *tensors, target, block=(threads,), dialect=dialect)
     reading = frontends.read(known)
@@ -66,7 +69,8 @@ __global__ void k(const {c}* a, const {c}* b, {total}* y) {{
   w::load_matrix_sync(fa, a, {lda}); w::load_matrix_sync(fb, b, {ldb});
   for (int i = 0; i < 2; i++) w::mma_sync(c[1 - i], fa, fb, c[i]);
   for (int i = 0; i < c[0].num_elements; ++i) c[0].x[i] = c[0].x[i] + c[1].x[i];
-  w::store_matrix_sync(y, c[0], {ldy}, w::mem_{out}_major); w::load_matrix_sync(c[1], y, {n}, w::mem_row_major);
+  w::store_matrix_sync(y, c[0], {ldy}, w::mem_{out}_major);
+  w::load_matrix_sync(c[1], y, {n}, w::mem_row_major);
   w::store_matrix_sync(y + {m} * {n}, c[1], {m}, w::mem_col_major);
 }}
 """
@@ -98,7 +102,7 @@ def _products(
         "b": numbers(k * n, DTYPES[row.operand], 2),
     }
     target = out("y", 2 * m * n, dtype=DTYPES[total])
-    _equal(*both(text, inputs, target, 64 if dialect == "hip" else 32, dialect))
+    _equal(*both(text, inputs, target, dialect))
 
 
 @pytest.mark.parametrize(("dialect", "row"), [(d, row) for d, row, _ in _ROWS])
@@ -134,7 +138,7 @@ __global__ void k(const half* a, const half* b, float* y) {
   wmma::store_matrix_sync(y + w * 16, c, 32, wmma::mem_row_major);
 }"""
     inputs = {"a": numbers(1024, "float16", 1), "b": numbers(1024, "float16", 2)}
-    _equal(*both(text, inputs, out("y", 16 * 32), 64, "cuda"))
+    _equal(*both(text, inputs, out("y", 16 * 32), threads=64))
 
 
 def test_operands_rounded_to_tf32() -> None:
@@ -148,7 +152,7 @@ __global__ void k(const float* a, const float* b, float* y) {
   wmma::mma_sync(c, fa, fb, c); wmma::store_matrix_sync(y, c, 16, wmma::mem_row_major);
 }"""
     inputs = {"a": numbers(128, "float32", 1), "b": numbers(128, "float32", 2)}
-    _equal(*both(text, inputs, out("y", 256), 32, "cuda"))
+    _equal(*both(text, inputs, out("y", 256)))
 
 
 @pytest.mark.parametrize(
@@ -187,8 +191,8 @@ OPERANDS = {
 INSTRUCTION = """{operand} {total}
 __global__ void k(const {c}* a, const {c}* b, {element}* y) {{
   int t = threadIdx.x; Sum c; {start}
-  c = {builtin}(*(const Operand*)(a + t * {depth}), *(const Operand*)(b + t * {depth}), c, 0, 0, 0);
-  c = {builtin}(*(const Operand*)(a + t * {depth}), *(const Operand*)(b + t * {depth}), c, {cbsz}, {abid}, 0);
+  Operand u = *(const Operand*)(a + t * {depth}), v = *(const Operand*)(b + t * {depth});
+  c = {builtin}(u, v, c, 0, 0, 0); c = {builtin}(u, v, c, {cbsz}, {abid}, 0);
   {end}
 }}
 """
@@ -217,7 +221,7 @@ def test_matrix_instructions(row: Mfma) -> None:
     values = [numbers(64 * row.depth, "bfloat16" if bits else dtype, seed) for seed in (1, 2)]
     inputs = {name: value.view(dtype) for name, value in zip("ab", values, strict=True)}
     target = out("y", 64 * count, dtype=DTYPES[row.total])
-    _equal(*both(text, inputs, target, 64, "hip", arch=row.archs[-1]))
+    _equal(*both(text, inputs, target, "hip", arch=row.archs[-1]))
 
 
 @pytest.mark.parametrize("row", MFMA, ids=[row.name for row in MFMA])
@@ -231,3 +235,40 @@ def test_an_instruction_that_permutes_is_refused() -> None:
     text = "y[0] = 0; __builtin_amdgcn_mfma_f64_4x4x4f64(1., 1., 1., 0, 0, 1);"
     with pytest.raises(ReadError, match="blgp"):
         frontends.read(kernel(text, out("y", 1), block=(64,), dialect="hip"))
+
+
+@pytest.mark.parametrize("dialect", ["cuda", "hip"])
+def test_products_of_tiles_become_one_product(dialect: Dialect) -> None:
+    """The lane maps cancel: two nested spatial axes and one reduction are left."""
+    body = WMMA_TILE if dialect == "cuda" else MFMA_TILE
+    a, b = random(32, 32, dtype="float16"), random(32, 32, dtype="float16")
+    params = (("a", a.reshape(-1)), ("b", b.reshape(-1)), out("y", 1024))
+    threads = 32 if dialect == "cuda" else 64
+    known = kernel(body, *params, grid=(2, 2), block=(threads,), dialect=dialect)
+    form = raise_program(frontends.read(known).program)
+    assert form.rung == "blocks"
+    script = form.mod.script()
+    assert script.count("T.sblock(") == 2  # the root and the product
+    assert '"SSR"' in script
+
+
+WMMA_TILE = """using namespace nvcuda; int m = blockIdx.y * 16, n = blockIdx.x * 16;
+wmma::fragment<wmma::matrix_a, 16, 16, 16, half, wmma::row_major> fa;
+wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::row_major> fb;
+wmma::fragment<wmma::accumulator, 16, 16, 16, float> c; wmma::fill_fragment(c, 0.f);
+for (int k = 0; k < 32; k += 16) {
+  wmma::load_matrix_sync(fa, a + m * 32 + k, 32); wmma::load_matrix_sync(fb, b + k * 32 + n, 32);
+  wmma::mma_sync(c, fa, fb, c);
+}
+wmma::store_matrix_sync(y + m * 32 + n, c, 32, wmma::mem_row_major);"""
+MFMA_TILE = """typedef _Float16 H4 __attribute__((ext_vector_type(4)));
+typedef float F4 __attribute__((ext_vector_type(4))); int l = threadIdx.x;
+int m = blockIdx.y * 16, n = blockIdx.x * 16, q = l / 16 * 4; F4 c = {0, 0, 0, 0};
+for (int k = 0; k < 32; k += 16) {
+  H4 fa, fb;
+  for (int i = 0; i < 4; i++) {
+    fa[i] = a[(m + l % 16) * 32 + k + q + i]; fb[i] = b[(k + q + i) * 32 + n + l % 16];
+  }
+  c = __builtin_amdgcn_mfma_f32_16x16x16f16(fa, fb, c, 0, 0, 0);
+}
+for (int i = 0; i < 4; i++) y[(m + q + i) * 32 + n + l % 16] = c[i];"""

@@ -82,7 +82,8 @@ def test_mathematics(dtype: str) -> None:
 
 def test_roundings_and_bits() -> None:
     declared = """float v = x[t], s, c, w; sincosf(v, &s, &c); float three[3] = {v, 1, 2};
-float f = modff(v * 9, &w); float s2, c2; __sincosf(v, &s2, &c2); float s3, c3; sincospif(v, &s3, &c3);
+float f = modff(v * 9, &w); float s2, c2; __sincosf(v, &s2, &c2); float s3, c3;
+sincospif(v, &s3, &c3);
 """
     values = [
         *("s", "c", "f", "w", "s2 + c2", "s3 + c3"),
@@ -210,7 +211,8 @@ def test_parts_of_pairs(single: str) -> None:
     double = TYPES[single]
     declared = f"""{single} a = __float2{single}(h[t]), b = __float2{single}(g[t]);
 {double} p = make_{double}(a, b), q = __{single}2{double}(b);
-{double} r = __float22{double}_rn(make_float2(h[t], 2.f)); p = p + q * r - p / q; p += r; p *= q; q = -p;
+{double} r = __float22{double}_rn(make_float2(h[t], 2.f)); p = p + q * r - p / q; p += r;
+p *= q; q = -p;
 float2 f = __{double}2float2(p); {double} w = __hcmadd(p, q, r);
 """
     values = [
@@ -272,7 +274,8 @@ def test_conversions(single: str) -> None:
 
 
 def test_vectors_of_hip() -> None:
-    declared = """float4 a = make_float4(x[t], x[63 - t], 1, 2); a = a * 2.f + make_float4(1, 2, 3, 4) * a;
+    declared = """float4 a = make_float4(x[t], x[63 - t], 1, 2);
+a = a * 2.f + make_float4(1, 2, 3, 4) * a;
 a -= 3.f; int2 i = {3, 5}; i = i << 2; i = i % 7; float4 m = -a;
 """
     values = ["a.x + a.y", "m.z", "a.w + (i == make_int2(5, 6))", "i.x + 10 * i.y"]

@@ -1,4 +1,4 @@
-"""Shuffles, votes, matches and reductions of a warp: the flat program against the emulated source."""
+"""Shuffles, votes and reductions of a warp: the flat program against the emulated source."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ PROGRAMS: dict[str, tuple[str, int, tuple[int, ...], Dialect]] = {
         FULL
         + """int t = threadIdx.x; double d = x[t] * 1.1; bool b = n[t] > 0; short s = (short)n[t];
 long long l = ((long long)n[t] << 33) | t; float2 f = make_float2(x[t], t);
-__half2 h = __floats2half2_rn(x[t], 2 * x[t]); struct P { float v; int i; }; P p; p.v = x[t]; p.i = t;
+__half2 h = __floats2half2_rn(x[t], 2 * x[t]); struct P { float v; int i; }; P p; p.v = x[t];
+p.i = t;
 l = __shfl_down_sync(m, l, 3); h = __shfl_sync(m, h, (t * 7) % 32); f = __shfl_up_sync(m, f, 2, 16);
 p = __shfl_xor_sync(m, p, 1);
 """
@@ -96,8 +97,8 @@ p = __shfl_xor_sync(m, p, 1);
         "cuda",
     ),
     "half of the lanes": (
-        "int t = threadIdx.x; float v = x[t]; if ((t & 31) < 16) v += __shfl_xor_sync(0xffffu, v, 8);"
-        + _stores("v"),
+        "int t = threadIdx.x; float v = x[t];"
+        "if ((t & 31) < 16) v += __shfl_xor_sync(0xffffu, v, 8);" + _stores("v"),
         1,
         (64,),
         "cuda",
