@@ -370,7 +370,7 @@ class Expressions(Memory):
         wanted = self.unwanted is not expr
         place = self.place(expr.value)
         before = self.load(place, expr.span)
-        if expr.op.startswith("post") and isinstance(place, Address):
+        if expr.op.startswith("post"):
             before = self.freeze(before, expr.span)
         op = expr.op[-1]
         after = self._arith(op, before, self.math.number(1, "int32"), expr.span)
