@@ -326,7 +326,7 @@ class Arithmetic:
             return found
         exact = self.simplify({"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}[op](x, y))
         low, high = self.bounds(exact)
-        return replace(found, exact=exact) if -tir.INT_INF < low and high < tir.INT_INF else found
+        return replace(found, exact=exact) if low > -tir.INT_INF and high < tir.INT_INF else found
 
     def _fold(self, op: str, a: float, b: float, dtype: str) -> Number:
         kind = np.dtype(dtype).type

@@ -18,7 +18,6 @@ from xpiler_tvm.tir import Buffer, Expr
 
 from .. import ir
 from ..arenas import Arena
-from ..partial_eval.bits import rounded_to_bfloat16
 from ..partial_eval.questions import reads_buffer
 from ..program import Branch, Loop
 from ..values import BITS, Address, Number, Value, sums_of_ints, unit_of
@@ -257,13 +256,6 @@ class Intrinsic:
         four = tirx.bitwise_and(bits, tir.const(15, "int32"))
         eight = tir.const(8, "int32")
         return Number(tirx.bitwise_xor(four, eight) - eight, "int32")
-
-    def held(self, value: Number) -> Number:
-        """A result in its type."""
-        if value.dtype != "bfloat16":
-            return value
-        wide = self.ev.math.convert(value, "float32")
-        return Number(rounded_to_bfloat16(wide.expr), "bfloat16")
 
     def local(self, hint: str, value: Number) -> Vector:
         """A number in memory, with its first value."""

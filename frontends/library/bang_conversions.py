@@ -45,7 +45,7 @@ def _vector(row: Conversion, call: Intrinsic) -> None:
 def _scalar(row: Conversion, call: Intrinsic) -> Number:
     call.expect(1)
     value = call.ev.math.convert(call.number(0), row.source)
-    return call.held(converted(call, row, value, 0))
+    return converted(call, row, value, 0)
 
 
 def converted(call: Intrinsic, row: Conversion, value: Number, position: int) -> Number:

@@ -37,7 +37,7 @@ def _fold(row: Fold, call: Intrinsic) -> Value | None:
         call.expect(2)
         source, n = call.vector(0, dtypes=row.dtypes), call.count(1)
         folded = _folded(call, row, source, n, start)
-        return call.held(math.convert(folded, source.dtype))
+        return math.convert(folded, source.dtype)
     call.expect(3)
     target, source = call.vector(0), call.vector(1, dtypes=row.dtypes)
     n = call.count(2)

@@ -11,7 +11,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
 
-from ..values import BITS, nearest_bfloat16
+from ..values import BITS
 
 
 def as_bits(expr: Expr, dtype: str) -> Expr:
@@ -33,11 +33,6 @@ def _reinterpreted(dtype: str, expr: Expr) -> Expr:
         wide = tirx.shift_left(tirx.Cast("uint32", word), sixteen)
         return tirx.Cast("bfloat16", tirx.reinterpret("float32", wide))
     return expr if tir.dtype_of(expr) == dtype else tirx.reinterpret(dtype, expr)
-
-
-def rounded_to_bfloat16(expr: Expr) -> Expr:
-    """The nearest bfloat16 of a float, which TVM forgets where no memory holds it."""
-    return tirx.Cast("bfloat16", nearest_bfloat16(expr))
 
 
 def as_number(expr: Expr, held: str, dtype: str) -> Expr:

@@ -7,8 +7,9 @@ import pytest
 
 from xpiler_tvm import frontends, tir
 from xpiler_tvm.emulation import run_module
-from xpiler_tvm.frontends.program import Loop, Statement, to_module
+from xpiler_tvm.frontends.program import Alloc, Loop, Statement, to_module
 from xpiler_tvm.frontends.raising.dataflow import to_tensors
+from xpiler_tvm.frontends.raising.dead import without_dead_stores
 from xpiler_tvm.frontends.raising.digits import split_digits
 from xpiler_tvm.frontends.raising.scalars import scalarise
 from xpiler_tvm.frontends.raising.updates import merge_updates
@@ -50,6 +51,27 @@ def test_digits(name: str) -> None:
     arrays = arrays_for(known, (("x", X),))
     before, after = (run_module(to_module(p), arrays).arrays[-1] for p in (program, split))
     np.testing.assert_array_equal(before, after)
+
+
+def test_dead_stores() -> None:
+    """The place of the largest element, and what depends on it alone."""
+    text = """float best = x[0], other[4]; int place = 0;
+    for (int i = 1; i < 128; ++i) {
+      place = x[i] > best ? i : place;
+      if (place > 3) other[i % 4] = best;
+      best = fmaxf(x[i], best);
+    }
+    y[0] = best;"""
+    known = kernel(text, ("x", X), out("y", 1))
+    form, flat, raised = run_both(known, ("x", X))
+    assert form.rung == "blocks", form.reason
+    np.testing.assert_array_equal(flat, raised)
+    program = frontends.read(known).program
+    before, after = (
+        [one.buffer.name for one in form.body if isinstance(one, Alloc)]
+        for form in (program, without_dead_stores(program))
+    )
+    assert before == ["best", "other", "place"] and after == ["best"]
 
 
 SCALARS = {
