@@ -11,7 +11,7 @@ from xpiler_tvm.errors import Span
 from . import clang_ast, ir
 from .c_types import CLASSES, Types
 from .clang_ast import Cursor
-from .spelling import parse_type
+from .spelling import parse_argument, parse_type, split_arguments
 
 _ANY_POINTER = "XpMemory"  # of the prelude, what the C library's allocation gives
 _LAUNCH = ("__cudaPushCallConfiguration", "__hipPushCallConfiguration")
@@ -269,19 +269,38 @@ class Expressions(Types):
             for number in range(max(0, target.get_num_template_arguments())):
                 try:
                     kind = target.get_template_argument_kind(number)
-                except ValueError:  # a pack, which cindex has no name for
-                    return ()
+                except ValueError:  # a pack, or a template, which cindex has no name for
+                    return self._written_args(callee)
                 if kind == cindex.TemplateArgumentKind.TYPE:
                     found.append(self.type(target.get_template_argument_type(number)))
                 elif kind == cindex.TemplateArgumentKind.INTEGRAL:
                     value = target.get_template_argument_value(number)
                     found.append(ir.Literal(value, "int32", span))
             return tuple(found)
-        for child in callee.get_children():
-            if child.kind.name == "TYPE_REF":
-                found.append(self.type(child.type))
-            elif child.kind.is_expression() and child.kind.name != "OVERLOADED_DECL_REF":
-                found.append(self.expression(child))
+        return self._written_args(callee)
+
+    def _written_args(self, callee: Cursor) -> tuple[ir.Type | ir.Expr, ...]:
+        """`f<float, N / 2>` of what depends on a template: types from the text, values as read."""
+        text = " ".join(token.spelling for token in callee.get_tokens())
+        words = split_arguments(text.partition("<")[2].rpartition(">")[0])
+        span, children = self.places.span(callee), list(callee.get_children())
+        values = [
+            self.expression(child)
+            for child in children
+            if child.kind.is_expression() and child.kind.name not in NO_EXPRESSIONS
+        ]
+        types = {
+            child.spelling.rpartition(" ")[2].rpartition("::")[2]
+            for child in children
+            if child.kind.name in ("TYPE_REF", "TEMPLATE_REF")
+        }
+        found: list[ir.Type | ir.Expr] = []
+        for word in words:
+            argument = parse_argument(word, span)
+            is_value = not isinstance(argument, ir.TYPES) or (
+                isinstance(argument, ir.Named) and argument.name not in types
+            )
+            found.append(values.pop(0) if is_value and values else argument)
         return tuple(found)
 
     def _allocation(self, cursor: Cursor, children: list[Cursor], span: Span) -> ir.Expr:

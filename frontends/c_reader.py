@@ -45,7 +45,11 @@ def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
     return _Reader(Places(text, filename)).unit(unit)
 
 
-_TEMPLATE_PARAMETERS = ("TEMPLATE_TYPE_PARAMETER", "TEMPLATE_NON_TYPE_PARAMETER")
+_TEMPLATE_PARAMETERS = (
+    "TEMPLATE_TYPE_PARAMETER",
+    "TEMPLATE_NON_TYPE_PARAMETER",
+    "TEMPLATE_TEMPLATE_PARAMETER",
+)
 
 
 class _Reader(Statements):

@@ -104,6 +104,9 @@ Type = (
     | Instance
     | MemberType
 )
+TYPES = (
+    Arithmetic, Vector, Pointer, Reference, ArrayType, Struct, Named, Instance, MemberType,
+)  # fmt: skip
 VOID = Named("void")
 AUTO = Named("auto")
 

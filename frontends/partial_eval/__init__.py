@@ -19,6 +19,7 @@ from typing import Any
 from tvm import tirx
 
 from xpiler_tvm import tir
+from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 from xpiler_tvm.tir import Buffer
 
@@ -177,6 +178,12 @@ def evaluate(
         try:
             program = evaluator.kernel(function, template_args)
         except Demote as request:
+            if request.ident in findings.demoted:
+                raise ReadError(
+                    "XP1009",
+                    "a variable here is neither a number nor kept in memory",
+                    span=function.span,
+                ) from None
             findings.demoted.add(request.ident)
             continue
         except Mixed as request:

@@ -249,9 +249,9 @@ class Memory(Types):
         if isinstance(kind, ir.Struct):
             parts: dict[str, Value] = {}
             for start, (name, of) in zip(offsets_of(kind, span), kind.fields, strict=False):
-                if isinstance(of, ir.ArrayType):  # a copy of it, unlike an array by itself
-                    of = self._as_vector(of, span)
-                parts[name] = self.load(self.moved(place, start, of), span)
+                # An array is copied here, unlike one by itself.
+                part = self._as_vector(of, span) if isinstance(of, ir.ArrayType) else of
+                parts[name] = self.load(self.moved(place, start, part), span)
             return Record(kind, parts)
         if isinstance(kind, ir.Vector):
             return self._load_lanes(place, kind, span)

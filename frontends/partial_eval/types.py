@@ -81,6 +81,9 @@ class Types(Accesses):
             variables = [v for v in self.unit.variables.values() if v.name == arg.name]
             if variables and not self.unit.classes_named(arg.name):
                 return self._constant(ir.Name(arg.name, variables[0].ident, span), span)
+            templates = [one for one in self.unit.classes_named(arg.name) if one.template_params]
+            if templates and not any(arg.name in frame.names for frame in self.frames):
+                return arg  # a template for a template's parameter
             return self.resolve(arg, span)
         if isinstance(arg, ir.MemberType):
             if self._is_namespace(arg.of):
@@ -90,19 +93,8 @@ class Types(Accesses):
             if known is not None and arg.name in known.members:
                 return self._constant(ir.Scoped(of, arg.name, span), span)
             return self.resolve(arg, span)
-        if isinstance(
-            arg,
-            (
-                ir.Arithmetic,
-                ir.Vector,
-                ir.Pointer,
-                ir.Reference,
-                ir.ArrayType,
-                ir.Struct,
-                ir.Instance,
-            ),
-        ):
-            return self.resolve(arg, span)
+        if isinstance(arg, ir.TYPES):
+            return self.resolve(arg, span)  # type: ignore[arg-type]
         return self._constant(arg, span)
 
     def _constant(self, expr: ir.Expr, span: Span) -> int:
@@ -120,6 +112,10 @@ class Types(Accesses):
     def _instance(self, name: str, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
         """A class template's instance; one of a library has no fields here."""
         general = None
+        for frame in reversed(self.frames):
+            given = frame.names.get(name)
+            if isinstance(given, ir.Named) and given.name != name:
+                return self._instance(given.name, args, span)
         if name in self.unit.partial:
             raise ReadError(
                 "XP1009", f"partial specialisations of {name!r} are not read", span=span

@@ -132,6 +132,17 @@ template <class T, int K = 2> __device__ T f(T v) { return v * K; }""",
         "V<> v; V<4> w; V<1, int> u; v.a[2] = x[t]; w.a[3] = 2; u.a[0] = n[t];"
         "y[t] = v.a[2] * w.a[3] + u.a[0] + f(x[t]) + f<int, 5>(n[t]) + V<>::n;",
     ),
+    "template arguments in templates": (
+        """template <class To, class From> __device__ To conv(From v) { return (To)v; }
+template <int A, int B> __device__ int sum() { return A * 10 + B; }
+template <template <class> class Op, class T> __device__ T fold(T a, T b) { return Op<T>()(a, b); }
+template <class T> struct Max { __device__ T operator()(T a, T b) { return a < b ? b : a; } };
+template <class T> struct Sum { __device__ T operator()(T a, T b) { return a + b; } };
+template <class T, int N> __device__ float all(T v) {
+  constexpr int half = N / 2; float r = conv<int, T>(v) + conv<float, int>((int)v) * half;
+  return r + sum<N / 2, half + 1>() + fold<Max, T>(v, T(1)) + fold<Sum>(v, v); }""",
+        "y[t] = all<float, 8>(x[t] * 9) + all<int, 2>(n[t]) + fold<Max>(x[t], 0.f);",
+    ),
     "declared in branches": (
         "__device__ float g(float v) { float s = v; for (int i = 0; i < 3; i++) s += v; return s; }",
         """float v = g(x[t]); if (n[t] > 0) { v = g(v); int k = n[t]; v += k; } else v += g(1.f);
