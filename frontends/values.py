@@ -6,6 +6,7 @@ expression, which TVM's analyzer understands best, while its C type still decide
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -231,6 +232,9 @@ class Arithmetic:
         if dtype == "bool":
             return Number(self.truth(value), "bool")
         if value.is_float:
+            whole = _whole(value.expr, dtype)
+            if whole is not None:
+                return self.number(whole, dtype)
             return Number(tirx.Cast(dtype, value.expr), dtype)
         exact = exact_sum(value)
         if exact is not None and dtype == "uint64":
@@ -528,6 +532,14 @@ class Arithmetic:
             return Number(chosen, dtype)
         extremum = self._proved_extremum(test, x, y) if extremum is None else extremum
         return Number(self.simplify(chosen if extremum is None else extremum), dtype)
+
+
+def _whole(expr: Expr, dtype: str) -> int | None:
+    """A floating-point constant as an integer of a type that has it, else `None`."""
+    if not isinstance(expr, tirx.FloatImm) or not math.isfinite(float(expr.value)):
+        return None
+    whole, (least, most) = int(float(expr.value)), range_of(dtype)
+    return whole if least <= whole <= most else None
 
 
 def nearest_bfloat16(expr: Expr) -> Expr:
