@@ -9,7 +9,8 @@ Device functions and lambdas are inlined; loops become counted ones where their 
 closed form, are unrolled where their tests are known, and are `While` otherwise; `break`,
 `continue` and `return` become nesting and flags.
 
-    memory <- expressions <- calls <- statements <- loops <- Evaluator
+    accesses <- types <- memory <- places <- operators <- expressions <- classes <- calls
+    <- statements <- induction <- loops <- Evaluator
 """
 
 from __future__ import annotations

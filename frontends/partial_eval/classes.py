@@ -8,7 +8,8 @@ from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
 from ..values import Address, Closure, Nothing, Number, Record, Value
-from .expressions import Expressions, same_class
+from .expressions import Expressions
+from .operators import same_class
 from .state import Frame, Place
 
 
