@@ -361,7 +361,11 @@ class Arithmetic:
             return Number(self.simplify(makers[op](a, b)), dtype)
         a, b = self._as(a, dtype), self._as(b, dtype)
         # TVM takes unsigned arithmetic not to wrap, and so does the LLVM code that it makes.
+        bounded = (x is not None or a1 < tir.INT_INF) and (y is not None or b1 < tir.INT_INF)
+        is_data = tir.has_load(a) or tir.has_load(b) or bounded
         if dtype == "uint64" and op == "-" and not self.analyzer.can_prove(a >= b):
+            if is_data:
+                return Number(_difference_of_halves(a, b), dtype)
             below = tirx.bitwise_not(b - a) + tir.const(1, dtype)
             return Number(tirx.Select(a >= b, a - b, below), dtype)
         if dtype == "uint32" and (op == "-" or corners[1] > high):
@@ -370,8 +374,7 @@ class Arithmetic:
                 other = _signed(other) if y is None else tir.const(y - (y >> 31 << 32), "int64")
             return Number(_wrapped(makers[op](wide, other), dtype), dtype)
         if dtype == "uint64" and corners[1] > high:
-            bounded = (x is not None or a1 < tir.INT_INF) and (y is not None or b1 < tir.INT_INF)
-            if tir.has_load(a) or tir.has_load(b) or bounded:
+            if is_data:
                 make = _sum_of_halves if op == "+" else _product_of_halves
                 return Number(make(a, b), dtype)
             self.assumptions.add("64-bit unsigned sums and products do not wrap")
@@ -388,6 +391,8 @@ class Arithmetic:
         unsigned = tir.dtype_of(b).startswith("u")  # zero is undefined, below zero is nothing
         positive = unsigned or self.bounds(b)[0] > 0 or self.analyzer.can_prove(b > 0)
         if positive and self.bounds(a)[0] >= 0:
+            if self.bounds(a)[1] < self.bounds(b)[0]:
+                return Number(a, dtype) if op == "%" else self.number(0, dtype)
             expr = tirx.floordiv(a, b) if op == "/" else tirx.floormod(a, b)
         else:
             expr = tirx.truncdiv(a, b) if op == "/" else tirx.truncmod(a, b)
@@ -621,6 +626,14 @@ def _sum_of_halves(a: Expr, b: Expr) -> Expr:
     """`a + b` modulo 2^64, of numbers that do not wrap."""
     (a0, a1), (b0, b1) = _halves(a), _halves(b)
     return _joined_halves(a0 + b0, a1 + b1)
+
+
+def _difference_of_halves(a: Expr, b: Expr) -> Expr:
+    """`a - b` modulo 2^64, as `a + ~b + 1`: TVM's analyses fail below zero."""
+    (a0, a1), (b0, b1) = _halves(a), _halves(b)
+    mask, one = tir.const(0xFFFFFFFF, "uint64"), tir.const(1, "uint64")
+    low = a0 + tirx.bitwise_xor(b0, mask) + one
+    return _joined_halves(low, a1 + tirx.bitwise_xor(b1, mask))
 
 
 def _product_of_halves(a: Expr, b: Expr) -> Expr:
