@@ -35,7 +35,7 @@ def expected(name: str) -> dict[str, str]:
 
 
 def turn_of(name: str) -> tuple[str, ...]:
-    """BANG C, which is furthest from the sources, one of the others in turn, and what is refused."""
+    """BANG C, the furthest from the sources, one of the others, and what is refused."""
     return ("bang", TARGETS[KERNELS.index(name) % 3], *expected(name))
 
 

@@ -52,7 +52,8 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    " while (v > 0.1f) { v *= 0.5f; k++; } y[t] = k;"),
         everywhere("`switch`, cases that fall through", "switch (n[t] & 3) { case 0: y[t] = 1;"
                    " case 1: y[t] = 2; break; default: y[t] = 3; }"),
-        everywhere("`?:`, `&&`, `\\|\\|`, comma", "y[t] = x[t] > 0 && n[t] > 1 ? (n[t], 1.f) : 2.f;"),
+        everywhere("`?:`, `&&`, `\\|\\|`, comma",
+                   "y[t] = x[t] > 0 && n[t] > 1 ? (n[t], 1.f) : 2.f;"),
         everywhere("a side effect on one side of `?:` or `&&`",
                    "int i = 0; y[t] = x[t] > 0 ? i++ : 0; y[0] = i;"),
         everywhere("`goto`", "int i = 0; again: y[t] = i; if (++i < 2) goto again;", "XP1009"),
@@ -65,7 +66,8 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    "unsigned long long w = (unsigned)n[t]; w = w * w * w; y[t] = w >> 40;"),
         everywhere("`float`, `double`, and C's mathematics",
                    "double d = x[t]; y[t] = sqrtf(x[t] * x[t]) + (float)exp(d) + fmaxf(x[t], 0.f);"),
-        on_gpus("`half`, `half2`", "__half h = __float2half(x[t]); __half2 p = __halves2half2(h, h);"
+        on_gpus("`half`, `half2`",
+                   "__half h = __float2half(x[t]); __half2 p = __halves2half2(h, h);"
                 " y[t] = __half2float(__hadd(h, __low2half(p)));"),
         only("`__nv_bfloat16`, `hip_bfloat16`", cuda="__nv_bfloat16 b = __float2bfloat16(x[t]);"
              " y[t] = __bfloat162float(b * b);", hip="hip_bfloat16 b(x[t]); y[t] = float(b);"),
@@ -75,7 +77,8 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
              "f4 v = {x[t], 1, 2, 3}; v = v + v; y[t] = v[0] + v[3];",
              vnni="typedef float f4 __attribute__((vector_size(16))); ==="
              "f4 v = {x[t], 1, 2, 3}; v = v + v; y[t] = v[0] + v[3];"),
-        everywhere("classes by value, nested, with arrays", "struct P { float a; int k; float v[2]; };"
+        everywhere("classes by value, nested, with arrays",
+                   "struct P { float a; int k; float v[2]; };"
                    " struct Q { P p; float c; }; ===Q q; q.p.a = x[t]; q.p.v[1] = 2; q.c = 3;"
                    " P r = q.p; r.k = 1; y[t] = r.a * r.v[1] + q.c + r.k;"),
         everywhere("scalar parameters without a value",
@@ -131,7 +134,8 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
         everywhere("lambdas", "float k = x[t]; auto f = [&](float a) { k += 1; return a * k; };"
                    " y[t] = f(2.f);"),
         everywhere("`constexpr`, `if constexpr`, `auto`, range-based `for`, namespaces",
-                   "namespace a { constexpr int n3 = 3; } ===constexpr int k = a::n3 + 1; float v[k];"
+                   "namespace a { constexpr int n3 = 3; } ===constexpr int k = a::n3 + 1; "
+                   "float v[k];"
                    " for (auto& e : v) e = x[t]; if constexpr (k > 3) y[t] = v[k - 1];"),
         everywhere("inheritance, virtual functions", "struct A { float v; }; struct B : A { };"
                    "===B b; b.v = x[t]; y[t] = b.v;", "XP1009"),
@@ -150,11 +154,13 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                 " y[t] = s[63 - t]; } else y[t] = 0;", f"read: {UNIFORM}"),
         on_gpus("barriers that not all threads reach",
                 "if (t < 32) __syncthreads(); y[t] = x[t];", "XP2001"),
-        on_gpus("shuffles, votes, matches", "float v = x[t]; unsigned m = __ballot_sync(~0u, v > 0);"
+        on_gpus("shuffles, votes, matches",
+                   "float v = x[t]; unsigned m = __ballot_sync(~0u, v > 0);"
                 " v += __shfl_xor_sync(~0u, v, 1); y[t] = v + __popc(m);"),
         on_gpus("shuffles where lanes have parted",
                 "float v = x[t]; if (t % 2) v = __shfl_down_sync(~0u, v, 2); y[t] = v;", "XP2001"),
-        on_gpus("atomics whose old value nobody reads", "atomicAdd(y, x[t]); atomicMax((int*)y + 1, n[t]);"),
+        on_gpus("atomics whose old value nobody reads",
+                   "atomicAdd(y, x[t]); atomicMax((int*)y + 1, n[t]);"),
         on_gpus("atomics whose old value is used", "int k = atomicAdd((int*)y, 1); y[k + 1] = 1;",
                 f"read: {ATOMICS}"),
         only("`wmma`, rocWMMA", cuda="using namespace nvcuda; ==="

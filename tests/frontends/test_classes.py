@@ -28,13 +28,15 @@ y[t] = s.mean() + s.size();""",
   __device__ Line() : a(1.f), b(2.f) {}
   __device__ Line(float a_, float b_) : a(a_), b(b_) { k += 1; }
   __device__ float at(float v) const { return a * v + b * k; } };""",
-        "Line one; Line two(x[t], 3.f); y[t] = one.at(2.f) + two.at(x[t]) + Line(1.f, 2.f).at(n[t]);",
+        "Line one; Line two(x[t], 3.f); "
+        "y[t] = one.at(2.f) + two.at(x[t]) + Line(1.f, 2.f).at(n[t]);",
     ),
     "an aggregate": (
         """struct P { float m; int c; };
 __device__ P make(float m, int c) { return {m, c}; }
 __device__ P mixed(P a, const P& b) { if (a.c > b.c) return a; return P{b.m, a.c}; }""",
-        "P p = make(x[t], n[t]); P q = {x[63 - t]}; p = mixed(p, q); q = {p.m, 2}; y[t] = p.m * p.c + q.c;",
+        "P p = make(x[t], n[t]); P q = {x[63 - t]}; p = mixed(p, q); q = {p.m, 2}; "
+        "y[t] = p.m * p.c + q.c;",
     ),
     "operators": (
         """struct C { float r, i;
@@ -47,7 +49,8 @@ __device__ C operator-(C a) { return C{-a.r, -a.i}; }""",
 y[t] = c[0] + c[1];""",
     ),
     "a functor": (
-        """struct Silu { __device__ float operator()(float v) const { return v / (1.f + expf(-v)); } };
+        """struct Silu { __device__ float operator()(float v) const {
+return v / (1.f + expf(-v)); } };
 struct Scale { float by; __device__ float operator()(float v) const { return v * by; } };
 template <class Op> __device__ float apply(float v, Op op) { return op(v); }
 template <class Op> __device__ float twice(float v) { Op op; return op(Op()(v)); }""",
@@ -111,7 +114,8 @@ y[t] = f(2.f) + f(3.f) + g(1) + g(2) + h(x[t], x[63 - t]) + h(n[t], 2);""",
         """constexpr int div_up(int a, int b) { return (a + b - 1) / b; }
 template <int A, int B = 3> struct Up { static constexpr int value = (A + B - 1) / B; };
 constexpr float table[4] = {1.f, 2.f, 4.f, 8.f};""",
-        """constexpr int k = div_up(10, 4); float v[k]; for (int i = 0; i < k; i++) v[i] = i * table[i];
+        """constexpr int k = div_up(10, 4); float v[k]; for (int i = 0; i < k;
+i++) v[i] = i * table[i];
 if constexpr (k > 2) y[t] = v[k - 1] + x[t]; else y[t] = 0;
 y[t] += Up<10, 3>::value;""",
     ),
@@ -127,7 +131,8 @@ float4 b = n[t] > 5 ? make_float4(1, 2, 3, 4) : make_float4(x[t], x[t], 0, 0);
 q = r; r.v[1] += 1; y[t] = r.a * r.k + r.v[1] - q.v[1] * q.v[0] + b.x * b.w;""",
     ),
     "templates' defaults": (
-        """template <int N = 3, class T = float> struct V { T a[N]; static constexpr int n = N * 2; };
+        """template <int N = 3, class T = float> struct V { T a[N];
+static constexpr int n = N * 2; };
 template <class T, int K = 2> __device__ T f(T v) { return v * K; }""",
         "V<> v; V<4> w; V<1, int> u; v.a[2] = x[t]; w.a[3] = 2; u.a[0] = n[t];"
         "y[t] = v.a[2] * w.a[3] + u.a[0] + f(x[t]) + f<int, 5>(n[t]) + V<>::n;",
@@ -144,24 +149,28 @@ template <class T, int N> __device__ float all(T v) {
         "y[t] = all<float, 8>(x[t] * 9) + all<int, 2>(n[t]) + fold<Max>(x[t], 0.f);",
     ),
     "declared in branches": (
-        "__device__ float g(float v) { float s = v; for (int i = 0; i < 3; i++) s += v; return s; }",
+        "__device__ float g(float v) { float s = v; for (int i = 0; i < 3; i++) s += v; "
+        "return s; }",
         """float v = g(x[t]); if (n[t] > 0) { v = g(v); int k = n[t]; v += k; } else v += g(1.f);
 if (t < 20) v = g(v); y[t] = v;""",
     ),
     "range loops": (
         "",
-        "float v[5] = {1.f, x[t], 3.f}; float s = 0; for (float& e : v) e += 1; for (float e : v) s += e; y[t] = s;",
+        "float v[5] = {1.f, x[t], 3.f}; float s = 0; for (float& e : v) e += 1; "
+        "for (float e : v) s += e; y[t] = s;",
     ),
     "volatile": ("", "volatile float v = x[t]; v += 1.f; volatile int k = n[t]; y[t] = v + k;"),
     "namespaces": (
-        """namespace a { namespace b { __device__ float f(float v) { return v + 1; } struct S { int k; }; }
+        """namespace a { namespace b { __device__ float f(float v) { return v + 1; } struct S {
+int k; }; }
 __device__ float f(float v) { return v * 2; } constexpr int K = 4; }
 using a::b::S;""",
         "S s{3}; y[t] = a::f(x[t]) + a::b::f(x[t]) + s.k + a::K;",
     ),
     "a class in a class": (
         "struct In { float a; float b; }; struct Out { In left; In right; float c; };",
-        """Out o; o.left.a = x[t]; o.left.b = 1; o.right = o.left; o.c = 2; Out p = o; p.right.a += 1;
+        """Out o; o.left.a = x[t]; o.left.b = 1; o.right = o.left; o.c = 2; Out p = o;
+p.right.a += 1;
 y[t] = p.right.a * p.left.b + p.c;""",
     ),
     "static arrays in device functions": (

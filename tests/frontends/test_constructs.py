@@ -1,4 +1,4 @@
-"""docs/dialects.md says what the readers do: each row of its tables is a kernel that is read here."""
+"""docs/dialects.md says what the readers do: each row of its tables is a kernel that is read."""
 
 from __future__ import annotations
 
