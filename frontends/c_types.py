@@ -42,6 +42,8 @@ class Types:
 
     if TYPE_CHECKING:
         # Of the classes further down the chain.
+        file: str
+
         def expression(self, cursor: Cursor) -> ir.Expr: ...
 
         def class_declared(self, cursor: Cursor) -> None: ...

@@ -105,7 +105,8 @@ Type = (
     | MemberType
 )
 TYPES = (
-    Arithmetic, Vector, Pointer, Reference, ArrayType, Struct, Named, Instance, MemberType,
+    Arithmetic, Vector, Pointer, Reference, ArrayType, Struct, Union, Named, Instance,
+    MemberType,
 )  # fmt: skip
 VOID = Named("void")
 AUTO = Named("auto")

@@ -186,8 +186,8 @@ class _Splitter:
     def _branch(self, branch: Branch, guards: tuple[Expr, ...]) -> Body:
         test, span = branch.test, branch.span
         if not tir.uses(test, self.threads) and not tir.has_load(test):
-            sides = (self._fission(side, guards) for side in (branch.then, branch.other))
-            return (Branch(test, *sides, span),)
+            then, other = (self._fission(side, guards) for side in (branch.then, branch.other))
+            return (Branch(test, then, other, span),)
         if not branch.early:
             self._require_uniform(test, branch)
         before: Body = ()

@@ -105,7 +105,8 @@ Value = Number | Address | Record | Lanes | Closure | Null | Nothing
 
 def unit_of(memory: Buffer | Arena) -> int:
     """Bytes that the offsets of addresses in `memory` count."""
-    return 1 if hasattr(memory, "regions") else BITS[memory.dtype] // 8
+    dtype = getattr(memory, "dtype", None)  # an arena has none
+    return 1 if dtype is None else BITS[dtype] // 8
 
 
 def size_of(kind: ir.Type, span: Span) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -257,7 +258,7 @@ class Kernel:
             line = re.compile(
                 rf"^([ \t]*#[ \t]*define[ \t]+{re.escape(name)})(?![\w(]).*$", re.MULTILINE
             )
-            source, count = line.subn(lambda found, value=value: f"{found[1]} {value}", source)
+            source, count = line.subn(partial(_with_value, value), source)
             if count == 0:
                 raise ReadError(
                     "XP1014",
@@ -265,6 +266,10 @@ class Kernel:
                     hint=f"a line like `#define {name} {value}` is what takes the value",
                 )
         return replace(self, source=source)
+
+
+def _with_value(value: int | float | str, found: re.Match[str]) -> str:
+    return f"{found[1]} {value}"
 
 
 def _check_dtype(name: str, dtype: str) -> None:

@@ -24,15 +24,15 @@ def _limit(call: Invocation) -> Number:
             raise call.refused(f"has no meaning for {dtype}")
         return call.math.number(values[name], dtype)
     facts = np.finfo(dtype)
-    real = {
-        "max": facts.max,
-        "lowest": facts.min,
-        "min": facts.tiny,
-        "epsilon": facts.eps,
+    real: dict[str, float] = {
+        "max": float(facts.max),
+        "lowest": float(facts.min),
+        "min": float(facts.tiny),
+        "epsilon": float(facts.eps),
         "infinity": np.inf,
         "quiet_NaN": np.nan,
     }
-    return call.math.number(float(real[name]), dtype)
+    return call.math.number(real[name], dtype)
 
 
 HANDLERS: dict[str, Handler] = {

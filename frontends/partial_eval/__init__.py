@@ -92,7 +92,7 @@ class Evaluator(Loops):
             self.types[variable.ident] = kind
             if isinstance(kind, ir.Struct):
                 fields, given = given[: len(kind.fields)], given[len(kind.fields) :]
-                values = {
+                values: dict[str, Value] = {
                     name: self._scalar(param, params)
                     for (name, _), param in zip(kind.fields, fields, strict=True)
                 }

@@ -61,6 +61,10 @@ class Calls(Classes):
                 return found
         return library.call(self, callee.name, expr)
 
+    def library_call(self, name: str, expr: ir.Call) -> Value:
+        """A call of a function of the dialect's library."""
+        return library.call(self, name, expr)
+
     def _candidates(self, callee: ir.Name) -> list[ir.Function]:
         if callee.ident < 0:  # of a library's own text
             return []

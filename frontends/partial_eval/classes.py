@@ -22,6 +22,8 @@ class Classes(Expressions):
             self, function: ir.Function, expr: ir.Call, this: Address | None = None
         ) -> Value: ...
 
+        def _clear(self, place: Address, span: Span) -> None: ...
+
         def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value: ...
 
         def _overload(self, candidates: list[ir.Function], expr: ir.Call) -> ir.Function | None: ...
@@ -49,7 +51,8 @@ class Classes(Expressions):
         if isinstance(place, Address):
             return None, place
         value = self.value(expr) if place is None else self.load(place, expr.span)
-        return value, self._at(value, expr.span) if self._is_ours(value) else None
+        ours = isinstance(value, Record) and self._is_ours(value)
+        return value, self._at(value, expr.span) if ours else None  # type: ignore[arg-type]
 
     def _is_ours(self, value: Value) -> bool:
         return isinstance(value, Record) and self.class_of(value.kind) is not None
@@ -64,7 +67,7 @@ class Classes(Expressions):
         kind = value.kind.name if isinstance(value, Record) else ""
         args = (ir.Evaluated(value, callee.span), *expr.args)
         name = f"{kind}::{callee.field}"
-        return library.call(self, name, ir.Call(callee, args, expr.template_args, expr.span))
+        return self.library_call(name, ir.Call(callee, args, expr.template_args, expr.span))
 
     def _method(self, name: str, this: Address, expr: ir.Call) -> Value:
         known = self.class_of(this.of)
@@ -95,7 +98,7 @@ class Classes(Expressions):
                 ir.Literal(arg, "int32", expr.span) if isinstance(arg, int) else arg for arg in args
             )
             call = ir.Call(callee, expr.args, given, expr.span)
-            return library.call(self, f"{kind}::{callee.name}", call)
+            return self.library_call(f"{kind}::{callee.name}", call)
         function = self._overload(list(known.methods.get(callee.name, ())), expr)
         if function is None:
             raise ReadError(

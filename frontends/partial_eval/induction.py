@@ -293,3 +293,10 @@ class Induction(Statements):
         if narrow is not None and self.math.bounds(narrow)[1] <= 0:
             return self.math.simplify(tirx.max(narrow, zero))
         return narrow
+
+    def _narrow_count(self, count: Expr) -> Expr | None:
+        """A trip count as an int32, which counters are; `None` where it need not be one."""
+        low, high = self.math.bounds(count)
+        if tir.dtype_of(count) == "int64" and low >= -(1 << 31) and high < 1 << 31:
+            count = self.math.simplify(tirx.Cast("int32", count))
+        return count if tir.dtype_of(count) == "int32" else None

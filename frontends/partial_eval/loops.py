@@ -150,13 +150,6 @@ class Loops(Induction):
             variable.ident == ident for variable in loop.init.variables
         )
 
-    def _narrow_count(self, count: Expr) -> Expr | None:
-        """A trip count as an int32, which counters are; `None` where it need not be one."""
-        low, high = self.math.bounds(count)
-        if tir.dtype_of(count) == "int64" and low >= -(1 << 31) and high < 1 << 31:
-            count = self.math.simplify(tirx.Cast("int32", count))
-        return count if tir.dtype_of(count) == "int32" else None
-
     def _unrolled(self, loop: ir.Loop, frame: LoopFrame) -> bool:
         """Emits the loop iteration by iteration while its test is known; false where it is not."""
         if loop.test is None or frame.running is not None:

@@ -10,7 +10,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
-from .. import ir, library
+from .. import ir
 from ..program import Alloc, Branch, Statement, Store
 from ..values import (
     Address,
@@ -45,6 +45,8 @@ class Operators(Places):
 
         def assign(self, place: Place, value: Value, span: Span, wanted: bool = True) -> Value: ...
 
+        def library_call(self, name: str, expr: ir.Call) -> Value: ...
+
         def branch(
             self, test: Expr, then: list[Statement], other: list[Statement], span: Span
         ) -> None: ...
@@ -71,7 +73,7 @@ class Operators(Places):
                     return found
                 args = (ir.Evaluated(given, expr.span),)
                 call = ir.Call(ir.Name("operator-", 0, expr.span), args, (), expr.span)
-                return library.call(self, "operator-", call)
+                return self.library_call("operator-", call)
             if isinstance(given, Lanes):
                 minus = self.math.number(0, given.kind.of.dtype)
                 return self._lanewise("-", minus, given, expr.span)
@@ -143,7 +145,7 @@ class Operators(Places):
                 return found
             args = (ir.Evaluated(left, span), ir.Evaluated(right, span))
             call = ir.Call(ir.Name("operator" + op, 0, span), args, (), span)
-            return library.call(self, "operator" + op, call)
+            return self.library_call("operator" + op, call)
         raise ReadError("XP1009", f"{op!r} of these operands is not read", span=span)
 
     def _of_masks(self, op: str, left: Value, right: Value, span: Span) -> Value:

@@ -434,7 +434,7 @@ class Statements(Calls):
     def _shared_array(self, variable: ir.Variable) -> Address:
         """The block's array; dynamic shared memory, all of whose arrays start at its beginning."""
         kind = self.resolve(variable.type, variable.span)
-        ident = variable.ident
+        ident, whole = variable.ident, kind
         if isinstance(kind, ir.ArrayType) and kind.extent is None:
             size = (self.source.launch or Launch()).shared_bytes
             if size <= 0:
@@ -447,8 +447,6 @@ class Statements(Calls):
             ident = DYNAMIC_SHARED
             self.findings.layouts.setdefault(ident, None)
             whole = ir.ArrayType(ir.Arithmetic("int8"), ir.Literal(size, "int32", variable.span))
-        else:
-            whole = kind
         if ident not in self.objects:
             self.objects[ident] = self.allocate(
                 variable.name, whole, variable.span, "shared", ident

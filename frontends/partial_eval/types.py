@@ -94,7 +94,7 @@ class Types(Accesses):
                 return self._constant(ir.Scoped(of, arg.name, span), span)
             return self.resolve(arg, span)
         if isinstance(arg, ir.TYPES):
-            return self.resolve(arg, span)  # type: ignore[arg-type]
+            return self.resolve(arg, span)
         return self._constant(arg, span)
 
     def _constant(self, expr: ir.Expr, span: Span) -> int:
@@ -131,8 +131,8 @@ class Types(Accesses):
                 return library.matrix.class_of(self, kind, span)  # type: ignore[arg-type]
             return kind
         idents = [ident for _, ident in general.template_params]
-        given = dict(zip(idents, args, strict=False))
-        bound = self.with_defaults(general.template_params, general.template_defaults, given, span)
+        first = dict(zip(idents, args, strict=False))
+        bound = self.with_defaults(general.template_params, general.template_defaults, first, span)
         whole = tuple(bound[ident] for ident in idents)
         special = [known for known in self.unit.classes_named(name) if known.of == whole]
         return self._struct(special[0] if special else general, whole, span)
@@ -213,7 +213,8 @@ class Types(Accesses):
         of: ir.Type | None = None,
     ) -> Frame:
         """A frame for a function, or for a method of class `of`, with its names."""
-        bound, names = dict(templates), {}
+        bound = dict(templates)
+        names: dict[str, ir.Type | int] = {}
         known = self.class_of(of) if of is not None else None
         if known is not None:
             assert isinstance(of, ir.Struct)

@@ -1,6 +1,6 @@
 """Stores to local arrays that no result depends on are dropped, with the arrays.
 
-    if (x[i] > best) place = i;  best = max(best, x[i]);  y = best;     ->     without `place`
+if (x[i] > best) place = i;  best = max(best, x[i]);  y = best;     ->     without `place`
 """
 
 from __future__ import annotations
