@@ -71,6 +71,8 @@ class Calls(Classes):
         exact = self.unit.functions.get(callee.ident)
         if exact is not None and exact.body is not None:
             return [exact]
+        if exact is None and callee.ident:  # the dialect's, whatever the file calls so too
+            return []
         return [f for f in self.unit.overloads(callee.name) if f.body is not None]
 
     def _overload(self, candidates: list[ir.Function], expr: ir.Call) -> ir.Function | None:
