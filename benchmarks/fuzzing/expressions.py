@@ -19,7 +19,6 @@ from .terms import (
     UNSIGNED,
     Real,
     Term,
-    Type,
     arithmetic,
     cast,
     common,
@@ -326,7 +325,7 @@ class Expressions:
         if not known or self.c.chance(25):
             value = self.c.pick(FLOATS)
             kind = DOUBLE if self.c.chance(10) else FLOAT
-            return literal(-value if self.c.chance(20) else value, kind)
+            return literal(-value if value and self.c.chance(20) else value, kind)
         return self.c.pick(known).term()
 
     def _float_operation(self, depth: int) -> Term:

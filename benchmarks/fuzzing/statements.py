@@ -369,6 +369,9 @@ class Statements(Expressions):
             head, trips = f"for (unsigned {name} = {top}; {name}-- > 0;)", most + 1
             counter = Variable(name, UNSIGNED, 0, most, writable=False, uniform=same)
         elif form == "not equal":
+            if bound is not None:  # what the body changes must not move the end
+                self.emit(f"int {name}n = {top};")
+                top = f"{name}n"
             head, trips = f"for (int {name} = 0; {name} != {top}; ++{name})", most + 1
             counter = Variable(name, INT, 0, most, writable=False, uniform=same)
         elif form == "no test":
