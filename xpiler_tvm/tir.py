@@ -23,6 +23,7 @@ UNSOUND_PASSES = ("s_tir.HoistIfThenElse",)
 one side of another is hoisted out of a loop as if it stood in both."""
 
 INT_INF = 1 << 62
+LARGE = 200
 
 
 def dtype_of(expr: Expr) -> str:
@@ -51,6 +52,18 @@ def loads(expr: Expr) -> list[Expr]:
 
 def has_load(expr: Expr) -> bool:
     return bool(loads(expr))
+
+
+def is_large(expr: Expr) -> bool:
+    """Whether an expression has more nodes than any that is worth simplifying again."""
+    count = 0
+
+    def visit(_: Expr) -> None:
+        nonlocal count
+        count += 1
+
+    tvm_ffi.structural_walk(expr, [(tvm.ir.Expr, visit)])
+    return count > LARGE
 
 
 def variables(expr: Expr) -> list[Var]:

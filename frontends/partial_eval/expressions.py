@@ -23,6 +23,7 @@ from ..values import (
 )
 from .operators import Operators
 from .places import lane_named
+from .questions import is_kept
 from .registers import as_integer, is_mask
 from .state import (
     Demote,
@@ -183,7 +184,7 @@ class Expressions(Operators):
             return self.load(place, span)
         if isinstance(value, Address):
             value = self.freeze(value, span)
-        elif isinstance(value, Number) and (tir.has_load(value.expr) or value.is_float):
+        elif isinstance(value, Number) and (value.is_float or not is_kept(value.expr)):
             raise Demote(place.ident)
         self.env[place.ident] = value
         return value

@@ -134,6 +134,14 @@ def is_constant(value: Number) -> bool:
     return isinstance(value.expr, (tirx.IntImm, tirx.FloatImm))
 
 
+def is_kept(expr: Expr) -> bool:
+    """Whether an integer may live as an expression: no store changes it, and it stays small.
+
+    What a hash makes of a thread's number doubles with every step.
+    """
+    return not tir.has_load(expr) and not tir.is_large(expr)
+
+
 def reads_buffer(expr: Expr, buffer: Buffer) -> bool:
     return any(load.source.same_as(buffer) for load in tir.loads(expr))
 

@@ -31,6 +31,7 @@ from .on_chip import ON_CHIP, on_chip_array
 from .questions import (
     flattened_array,
     has_return,
+    is_kept,
     may_exit,
     replace_last,
     same_value,
@@ -336,7 +337,7 @@ class Statements(Calls):
         in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
             in_memory |= "float" in kind.dtype
-            in_memory |= isinstance(value, Number) and tir.has_load(value.expr)
+            in_memory |= isinstance(value, Number) and not is_kept(value.expr)
         if in_memory:
             if isinstance(value, Number) and value.parts and not value.is_float:
                 self.findings.layouts.setdefault(ident, None)  # bytes that stay what they are
