@@ -174,6 +174,7 @@ def range_of(dtype: str) -> tuple[int, int]:
 
 
 INT32 = range_of("int32")
+NO_NAN = "floating-point numbers that are compared are no NaN"
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
@@ -461,9 +462,6 @@ class Arithmetic:
                 self._as(side, dtype) if value is None else tir.const(value, dtype)
                 for side, value in ((a, x), (b, y))
             )
-        if "float" in dtype and op in ("==", "!=") and tir.same(a, b):
-            nan = tirx.isnan(a)  # TVM takes every float to be equal to itself
-            return Number(nan if op == "!=" else tirx.Not(nan), "bool")
         chosen = self._compare_chosen(op, a, b) if "float" not in dtype else None
         if chosen is not None:
             return Number(chosen, "bool")
@@ -478,8 +476,17 @@ class Arithmetic:
             wide = self.convert(Number(a, dtype), dtype if BITS[dtype] > 16 else "float32")
             nan = tirx.isnan(wide.expr)
             return Number(nan if op == "!=" else tirx.Not(nan), "bool")
+        if "float" in dtype and op == "!=":
+            self.assumptions.add(NO_NAN)
         test = make[op](a, b) if op in make else tirx.NE(a, b)
         return Number(test if "float" in dtype else self.simplify(test), "bool")
+
+    def negation(self, test: Expr) -> Expr:
+        """`!test`. TVM takes the opposite of `a < b` for `a >= b`."""
+        if any("float" in tir.dtype_of(side) for side in tir.compared(test)):
+            self.assumptions.add(NO_NAN)
+        negated = tirx.Not(test)
+        return negated if tir.has_load(test) else self.simplify(negated)
 
     def _compare_chosen(self, op: str, a: Expr, b: Expr) -> Expr | None:
         """`(c ? x : y) op b` where one of the two comparisons is known: `c` decides."""

@@ -54,6 +54,14 @@ def has_load(expr: Expr) -> bool:
     return bool(loads(expr))
 
 
+def compared(test: Expr) -> list[Expr]:
+    """The left sides of the comparisons in a test."""
+    found: list[Expr] = []
+    kinds = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
+    tvm_ffi.structural_walk(test, [(kind, lambda node: found.append(node.a)) for kind in kinds])
+    return found
+
+
 def is_large(expr: Expr) -> bool:
     """Whether an expression has more nodes than any that is worth simplifying again."""
     count = 0

@@ -88,9 +88,7 @@ class Operators(Places):
                     kind, lambda index: Number(tirx.Not(self.math.truth(whole(index))), "bool")
                 )
         if expr.op == "!":
-            test = self.test(expr.value)
-            negated = tirx.Not(test)
-            return Number(negated if tir.has_load(test) else self.math.simplify(negated), "bool")
+            return Number(self.math.negation(self.test(expr.value)), "bool")
         value = self.number(expr.value)
         if expr.op == "~":
             minus = self.math.negative(value, expr.span)

@@ -240,7 +240,7 @@ class Statements(Calls):
         if not then and not other:
             return
         if not then:
-            test, then, other = self._negated(test), other, then
+            test, then, other = self.math.negation(test), other, then
         first = then[0]
         if len(then) == 1 and isinstance(first, Store):
             value: Expr | None = None

@@ -41,6 +41,7 @@ def only(name: str, verdict: str = "read", **snippets: str) -> Construct:
 ATOMICS = "does not depend on the order of the threads"
 UNIFORM = "is the same for all threads of a block"
 TRUSTED = "lie between"
+NO_NAN = "are no NaN"
 
 SECTIONS: dict[str, tuple[Construct, ...]] = {
     "Control": (
@@ -66,6 +67,8 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    "unsigned long long w = (unsigned)n[t]; w = w * w * w; y[t] = w >> 40;"),
         everywhere("`float`, `double`, and C's mathematics",
                    "double d = x[t]; y[t] = sqrtf(x[t] * x[t]) + (float)exp(d) + fmaxf(x[t], 0.f);"),
+        everywhere("`!=` and negated comparisons of floating-point numbers",
+                   "if (!(x[t] > 1)) y[t] = 1; if (x[t] != 2) y[t] += 1;", f"read: {NO_NAN}"),
         on_gpus("`half`, `half2`",
                    "__half h = __float2half(x[t]); __half2 p = __halves2half2(h, h);"
                 " y[t] = __half2float(__hadd(h, __low2half(p)));"),

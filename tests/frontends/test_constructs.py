@@ -81,6 +81,7 @@ such races). This page is made by `tests/frontends/test_constructs.py`, where ea
 WORDS = {
     "does not depend on the order of the threads": "the threads' order does not matter",
     "is the same for all threads of a block": "the condition is the same for a block's threads",
+    "are no NaN": "they are no NaN",
     "lie between": "indices from data are valid",
 }
 
