@@ -6,7 +6,7 @@ Expressions are TVM's; statements are ours, so that passes stay short and spans 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -140,6 +140,16 @@ def _mapped(
     if isinstance(statement, Alloc):
         return replace(statement, buffer=buffer(statement.buffer))
     return statement
+
+
+def statements(body: Body) -> Iterator[Statement]:
+    """All statements of a body, those inside others behind these."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, (Loop, While)):
+            yield from statements(statement.body)
+        elif isinstance(statement, Branch):
+            yield from statements((*statement.then, *statement.other))
 
 
 def to_prim_func(program: Program) -> Any:

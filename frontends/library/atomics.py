@@ -18,7 +18,7 @@ from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS
 from .. import ir
 from ..partial_eval.bits import as_bits
 from ..values import Address, Nothing, Number, Record, Value
-from . import c_expressions
+from . import meanings
 from .calling import Handler, Invocation, extremum
 
 IN_ORDER = "what atomic operations give back does not depend on the order of the threads"
@@ -71,7 +71,7 @@ def _updated(call: Invocation, row: Atomic, old: Value, value: Value) -> Value:
         raise call.refused("has no reading for these arguments")
     operand = call.math.convert(value, old.dtype)
     values = {"old": old, "value": operand}
-    found = c_expressions.evaluate(call.ev, row.meaning, values, call.span)
+    found = meanings.evaluate(call.ev, row.meaning, values, call.span)
     return call.math.convert(found, old.dtype)
 
 

@@ -35,7 +35,7 @@ from ..arenas import Arena
 from ..partial_eval.registers import Lane, mask_type, register, viewed
 from ..program import Body, Branch, Loop, Statement, Store
 from ..values import BITS, Address, Lanes, Nothing, Number, Value, range_of
-from . import c_expressions
+from . import meanings
 from .calling import extremum, fold
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Given:
 
     def at(self, index: Expr) -> Number:
         """What the row says of lane `index`."""
-        return c_expressions.evaluate(self.ev, self.row.meaning, self.bound(index), self.span)
+        return meanings.evaluate(self.ev, self.row.meaning, self.bound(index), self.span)
 
     def vectors(self) -> list[Lanes]:
         return [value for value in self.values.values() if isinstance(value, Lanes)]
@@ -248,7 +248,7 @@ def _moved(given: _Given, result: Vector, kind: ir.Vector) -> Lanes:
                     assert isinstance(loaded, Lanes)
                     value = _strided(ev, loaded.lane, ratio, part, dtype)
                 named[operand.name] = value
-            number = c_expressions.evaluate(ev, given.row.meaning, named, given.span)
+            number = meanings.evaluate(ev, given.row.meaning, named, given.span)
             return ev.math.convert(number, dtype)
 
         return _filled(ev, lane, filled, BITS[kind.of.dtype] * kind.lanes // BITS[dtype])
@@ -271,7 +271,7 @@ def _combined(given: _Given, result: Vector, kind: ir.Vector) -> Lanes:
         named: dict[str, Value] = {"i": Number(index, "int32")}
         for name, value in given.values.items():
             named[name] = _lanes(ev, value, held) if isinstance(value, Lanes) else value
-        number = c_expressions.evaluate(ev, given.row.meaning, named, given.span)
+        number = meanings.evaluate(ev, given.row.meaning, named, given.span)
         return ev.math.convert(number, held)
 
     return register(ev.math, kind, held, lane)
@@ -280,9 +280,9 @@ def _combined(given: _Given, result: Vector, kind: ir.Vector) -> Lanes:
 def _number(given: _Given, result: Scalar) -> Number:
     ev, row, dtype = given.ev, given.row, result.dtype
     if not row.fold:
-        number = c_expressions.evaluate(ev, row.meaning, given.bound(_zero()), given.span)
+        number = meanings.evaluate(ev, row.meaning, given.bound(_zero()), given.span)
         return ev.math.convert(number, dtype)
-    start = c_expressions.evaluate(ev, neutral(row.fold, dtype), {}, given.span)
+    start = meanings.evaluate(ev, neutral(row.fold, dtype), {}, given.span)
 
     def step(total: Number, index: Expr) -> Number:
         number = ev.math.convert(given.at(index), dtype)
@@ -320,10 +320,10 @@ def _stores(given: _Given) -> tuple[Body, Expr]:
     named = given.bound(var)
     where = tir.const(True, "bool")
     if row.where:
-        where = ev.math.truth(c_expressions.evaluate(ev, row.where, named, span))
+        where = ev.math.truth(meanings.evaluate(ev, row.where, named, span))
     with ev.collecting() as body, ev.assuming(where):
-        value = c_expressions.evaluate(ev, row.meaning, named, span)
-        ev.store(c_expressions.place(ev, row.target, named, span), value, span)
+        value = meanings.evaluate(ev, row.meaning, named, span)
+        ev.store(meanings.place(ev, row.target, named, span), value, span)
     if ev.math.known(where) == 1:
         return tuple(body), var
     return (Branch(where, tuple(body), (), span),), var

@@ -21,7 +21,7 @@ from ..arenas import Arena
 from ..partial_eval.questions import reads_buffer
 from ..program import Branch, Loop
 from ..values import BITS, Address, Number, Value, sums_of_ints, unit_of
-from .c_expressions import evaluate
+from .meanings import evaluate
 
 if TYPE_CHECKING:
     from ..partial_eval.calls import Calls

@@ -15,7 +15,7 @@ from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, ROUNDINGS, Convers
 
 from ..values import BITS, Number
 from .bang_calls import Intrinsic
-from .c_expressions import evaluate
+from .meanings import evaluate
 
 _PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24}
 _LEAST = {"float16": -14, "bfloat16": -126, "float32": -126}

@@ -13,7 +13,7 @@ from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE, Elementwise
 from ..bang_declarations import SELECTORS
 from ..values import Number
 from .bang_calls import Intrinsic, Vector, dtype_of
-from .c_expressions import of_elements
+from .meanings import of_elements
 
 _LETTERS = "abc"
 

@@ -23,7 +23,7 @@ from .. import ir
 from ..program import Branch
 from ..values import BITS, Number
 from .bang_calls import Intrinsic, Vector
-from .c_expressions import evaluate, of_elements
+from .meanings import evaluate, of_elements
 
 _ZERO = tir.const(0, "int32")
 

@@ -26,7 +26,7 @@ from xpiler_tvm.tir import Expr
 from ..values import BITS, Number, range_of
 from .bang_calls import Intrinsic, Vector
 from .bang_lanes import in_banks
-from .c_expressions import evaluate
+from .meanings import evaluate
 
 _ZERO = tir.const(0, "int32")
 _DILATION = ("dilation_w", "dilation_h", "out_w", "out_h")

@@ -25,7 +25,7 @@ from xpiler_tvm.tir import Expr
 from ..program import Branch
 from ..values import BITS, Number, Value
 from .bang_calls import Intrinsic, Vector
-from .c_expressions import evaluate, of_elements
+from .meanings import evaluate, of_elements
 
 _ZERO = tir.const(0, "int32")
 

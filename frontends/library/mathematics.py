@@ -18,7 +18,7 @@ from xpiler_tvm.tir import Expr
 
 from ..partial_eval.bits import as_bits
 from ..values import BITS, Nothing, Number, Value, common
-from . import c_expressions
+from . import meanings
 from .approximations import EXPANSIONS
 from .calling import Handler, Invocation, extremum, local_copy, part
 
@@ -101,9 +101,7 @@ def _composed(row: Composed, single: bool) -> Handler:
         }
         for name, value in _CONSTANTS.items():
             values[name] = call.math.number(value, "float64")
-        return call.math.convert(
-            c_expressions.evaluate(call.ev, row.meaning, values, call.span), dtype
-        )
+        return call.math.convert(meanings.evaluate(call.ev, row.meaning, values, call.span), dtype)
 
     return handler
 

@@ -24,7 +24,7 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..values import BITS, Arithmetic, Number, Record, Value, range_of
-from . import c_expressions
+from . import meanings
 from .calling import Handler, Invocation, extremum, local_copy
 from .mathematics import IN_RANGE, simple
 
@@ -86,7 +86,7 @@ def meaning(call: Invocation, text: str, operands: list[Number], dtype: str) -> 
     """What a row says of operands of type `dtype`, rounded once to that type."""
     given = [simple(call, call.math.convert(number, dtype)) for number in operands]
     values = dict(zip("abc", given, strict=False))
-    return call.math.convert(c_expressions.evaluate(call.ev, text, values, call.span), dtype)
+    return call.math.convert(meanings.evaluate(call.ev, text, values, call.span), dtype)
 
 
 def _single(row: Sixteen) -> Handler:

@@ -5,22 +5,21 @@ if (x[i] > best) place = i;  best = max(best, x[i]);  y = best;     ->     witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
-from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
+from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While, statements
 
 
 def without_dead_stores(program: Program) -> Program:
     """The program without them. Tests and extents are kept, and what they read."""
-    local = {one.buffer for one in _statements(program.body) if isinstance(one, Alloc)}
-    stores = [one for one in _statements(program.body) if isinstance(one, Store)]
+    local = {one.buffer for one in statements(program.body) if isinstance(one, Alloc)}
+    stores = [one for one in statements(program.body) if isinstance(one, Store)]
     needed: set[Buffer] = set()
     pending = [one for one in stores if one.buffer not in local]
-    exprs = [expr for one in _statements(program.body) for expr in _control(one)]
+    exprs = [expr for one in statements(program.body) for expr in _control(one)]
     while pending or exprs:
         exprs += [expr for one in pending for expr in (one.index, one.value)]
         fresh = {load.source for expr in exprs for load in tir.loads(expr)} - needed
@@ -34,15 +33,6 @@ def _control(statement: Statement) -> tuple[Expr, ...]:
     if isinstance(statement, Loop):
         return (statement.extent,)
     return (statement.test,) if isinstance(statement, (Branch, While)) else ()
-
-
-def _statements(body: Body) -> Iterator[Statement]:
-    for statement in body:
-        yield statement
-        if isinstance(statement, (Loop, While)):
-            yield from _statements(statement.body)
-        elif isinstance(statement, Branch):
-            yield from _statements((*statement.then, *statement.other))
 
 
 def _without(body: Body, dead: set[Buffer]) -> Body:

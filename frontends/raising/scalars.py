@@ -13,14 +13,14 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
-from ..program import Alloc, Body, Branch, Loop, Program, Store, While
+from ..program import Alloc, Body, Branch, Loop, Program, Store, While, statements
 
 
 def scalarise(program: Program) -> Program:
     """The program with a buffer for each element of such arrays."""
     small = {
         statement.buffer
-        for statement in _statements(program.body)
+        for statement in statements(program.body)
         if isinstance(statement, Alloc)
         and statement.buffer.scope() == "local"
         and int(statement.buffer.shape[0]) > 1
@@ -38,17 +38,8 @@ def scalarise(program: Program) -> Program:
     return replace(program, body=_rewritten(program.body, small, parts))
 
 
-def _statements(body: Body) -> Iterator[object]:
-    for statement in body:
-        yield statement
-        if isinstance(statement, (Loop, While)):
-            yield from _statements(statement.body)
-        elif isinstance(statement, Branch):
-            yield from _statements((*statement.then, *statement.other))
-
-
 def _accesses(body: Body) -> Iterator[tuple[Buffer, Expr]]:
-    for statement in _statements(body):
+    for statement in statements(body):
         exprs: tuple[Expr, ...] = ()
         if isinstance(statement, Store):
             yield statement.buffer, statement.index
