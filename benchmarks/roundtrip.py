@@ -9,13 +9,15 @@ MetaSchedule's space, sequences of primitives of our own, and the rules of this 
 them as CUDA, our emitters as HIP and BANG C. Each text is run as written and as the flat program
 that was read, and the operator itself without any schedule.
 
-| outcome       | what it means                                                  |
-|---------------|----------------------------------------------------------------|
-| right         | all three gave the same, up to rounding                        |
-| refused       | a frontend said no; the table says why                         |
-| reader wrong  | what was read does not do what the text does                   |
-| emitter wrong | the text does not compute the operator                         |
-| emit failed   | the schedule or the emitter gave up, or TVM's process ended    |
+| outcome        | what it means                                                     |
+|----------------|-------------------------------------------------------------------|
+| right          | all three gave the same, up to rounding                           |
+| refused        | a frontend said no; the table says why                            |
+| reader wrong   | what was read does not do what the text does                      |
+| emitter wrong  | the text does not compute the operator, the scheduled program does |
+| schedule wrong | nor does the scheduled program: TVM's defect, it does not count   |
+| emit failed    | the schedule or the emitter gave up                               |
+| crash          | the process ended in anything else                                |
 
 The exit code is 1 where something is wrong.
 """

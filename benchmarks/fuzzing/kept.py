@@ -1,42 +1,37 @@
-"""Found cases as files: a kernel, and in its first lines what it is run on and what it showed."""
+"""Found cases as files: a kernel, and in its first lines what it showed and how it is run."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
-
 from xpiler_tvm.kernel import SUFFIXES, Kernel, Launch, Param, Scalar, Tensor
 
 from .judging import Verdict
 from .kernels import Program
 
-_MARK = "// fuzz: "
+_MARK = "// run: "
 
 
 def keep(folder: Path, program: Program, name: str, verdict: Verdict) -> Path:
     """Writes a program to a file of its own in the folder."""
-    kernel = program.kernel
+    kernel, facts = program.kernel, {"seed": program.seed}
+    facts["params"] = [_given(param) for param in kernel.params or ()]
     launch = kernel.launch
-    facts: dict[str, object] = {
-        "params": [
-            [p.name, p.dtype, list(p.shape or ()), p.intent] if isinstance(p, Tensor)
-            else [p.name, p.dtype, p.value]
-            for p in kernel.params or ()
-        ],
-        "launch": {} if launch is None else
-        {"grid": launch.grid, "block": launch.block, "tasks": launch.tasks, "kind": launch.kind},
-    }  # fmt: skip
-    inputs = {
-        name: array.tolist() for name, array in program.arrays.items()
-        if any(p.name == name and not p.written for p in kernel.tensors)
-    }  # fmt: skip
-    facts["inputs"] = inputs
+    if launch is not None:
+        facts |= {"tasks": launch.tasks} if launch.tasks else {
+            "grid": launch.grid, "block": launch.block}  # fmt: skip
     path = folder / f"{name.replace('-', '_')}.{kernel.filename.rsplit('.', 1)[-1]}"
-    reason = verdict.reason.splitlines()[0][:90]
+    reason = verdict.reason.splitlines()[0][:80]
     path.write_text(f"// {verdict.outcome}: {reason}\n{_MARK}{json.dumps(facts)}\n{kernel.source}")
     return path
+
+
+def _given(param: Param) -> list[object]:
+    """`[name, dtype, elements, intent]` of a tensor, `[name, dtype, value]` of a scalar."""
+    if isinstance(param, Scalar):
+        return [param.name, param.dtype, param.value]
+    return [param.name, param.dtype, param.size, param.intent]
 
 
 def load(path: Path) -> Program:
@@ -45,18 +40,12 @@ def load(path: Path) -> Program:
     line = next(line for line in text.splitlines() if line.startswith(_MARK))
     facts = json.loads(line.removeprefix(_MARK))
     params: list[Param] = []
-    for given in facts["params"]:
-        if len(given) == 4:
-            params.append(Tensor(given[0], tuple(given[2]), given[1], given[3]))
+    for name, dtype, number, *intent in facts["params"]:
+        if intent:
+            params.append(Tensor(name, (number,), dtype, intent[0]))
         else:
-            params.append(Scalar(*given))
-    how = facts["launch"]
-    launch = Launch(**{key: tuple(value) if isinstance(value, list) else value
-                       for key, value in how.items()}) if how else None  # fmt: skip
+            params.append(Scalar(name, dtype, number))
+    how = {key: tuple(facts[key]) for key in ("grid", "block", "tasks") if key in facts}
+    launch = Launch(**how) if how else None
     kernel = Kernel(text, SUFFIXES[path.suffix], "k", tuple(params), launch, filename=path.name)
-    arrays = {
-        tensor.name: np.array(facts["inputs"].get(tensor.name, np.zeros(tensor.shape)))
-        .astype(tensor.dtype)
-        for tensor in kernel.tensors
-    }  # fmt: skip
-    return Program(kernel, arrays)
+    return Program(kernel, facts.get("seed", 0))

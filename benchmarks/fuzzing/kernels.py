@@ -9,7 +9,6 @@ import numpy as np
 from xpiler_tvm.kernel import Dialect, Kernel, Launch, Param, Scalar, Tensor
 
 from .choices import Choices
-from .objects import Objects
 from .scope import Array, Variable
 from .terms import BYTE, CHAR, DOUBLE, FLOAT, INT, LONG, UNSIGNED, Type
 from .threads import CELLS, Block, Threads
@@ -25,10 +24,23 @@ _SHAPES = ((1,), (8,), (32,), (64,), (8, 4), (5,), (4, 2, 2))
 
 @dataclass(frozen=True)
 class Program:
-    """A kernel and what it is run on."""
+    """A kernel, and the seed of what it is run on."""
 
     kernel: Kernel
-    arrays: dict[str, np.ndarray]
+    seed: int
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Inputs by their names, in the ranges that programs count on; zeros for all others."""
+        draws = np.random.default_rng(self.seed)
+        arrays = {}
+        for name, kind, low, high, grain in _INPUTS:
+            values = draws.integers(low * 2**grain, high * 2**grain, EXTENT, endpoint=True)
+            arrays[name] = (values / 2**grain if kind.is_float else values).astype(kind.dtype)
+        for tensor in self.kernel.tensors:
+            if tensor.written:
+                arrays[tensor.name] = np.zeros(tensor.shape or (), tensor.dtype)
+        return arrays
 
 
 def program(choices: Choices, dialect: Dialect) -> Program:
@@ -73,7 +85,7 @@ class _Writer:
         g.body(16, 92)
         if g.used_cells:
             g.emit("atomicAdd(&cells[0], 1);")
-        counts = self._results(g, blocks * threads)
+        counts = self._results(g, threads, blocks)
         g.margin = 0
         tensors = [(name, kind, counts[name]) for name, kind in _OUTPUTS if counts[name]]
         if g.used_cells:
@@ -82,8 +94,9 @@ class _Writer:
         params += [Tensor(name, (size,), kind.dtype, "inout") for name, kind, size in tensors]
         entry = f'{writes.get(self.dialect, "")}void k({", ".join(head)}) {{'
         text = "\n".join([*g.lines[:begin], entry, *g.lines[begin:], "}"]) + "\n"
-        kernel = Kernel(text, self.dialect, "k", tuple(params), launch, filename=f"fuzz.{_END[self.dialect]}")
-        return Program(kernel, self._arrays(tensors))
+        filename = f"fuzz.{_END[self.dialect]}"
+        kernel = Kernel(text, self.dialect, "k", tuple(params), launch, filename=filename)
+        return Program(kernel, self.c.below(1000))
 
     def _launch(self) -> tuple[Launch | None, int, int, list[str]]:
         """The launch, threads of a block, blocks, and how a thread learns its number."""
@@ -102,31 +115,16 @@ class _Writer:
         names = [f"int t = {thread};", "int blk = blockIdx.x;"]
         return Launch((blocks,), shape), int(np.prod(shape)), blocks, names
 
-    def _results(self, g: Objects, threads: int) -> dict[str, int]:
+    def _results(self, g: Threads, threads: int, blocks: int) -> dict[str, int]:
         """Every variable that is left goes to the outputs; how many elements these have."""
         found: dict[str, list[str]] = {name: [] for name, _ in _OUTPUTS}
         for one in g.scope.variables:
             found[_output(one.type)].append(one.name)
-        if not any(found.values()):
-            found["oi"].append("t")
-        g.emit(f"int at = blk * {self._per_block(threads, g)} + t;")
+        g.emit(f"int at = blk * {threads} + t;")
         for name, values in found.items():
             for number, value in enumerate(values):
                 g.emit(f"{name}[at * {len(values)} + {number}] = {value};")
-        return {name: threads * len(values) for name, values in found.items()}
-
-    def _per_block(self, threads: int, g: Objects) -> int:
-        return g.block.threads if isinstance(g, Threads) else threads
-
-    def _arrays(self, tensors: list[tuple[str, Type, int]]) -> dict[str, np.ndarray]:
-        draws = np.random.default_rng(self.c.below(1000))
-        arrays = {}
-        for name, kind, low, high, grain in _INPUTS:
-            values = draws.integers(low * 2**grain, high * 2**grain, EXTENT, endpoint=True)
-            arrays[name] = (values / 2**grain if kind.is_float else values).astype(kind.dtype)
-        for name, kind, size in tensors:
-            arrays[name] = np.zeros(size, kind.dtype)
-        return arrays
+        return {name: threads * blocks * len(values) for name, values in found.items()}
 
 
 def _output(kind: Type) -> str:

@@ -21,12 +21,15 @@ from xpiler_tvm.emulation import numpy_dtype, run_module, run_text, unwritten_ar
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.kernel import Kernel, Launch, Tensor
+from xpiler_tvm.schedules.base import unbind
 from xpiler_tvm.tir import UNSOUND_PASSES
 
 from . import schedules
 from .operators import Operator, operator
 
-Outcome = Literal["right", "refused", "reader wrong", "emitter wrong", "emit failed", "crash"]
+Outcome = Literal[
+    "right", "refused", "reader wrong", "emitter wrong", "schedule wrong", "emit failed", "crash"
+]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 TARGETS = ("cuda", "hip", "bang")
 RUN_SECONDS = 30.0
@@ -37,7 +40,8 @@ class Trip:
     """What became of an operator.
 
     `reader wrong`: what was read differs from the text as it runs. `emitter wrong`: the text does
-    not compute the operator. `code` and `line` are those of a refusal.
+    not compute the operator; `schedule wrong`: nor does the scheduled program that it was made of.
+    `code` and `line` are those of a refusal.
     """
 
     target: str
@@ -58,7 +62,8 @@ def trip(name: str) -> Trip:
     how, schedule = rng.choice(_SCHEDULES[target])
     row = Trip(target, made.name, how, "emit failed")
     try:
-        kernel = _EMIT[target](schedule(made.mod, rng, _target(target)), _kernel(made))
+        scheduled = schedule(made.mod, rng, _target(target))
+        kernel = _EMIT[target](scheduled, _kernel(made))
     except (
         schedules.NotMade, XpilerError, s_tir.ScheduleError, tvm.error.InternalError,
         ValueError, TypeError, RuntimeError,
@@ -74,13 +79,13 @@ def trip(name: str) -> Trip:
     except XpilerError as error:
         line = error.span.line if error.span else 0
         refusal = replace(row, outcome="refused", reason=error.message, code=error.code, line=line)
-    wanted = _run_operator(made, inputs)
+    wanted, tolerance = _run_operator(made.mod, inputs), 2e-2 if "float16" in str(made.mod) else 1e-3
     try:
         source = run_text(kernel, inputs, seconds=RUN_SECONDS).arrays[_result(kernel)]
     except XpilerError as error:
         place = f"{error.span}: " if error.span else ""
-        return replace(row, outcome="emitter wrong",
-                       reason=f"the text does not run: {place}{error.message}")  # fmt: skip
+        reason = f"the text does not run: {place}{error.message}"
+        return replace(row, outcome=_whose(scheduled, inputs, wanted, tolerance), reason=reason)
     row = replace(row, results=f"text:\n{source}\noperator:\n{wanted}")
     if flat is not None:
         read = _run_flat(flat, kernel, inputs)
@@ -88,11 +93,23 @@ def trip(name: str) -> Trip:
         difference = _difference(read, source, 1e-5)
         if difference:
             return replace(row, outcome="reader wrong", reason=difference)
-    difference = _difference(source, wanted, 2e-2 if "float16" in str(made.mod) else 1e-3)
+    difference = _difference(source, wanted, tolerance)
     if difference:
-        return replace(row, outcome="emitter wrong", reason=difference)
+        whose = _whose(scheduled, inputs, wanted, tolerance)
+        return replace(row, outcome=whose, reason=difference)
     return replace(row, outcome="right") if flat is not None else replace(
         refusal, results=row.results)  # fmt: skip
+
+
+def _whose(
+    scheduled: tvm.IRModule, inputs: dict[str, np.ndarray], wanted: np.ndarray, tolerance: float
+) -> Outcome:
+    """Whether a wrong text was made of a right program."""
+    try:
+        found = _run_operator(unbind(scheduled), inputs)
+    except XpilerError:
+        return "schedule wrong"
+    return "schedule wrong" if _difference(found, wanted, tolerance) else "emitter wrong"
 
 
 # ---------------------------------------------------------------- emitting
@@ -199,11 +216,11 @@ def _inputs(kernel: Kernel, rng: random.Random) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _run_operator(made: Operator, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """What the operator gives without any schedule."""
+def _run_operator(mod: tvm.IRModule, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """What a program over the operator's own tensors gives."""
     given = {name.removesuffix("_ptr"): array for name, array in inputs.items()}
-    arrays = [given[str(buffer.name)] for buffer in made.mod["main"].params]
-    return run_module(made.mod, arrays, seconds=RUN_SECONDS).arrays[-1]
+    arrays = [given[str(buffer.name)] for buffer in mod["main"].params]
+    return run_module(mod, arrays, seconds=RUN_SECONDS).arrays[-1]
 
 
 def _run_flat(flat: tvm.IRModule, kernel: Kernel, inputs: dict[str, np.ndarray]) -> np.ndarray:
