@@ -273,7 +273,8 @@ class _Composer:
         blocks = self.blocks()
         last = blocks[-1]
         row = self.split_loops(last)[0][0]
-        outer, inner = self.s.split(row, [self.rng.choice([1, 4, 8, 16]), None])
+        most = int(self.s.get(row).extent)  # TVM loses guards where there are more tasks than steps
+        outer, inner = self.s.split(row, [min(most, self.rng.choice([1, 4, 8, 16])), None])
         self.s.bind(outer, "blockIdx.x")
         at = self.rng.choice([outer, inner])
         for block in reversed(blocks[:-1]):

@@ -92,13 +92,22 @@ def trip(name: str) -> Trip:
         row = replace(row, results=f"flat:\n{read}\n{row.results}")
         difference = _difference(read, source, 1e-5)
         if difference:
-            return replace(row, outcome="reader wrong", reason=difference)
+            fault = _fault(kernel, inputs)
+            outcome: Outcome = "emitter wrong" if fault else "reader wrong"
+            return replace(row, outcome=outcome, reason=fault or difference)
     difference = _difference(source, wanted, tolerance)
     if difference:
         whose = _whose(scheduled, inputs, wanted, tolerance)
         return replace(row, outcome=whose, reason=difference)
     return replace(row, outcome="right") if flat is not None else replace(
         refusal, results=row.results)  # fmt: skip
+
+
+def _fault(kernel: Kernel, inputs: dict[str, np.ndarray]) -> str:
+    """The first fault of a text that has several meanings because of it."""
+    run = run_text(kernel, inputs, seconds=RUN_SECONDS, build="checked")
+    faults = [f"{one.kind}: {one.message}" for one in run.findings if one.kind != "time"]
+    return faults[0] if faults else ""
 
 
 def _whose(
