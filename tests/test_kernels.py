@@ -35,8 +35,8 @@ def expected(name: str) -> dict[str, str]:
 
 
 def turn_of(name: str) -> tuple[str, ...]:
-    """BANG C, the furthest from the sources, one of the others, and what is refused."""
-    return ("bang", TARGETS[KERNELS.index(name) % 3], *expected(name))
+    """One target in turn, and those that refuse the kernel."""
+    return (TARGETS[KERNELS.index(name) % len(TARGETS)], *expected(name))
 
 
 READ = [name for name in KERNELS if "" not in expected(name)]
