@@ -100,9 +100,9 @@ class Expressions(Types):
             return ir.InitList(tuple(self.expression(child) for child in children), span)
         if kind == "LAMBDA_EXPR":
             parameters = [child for child in children if child.kind.name == "PARM_DECL"]
-            return ir.Lambda(
-                tuple(self.variable(child) for child in parameters), self.block(children[-1]), span
-            )
+            copies, others = clang_ast.captures(cursor)
+            variables = tuple(self.variable(child) for child in parameters)
+            return ir.Lambda(variables, self.block(children[-1]), copies, others, span)
         if kind == "STMT_EXPR":
             return ir.Unreadable("XP1009", "a statement expression is not read", span)
         if kind in ("CXX_NEW_EXPR", "CXX_DELETE_EXPR"):

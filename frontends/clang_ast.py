@@ -490,3 +490,16 @@ def _head(cursor: Cursor) -> list[Any]:
             break
         tokens.append(token)
     return tokens
+
+
+def captures(cursor: Cursor) -> tuple[bool, frozenset[str]]:
+    """Whether a lambda captures values, and the names of what it captures the other way."""
+    text = ""
+    for token in cursor.get_tokens():
+        if token.spelling == "]":
+            break
+        text += token.spelling
+    given = text.removeprefix("[").split(",")
+    copies = "=" in given
+    named = {one.removeprefix("&") for one in given if one.startswith("&") == copies}
+    return copies, frozenset(named - {"", "=", "this", "*this"})

@@ -247,9 +247,17 @@ class InitList:
 
 @dataclass(frozen=True, eq=False)
 class Lambda:
+    """`[=, &others](params) { body }` where `copies`, else `[&, others](params) { body }`."""
+
     params: tuple[Variable, ...]
     body: Block
+    copies: bool
+    others: frozenset[str]
     span: Span
+
+    def copied(self, name: str) -> bool:
+        """Whether a variable is captured by its value."""
+        return self.copies != (name in self.others)
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,9 +85,10 @@ class Lanes:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A lambda. Captures by reference: the body sees the variables of its scope."""
+    """A lambda: the body sees the variables of its scope, and the copies of those in `copies`."""
 
     source: ir.Lambda
+    copies: dict[int, Any]
 
 
 @dataclass(frozen=True, eq=False)

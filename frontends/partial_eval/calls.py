@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
+from ..arenas import Arena
 from ..program import Barrier
 from ..values import Address, Closure, Lanes, Number, Record, Value
 from .classes import Classes
 from .questions import returns_once, walk
 from .state import (
     Alias,
+    Binding,
     Frame,
     Place,
+    Stored,
     VariablePlace,
 )
 
@@ -124,7 +127,32 @@ class Calls(Classes):
     def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value:
         source = closure.source
         frame = Frame("lambda", {}, ir.AUTO, len(self.frames))
+        frame.copies = closure.copies
         return self._inlined(frame, source.params, source.body, expr)
+
+    def captured(self, expr: ir.Lambda) -> dict[int, Binding]:
+        """What a lambda captures by value, as it is now."""
+        names = {
+            node.ident: node.name
+            for node in walk(expr.body)
+            if isinstance(node, ir.Name) and node.ident in self.env and expr.copied(node.name)
+        }
+        return {ident: self._copy_of(ident, name, expr.span) for ident, name in names.items()}
+
+    def _copy_of(self, ident: int, name: str, span: Span) -> Binding:
+        binding = self.env[ident]
+        place = self._target(binding) if isinstance(binding, (Stored, Alias)) else None
+        if not isinstance(place, Address):
+            value = self.load(VariablePlace(ident), span)
+            return self.freeze(value, span) if isinstance(value, (Number, Address)) else value
+        memory = place.buffer
+        if (memory.scope if isinstance(memory, Arena) else memory.scope()) != "local":
+            return binding
+        kind = self._as_vector(place.of, span) if isinstance(place.of, ir.ArrayType) else place.of
+        copy = self.allocate(name, place.of, span)
+        value = self.load(Address(place.buffer, place.offset, kind), span)
+        self.store(Address(copy.buffer, copy.offset, kind), value, span)
+        return Stored(copy)
 
     def _inline(self, function: ir.Function, expr: ir.Call, this: Address | None = None) -> Value:
         """The function's body with its parameters bound; of a method, for the object `this`."""
@@ -216,7 +244,14 @@ class Calls(Classes):
                 kind = ir.Arithmetic(value.dtype)
             bindings.append((variable, kind, self.convert(value, kind, expr.span)))
         owned = [*params, *(node for node in walk(body) if isinstance(node, ir.Variable))]
-        before = {one.ident: self.env.get(one.ident) for one in owned}
+        copies = frame.copies
+        if any(
+            isinstance(given, VariablePlace) and given.ident in copies for *_, given in bindings
+        ):
+            raise ReadError("XP1009", "a reference to what a lambda copied", span=expr.span)
+        idents = [*(one.ident for one in owned), *copies]
+        before = {ident: self.env.get(ident) for ident in idents}
+        self.env |= copies
         self.frames.append(frame)
         try:
             for variable, kind, given in bindings:
@@ -231,6 +266,8 @@ class Calls(Classes):
             self.run([body])
         finally:
             self.frames.pop()
+        if any(self.env.get(ident) is not copy for ident, copy in copies.items()):
+            raise ReadError("XP1009", "a lambda changes what it copied", span=expr.span)
         for ident, binding in before.items():  # what it declares ends with it
             if binding is None:
                 self.env.pop(ident, None)

@@ -26,6 +26,7 @@ from .places import lane_named
 from .questions import is_kept
 from .registers import as_integer, is_mask
 from .state import (
+    Binding,
     Demote,
     Place,
     StoredPointer,
@@ -38,6 +39,8 @@ class Expressions(Operators):
     if TYPE_CHECKING:
         # Of the classes further down the chain.
         def _call(self, expr: ir.Call) -> Value: ...
+
+        def captured(self, expr: ir.Lambda) -> dict[int, Binding]: ...
 
         def static_member(self, expr: ir.Scoped) -> Value: ...
 
@@ -97,7 +100,7 @@ class Expressions(Operators):
         if isinstance(expr, ir.Construct):
             return self._construct(expr)
         if isinstance(expr, ir.Lambda):
-            return Closure(expr)
+            return Closure(expr, self.captured(expr))
         if isinstance(expr, ir.InitList) and len(expr.items) == 1:
             return self.value(expr.items[0])
         if isinstance(expr, ir.Unreadable):

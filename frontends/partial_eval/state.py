@@ -131,7 +131,8 @@ class Frame:
     """A function being inlined.
 
     `templates` and `names` tell what template parameters and the names of a class stand for.
-    `place` is what a function that returns a reference gives.
+    `place` is what a function that returns a reference gives, `copies` what a lambda captured by
+    value.
     """
 
     name: str
@@ -146,3 +147,4 @@ class Frame:
     this_type: ir.Type | None = None
     live: Buffer | None = None
     loops: list[LoopFrame] = field(default_factory=list)
+    copies: dict[int, Binding] = field(default_factory=dict)
