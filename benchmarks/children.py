@@ -1,4 +1,4 @@
-"""Cases in processes of their own, each with limits: what ends a process is a result like another."""
+"""Cases in processes of their own, with limits: what ends a process is a result like another."""
 
 from __future__ import annotations
 

@@ -167,9 +167,7 @@ def main() -> int:
     console = Console()
     if options.only:
         dialect = options.only.split("-")[0]
-        (answer,) = answers(
-            [Case(dialect, options.only, checked=True)], work, seconds=CASE_SECONDS
-        )
+        (answer,) = answers([Case(dialect, options.only, checked=True)], work, seconds=CASE_SECONDS)
         verdict = verdict_of(answer)
         show(answer.case, verdict, console)
         return 1 if verdict.outcome in ("wrong", "crash") else 0

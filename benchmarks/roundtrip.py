@@ -92,8 +92,8 @@ def show(name: str, row: Trip, console: Console) -> None:
     for number, line in enumerate(row.text.splitlines(), 1):
         console.print(f"{number:4} {line}", markup=False, highlight=False)
     console.print(row.results, markup=False, highlight=False)
-    console.print(f"{name}: {row.operator} by {row.schedule}: {row.outcome} {row.code} {row.reason}",
-                  markup=False, highlight=False)  # fmt: skip
+    made = f"{name}: {row.operator} by {row.schedule}"
+    console.print(f"{made}: {row.outcome} {row.code} {row.reason}", markup=False, highlight=False)
 
 
 # ---------------------------------------------------------------- command

@@ -74,9 +74,7 @@ def _line(error: XpilerError) -> int:
     return error.span.line if error.span else 0
 
 
-def _difference(
-    program: Program, expected: dict[str, np.ndarray], found: list[np.ndarray]
-) -> str:
+def _difference(program: Program, expected: dict[str, np.ndarray], found: list[np.ndarray]) -> str:
     for tensor, mine in zip(program.kernel.tensors, found, strict=True):
         theirs = expected[tensor.name].reshape(-1)
         differ = np.flatnonzero(theirs != mine.reshape(-1))

@@ -9,7 +9,9 @@ import numpy as np
 from xpiler_tvm.kernel import Dialect, Kernel, Launch, Param, Scalar, Tensor
 
 from .choices import Choices
+from .objects import Class
 from .scope import Array, Variable
+from .statements import variable
 from .terms import BYTE, CHAR, DOUBLE, FLOAT, INT, LONG, UNSIGNED, Type
 from .threads import CELLS, Block, Threads
 
@@ -60,6 +62,8 @@ class _Writer:
         g.device = {"bang": "__mlu_func__ ", "vnni": "static "}.get(self.dialect, "__device__ ")
         g.method = "" if self.dialect == "vnni" else g.device
         g.simt = self.simt
+        if self.simt and self.c.chance(50):
+            g.classes.append(_vector(self.c.pick((INT, FLOAT, UNSIGNED)), self.c.pick((2, 4))))
         for _ in self.c.parts(2, 40):
             g.declare_class()
         for _ in self.c.parts(3, 50):
@@ -80,6 +84,7 @@ class _Writer:
             g.emit(line)
         g.scope.variables.append(Variable("t", INT, 0, threads - 1, writable=False))
         g.scope.variables.append(Variable("blk", INT, 0, blocks - 1, writable=False, uniform=True))
+        g.emit(f"done[blk * {threads} + t] = 1;")
         g.converged = self.simt and self.c.chance(70)
         g.leaves, g.cells = not g.converged, self.simt
         g.body(16, 92)
@@ -88,11 +93,12 @@ class _Writer:
         counts = self._results(g, threads, blocks)
         g.margin = 0
         tensors = [(name, kind, counts[name]) for name, kind in _OUTPUTS if counts[name]]
+        tensors.append(("done", INT, threads * blocks))
         if g.used_cells:
             tensors.append(("cells", INT, 5 * CELLS))
         head += [f"{kind.name}* {name}" for name, kind, _ in tensors]
         params += [Tensor(name, (size,), kind.dtype, "inout") for name, kind, size in tensors]
-        entry = f'{writes.get(self.dialect, "")}void k({", ".join(head)}) {{'
+        entry = f"{writes.get(self.dialect, '')}void k({', '.join(head)}) {{"
         text = "\n".join([*g.lines[:begin], entry, *g.lines[begin:], "}"]) + "\n"
         filename = f"fuzz.{_END[self.dialect]}"
         kernel = Kernel(text, self.dialect, "k", tuple(params), launch, filename=filename)
@@ -125,6 +131,12 @@ class _Writer:
             for number, value in enumerate(values):
                 g.emit(f"{name}[at * {len(values)} + {number}] = {value};")
         return {name: threads * blocks * len(values) for name, values in found.items()}
+
+
+def _vector(of: Type, lanes: int) -> Class:
+    """One of the dialect's own classes, such as `float4`."""
+    stem = {UNSIGNED: "uint"}.get(of, of.name)
+    return Class(f"{stem}{lanes}", [variable(name, of) for name in "xyzw"[:lanes]])
 
 
 def _output(kind: Type) -> str:

@@ -44,6 +44,7 @@ class Objects(Statements):
             (5, self._lambda),
             (6, self._call_statement),
             (2, self._bits),
+            (2, self._vector_load),
         ]
 
     # ------------------------------------------------------------ pointers
@@ -139,6 +140,22 @@ class Objects(Statements):
             Variable(f"{name}f", FLOAT, 0, value.most, value.grain, writable=False),
         ]
 
+    def _vector_load(self) -> None:
+        """Several elements of an array at once, through a pointer to the dialect's vectors."""
+        able = [a for a in self.scope.indexed(False)
+                if a.extent == 32 and a.element.type in (INT, FLOAT) and not a.field]  # fmt: skip
+        if not able or not self.simt:
+            self._assign()
+            return
+        array, lanes = self.c.pick(able), self.c.pick((2, 4))
+        name, kind = self.fresh("vec"), f"{array.element.type.name}{lanes}"
+        const = "" if array.element.writable else "const "
+        index = self.index(array.extent // lanes).text
+        self.emit(f"{kind} {name} = reinterpret_cast<{const}{kind}*>({array.name})[{index}];")
+        self.scope.variables += [
+            replace(array.element, name=f"{name}.{part}", writable=False) for part in "xyzw"[:lanes]
+        ]
+
     # ------------------------------------------------------------ classes
 
     def declare_class(self) -> None:
@@ -220,7 +237,7 @@ class Objects(Statements):
     # ------------------------------------------------------------ functions
 
     def declare_function(self) -> None:
-        """A function at the head of the file; some change what they are given, some are templates."""
+        """A function at the head of the file: one may change what it is given, or be a template."""
         name, pure = self.fresh("f"), self.c.chance(60)
         params: list[Variable | Array] = []
         for _ in self.c.parts(3):
@@ -320,4 +337,3 @@ def _declared(param: Variable | Array) -> str:
         return f"{const}{param.element.type.name}* {param.name}"
     sign = "&" if param.reference else ""
     return f"{param.type.name}{sign} {param.name}"
-

@@ -94,5 +94,10 @@ class Scope:
         return [one for one in self.arrays if self._open(one.name, one.element, uniform)]
 
     def _open(self, name: str, element: Variable, uniform: bool) -> bool:
-        whole = name.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0].split("->", maxsplit=1)[0].strip("(*&")
+        whole = (
+            name.split(".", maxsplit=1)[0]
+            .split("[", maxsplit=1)[0]
+            .split("->", maxsplit=1)[0]
+            .strip("(*&")
+        )
         return whole not in self.hidden and (element.uniform or not uniform)

@@ -13,7 +13,7 @@ Real = int | float
 
 @dataclass(frozen=True)
 class Type:
-    """An arithmetic type: `bits` of an integer, of a floating-point number those of its fraction."""
+    """An arithmetic type; `bits` of a floating-point number are those of its fraction."""
 
     name: str
     dtype: str

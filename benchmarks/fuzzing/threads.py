@@ -140,7 +140,9 @@ class Threads(Objects):
         if not self.cells:
             self._assign()
             return
-        part, how = self.c.pick(((0, "Add"), (1, "Max"), (2, "Xor"), (3, "Or"), (0, "Sub"), (4, "Min")))
+        part, how = self.c.pick(
+            ((0, "Add"), (1, "Max"), (2, "Xor"), (3, "Or"), (0, "Sub"), (4, "Min"))
+        )
         value = cast(self.inside(self.integer(2), -SMALL, SMALL), INT)
         index = self.index(CELLS).text
         self.emit(f"atomic{how}(&cells[{part * CELLS} + {index}], {value.text});")

@@ -88,8 +88,8 @@ def _elementwise(rng: random.Random) -> tuple[list[te.Tensor], te.Tensor]:
 _FLOAT_STEPS: list[Callable[[Expression], Expression]] = [
     lambda x: x * _constant(0.5, x.ty.dtype) + _constant(1.25, x.ty.dtype),
     lambda x: tirx.max(x, _constant(0, x.ty.dtype)),
-    lambda x: tirx.tanh(x),
-    lambda x: tirx.sigmoid(x),
+    tirx.tanh,
+    tirx.sigmoid,
     lambda x: tirx.exp(tirx.min(x, _constant(2, x.ty.dtype))),
     lambda x: tirx.sqrt(tirx.abs(x)),
     lambda x: tirx.Select(x > _constant(0.25, x.ty.dtype), x, x * _constant(0.1, x.ty.dtype)),

@@ -229,7 +229,9 @@ class _Composer:
             if self.attempt(lambda: self.s.compute_at(copy, k0) or True) is None:  # noqa: B023
                 continue
             loops = self.s.get_loops(copy)
-            fused = self.s.fuse(*loops[loops.index(loops[-1]) - 1 :]) if len(loops) > 5 else loops[-1]
+            fused = (
+                self.s.fuse(*loops[loops.index(loops[-1]) - 1 :]) if len(loops) > 5 else loops[-1]
+            )
             _, a, b = self.s.split(fused, [None, ty, tx])
             self.s.bind(a, "threadIdx.y")
             self.s.bind(b, "threadIdx.x")

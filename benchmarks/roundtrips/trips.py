@@ -79,7 +79,10 @@ def trip(name: str) -> Trip:
     except XpilerError as error:
         line = error.span.line if error.span else 0
         refusal = replace(row, outcome="refused", reason=error.message, code=error.code, line=line)
-    wanted, tolerance = _run_operator(made.mod, inputs), 2e-2 if "float16" in str(made.mod) else 1e-3
+    wanted, tolerance = (
+        _run_operator(made.mod, inputs),
+        2e-2 if "float16" in str(made.mod) else 1e-3,
+    )
     try:
         source = run_text(kernel, inputs, seconds=RUN_SECONDS).arrays[_result(kernel)]
     except XpilerError as error:
@@ -148,7 +151,9 @@ def _kernel(made: Operator) -> Kernel:
         )
         for buffer in params
     )
-    return Kernel("", "cuda", f"{made.name}_kernel", tensors, Launch((1,), (1,)), filename=made.name)
+    return Kernel(
+        "", "cuda", f"{made.name}_kernel", tensors, Launch((1,), (1,)), filename=made.name
+    )
 
 
 def _as_cuda(mod: tvm.IRModule, kernel: Kernel) -> Kernel:
