@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .dialects.bang import Mode
 from .errors import ReadError
+
+if TYPE_CHECKING:
+    from .dialects.bang import Mode
 
 Dialect = Literal["cuda", "hip", "bang", "vnni"]
 Intent = Literal["in", "out", "inout"]
