@@ -102,7 +102,9 @@ class Expressions(Types):
             parameters = [child for child in children if child.kind.name == "PARM_DECL"]
             copies, others = clang_ast.captures(cursor)
             variables = tuple(self.variable(child) for child in parameters)
-            return ir.Lambda(variables, self.block(children[-1]), copies, others, span)
+            found = clang_ast.lambda_result(cursor)
+            result = self.type(found) if found is not None else ir.AUTO
+            return ir.Lambda(variables, result, self.block(children[-1]), copies, others, span)
         if kind == "STMT_EXPR":
             return ir.Unreadable("XP1009", "a statement expression is not read", span)
         if kind in ("CXX_NEW_EXPR", "CXX_DELETE_EXPR"):

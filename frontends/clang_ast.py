@@ -503,3 +503,11 @@ def captures(cursor: Cursor) -> tuple[bool, frozenset[str]]:
     copies = "=" in given
     named = {one.removeprefix("&") for one in given if one.startswith("&") == copies}
     return copies, frozenset(named - {"", "=", "this", "*this"})
+
+
+def lambda_result(cursor: Cursor) -> Any | None:
+    """The type of what a lambda gives; `None` where that depends on its arguments' types."""
+    for member in cursor.type.get_declaration().get_children():
+        if member.kind.name == "CXX_METHOD" and member.spelling == "operator()":
+            return member.result_type
+    return None

@@ -247,9 +247,10 @@ class InitList:
 
 @dataclass(frozen=True, eq=False)
 class Lambda:
-    """`[=, &others](params) { body }` where `copies`, else `[&, others](params) { body }`."""
+    """`[=, &others](params) -> result { body }` where `copies`, else `[&, others](...) ...`."""
 
     params: tuple[Variable, ...]
+    result: Type
     body: Block
     copies: bool
     others: frozenset[str]

@@ -126,9 +126,17 @@ class Calls(Classes):
 
     def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value:
         source = closure.source
-        frame = Frame("lambda", {}, ir.AUTO, len(self.frames))
+        frame = Frame("lambda", {}, self._number_type(source.result, expr.span), len(self.frames))
         frame.copies = closure.copies
         return self._inlined(frame, source.params, source.body, expr)
+
+    def _number_type(self, kind: ir.Type, span: Span) -> ir.Type:
+        """The type, where it is a number's: what is none keeps its type by itself."""
+        try:
+            known = self.resolve(kind, span) if kind != ir.AUTO else kind
+        except ReadError:
+            return ir.AUTO
+        return known if isinstance(known, ir.Arithmetic) else ir.AUTO
 
     def captured(self, expr: ir.Lambda) -> dict[int, Binding]:
         """What a lambda captures by value, as it is now."""
