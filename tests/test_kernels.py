@@ -442,7 +442,14 @@ def arguments(kernel: xt.Kernel) -> Arrays:
     return arrays
 
 
-@pytest.mark.parametrize("name", [name for name in REFERENCES if name in READ])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xdist_group(name))
+        for name in REFERENCES
+        if name in READ
+    ],
+)
 def test_numpy_agrees(name: str) -> None:
     found = lifted(name)
     given = arguments(found.kernel)
