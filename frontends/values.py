@@ -347,6 +347,8 @@ class Arithmetic:
         if x is not None and y is not None:
             return self.number({"+": x + y, "-": x - y, "*": x * y}[op], dtype)
         (a0, a1), (b0, b1) = self.bounds(a), self.bounds(b)
+        if dtype == "uint64":  # what has no bound may be beyond the greatest that bounds tell
+            a1, b1 = (top if top < tir.INT_INF else range_of(dtype)[1] for top in (a1, b1))
         corners = {
             "+": (a0 + b0, a1 + b1),
             "-": (a0 - b1, a1 - b0),
@@ -364,7 +366,7 @@ class Arithmetic:
             return Number(self.simplify(makers[op](a, b)), dtype)
         a, b = self._as(a, dtype), self._as(b, dtype)
         # TVM takes unsigned arithmetic not to wrap, and so does the LLVM code that it makes.
-        bounded = (x is not None or a1 < tir.INT_INF) and (y is not None or b1 < tir.INT_INF)
+        bounded = all(value is not None or top < tir.INT_INF for value, top in ((x, a1), (y, b1)))
         is_data = tir.has_load(a) or tir.has_load(b) or bounded
         if dtype == "uint64" and op == "-" and not self.analyzer.can_prove(a >= b):
             if is_data:
