@@ -88,12 +88,21 @@ def _kernel_text(name: str, kernel: Kernel, kind: TaskKind, body: list[str]) -> 
 
 def _launcher_text(name: str, kernel: Kernel, launch: Launch, kind: TaskKind) -> str:
     x, y, z = launch.tasks
+    dim, queue = _unused("dim", kernel), _unused("queue", kernel)
     return "\n".join(
         [
-            f'extern "C" void launch_{name}({signature(kernel, BANG)}, cnrtQueue_t queue) {{',
-            f"{INDENT}cnrtDim3_t dim = {{{x}, {y}, {z}}};",
-            f"{INDENT}{name}<<<dim, {kind.function_type}, queue>>>({arguments(kernel)});",
+            f'extern "C" void launch_{name}({signature(kernel, BANG)}, cnrtQueue_t {queue}) {{',
+            f"{INDENT}cnrtDim3_t {dim} = {{{x}, {y}, {z}}};",
+            f"{INDENT}{name}<<<{dim}, {kind.function_type}, {queue}>>>({arguments(kernel)});",
             "}",
             "",
         ]
     )
+
+
+def _unused(word: str, kernel: Kernel) -> str:
+    """A name that no parameter of the kernel has."""
+    names = {param.name for param in kernel.params or ()}
+    while word in names:
+        word += "_"
+    return word
