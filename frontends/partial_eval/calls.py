@@ -124,6 +124,11 @@ class Calls(Classes):
         both = isinstance(wanted, ir.Arithmetic) and isinstance(given, ir.Arithmetic)
         return 2 if both else 100
 
+    def referred(self, expr: ir.Expr) -> Place:
+        """The place that a reference to an expression stands for."""
+        place = self.place(expr)
+        return self.fixed(place, expr.span) if isinstance(place, Address) else place
+
     def _inline_lambda(self, closure: Closure, expr: ir.Call) -> Value:
         source = closure.source
         frame = Frame("lambda", {}, self._number_type(source.result, expr.span), len(self.frames))
@@ -175,7 +180,7 @@ class Calls(Classes):
         function = self._specialised(function, templates)
         of = this.of if this is not None else None
         frame = self.frame(function.name, function.template_params, templates, of)
-        frame.this = this
+        frame.this = self.fixed(this, expr.span) if this is not None else None
         self.frames.append(frame)
         try:
             if function.result != ir.AUTO:
@@ -243,7 +248,7 @@ class Calls(Classes):
                     bindings.append((variable, kind, VariablePlace(arg.ident)))
                     continue
                 try:
-                    bindings.append((variable, kind, self.place(arg)))
+                    bindings.append((variable, kind, self.referred(arg)))
                     continue
                 except ReadError:
                     kind = kind.to  # a temporary bound to a const reference

@@ -390,11 +390,15 @@ class Memory(Types):
         if isinstance(value, Record):
             parts = {name: self.freeze(part, span) for name, part in value.fields.items()}
             return Record(value.kind, parts)
-        if isinstance(value, Address) and tir.has_load(value.offset):
-            # Read by read: how the offset is made of them tells more than its value.
-            offset = tir.map_loads(value.offset, lambda load: self._frozen_read(load, span))
-            return Address(value.buffer, offset, value.of)
-        return value
+        return self.fixed(value, span) if isinstance(value, Address) else value
+
+    def fixed(self, place: Address, span: Span) -> Address:
+        """A place that later stores do not move."""
+        if not tir.has_load(place.offset):
+            return place
+        # Read by read: how the offset is made of them tells more than its value.
+        offset = tir.map_loads(place.offset, lambda load: self._frozen_read(load, span))
+        return Address(place.buffer, offset, place.of)
 
     def _frozen_read(self, load: Expr, span: Span) -> Expr:
         number = self.freeze(Number(load, tir.dtype_of(load)), span)

@@ -308,7 +308,7 @@ class Statements(Calls):
             if isinstance(init, ir.Name) and isinstance(self.env.get(init.ident), Number):
                 self.env[variable.ident] = Alias(VariablePlace(init.ident))
             else:
-                self.env[variable.ident] = Alias(self.place(init))
+                self.env[variable.ident] = Alias(self.referred(init))
             return
         if isinstance(kind, ir.ArrayType):
             if kind.extent is None:
