@@ -15,7 +15,7 @@ that was read, and the operator itself without any schedule.
 | refused        | a frontend said no; the table says why                            |
 | reader wrong   | what was read does not do what the text does                      |
 | emitter wrong  | the text does not compute the operator, the scheduled program does |
-| schedule wrong | nor does the scheduled program: TVM's defect, it does not count   |
+| TVM wrong      | nor does the scheduled program, or TVM wrote the text: not counted |
 | emit failed    | the schedule or the emitter gave up                               |
 | crash          | the process ended in anything else                                |
 

@@ -168,7 +168,8 @@ class _Composer:
         """Reductions in one thread, over the threads of a block, or in two steps."""
         self.s.reorder(*spatial, *reduction)
         rows, cols = self.fused(spatial), self.fused(reduction)
-        how = self.rng.choice(["serial", "threads", "rfactor"])
+        parts = [n for n in (2, 3, 4, 8) if int(self.s.get(cols).extent) % n == 0]
+        how = self.rng.choice(["serial", "threads", "rfactor" if parts else "serial"])
         if how == "threads":
             _, lanes = self.s.split(cols, [None, self.rng.choice([4, 8, 16, 32, 64])])
             if self.chance(50):
@@ -180,7 +181,8 @@ class _Composer:
             self.s.bind(lanes, "threadIdx.x")
             return
         if how == "rfactor":
-            _, part = self.s.split(cols, [None, self.rng.choice([2, 3, 4, 8])])
+            # Of parts that do not divide the whole TVM loses the guard.
+            _, part = self.s.split(cols, [None, self.rng.choice(parts)])
             partial = self.attempt(lambda: self.s.rfactor(part, self.rng.choice([0, 1])))
             if partial is not None:
                 self._together(self.blocks())

@@ -28,7 +28,7 @@ from . import schedules
 from .operators import Operator, operator
 
 Outcome = Literal[
-    "right", "refused", "reader wrong", "emitter wrong", "schedule wrong", "emit failed", "crash"
+    "right", "refused", "reader wrong", "emitter wrong", "TVM wrong", "emit failed", "crash"
 ]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 TARGETS = ("cuda", "hip", "bang")
@@ -40,7 +40,7 @@ class Trip:
     """What became of an operator.
 
     `reader wrong`: what was read differs from the text as it runs. `emitter wrong`: the text does
-    not compute the operator; `schedule wrong`: nor does the scheduled program that it was made of.
+    not compute the operator. `TVM wrong`: nor does the scheduled program, or the text is TVM's own.
     `code` and `line` are those of a refusal.
     """
 
@@ -88,7 +88,9 @@ def trip(name: str) -> Trip:
     except XpilerError as error:
         place = f"{error.span}: " if error.span else ""
         reason = f"the text does not run: {place}{error.message}"
-        return replace(row, outcome=_whose(scheduled, inputs, wanted, tolerance), reason=reason)
+        return replace(
+            row, outcome=_whose(target, scheduled, inputs, wanted, tolerance), reason=reason
+        )
     row = replace(row, results=f"text:\n{source}\noperator:\n{wanted}")
     if flat is not None:
         read = _run_flat(flat, kernel, inputs)
@@ -100,7 +102,7 @@ def trip(name: str) -> Trip:
             return replace(row, outcome=outcome, reason=fault or difference)
     difference = _difference(source, wanted, tolerance)
     if difference:
-        whose = _whose(scheduled, inputs, wanted, tolerance)
+        whose = _whose(target, scheduled, inputs, wanted, tolerance)
         return replace(row, outcome=whose, reason=difference)
     return replace(row, outcome="right") if flat is not None else replace(
         refusal, results=row.results)  # fmt: skip
@@ -114,14 +116,20 @@ def _fault(kernel: Kernel, inputs: dict[str, np.ndarray]) -> str:
 
 
 def _whose(
-    scheduled: tvm.IRModule, inputs: dict[str, np.ndarray], wanted: np.ndarray, tolerance: float
+    target: str,
+    scheduled: tvm.IRModule,
+    inputs: dict[str, np.ndarray],
+    wanted: np.ndarray,
+    tolerance: float,
 ) -> Outcome:
-    """Whether a wrong text was made of a right program."""
+    """Whether a wrong text was made of a right program, and not by TVM itself."""
+    if target == "cuda":
+        return "TVM wrong"
     try:
         found = _run_operator(unbind(scheduled), inputs)
     except XpilerError:
-        return "schedule wrong"
-    return "schedule wrong" if _difference(found, wanted, tolerance) else "emitter wrong"
+        return "TVM wrong"
+    return "TVM wrong" if _difference(found, wanted, tolerance) else "emitter wrong"
 
 
 # ---------------------------------------------------------------- emitting

@@ -53,11 +53,11 @@ def test_composed_schedules_keep_the_result() -> None:
     assert kept
 
 
-@pytest.mark.parametrize("target", ["cuda", "hip", "bang"])
-def test_a_trip(target: str) -> None:
-    rows = [trips.trip(f"{target}-7-{number}") for number in range(2)]
-    assert all(row.outcome in ("right", "refused", "emit failed") for row in rows), rows
-    assert trips.trip(f"{target}-7-0") == rows[0]
+@pytest.mark.parametrize("name", ["cuda-7-7", "hip-7-3", "bang-7-0"])
+def test_a_trip(name: str) -> None:
+    row = trips.trip(name)
+    assert row.outcome == "right", row
+    assert trips.trip(name) == row
 
 
 def test_a_wrong_text_is_the_emitters_fault(monkeypatch: pytest.MonkeyPatch) -> None:
