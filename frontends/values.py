@@ -426,6 +426,10 @@ class Arithmetic:
             if not _fits(1 << count, 1 << count):
                 a = Number(self._as(a.expr, dtype), dtype)
             return Number(self.simplify(tirx.floordiv(a.expr, self._like(factor, a))), dtype)
+        if count is not None and not 0 <= count < BITS[dtype]:
+            raise ReadError(
+                "XP1009", f"a shift of {dtype} by {count} bits has no meaning", span=span
+            )
         make = tirx.shift_left if op == "<<" else tirx.shift_right
         return Number(make(self._as(a.expr, dtype), self._as(right.expr, dtype)), dtype)
 

@@ -89,7 +89,7 @@ class Calls(Classes):
         ]
         if len(fitting) < 2:
             return fitting[0] if fitting else (candidates[0] if candidates else None)
-        kinds = [self._kind_of(arg) for arg in expr.args]
+        kinds = [self.kind_of(arg) for arg in expr.args]
 
         def distance(function: ir.Function) -> int:
             return sum(
@@ -99,7 +99,7 @@ class Calls(Classes):
 
         return min(fitting, key=distance)
 
-    def _kind_of(self, expr: ir.Expr) -> ir.Type | None:
+    def kind_of(self, expr: ir.Expr) -> ir.Type | None:
         """The type of an expression, of which nothing else remains."""
         with self.dry():
             value = self.value(expr)
@@ -210,7 +210,7 @@ class Calls(Classes):
         open_ = {name: ident for name, ident in function.template_params if ident not in bound}
         for variable, arg in zip(function.params, expr.args, strict=False):
             if open_ and _names_in(variable.type) & set(open_):  # deduced from the arguments
-                kind = self._kind_of(arg)
+                kind = self.kind_of(arg)
                 found = _deduced(variable.type, kind) if kind is not None else {}
                 for name in sorted(set(found) & set(open_)):
                     bound[open_.pop(name)] = found[name]

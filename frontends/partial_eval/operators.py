@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.errors import ReadError, Span
+from xpiler_tvm.errors import LiftError, ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from .. import ir
@@ -44,6 +44,8 @@ class Operators(Places):
         def number(self, expr: ir.Expr) -> Number: ...
 
         def assign(self, place: Place, value: Value, span: Span, wanted: bool = True) -> Value: ...
+
+        def kind_of(self, expr: ir.Expr) -> ir.Type | None: ...
 
         def library_call(self, name: str, expr: ir.Call) -> Value: ...
 
@@ -208,13 +210,26 @@ class Operators(Places):
         test = self.test(expr.test)
         known = None if tir.has_load(test) else self.math.known(test)
         if known is not None:
-            return self.value(expr.then if known else expr.other)
+            sides = (expr.then, expr.other) if known else (expr.other, expr.then)
+            return self._with_common_type(self.value(sides[0]), sides[1])
         try:
             then = self._under(test, expr.then)
             other = self._under(self._negated(test), expr.other)
         except _SideEffect:
             return self._in_steps(test, (expr.then, expr.other), expr.span)
         return self._chosen(test, then, other, expr.span)
+
+    def _with_common_type(self, value: Value, other: ir.Expr) -> Value:
+        """A side of a choice as the type that both sides have in common."""
+        if not isinstance(value, Number):
+            return value
+        try:
+            kind = self.kind_of(other)
+        except (ReadError, LiftError):
+            return value  # what is never evaluated need not be readable
+        if not isinstance(kind, ir.Arithmetic) or kind.dtype == value.dtype:
+            return value
+        return self.math.convert(value, common(value.dtype, kind.dtype))
 
     def _in_steps(self, test: Expr, sides: tuple[ir.Expr, ir.Expr], span: Span) -> Value:
         """`test ? a : b` as an if, where a side does more than to give a value."""

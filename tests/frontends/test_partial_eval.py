@@ -427,6 +427,10 @@ WALKS: dict[str, str] = {
         " int j = 0; do y[2] = j; while (n[j++] < 60 && j < 24); y[3] = j;"
         " for (int a = 0; (m = n[a]) < 70 && a < 20; a++) { if (a == 3) continue; y[4] = m; }"
     ),
+    "a choice's type where its test is known": (
+        "for (int i = 0; i < 8; i++) { y[i] = (2 > 1 ? 7 : 1.f) / 2 + (i < 9 ? -1 : 3u) / 1000;"
+        " y[i] += ((true ? i + 3 : (unsigned long long)i) << 40) >> 38; }"
+    ),
     "a list": (
         "int at = 0; for (int i = 0; i < 9; i++) { y[i] = at; at = (at + (n[at] & 7)) % 24; }"
     ),
