@@ -23,17 +23,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from children import answers
 from corpus import Case, entries
 from rich.console import Console
 from rich.table import Table
@@ -42,7 +38,6 @@ from xpiler_tvm import frontends
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.frontends.resolving import unit_of
-from xpiler_tvm.isolation.sandbox import used_bytes
 from xpiler_tvm.kernel import DIALECTS, Dialect, Kernel, Launch, Tensor
 from xpiler_tvm.lifting import Trial, check_module
 from xpiler_tvm.stopwatch import cpu_seconds
@@ -129,51 +124,12 @@ def warm_up() -> None:
 
 def rows_of(cases: Sequence[Case], jobs: int) -> Iterator[Row]:
     """The rows of cases as they come, each from a process of its own that has limits."""
-    waiting = list(reversed(cases))
-    running: dict[Connection, tuple[Case, BaseProcess]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            case = waiting.pop()
-            answers, process = _start(case)
-            running[answers] = case, process
-        for ready in wait(list(running)):
-            assert isinstance(ready, Connection)
-            case, process = running.pop(ready)
-            yield _row(ready, process, case)
-
-
-def _start(case: Case) -> tuple[Connection, BaseProcess]:
-    context = get_context("fork")
-    answers, answer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(case, answer))
-    process.start()
-    answer.close()
-    return answers, process
-
-
-def _work(case: Case, answer: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CASE_SECONDS, CASE_SECONDS + 1))
-    most = used_bytes()[0] + CASE_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    try:
-        answer.send(examine(case))
-    except Exception:
-        answer.send(traceback.format_exc())
-
-
-def _row(answers: Connection, process: BaseProcess, case: Case) -> Row:
-    """What a process said; where it ended without a word that is the row."""
-    try:
-        said = answers.recv()
-    except EOFError:
-        said = None
-    answers.close()
-    process.join()
-    if isinstance(said, Row):
-        return said
-    if said is None:
-        return replace(row_of(case), wrong=f"the process ended with {process.exitcode}")
-    return replace(row_of(case), wrong=f"a defect: {said.strip().splitlines()[-1]}")
+    for answer in answers(cases, examine, seconds=CASE_SECONDS, bytes_=CASE_BYTES, jobs=jobs):
+        if isinstance(answer.value, Row):
+            yield answer.value
+        else:
+            last = answer.ended.strip().splitlines()[-1]
+            yield replace(row_of(answer.case), wrong=f"a defect: {last}")
 
 
 # ---------------------------------------------------------------- tables

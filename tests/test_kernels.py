@@ -36,22 +36,28 @@ def expected(name: str) -> dict[str, str]:
 
 def turn_of(name: str) -> tuple[str, ...]:
     """One target in turn, and those that refuse the kernel."""
-    return (TARGETS[KERNELS.index(name) % len(TARGETS)], *expected(name))
+    turn = TARGETS[KERNELS.index(name) % len(TARGETS)]
+    return tuple(dict.fromkeys((turn, *expected(name))))
 
 
 READ = [name for name in KERNELS if "" not in expected(name)]
 REFUSED = [name for name in KERNELS if "" in expected(name)]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize(
-    # One process lifts a kernel once, for all targets.
-    "name",
-    [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in READ],
-)
-def test_kernels(name: str, target: str, request: pytest.FixtureRequest) -> None:
-    if target not in turn_of(name) and not request.config.getoption("--all-targets"):
-        pytest.skip("another target has its turn; --all-targets has them all")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.function is not test_kernels:
+        return
+    every = metafunc.config.getoption("--all-targets")
+    pairs = [
+        # One process lifts a kernel once, for all targets.
+        pytest.param(name, target, marks=pytest.mark.xdist_group(name))
+        for name in READ
+        for target in (TARGETS if every else turn_of(name))
+    ]
+    metafunc.parametrize(("name", "target"), pairs)
+
+
+def test_kernels(name: str, target: str) -> None:
     found = lifted(name)
     # A refuted form would hide behind the one that is used in its place.
     assert not [note for note in found.notes if "raised form was dropped" in note]
