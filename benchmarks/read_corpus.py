@@ -128,8 +128,9 @@ def rows_of(cases: Sequence[Case], jobs: int) -> Iterator[Row]:
         if isinstance(answer.value, Row):
             yield answer.value
         else:
-            last = answer.ended.strip().splitlines()[-1]
-            yield replace(row_of(answer.case), wrong=f"a defect: {last}")
+            *traceback, last = answer.ended.strip().splitlines()
+            wrong = f"a defect: {last}" if traceback else last
+            yield replace(row_of(answer.case), wrong=wrong)
 
 
 # ---------------------------------------------------------------- tables
