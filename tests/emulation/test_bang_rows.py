@@ -24,7 +24,7 @@ from xpiler_tvm.dialects.bang_reductions import (
 from xpiler_tvm.emulation import numpy_dtype
 
 from .bang_support import C_NAMES, run, whole_run
-from .meanings import evaluate, grid
+from .c_expressions import evaluate, grid
 from .support import out
 
 COUNT, PERIOD = 64, 16
