@@ -353,3 +353,14 @@ ALL: tuple[Callable[[], Program], ...] = (
     maxpool,
     opaque,
 )
+
+
+def row_sum(rows: int = 61, columns: int = 32) -> Program:
+    x, k = te.placeholder((rows, columns), name="x"), te.reduce_axis((0, columns), "k")
+    y = te.compute((rows,), lambda i: te.sum(x[i, k], axis=k), name="y")
+    return _program(
+        "row_sum",
+        [x, y],
+        (_tensor("x", (rows, columns)), _tensor("y", (rows,), "out")),
+        lambda v: {"y": v["x"].astype("float64").sum(1)},
+    )

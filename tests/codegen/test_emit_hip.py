@@ -11,6 +11,7 @@ from codegen import programs
 from codegen.golden import check_golden
 from codegen.running import check_values
 from xpiler_tvm.codegen.hip import emit_hip
+from xpiler_tvm.emulation import run_text
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
@@ -69,6 +70,20 @@ def test_one_thread_an_element(make, request):
         check_golden(request, f"{program.name}_{program.kernel.tensors[0].dtype}.hip", emitted[0])
     half = program.kernel.tensors[0].dtype == "float16"
     check_values(emitted[1], program, 2e-3 if half else 1e-5)
+
+
+def test_several_rows_a_block():
+    """The last block has rows to spare: their threads must not store."""
+    program = programs.row_sum(rows=61)
+    sch = s_tir.Schedule(program.mod)
+    row, column = sch.get_loops(sch.get_sblock("y"))
+    block, several = sch.split(row, [None, 16])
+    _, lane = sch.split(column, [None, 32])
+    for loop, axis in ((block, "blockIdx.x"), (several, "threadIdx.y"), (lane, "threadIdx.x")):
+        sch.bind(loop, axis)
+    emitted = emit_hip(sch.mod, program.kernel)
+    assert not run_text(emitted[1], program.inputs(), build="checked").findings
+    check_values(emitted[1], program, 1e-5)
 
 
 @pytest.mark.parametrize(

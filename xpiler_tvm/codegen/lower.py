@@ -17,6 +17,7 @@ import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.target import Target
 
+from xpiler_tvm import tir
 from xpiler_tvm.errors import EmitError
 
 GRID = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
@@ -67,6 +68,7 @@ def pipeline(target: Target) -> tvm.ir.transform.Sequential:
             flat.BindTarget(target),
             block.CanonicalizeLoop(),
             block.LowerCrossThreadReduction(),
+            _GuardWriteBacks(),
             block.LowerInitBlock(),
             block.PlanAndUpdateBufferAllocationLocation(),
             block.ConvertBlocksToOpaque(),
@@ -94,6 +96,34 @@ def pipeline(target: Target) -> tvm.ir.transform.Sequential:
             flat.StmtSimplify(),
         ]
     )
+
+
+@tirx.transform.prim_func_pass(opt_level=0)
+class _GuardWriteBacks:
+    """Results of cross-thread reductions are stored inside their ranges only.
+
+    The predicate of a reduction goes to its input; LowerCrossThreadReduction can lose it for the
+    block that stores the result, and the threads of an uneven last row then write past the end.
+    """
+
+    def transform_function(
+        self, func: tirx.PrimFunc, mod: tvm.IRModule, context: tvm.ir.transform.PassContext
+    ) -> tirx.PrimFunc:
+        del mod, context
+
+        def guard(realize: s_tir.SBlockRealize) -> s_tir.SBlockRealize:
+            block = realize.block
+            if not block.name_hint.endswith("_write_back"):
+                return realize
+            inside = [
+                value < axis.dom.min + axis.dom.extent
+                for axis, value in zip(block.iter_vars, realize.iter_values, strict=True)
+            ]
+            test = tir.conjunction([realize.predicate, *inside])
+            return s_tir.SBlockRealize(realize.iter_values, test, block)
+
+        body = tvm_ffi.structural_map(func.body, (s_tir.SBlockRealize, guard), order="post")
+        return func.with_body(body)
 
 
 def device_functions(mod: tvm.IRModule, target: Target) -> tuple[DeviceFunction, ...]:
