@@ -113,10 +113,10 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         trials = _trials(resolved, flat, starts, outputs)
         checks.append(require(check_reference("source", trials, resolved)))
     with watch("raise"):
-        from .frontends.raising import opaque, raise_program
+        from .frontends.raising import opaque_module, raise_program
 
         raised = raise_program(program)
-        fallback = raised.mod if raised.rung == "opaque" else opaque(program)
+        fallback = raised.mod if raised.rung == "opaque" else opaque_module(program)
     notes = [_note(raised.reason, raised.span)] if raised.reason else []
     notes += doubts
     notes += _unwritten_notes(resolved, trials)

@@ -12,6 +12,7 @@
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
+    steps        what each pass made of a kernel, for people and for checks
 
 Where the first pass refuses, the kernel becomes one opaque block over its parallel loops, with
 the reason kept.
@@ -19,17 +20,18 @@ the reason kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tvm
-import tvm_ffi
 
 from xpiler_tvm.errors import Span
 
 from ..program import Program
 from .axes import canonical_axes
-from .blocks import to_blocks, to_opaque
+from .blocks import module_of, opaque_module
 from .dataflow import to_tensors
 from .dead import without_dead_stores
 from .digits import split_digits
@@ -39,12 +41,34 @@ from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
 from .scalars import scalarise
+from .steps import Recorder, Step, Watch, bytes_of, unwatched
 from .tensors import Graph, knowing
 from .unroll import unroll
 from .updates import merge_updates
 
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
+
+PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
+    ("dead", without_dead_stores),
+    ("scalars", scalarise),
+    ("updates", merge_updates),
+    ("digits", split_digits),
+)
+COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+    ("inline", partial(inline, copies_only=True)),
+    ("pin", pin),
+    ("shrink", shrink),
+    ("reductions", gather_reductions),
+)
+TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+    ("inline", partial(inline, copies_only=False)),
+    ("pin", pin),
+    ("shrink", shrink),
+    ("reductions", gather_reductions),
+    ("reroll", reroll),
+    ("axes", canonical_axes),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,29 +86,38 @@ class Raised:
     assumptions: tuple[str, ...] = ()
 
 
-def raise_program(program: Program) -> Raised:
-    """The SBlock form of a flat program; never fails, at worst one opaque block."""
+def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
+    """The SBlock form of a flat program; never fails, at worst one opaque block.
+
+    `watch` is told of each pass and of the form it made, see `steps_of`.
+    """
     try:
-        graph = _tensors(program)
+        graph = _tensors(program, watch)
     except Unraisable as refusal:
         try:
             if isinstance(refusal, TooLarge):
                 raise
-            graph = _tensors(unroll(program))
+            unrolled = unroll(program)
+            watch("unroll", unrolled)
+            graph = _tensors(unrolled, watch)
         except Unraisable:
-            return Raised(_module(to_opaque(program)), "opaque", refusal.reason, refusal.span)
-    size = sum(_bytes(tensor.buffer) for tensor in graph.tensors)
+            return Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
+    size = bytes_of(graph)
     if size > MEMORY_LIMIT:
         reason = f"the intermediates would take {size >> 20} MiB"
-        return Raised(_module(to_opaque(program)), "opaque", reason)
-    mod = _module(to_blocks(program, graph))
+        return Raised(opaque_module(program), "opaque", reason)
+    mod = module_of(program, graph)
     return Raised(mod, "blocks", assumptions=_assumptions(graph))
 
 
-def _tensors(program: Program) -> Graph:
+def _tensors(program: Program, watch: Watch) -> Graph:
     """The canonical tensors of a program. Raises `Unraisable`."""
-    scalars = scalarise(without_dead_stores(program))
-    graph = canonical(to_tensors(split_digits(merge_updates(scalars))))
+    for name, change in PROGRAM_PASSES:
+        program = change(program)
+        watch(name, program)
+    graph = to_tensors(program)
+    watch("dataflow", graph)
+    graph = canonical(graph, watch)
     refuse_deep(graph)
     _refuse_overlaps(graph)
     return graph
@@ -113,52 +146,34 @@ def _refuse_overlaps(graph: Graph) -> None:
             raise Unraisable(f"an element of {name!r} may be stored twice", output.tensor.span)
 
 
-def canonical(graph: Graph) -> Graph:
+def canonical(graph: Graph, watch: Watch = unwatched) -> Graph:
     """The passes over tensors, repeated until none changes anything.
 
     At first only copies are inlined and axes stay as they are, so that a tree of partial sums is
     still a tree, over the digits of its thread ids, when reductions are looked for.
     """
-    for copies_only in (True, False):
+    for passes in (COPY_PASSES, TENSOR_PASSES):
         seen: Any = None
         for _ in range(ROUNDS):
-            graph = gather_reductions(shrink(pin(inline(graph, copies_only))))
-            graph = graph if copies_only else canonical_axes(reroll(graph))
+            for name, change in passes:
+                graph = change(graph)
+                watch(name, graph)
             refuse_large(graph)
-            state = _fingerprint(graph)
+            state = graph.fingerprint()
             if state == seen:
                 break
             seen = state
     return graph
 
 
-def opaque(program: Program) -> tvm.IRModule:
-    """The kernel as one opaque block, which every target can run."""
-    return _module(to_opaque(program))
+def steps_of(program: Program) -> tuple[Step, ...]:
+    """The forms of a program, each after a pass that changed it: the flat one first, the raised
+    last. Where a pass refuses, the last is the opaque block."""
+    recorder = Recorder(program)
+    raised = raise_program(program, recorder)
+    last = Step(raised.rung, raised.mod, False)
+    kept = recorder.steps
+    return tuple(kept) if kept[-1].script == last.script else (*kept, last)
 
 
-def _fingerprint(graph: Graph) -> tuple[Any, ...]:
-    shape = [
-        (
-            tensor.buffer.name,
-            tuple(extent for _, extent in tensor.all_axes),
-            str(tensor.value),
-            len(tensor.guard),
-        )
-        for tensor in (*graph.tensors, *(output.tensor for output in graph.outputs))
-    ]
-    return tuple(shape)
-
-
-def _bytes(buffer: Any) -> int:
-    size = tvm_ffi.dtype(buffer.dtype).bits // 8
-    for extent in buffer.shape:
-        size *= int(extent)
-    return size
-
-
-def _module(function: Any) -> tvm.IRModule:
-    return tvm.IRModule({"main": function})
-
-
-__all__ = ["Raised", "canonical", "opaque", "raise_program"]
+__all__ = ["Raised", "Step", "canonical", "opaque_module", "raise_program", "steps_of"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tvm
 from tvm import s_tir, tirx
 from tvm.ir import Range
 
@@ -13,6 +14,16 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, to_stmt
 from .layout import coordinates_of, parameter_shapes
 from .tensors import Axis, Graph, Tensor, combine
+
+
+def module_of(program: Program, graph: Graph) -> tvm.IRModule:
+    """`to_blocks` as the `main` of a module."""
+    return tvm.IRModule({"main": to_blocks(program, graph)})
+
+
+def opaque_module(program: Program) -> tvm.IRModule:
+    """`to_opaque` as the `main` of a module."""
+    return tvm.IRModule({"main": to_opaque(program)})
 
 
 def to_blocks(program: Program, graph: Graph) -> Any:

@@ -102,6 +102,18 @@ class Graph:
         outputs = tuple(replace(o, tensor=change(o.tensor)) for o in self.outputs)
         return Graph(tensors, outputs)
 
+    def fingerprint(self) -> tuple[Any, ...]:
+        """Equal where a pass changed nothing worth another round."""
+        return tuple(
+            (
+                tensor.buffer.name,
+                tuple(extent for _, extent in tensor.all_axes),
+                str(tensor.value),
+                len(tensor.guard),
+            )
+            for tensor in (*self.tensors, *(output.tensor for output in self.outputs))
+        )
+
     def live(self) -> Graph:
         """Without tensors that nothing reads, directly or through others."""
         needed: set[Buffer] = set()
