@@ -142,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     lift = commands.add_parser(
         "lift", parents=[source, common], help="print a kernel's TensorIR and its evidence"
     )
+    lift.add_argument(
+        "--explain", action="store_true", help="show what each pass changed, as differences"
+    )
     lift.set_defaults(action=_lift)
 
     check = commands.add_parser(
@@ -448,18 +451,25 @@ def _lift(options: argparse.Namespace) -> int:
     import xpiler_tvm as xt
 
     from . import report
+    from .frontends.raising.steps import differences
 
-    lifted = xt.lift(kernel)
+    lifted = xt.lift(kernel, each_pass=options.explain)
     script = lifted.mod.script()
     about = {
         "rung": lifted.rung,
         "notes": list(lifted.notes),
         "assumptions": list(lifted.assumptions),
     }
+    changes = list(differences(lifted.steps())) if options.explain else []
     if options.json:
         found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script, **about}
+        if changes:
+            found["passes"] = [{"name": name, "diff": diff} for name, diff in changes]
         print(json.dumps({**found, **report.as_dict(lifted.evidence, lifted.seconds)}, indent=2))
         return 0
+    if changes:
+        print(lifted.flat.script())
+        report.show_changes(changes, sys.stdout)
     print(script)
     evidence, said = tuple(lifted.evidence), report.remarks(about)
     report.show(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import tvm
 
+    from .frontends.program import Program
+    from .frontends.raising import Step
     from .frontends.reading import Reading
     from .verification import Family
     from .verification.reference import Limits
@@ -57,6 +59,7 @@ class Lifted:
     Attributes
     ----------
     kernel : with entry, parameters and launch filled in.
+    program : what was read of it: statements with their places in the source.
     flat : sequential loops over flat buffers, the source statement by statement.
     mod : SBlocks over N-D buffers, what schedules work on.
     rung : `blocks`, or `opaque` where the kernel is one block whose inside cannot be scheduled.
@@ -70,6 +73,7 @@ class Lifted:
     """
 
     kernel: Kernel
+    program: Program
     flat: tvm.IRModule
     mod: tvm.IRModule
     rung: str
@@ -82,9 +86,19 @@ class Lifted:
     value_ranges: Mapping[str, tuple[int, int]]
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def steps(self) -> tuple[Step, ...]:
+        """The forms between the flat program and the raised one, each after a pass that changed
+        something. Their `mod` can be run like `flat`."""
+        from .frontends.raising import steps_of
 
-def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
+        return steps_of(self.program)
+
+
+def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
     """The TensorIR of a kernel, tested against its source on data from `seed`.
+
+    The flat program and the raised one are held against the source; with `each_pass` also what
+    every pass between them made.
 
     Raises `ReadError` and `LiftError` where the kernel is not understood, and `CheckError` where
     the source itself fails (a race, out of bounds, endless, an output never written) or where what
@@ -126,13 +140,19 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
-        if not check.ok and rung == "blocks":
-            notes.append(f"the raised form was dropped: {check.detail}")
+        wrong = not check.ok and rung == "blocks"
+        if each_pass or wrong:
+            steps = _check_steps(program, resolved, trials)
+            checks += [one for one in steps if one.ok]
+            blamed = next((f" ({one.name})" for one in steps if not one.ok), "")
+        if wrong:
+            notes.append(f"the raised form was dropped: {check.detail}{blamed}")
             mod, rung = fallback, "opaque"
             check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
         checks.append(require(check))
     return Lifted(
         resolved,
+        program,
         flat,
         mod,
         rung,
@@ -150,6 +170,23 @@ def lift(kernel: Kernel, *, seed: int = 0) -> Lifted:
         reading.value_ranges,
         watch.seconds,
     )
+
+
+def _check_steps(program: Program, kernel: Kernel, trials: Sequence[Trial]) -> list[Check]:
+    """What each pass of raising made, against the source; the first that is wrong ends the list.
+
+    Forms whose intermediates do not fit are passed over.
+    """
+    from .frontends.raising import MEMORY_LIMIT, steps_of
+
+    checks: list[Check] = []
+    for step in steps_of(program)[1:]:
+        if step.bytes <= MEMORY_LIMIT:
+            name = f"after pass {step.name!r} = source"
+            checks.append(check_module(name, step.mod, kernel, trials, flat=step.flat))
+            if not checks[-1].ok:
+                break
+    return checks
 
 
 def _unwritten_notes(kernel: Kernel, trials: Sequence[Trial]) -> list[str]:

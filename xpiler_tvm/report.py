@@ -82,6 +82,20 @@ def show(sections: Sequence[Section], stream: TextIO) -> None:
         stream.write(text(sections))
 
 
+def show_changes(changes: Iterable[tuple[str, str]], stream: TextIO) -> None:
+    """Print what passes changed: each one's name, and its unified diff."""
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    console = Console(file=stream)
+    for name, diff in changes:
+        if stream.isatty():
+            console.rule(name)
+            console.print(Syntax(diff, "diff", background_color="default"))
+        else:
+            stream.write(f"==== {name}\n{diff}\n")
+
+
 def text(sections: Sequence[Section]) -> str:
     """The sections as aligned plain text."""
     lines: list[str] = []
