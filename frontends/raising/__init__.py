@@ -2,6 +2,7 @@
 
     dead         local arrays that no result depends on are dropped
     scalars      local arrays with constant indices become scalars
+    guards       what guards leave no choice is put in place
     updates      consecutive updates of one element become one
     digits       thread ids as warps and lanes, rows and columns
     dataflow     which store does each read see: loops become tensors over axes
@@ -35,6 +36,7 @@ from .blocks import module_of, opaque_module
 from .dataflow import to_tensors
 from .dead import without_dead_stores
 from .digits import split_digits
+from .guards import put_guards
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .invert import injective
 from .reductions import gather_reductions
@@ -52,6 +54,7 @@ MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
     ("dead", without_dead_stores),
     ("scalars", scalarise),
+    ("guards", put_guards),
     ("updates", merge_updates),
     ("digits", split_digits),
 )

@@ -37,6 +37,7 @@ from .tensors import (
     is_choice,
     knowing,
     lift_choices,
+    negated,
     outermost_choices,
     replace_choices,
     simplified,
@@ -127,7 +128,7 @@ class _Dataflow:
             position = len(self.writes)
             for body, tests in (
                 (statement.then, tir.conjuncts(test)),
-                (statement.other, [_negated(test)]),
+                (statement.other, [negated(test)]),
             ):
                 plain = tuple(part for part in tests if not tir.has_load(part))
                 reads = tuple(
@@ -562,11 +563,7 @@ def _merged(
 
 def _complements(left: list[Expr], right: list[Expr]) -> bool:
     a, b = tir.conjunction(left), tir.conjunction(right)
-    return tir.same(_negated(a), b) or tir.same(a, _negated(b))
-
-
-def _negated(test: Expr) -> Expr:
-    return test.a if isinstance(test, tirx.Not) else tirx.Not(test)
+    return tir.same(negated(a), b) or tir.same(a, negated(b))
 
 
 def _common(left: tuple[Loop, ...], right: tuple[Loop, ...]) -> int:

@@ -203,6 +203,10 @@ def _facts(test: Expr, analyzer: Any) -> list[Expr]:
     return _facts(flipped(inner.a, inner.b), analyzer)
 
 
+def negated(test: Expr) -> Expr:
+    return test.a if isinstance(test, tirx.Not) else tirx.Not(test)
+
+
 def _beyond_end(test: Expr, analyzer: Any) -> list[Expr]:
     """`v != n` where n is an end of v's range."""
     low, high = tir.bounds(analyzer, test.a - test.b)
