@@ -20,6 +20,7 @@ class Reading:
 
     `kernel` has every shape and intent, `program` is sequential. `proved` accesses lie in their
     arrays for every thread; `sites` are those for which only a run can tell.
+    `thread` is the program of one thread, from which the sequential one was made.
     `value_ranges` bounds the elements of inputs that the kernel trusts as indices.
     """
 
@@ -28,6 +29,7 @@ class Reading:
     proved: int
     sites: tuple[Site, ...]
     value_ranges: dict[str, tuple[int, int]]
+    thread: ThreadProgram
 
 
 def read(kernel: Kernel, unknown: Collection[str] | None = None) -> Reading:
@@ -56,7 +58,7 @@ def read(kernel: Kernel, unknown: Collection[str] | None = None) -> Reading:
     if known != kernel and any(t.shape is None for t in kernel.tensors):
         thread = evaluate(unit, function, known, templates)
     return Reading(
-        known, sequential(thread, known), thread.proved, thread.sites, thread.value_ranges
+        known, sequential(thread, known), thread.proved, thread.sites, thread.value_ranges, thread
     )
 
 

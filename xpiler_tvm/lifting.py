@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .frontends.raising import Step
     from .frontends.reading import Reading
     from .verification import Family
+    from .verification.proofs import Obligation
     from .verification.reference import Limits
 
 Arrays = Mapping[str, "np.ndarray"]
@@ -69,6 +70,7 @@ class Lifted:
     trials : the runs of the source that later forms are held against too.
     text : the source without its host code, as it is run.
     value_ranges : bounds of the elements of inputs that the kernel trusts as indices.
+    obligations : what has to hold of indices and threads, and how each came out.
     seconds : CPU seconds by stage.
     """
 
@@ -84,6 +86,7 @@ class Lifted:
     opaque: tvm.IRModule
     text: str
     value_ranges: Mapping[str, tuple[int, int]]
+    obligations: tuple[Obligation, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def steps(self) -> tuple[Step, ...]:
@@ -150,6 +153,10 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
             mod, rung = fallback, "opaque"
             check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
         checks.append(require(check))
+    with watch("prove"):
+        from .verification.proofs import obligations
+
+        proved = obligations(reading, mod, rung)
     return Lifted(
         resolved,
         program,
@@ -168,6 +175,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         fallback,
         text,
         reading.value_ranges,
+        proved,
         watch.seconds,
     )
 

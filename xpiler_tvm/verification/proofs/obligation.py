@@ -1,0 +1,53 @@
+"""What has to hold of a lift, and how that came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from xpiler_tvm.errors import Span
+
+Kind = Literal["bounds", "injective", "coverage", "disjoint", "race", "overflow", "division"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+INDEX_KINDS: tuple[Kind, ...] = ("bounds", "injective", "coverage", "disjoint", "overflow")
+"""Kinds that are about the values of indices alone."""
+
+Verdict = Literal["proved", "refuted", "unknown"]
+Prover = Literal["", "analyzer", "z3", "enumeration", "reading"]
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """One thing that has to hold, for every thread and every iteration.
+
+    Attributes
+    ----------
+    subject : what it is about: an access, an array between two barriers, an output.
+    by : who proved or refuted it: TVM's Analyzer, z3, counting all points, or the reader as it read.
+    detail : the counterexample of what is refuted, the reason where it is unknown.
+    counterexample : ids and loop values by name; of a race those of the second thread end in `'`.
+    """
+
+    kind: Kind
+    subject: str
+    verdict: Verdict
+    by: Prover = ""
+    detail: str = ""
+    counterexample: tuple[tuple[str, int], ...] = ()
+    span: Span | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.span}: " if self.span else ""
+        how = f" by {self.by}" if self.by else ""
+        tail = f": {self.detail}" if self.detail else ""
+        return f"{where}{self.kind}: {self.subject}: {self.verdict}{how}{tail}"
+
+
+def counted(obligations: Iterable[Obligation]) -> dict[Kind, dict[Verdict, int]]:
+    """How many obligations of each kind came out how; kinds that do not occur are missing."""
+    found: dict[Kind, dict[Verdict, int]] = {}
+    for one in obligations:
+        row = found.setdefault(one.kind, {"proved": 0, "refuted": 0, "unknown": 0})
+        row[one.verdict] += 1
+    return {kind: found[kind] for kind in KINDS if kind in found}
