@@ -55,12 +55,30 @@ class Trip:
     results: str = ""
 
 
-def trip(name: str) -> Trip:
-    """The trip named `target-seed-number`."""
+@dataclass(frozen=True)
+class Made:
+    """An operator, its schedule, and the text that was made of it; `inputs` are drawn for it."""
+
+    operator: Operator
+    schedule: str
+    scheduled: tvm.IRModule
+    kernel: Kernel
+    inputs: dict[str, np.ndarray]
+
+
+class NotEmitted(Exception):
+    """What a schedule or an emitter refused: which operator, by which schedule, and why."""
+
+    def __init__(self, operator: str, schedule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.operator, self.schedule, self.reason = operator, schedule, reason
+
+
+def make(name: str) -> Made:
+    """The text named `target-seed-number`. Raises `NotEmitted`."""
     target, rng = name.split("-", maxsplit=1)[0], random.Random(name)
     made = operator(rng)
     how, schedule = rng.choice(_SCHEDULES[target])
-    row = Trip(target, made.name, how, "emit failed")
     try:
         scheduled = schedule(made.mod, rng, _target(target))
         kernel = _EMIT[target](scheduled, _kernel(made))
@@ -69,9 +87,21 @@ def trip(name: str) -> Trip:
         ValueError, TypeError, RuntimeError,
     ) as error:  # fmt: skip
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return replace(row, reason=lines[-1])
-    row = replace(row, text=kernel.source)
-    inputs = _inputs(kernel, rng)
+        raise NotEmitted(made.name, how, lines[-1]) from None
+    return Made(made, how, scheduled, kernel, _inputs(kernel, rng))
+
+
+def trip(name: str) -> Trip:
+    """The trip named `target-seed-number`."""
+    target = name.split("-", maxsplit=1)[0]
+    try:
+        made = make(name)
+    except NotEmitted as refusal:
+        return Trip(
+            target, refusal.operator, refusal.schedule, "emit failed", reason=refusal.reason
+        )
+    kernel, inputs, scheduled = made.kernel, made.inputs, made.scheduled
+    row = Trip(target, made.operator.name, made.schedule, "emit failed", text=kernel.source)
     flat, refusal = None, row
     try:
         reading = frontends.read(frontends.resolve(kernel))
@@ -80,8 +110,8 @@ def trip(name: str) -> Trip:
         line = error.span.line if error.span else 0
         refusal = replace(row, outcome="refused", reason=error.message, code=error.code, line=line)
     wanted, tolerance = (
-        _run_operator(made.mod, inputs),
-        2e-2 if "float16" in str(made.mod) else 1e-3,
+        _run_operator(made.operator.mod, inputs),
+        2e-2 if "float16" in str(made.operator.mod) else 1e-3,
     )
     try:
         source = run_text(kernel, inputs, seconds=RUN_SECONDS).arrays[_result(kernel)]
