@@ -27,7 +27,7 @@ from .errors import (
     XpilerError,
 )
 from .evidence import Check
-from .kernel import Kernel, Launch, Scalar, Tensor
+from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
     from .checking import CheckReport, check
@@ -73,6 +73,7 @@ __all__ = [
     "Scalar",
     "ScheduleError",
     "SetupError",
+    "Size",
     "Span",
     "Tensor",
     "Translation",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .errors import ReadError
+from .extents import Extent, checked, is_text, names_of, value_of
 
 if TYPE_CHECKING:
     from .dialects.bang import Mode
@@ -48,11 +49,12 @@ DTYPES: tuple[str, ...] = (
 class Tensor:
     """A pointer parameter. `shape` counts elements; `None` is inferred from the accesses.
 
+    An extent is a number, or an expression in the kernel's sizes: `("m", "2 * k")`.
     A `symbol` is a variable of the file that the host fills, and no parameter.
     """
 
     name: str
-    shape: tuple[int, ...] | None = None
+    shape: tuple[Extent, ...] | None = None
     dtype: str = "float32"
     intent: Intent = "in"
     symbol: bool = False
@@ -66,8 +68,8 @@ class Tensor:
                 hint="an intent is 'in', 'out' or 'inout'",
             )
         if self.shape is not None:
-            object.__setattr__(self, "shape", tuple(int(extent) for extent in self.shape))
-            if any(extent <= 0 for extent in self.shape or ()):
+            object.__setattr__(self, "shape", tuple(map(checked, self.shape)))
+            if any(not is_text(extent) and extent <= 0 for extent in self.shape or ()):
                 raise ReadError(
                     "XP1014",
                     f"tensor {self.name!r} has shape {self.shape}: extents must be positive",
@@ -75,8 +77,8 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """The number of elements. The shape must be known."""
-        if self.shape is None:
+        """The number of elements. The shape must be known and without names."""
+        if self.shape is None or any(map(is_text, self.shape)):
             raise ReadError("XP1015", f"the shape of {self.name!r} is not known")
         size = 1
         for extent in self.shape:
@@ -92,6 +94,7 @@ class Tensor:
 class Scalar:
     """A parameter passed by value: bound to `value`, or symbolic where `value` is `None`.
 
+    `equals` is an expression in the kernel's sizes that gives the value, such as `"m * k"`.
     `of` names the parameter of class type that it is a field of.
     """
 
@@ -99,9 +102,12 @@ class Scalar:
     dtype: str = "int32"
     value: int | float | None = None
     of: str = ""
+    equals: str = ""
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
+        if self.equals:
+            checked(self.equals)
 
 
 Param = Tensor | Scalar
@@ -114,18 +120,27 @@ class Launch:
     CUDA and HIP: `grid` blocks of `block` threads, each 1 to 3 extents (x first), and
     `shared_bytes` of dynamic shared memory. BANG: `tasks` (x, y, z) and the job's `kind`
     (`block`, `union1`, `union2`, `union4`). Kernels in C have no launch.
+
+    The grid's extents may be expressions in the kernel's sizes: `("(n + 255) / 256",)`.
     """
 
-    grid: tuple[int, ...] = ()
+    grid: tuple[Extent, ...] = ()
     block: tuple[int, ...] = ()
-    shared_bytes: int = 0
+    shared_bytes: Extent = 0
     tasks: tuple[int, ...] = ()
     kind: str = "block"
 
     def __post_init__(self) -> None:
         for name in ("grid", "block", "tasks"):
-            extents = tuple(int(extent) for extent in getattr(self, name))
-            if len(extents) > 3 or any(extent <= 0 for extent in extents):
+            extents = tuple(map(checked, getattr(self, name)))
+            numbers = [extent for extent in extents if not is_text(extent)]
+            if name != "grid" and len(numbers) < len(extents):
+                raise ReadError(
+                    "XP1011",
+                    f"{name}={extents}: only a grid may depend on sizes",
+                    hint="give numbers, for example block=(256,)",
+                )
+            if len(extents) > 3 or any(extent <= 0 for extent in numbers):
                 raise ReadError(
                     "XP1011",
                     f"{name}={extents}: a launch has one to three positive extents",
@@ -135,12 +150,38 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Size:
+    """A name that extents are expressions of, with the values that it may take.
+
+    These are the multiples of `multiple` from `least` to `most`, both included; `None` is as far as
+    32-bit indices reach.
+    """
+
+    name: str
+    least: int = 1
+    most: int | None = None
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        beyond = self.most is not None and self.most < self.least
+        if not self.name.isidentifier() or self.least < 1 or self.multiple < 1 or beyond:
+            raise ReadError(
+                "XP1014",
+                f"{self}: a size is a name with a range from at least 1",
+                hint="as in Size('n', 1, 4096), or Size('n', multiple=32)",
+            )
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A kernel as written, and what its text alone does not say.
 
     `entry` may be left out where the file has one kernel; a template's instance is named in full,
     `"softmax<256>"`. `params` and `launch` may be left out where a host wrapper in the file says
     them; `args` then gives the wrapper's integer arguments. A lifted kernel has all of them.
+
+    `sizes` are names that stay symbolic: those in the expressions of shapes and grid, scalars, or
+    arguments of the wrapper. What is not listed has the widest range.
 
     `mode` is how BANG C is meant: by the hardware's rules, or as informal public kernels are, in
     which weights are rows of a matrix (`lenient`).
@@ -154,6 +195,7 @@ class Kernel:
     args: tuple[tuple[str, int | float], ...] = ()
     filename: str = "<source>"
     mode: Mode = "strict"
+    sizes: tuple[Size, ...] = ()
 
     def __post_init__(self) -> None:
         if self.dialect not in DIALECTS:
@@ -237,6 +279,47 @@ class Kernel:
     def scalars(self) -> tuple[Scalar, ...]:
         """The parameters passed by value, in order."""
         return tuple(param for param in self.params or () if isinstance(param, Scalar))
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        """The names that stay symbolic, in order: none where every extent is a number.
+
+        Integer scalars without a value are sizes too as soon as there is one.
+        """
+        extents: list[Extent] = list(self.launch.grid) if self.launch else []
+        extents += [self.launch.shared_bytes] if self.launch else []
+        for param in self.params or ():
+            extents += (param.shape or ()) if isinstance(param, Tensor) else [param.equals or 0]
+        found = [name for extent in extents for name in names_of(extent)]
+        found += [size.name for size in self.sizes]
+        free = [
+            scalar.name
+            for scalar in self.scalars
+            if found and scalar.value is None and not scalar.equals and "int" in scalar.dtype
+        ]
+        return tuple(dict.fromkeys([*free, *found]))
+
+    def at(self, sizes: Mapping[str, int]) -> Kernel:
+        """The kernel where the sizes have these values.
+
+        Raises `ReadError` XP1014 where one is missing, or makes an extent less than 1.
+        """
+        params: list[Param] = []
+        for param in self.params or ():
+            if isinstance(param, Tensor) and param.shape is not None:
+                shape = tuple(value_of(extent, sizes) for extent in param.shape)
+                param = replace(param, shape=shape)
+            elif isinstance(param, Scalar) and param.equals:
+                param = replace(param, value=value_of(param.equals, sizes), equals="")
+            elif isinstance(param, Scalar) and param.value is None and param.name in sizes:
+                param = replace(param, value=sizes[param.name])
+            params.append(param)
+        launch = self.launch
+        if launch is not None:
+            grid = tuple(value_of(extent, sizes) for extent in launch.grid)
+            launch = replace(launch, grid=grid, shared_bytes=value_of(launch.shared_bytes, sizes))
+        given = None if self.params is None else tuple(params)
+        return replace(self, params=given, launch=launch, sizes=())
 
     def free_standing(self) -> Kernel:
         """The kernel with all that it takes as parameters of their own, as it is emitted."""
