@@ -20,13 +20,18 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """`buffer[index] = value`; `atomic` marks a read-modify-write that threads may share."""
+    """`buffer[index] = value`; `atomic` marks a read-modify-write that threads may share.
+
+    It is `indivisible` where it is part of any atomic operation, also of one whose order matters;
+    only in a thread's own program.
+    """
 
     buffer: Buffer
     index: Expr
     value: Expr
     span: Span
     atomic: bool = False
+    indivisible: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +75,13 @@ class Alloc:
 class Barrier:
     """Every thread of the block (of the warp, for a shuffle) arrives before any goes on.
 
+    So many consecutive `lanes` then see each other's stores: a shuffle orders nobody's memory.
     Only in a thread's own program.
     """
 
     span: Span
     warp: bool = False
+    lanes: int = 1
 
 
 Statement = Store | Loop | Branch | While | Alloc | Barrier

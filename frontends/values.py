@@ -174,6 +174,19 @@ def range_of(dtype: str) -> tuple[int, int]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Division:
+    """A division or remainder of integers.
+
+    It is `floored` where the dividend is proved not to lie below zero and the divisor above it:
+    C's truncation is then rounding down, which TVM's analyses know. Elsewhere it stays C's.
+    """
+
+    op: str
+    floored: bool
+    span: Span
+
+
 INT32 = range_of("int32")
 NO_NAN = "floating-point numbers that are compared are no NaN"
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
@@ -189,6 +202,7 @@ class Arithmetic:
     def __init__(self, analyzer: Any) -> None:
         self.analyzer = analyzer
         self.assumptions: set[str] = set()
+        self.divisions: list[Division] = []
         # Whether a sum of two bfloat16 is one, or a float.
         self.rounds_bfloat16 = False
 
@@ -395,7 +409,9 @@ class Arithmetic:
             a, b = self._as(a, dtype), self._as(b, dtype)
         unsigned = tir.dtype_of(b).startswith("u")  # zero is undefined, below zero is nothing
         positive = unsigned or self.bounds(b)[0] > 0 or self.analyzer.can_prove(b > 0)
-        if positive and self.bounds(a)[0] >= 0:
+        floored = positive and self.bounds(a)[0] >= 0
+        self.divisions.append(Division(op, floored, span))
+        if floored:
             if self.bounds(a)[1] < self.bounds(b)[0]:
                 return Number(a, dtype) if op == "%" else self.number(0, dtype)
             expr = tirx.floordiv(a, b) if op == "/" else tirx.floormod(a, b)

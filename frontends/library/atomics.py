@@ -8,7 +8,10 @@ old value the update is marked as one that threads may make in any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tvm import tirx
 
@@ -17,9 +20,13 @@ from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS
 
 from .. import ir
 from ..partial_eval.bits import as_bits
+from ..program import Store
 from ..values import Address, Nothing, Number, Record, Value
 from . import meanings
 from .calling import Handler, Invocation, extremum
+
+if TYPE_CHECKING:
+    from ..partial_eval.calls import Calls
 
 IN_ORDER = "what atomic operations give back does not depend on the order of the threads"
 _COMMUTE = (
@@ -98,9 +105,19 @@ def _fetched(call: Invocation, address: Address, update: Callable[[Value], Value
     ev.math.assumptions.add(IN_ORDER)
     place = ev.freeze(address, span)
     assert isinstance(place, Address)
-    old = ev.freeze(ev.load(place, span), span)
-    ev.store(place, update(old), span)
+    with _indivisible(ev):
+        old = ev.freeze(ev.load(place, span), span)
+        ev.store(place, update(old), span)
     return old
+
+
+@contextmanager
+def _indivisible(ev: Calls) -> Iterator[None]:
+    """Inside, stores and what they read are parts of an atomic operation."""
+    with ev.collecting() as made:
+        yield
+    for one in made:
+        ev.emit(replace(one, indivisible=True) if isinstance(one, Store) else one)
 
 
 def swapped(call: Invocation, address: Address, compare: Number, value: Number) -> Value:
@@ -129,11 +146,13 @@ def _compare_and_swap(call: Invocation) -> Value:
 
 
 def _load(call: Invocation) -> Value:
-    return call.ev.freeze(call.ev.load(call.address(0), call.span), call.span)
+    with _indivisible(call.ev):
+        return call.ev.freeze(call.ev.load(call.address(0), call.span), call.span)
 
 
 def _store(call: Invocation) -> Value:
-    call.ev.store(call.address(0), call.args[1], call.span)
+    with _indivisible(call.ev):
+        call.ev.store(call.address(0), call.args[1], call.span)
     return Nothing()
 
 

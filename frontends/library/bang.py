@@ -94,7 +94,10 @@ def _barrier(ev: Calls, cores: Cores, meeting: Meeting, span: Span) -> None:
                 if tir.uses(test, [cores.core])
                 else "move the barrier out of the branch",
             )
-    ev.barrier(span, warp=True)
+    lanes = {"cluster": cores.job.lanes, "all": cores.job.cores}.get(meeting)
+    if lanes is None:  # the memory core does not wait, or waits for others than its cluster
+        lanes = 1 if cores.with_memory_core else cores.job.cores
+    ev.barrier(span, warp=True, lanes=lanes)
 
 
 def _holds(ev: Calls, cores: Cores, meeting: Meeting, test: tir.Expr) -> bool:

@@ -141,7 +141,7 @@ def _sync(call: Invocation) -> Value:
     lanes = _lanes(call)
     if lanes:
         together(call, all_lanes(call.ev), lanes)
-    call.ev.barrier(call.span, warp=bool(lanes))
+    call.ev.barrier(call.span, warp=bool(lanes), lanes=lanes or None)
     return Nothing()
 
 

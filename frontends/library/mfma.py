@@ -47,10 +47,10 @@ def _instruction(row: Mfma) -> Handler:
         together(call, all_lanes(ev))
         element, total = _DTYPES[row.element], _DTYPES[row.total]
         operands = [_buffer(ev, f"mfma_{name}_{element}", element, row.depth) for name in "ab"]
-        ev.barrier(span, warp=True)
+        ev.barrier(span, warp=True, lanes=1)
         for buffer, value in zip(operands, call.args[:2], strict=True):
             _show(call, buffer, row, element, value)
-        ev.barrier(span, warp=True)
+        ev.barrier(span, warp=True, lanes=1)
         kind = ir.Vector(ir.Arithmetic(total), row.registers)
         result = _accumulator(call, kind)
 

@@ -14,6 +14,7 @@ from .. import ir
 from ..values import BITS, Nothing, Number, Record, Value
 from .calling import Handler, Invocation, extremum
 from .mathematics import IN_RANGE
+from .warp import all_lanes, mask_of
 
 VECTORS = {
     "char": "int8",
@@ -42,7 +43,8 @@ def _nothing(call: Invocation) -> Value:
 
 def _barrier(warp: bool) -> Handler:
     def handler(call: Invocation) -> Value:
-        call.ev.barrier(call.span, warp=warp)
+        some = bool(call.args) and not tir.same(mask_of(call).expr, all_lanes(call.ev).expr)
+        call.ev.barrier(call.span, warp=warp, lanes=1 if some else None)
         return Nothing()
 
     return handler

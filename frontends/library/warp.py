@@ -163,10 +163,10 @@ def shown(ev: Calls, values: list[Number], span: Span, block: bool = False) -> S
         if key not in ev.scratch:
             ev.scratch[key] = ev.buffer(key, value.dtype, extent, "shared")
         buffers.append(ev.scratch[key])
-    ev.barrier(span, warp=not block)
+    ev.barrier(span, warp=not block, lanes=None if block else 1)
     for buffer, value in zip(buffers, values, strict=True):
         ev.emit(Store(buffer, ev.ids.linear, ev.math._as(value.expr, value.dtype), span))
-    ev.barrier(span, warp=not block)
+    ev.barrier(span, warp=not block, lanes=None if block else 1)
     return lambda thread: [
         Number(buffer[thread], value.dtype) for buffer, value in zip(buffers, values, strict=True)
     ]

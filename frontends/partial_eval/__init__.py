@@ -59,6 +59,8 @@ class Evaluator(Loops):
             tuple(self.sites),
             self.value_ranges,
             tuple(sorted(self.math.assumptions)),
+            tuple(self.scratch.values()),
+            tuple(self.math.divisions),
         )
 
     def laid_out(self) -> bool:

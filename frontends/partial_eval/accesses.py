@@ -202,9 +202,10 @@ class Accesses:
         """Inside, statements are read to see what becomes of variables; nothing of it stays."""
         env, names, proved = dict(self.env), dict(self.names), self.proved
         sites, watches, returned = len(self.sites), len(self.watches), self.returned
+        divisions = len(self.math.divisions)
         try:
             with self.collecting():
                 yield
         finally:
             self.env, self.names, self.proved, self.returned = env, names, proved, returned
-            del self.sites[sites:], self.watches[watches:]
+            del self.sites[sites:], self.watches[watches:], self.math.divisions[divisions:]

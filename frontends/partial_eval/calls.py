@@ -293,8 +293,12 @@ class Calls(Classes):
             return self.load(frame.result_place, expr.span)
         return frame.value
 
-    def barrier(self, span: Span, warp: bool = False) -> None:
-        self.emit(Barrier(span, warp))
+    def barrier(self, span: Span, warp: bool = False, lanes: int | None = None) -> None:
+        """A barrier of the block or the warp, which orders the memory of all its threads unless
+        these are fewer: consecutive `lanes`."""
+        if lanes is None:
+            lanes = self.ids.warp if warp else self.ids.size
+        self.emit(Barrier(span, warp, lanes))
 
 
 def _names_in(kind: ir.Type) -> set[str]:

@@ -14,6 +14,7 @@ from ..arenas import Arena, Layout
 from ..program import Body
 from ..values import (
     Address,
+    Division,
     Nothing,
     Value,
 )
@@ -27,7 +28,8 @@ class ThreadProgram:
 
     `value_ranges` bounds the elements of integer inputs that are trusted as indices.
     `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
-    `shared` are the block's buffers. `extents` and `read`/`written` are by parameter name.
+    `shared` are the block's buffers, of which those in `shown` stand for registers whose lanes show
+    them to each other. `divisions` are C's, as they were read. `extents` and `read`/`written` are by parameter name.
     """
 
     params: tuple[tuple[Tensor | Scalar, Any], ...]
@@ -42,6 +44,8 @@ class ThreadProgram:
     sites: tuple[Site, ...]
     value_ranges: dict[str, tuple[int, int]]
     assumptions: tuple[str, ...]
+    shown: tuple[Buffer, ...]
+    divisions: tuple[Division, ...]
 
 
 @dataclass(frozen=True, eq=False)
