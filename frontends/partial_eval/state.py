@@ -29,7 +29,8 @@ class ThreadProgram:
     `value_ranges` bounds the elements of integer inputs that are trusted as indices.
     `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
     `shared` are the block's buffers, of which those in `shown` stand for registers whose lanes show
-    them to each other. `divisions` are C's, as they were read. `extents` and `read`/`written` are by parameter name.
+    them to each other. `divisions` are C's, as they were read. `extents` and `read`/`written` are
+    by parameter name.
     """
 
     params: tuple[tuple[Tensor | Scalar, Any], ...]
