@@ -35,8 +35,54 @@ class Reduction:
 
 
 @dataclass(frozen=True, eq=False)
+class Cell:
+    """`buffer[axes]` inside a recurrence: `init` before the first step, `value` at each step.
+
+    A state's `value` reads the states as the step before left them, and becomes visible when the
+    step is over. A local has no `init`, and is read by what comes after it in its step.
+    """
+
+    buffer: Buffer
+    axes: tuple[Axis, ...]
+    value: Expr
+    init: Expr | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrence:
+    """s = init; for each point of `axes`, in order: s = value(s).
+
+    `locals` come before the states, each after those it reads. An ordered axis may also be one of
+    the tensor's own: the tensor then has an element for each step, and none of its own otherwise.
+    """
+
+    axes: tuple[Axis, ...]
+    states: tuple[Cell, ...]
+    locals: tuple[Cell, ...] = ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return (*self.locals, *self.states)
+
+    @property
+    def variables(self) -> list[Var]:
+        """The axes that are loops inside, in the order of the steps: ordered ones and elements."""
+        inner = (axis for cell in self.cells for axis in cell.axes)
+        return list(dict.fromkeys(var for var, _ in (*self.axes, *inner)))
+
+    def map_cells(self, change: Callable[[Cell], Cell]) -> Recurrence:
+        """With `change` of every cell, in the order of `cells`."""
+        changed = tuple(map(change, self.cells))
+        count = len(self.locals)
+        return replace(self, locals=changed[:count], states=changed[count:])
+
+
+@dataclass(frozen=True, eq=False)
 class Tensor:
-    """`buffer[axes] = value`, or its reduction, for the points where `guard` holds."""
+    """`buffer[axes] = value`, or its reduction, for the points where `guard` holds.
+
+    With a `recurrence`, `value` is over its states as a step, by default the last, left them.
+    """
 
     buffer: Buffer
     axes: tuple[Axis, ...]
@@ -44,10 +90,28 @@ class Tensor:
     reduction: Reduction | None
     guard: tuple[Expr, ...]
     span: Span
+    recurrence: Recurrence | None = None
 
     @property
     def all_axes(self) -> tuple[Axis, ...]:
-        return (*self.axes, *(self.reduction.axes if self.reduction else ()))
+        """The axes of every expression of the tensor, its own first."""
+        if self.recurrence is None:
+            return (*self.axes, *(self.reduction.axes if self.reduction else ()))
+        own = {var for var, _ in self.axes}
+        inner = (axis for cell in self.recurrence.cells for axis in cell.axes)
+        others = [axis for axis in (*self.recurrence.axes, *inner) if axis[0] not in own]
+        return (*self.axes, *others)
+
+    @property
+    def ordered_positions(self) -> list[int]:
+        """Which of the tensor's own axes are the steps of its recurrence."""
+        ordered = {var for var, _ in self.recurrence.axes} if self.recurrence else set()
+        return [k for k, (var, _) in enumerate(self.axes) if var in ordered]
+
+    @property
+    def plain(self) -> bool:
+        """Whether each element is an expression of its own."""
+        return self.reduction is None and self.recurrence is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +133,7 @@ class Graph:
     def expressions(self) -> Iterator[Expr]:
         """Every expression that may read a tensor."""
         for tensor in (*self.tensors, *(output.tensor for output in self.outputs)):
-            yield tensor.value
-            yield from tensor.guard
-            if tensor.reduction is not None:
-                yield tensor.reduction.init
+            yield from parts(tensor)
         for output in self.outputs:
             yield output.index
 
@@ -110,6 +171,7 @@ class Graph:
                 tuple(extent for _, extent in tensor.all_axes),
                 str(tensor.value),
                 len(tensor.guard),
+                str([cell.value for cell in tensor.recurrence.cells]) if tensor.recurrence else "",
             )
             for tensor in (*self.tensors, *(output.tensor for output in self.outputs))
         )
@@ -134,19 +196,38 @@ class Graph:
 
 
 def parts(tensor: Tensor) -> tuple[Expr, ...]:
-    init = (tensor.reduction.init,) if tensor.reduction else ()
-    return (tensor.value, *tensor.guard, *init)
+    return (tensor.value, *tensor.guard, *inner_parts(tensor))
+
+
+def inner_parts(tensor: Tensor) -> list[Expr]:
+    """What a reduction or recurrence is made of, beside the tensor's value."""
+    found: list[Expr] = [tensor.reduction.init] if tensor.reduction else []
+    for cell in tensor.recurrence.cells if tensor.recurrence else ():
+        found += [cell.value] if cell.init is None else [cell.value, cell.init]
+    return found
+
+
+def with_inner_parts(tensor: Tensor, exprs: Iterable[Expr]) -> Tensor:
+    """The tensor with `exprs` in place of its `inner_parts`."""
+    rest = iter(exprs)
+    reduction, recurrence = tensor.reduction, tensor.recurrence
+    if reduction is not None:
+        reduction = replace(reduction, init=next(rest))
+    if recurrence is not None:
+        recurrence = recurrence.map_cells(
+            lambda cell: replace(
+                cell, value=next(rest), init=None if cell.init is None else next(rest)
+            )
+        )
+    return replace(tensor, reduction=reduction, recurrence=recurrence)
 
 
 def rewritten(tensor: Tensor, change: Callable[[Expr, Tensor], Expr]) -> Tensor:
-    reduction = tensor.reduction
-    if reduction is not None:
-        reduction = replace(reduction, init=change(reduction.init, tensor))
+    changed = with_inner_parts(tensor, [change(expr, tensor) for expr in inner_parts(tensor)])
     return replace(
-        tensor,
+        changed,
         value=change(tensor.value, tensor),
         guard=tuple(change(test, tensor) for test in tensor.guard),
-        reduction=reduction,
     )
 
 
@@ -157,10 +238,8 @@ def resimplified(tensor: Tensor) -> Tensor:
     guard = tuple(test for test in guard if tir.as_const(test) != 1)
     with knowing(tensor.all_axes, guard) as analyzer:
         value = simplified(analyzer, tensor.value)
-        reduction = tensor.reduction
-        if reduction is not None:
-            reduction = replace(reduction, init=simplified(analyzer, reduction.init))
-    return replace(tensor, value=value, guard=guard, reduction=reduction)
+        inner = [simplified(analyzer, expr) for expr in inner_parts(tensor)]
+    return replace(with_inner_parts(tensor, inner), value=value, guard=guard)
 
 
 @contextmanager
@@ -170,13 +249,19 @@ def knowing(axes: Iterable[Axis], tests: Iterable[Expr] = ()) -> Iterator[Any]:
     analyzer = tir.analyzer_for(dict(axes))
     with ExitStack() as stack:
         for test in tests:
-            for fact in _facts(test, analyzer):
-                if tir.has_load(fact):
-                    continue
-                stack.enter_context(analyzer.constraint_scope(fact))
-                for var, value in fixed_digits(fact, axes).items():
-                    stack.enter_context(analyzer.constraint_scope(tirx.EQ(var, value)))
+            assume(stack, test, analyzer, axes)
         yield analyzer
+
+
+def assume(stack: ExitStack, test: Expr, analyzer: Any, axes: Iterable[Axis]) -> None:
+    """Lets an analyzer know, for as long as `stack` is open, that a test holds."""
+    axes = list(axes)
+    for fact in _facts(test, analyzer):
+        if tir.has_load(fact):
+            continue
+        stack.enter_context(analyzer.constraint_scope(fact))
+        for var, value in fixed_digits(fact, axes).items():
+            stack.enter_context(analyzer.constraint_scope(tirx.EQ(var, value)))
 
 
 def _facts(test: Expr, analyzer: Any) -> list[Expr]:

@@ -1,0 +1,226 @@
+"""Which store does an element that is read come from?
+
+The search goes back in time from the read: the stores before it in the same iteration of all
+loops that both stand in, then those in earlier iterations of the innermost sequential loop around
+both, then the stores before that loop, and so on outwards.
+
+A store's own loops have run to their end; the iteration that wrote the element is found by
+inverting the store's index (`invert.py`). Where the element is written only under a condition, the
+condition stays in the expression and the search goes on where it does not hold.
+
+Earlier iterations are tried one by one, up to `MOST_BACK`: a buffer that is filled for the next
+iteration, or for the one after that, is read as what the iteration before stored. Beyond that the
+read is refused, unless nothing older can reach it.
+
+Parallel loops carry nothing between their iterations: a program in which they did would race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Buffer, Expr, Var
+
+from .invert import solve
+from .refusal import TooLarge, Unraisable
+from .tensors import assume, negated
+from .writes import Write, common, extent_of, tightened
+
+MOST_STEPS = 1500  # questions of the kind: did this store write that element?
+MOST_BACK = 4  # iterations between a store and its reader
+
+
+@dataclass(eq=False)
+class _Search:
+    """One read, with the conditional values found so far; `analyzer` knows that none of their
+    conditions holds."""
+
+    buffer: Buffer
+    index: Expr
+    at: Write
+    position: int
+    analyzer: Any
+    stack: ExitStack
+    pieces: list[tuple[Expr, Expr]] = field(default_factory=list)
+    whole: Expr | None = None
+
+    def take(self, value: Expr, conditions: tuple[Expr, ...]) -> bool:
+        """Adds a value; whether it is the last one, since it holds wherever the others do not."""
+        if not conditions:
+            self.whole = value
+            return True
+        test = tir.conjunction(conditions)
+        self.pieces.append((test, value))
+        assume(self.stack, negated(test), self.analyzer, self.at.axes)
+        return False
+
+
+class Reaching:
+    """The stores of a program, and what reads see of them.
+
+    `params` have a first content; `define` gives a store its tensor, unless it is about to do so.
+    """
+
+    def __init__(
+        self, writes: list[Write], params: list[Buffer], define: Callable[[Write], bool]
+    ) -> None:
+        self.params = params
+        self.define = define
+        self.steps = 0
+        self.by_buffer: dict[Buffer, list[Write]] = {}
+        for write in writes:
+            self.by_buffer.setdefault(write.store.buffer, []).append(write)
+
+    def read(self, buffer: Buffer, index: Expr, at: Write, analyzer: Any, position: int) -> Expr:
+        """The value of `buffer[index]` as `at` sees it. Raises `Unraisable`."""
+        if tir.has_load(index):
+            raise Unraisable(
+                f"{buffer.name!r} is both written and read at an index from memory", at.store.span
+            )
+        with ExitStack() as stack:
+            search = _Search(buffer, index, at, position, analyzer, stack)
+            for depth in range(len(at.loops), -1, -1):
+                if self._before(search, depth) or self._earlier(search, depth):
+                    break
+        whole = search.whole
+        if whole is None:
+            if buffer not in self.params:
+                if not search.pieces:
+                    raise Unraisable(f"{buffer.name!r} is read before it is written", at.store.span)
+                whole = tir.const(0, buffer.dtype)  # elsewhere nothing was ever stored
+            else:
+                whole = buffer[index]
+        for condition, value in reversed(search.pieces):
+            whole = tirx.if_then_else(condition, value, whole)
+        return whole
+
+    def _before(self, search: _Search, depth: int) -> bool:
+        """Stores before the read that share `depth` loops with it, all in the same iteration."""
+        for write in reversed(self.by_buffer[search.buffer]):
+            if write.position >= search.position or common(write.loops, search.at.loops) != depth:
+                continue
+            found = self._from(write, search, depth)
+            if found is not None and search.take(*found):
+                return True
+        return False
+
+    def _earlier(self, search: _Search, depth: int) -> bool:
+        """Stores in earlier iterations of the innermost of `depth` shared loops."""
+        writes = self.by_buffer[search.buffer]
+        if depth <= writes[0].private or search.at.loops[depth - 1].parallel:
+            return False
+        shared = [one for one in writes if common(one.loops, search.at.loops) >= depth]
+        reaching = [one for one in shared if not self._is_over(one, search, depth, 0)]
+        for back in range(1, MOST_BACK + 1):
+            if not reaching:
+                return False
+            for write in reversed(reaching):
+                found = self._from(write, search, depth, back)
+                if found is not None and search.take(*found):
+                    return True
+            reaching = [one for one in reaching if not self._is_over(one, search, depth, back)]
+        if reaching:
+            raise _carried(search)
+        return False
+
+    def _from(
+        self, write: Write, search: _Search, depth: int, back: int = 0
+    ) -> tuple[Expr, tuple[Expr, ...]] | None:
+        """The element as `write` stored it and when it did; `None` where it never did.
+
+        The store is in the same iteration of the first `depth` loops around the read, but for the
+        last of them, of which it is `back` iterations before.
+        """
+        at, analyzer = search.at, search.analyzer
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise TooLarge("too many stores may have written what is read", at.store.span)
+        if write.tensor is None and not self.define(write):
+            raise _carried(search)
+        if any(loop in write.reduced for loop in write.loops[:depth]):
+            raise Unraisable("an accumulator is read while it accumulates", at.store.span)
+        inner = [loop for loop in write.loops[depth:] if loop not in write.reduced]
+        extents, pinned, tests = tightened(inner, write.guard)
+        moved: dict[Var, Expr] = {}
+        conditions: list[Expr] = []
+        if back:
+            loop = at.loops[depth - 1]
+            moved = {loop.var: loop.var - back}
+            conditions.append(loop.var >= back)
+        unknowns = [(loop.var, extents[loop.var]) for loop in inner if loop.var not in pinned]
+        stored = tir.substitute(write.store.index, {**pinned, **moved})
+        solution = solve(stored, search.index, unknowns, analyzer)
+        if solution is None:
+            raise Unraisable(
+                f"which iteration wrote the element of {write.store.buffer.name!r} "
+                "that is read is not understood",
+                at.store.span,
+            )
+        values: dict[Var, Expr] = {**pinned, **solution.values}
+        for loop in inner:
+            if loop.var in values:
+                continue
+            if loop.parallel and extents[loop.var] > 1:
+                raise Unraisable(
+                    f"several threads write the same element of {write.store.buffer.name!r}",
+                    write.store.span,
+                )
+            values[loop.var] = tir.const(extents[loop.var] - 1, "int32")
+        conditions += solution.conditions
+        conditions += [tir.substitute(test, {**values, **moved}) for test in tests]
+        conditions = [analyzer.simplify(condition) for condition in conditions]
+        conditions = [condition for condition in conditions if tir.as_const(condition) != 1]
+        if _never(conditions, analyzer):
+            return None
+        assert write.tensor is not None
+        reduced = {id(loop) for loop in write.reduced}
+        point = tuple(
+            moved.get(loop.var, values.get(loop.var, loop.var))
+            for loop in write.loops
+            if id(loop) not in reduced
+        )
+        return write.tensor.buffer[point or (tir.const(0, "int32"),)], tuple(conditions)
+
+    def _is_over(self, write: Write, search: _Search, depth: int, back: int) -> bool:
+        """Whether no iteration more than `back` before the read's stored to the element."""
+        analyzer = search.analyzer
+        loop = write.loops[depth - 1]
+        if extent_of(loop) == 1:
+            return True
+        own = write.loops[depth - 1 :]
+        fresh = {one.var: tirx.Var(one.var.name, "int32") for one in own}
+        unknowns = [(fresh[one.var], extent_of(one)) for one in own]
+        index = tir.substitute(write.store.index, fresh)
+        solution = solve(index, search.index, unknowns, analyzer)
+        if solution is None:
+            return False
+        values = {
+            fresh[one.var]: solution.values.get(fresh[one.var], fresh[one.var]) for one in own
+        }
+        before = values[fresh[loop.var]] < loop.var - back
+        tests = [tir.substitute(tir.substitute(test, fresh), values) for test in write.guard]
+        for var, extent in unknowns:
+            if var not in solution.values:
+                tests += [var >= 0, var < extent]
+        return _never([before, *solution.conditions, *tests], analyzer)
+
+
+def _never(conditions: list[Expr], analyzer: Any) -> bool:
+    """Whether the conditions cannot hold together."""
+    simple = [analyzer.simplify(condition) for condition in conditions]
+    if any(tir.as_const(condition) == 0 for condition in simple):
+        return True
+    return bool(simple) and bool(analyzer.can_prove(tirx.Not(tir.conjunction(simple))))
+
+
+def _carried(search: _Search) -> Unraisable:
+    return Unraisable(
+        f"an iteration of a loop uses {search.buffer.name!r} as an earlier one left it",
+        search.at.store.span,
+    )
