@@ -25,13 +25,14 @@ from .tensors import (
     Axis,
     Graph,
     Output,
-    Reduction,
     Tensor,
     divisions,
+    inner_parts,
     knowing,
     resimplified,
     rewritten,
     simplified,
+    with_inner_parts,
 )
 
 SIZE_LIMIT = 4000  # expressions beyond this many characters are not worth reshaping
@@ -94,6 +95,7 @@ class _Shape:
     guard: list[Expr]
     coordinates: list[Expr]
     changed: bool = field(default=False)
+    fixed: frozenset[Var] = frozenset()  # axes that stay as they are: steps of a recurrence
 
     def with_substituted(
         self, mapping: dict[Var, Expr], axes: list[Axis], reduced: list[Axis]
@@ -109,12 +111,14 @@ class _Shape:
 def _reshaped(tensor: Tensor, index: Expr | None) -> tuple[Tensor, list[Expr] | None, Expr | None]:
     """The tensor over canonical axes, the old-to-new coordinates (`None` where nothing changed),
     and the output's index."""
-    exprs = [tensor.value, *([tensor.reduction.init] if tensor.reduction else [])]
+    inner = inner_parts(tensor)
+    exprs = [tensor.value, *inner]
     if index is not None:
         exprs.append(index)
-    reduced = list(tensor.reduction.axes) if tensor.reduction else []
+    inside = list(tensor.all_axes[len(tensor.axes) :])
     coordinates: list[Expr] = [var for var, _ in tensor.axes]
-    shape = _Shape(list(tensor.axes), reduced, exprs, list(tensor.guard), coordinates)
+    fixed = frozenset(tensor.recurrence.variables) if tensor.recurrence else frozenset()
+    shape = _Shape(list(tensor.axes), inside, exprs, list(tensor.guard), coordinates, fixed=fixed)
     _absorb_guards(shape)
     if index is not None:
         _order_by_stride(shape)
@@ -125,17 +129,17 @@ def _reshaped(tensor: Tensor, index: Expr | None) -> tuple[Tensor, list[Expr] | 
     if index is not None:
         _order_by_stride(shape)
     value, *others = shape.exprs
-    reduction = tensor.reduction
-    if reduction is not None:
-        reduction = Reduction(reduction.op, tuple(shape.reduced), others.pop(0))
     changed = replace(
-        tensor,
+        with_inner_parts(tensor, others[: len(inner)]),
         axes=tuple(shape.axes),
         value=value,
-        reduction=reduction,
         guard=tuple(test for test in shape.guard if tir.as_const(test) != 1),
     )
-    return changed, (shape.coordinates if shape.changed else None), (others[-1] if others else None)
+    if changed.reduction is not None:
+        reduction = replace(changed.reduction, axes=tuple(shape.reduced))
+        changed = replace(changed, reduction=reduction)
+    coordinates_ = shape.coordinates if shape.changed else None
+    return changed, coordinates_, (None if index is None else others[-1])
 
 
 def _absorb_guards(shape: _Shape) -> None:
@@ -160,7 +164,7 @@ def _absorb_guards(shape: _Shape) -> None:
         pass
     for position in reversed(range(len(shape.axes))):
         var, extent = shape.axes[position]
-        if extent == 1:
+        if extent == 1 and var not in shape.fixed:
             axes = shape.axes[:position] + shape.axes[position + 1 :]
             mapping = {var: tir.const(0, "int32")}
             shape.exprs, shape.guard = shape.with_substituted(mapping, axes, shape.reduced)
@@ -168,7 +172,7 @@ def _absorb_guards(shape: _Shape) -> None:
             del shape.coordinates[position]
             shape.changed = True
     ones = {var: tir.const(0, "int32") for var, extent in shape.reduced if extent == 1}
-    if ones and len(ones) < len(shape.reduced):
+    if ones and not shape.fixed and len(ones) < len(shape.reduced):
         reduced = [axis for axis in shape.reduced if axis[0] not in ones]
         shape.exprs, shape.guard = shape.with_substituted(ones, shape.axes, reduced)
         shape.reduced = reduced
@@ -222,6 +226,8 @@ def _fuse_any(shape: _Shape) -> bool:
 
 def _try_fuse(shape: _Shape, outer: Axis, inner: Axis, is_reduced: bool) -> bool:
     (o, n), (i, m) = outer, inner
+    if o in shape.fixed or i in shape.fixed:
+        return False
     if not _may_fuse(shape, o, i, m):
         return False
     fused = tirx.Var(_fused_name(o, i), "int32")
@@ -285,6 +291,8 @@ def _split_any(shape: _Shape) -> bool:
     for group, is_reduced in ((shape.axes, False), (shape.reduced, True)):
         for axis in list(group):
             divisors: set[int] = set()
+            if axis[0] in shape.fixed:
+                continue
             for expr in (*shape.exprs, *shape.guard):
                 divisors |= _divisors(expr, axis[0])
             for divisor in sorted(divisors, reverse=True):

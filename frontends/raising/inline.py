@@ -46,7 +46,7 @@ def inline(graph: Graph, copies_only: bool = False) -> Graph:
     written = {output.param for output in graph.outputs}
     for buffer in [tensor.buffer for tensor in graph.tensors]:
         tensor = _named(graph, buffer)
-        if tensor.reduction is not None:
+        if not tensor.plain:
             continue
         readers = [t for t in _consumers(graph) if _reads(t, buffer)]
         if not readers:
@@ -88,7 +88,7 @@ def refuse_deep(graph: Graph) -> None:
             size += sum(sizes.get(load.source, 1) for load in tir.loads(expr))
         if size > MOST_INLINED:
             raise TooLarge("its steps read each other too often", tensor.span)
-        sizes[tensor.buffer] = 1 if tensor.reduction is not None else size
+        sizes[tensor.buffer] = size if tensor.plain else 1
 
 
 def _named(graph: Graph, buffer: Buffer) -> Tensor:
@@ -114,6 +114,7 @@ def pin(graph: Graph) -> Graph:
                 value = 0
             if value is not None:
                 fixed[position] = value
+        fixed = _pinnable(tensor, fixed)
         if fixed:
             graph = _pinned(graph, tensor, fixed)
     return graph
@@ -137,6 +138,8 @@ def shrink(graph: Graph) -> Graph:
                             for position in range(len(most)):
                                 high = tir.bounds(analyzer, load.indices[position])[1]
                                 most[position] = max(most[position], high)
+        for position in tensor.ordered_positions:
+            most[position] = tensor.axes[position][1] - 1
         if any(0 <= high < extent - 1 for high, (_, extent) in zip(most, tensor.axes, strict=True)):
             graph = _shrunk(graph, tensor, most)
     return graph
@@ -157,14 +160,26 @@ def _shrunk(graph: Graph, tensor: Tensor, most: list[int]) -> Graph:
     return graph.rewrite(lambda expr, _: tir.map_loads(expr, moved))
 
 
+def _pinnable(tensor: Tensor, fixed: dict[int, int]) -> dict[int, int]:
+    """Of a recurrence's steps, only the last one can be the one that matters."""
+    ordered = tensor.ordered_positions
+    last = all(fixed.get(k) == tensor.axes[k][1] - 1 for k in ordered)
+    return {k: value for k, value in fixed.items() if last or k not in ordered}
+
+
 def _unused(tensor: Tensor, position: int) -> bool:
     var = tensor.axes[position][0]
+    if position in tensor.ordered_positions:
+        return False
     return not any(tir.uses(expr, [var]) for expr in parts(tensor))
 
 
 def _pinned(graph: Graph, tensor: Tensor, fixed: dict[int, int]) -> Graph:
+    ordered = tensor.ordered_positions
     mapping = {
-        tensor.axes[position][0]: tir.const(value, "int32") for position, value in fixed.items()
+        tensor.axes[position][0]: tir.const(value, "int32")
+        for position, value in fixed.items()
+        if position not in ordered
     }
     axes = tuple(axis for position, axis in enumerate(tensor.axes) if position not in fixed)
     shape = [extent for _, extent in axes] or [1]

@@ -133,7 +133,7 @@ def _pair(value: Expr, analyzer: object) -> tuple[str, Expr, list[Expr], int, in
 
 def _paired(tensor: Tensor, made: set[Buffer]) -> Tensor:
     """A pair of elements of one intermediate; two of a parameter are left as they are."""
-    if tensor.reduction is not None:
+    if not tensor.plain:
         return tensor
     with knowing(tensor.axes, tensor.guard) as analyzer:
         found = _pair(tensor.value, analyzer)
@@ -156,7 +156,7 @@ def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffe
     """`tensor` with the reductions (and pairs) that its value is a plain read of taken in."""
     while isinstance(tensor.value, tir.Load):
         producer = producers.get(tensor.value.source)
-        if producer is None or producer is tensor:
+        if producer is None or producer is tensor or producer.recurrence or tensor.recurrence:
             return tensor
         op = tensor.reduction.op if tensor.reduction else None
         point = {

@@ -41,7 +41,7 @@ def reroll(graph: Graph) -> Graph:
 def _alike(first: Output, other: Output) -> bool:
     """Whether two outputs are steps of one iteration: same axes, same guard, next to each other."""
     a, b = first.tensor, other.tensor
-    if not first.param.same_as(other.param) or a.reduction is not None or b.reduction is not None:
+    if not first.param.same_as(other.param) or not (a.plain and b.plain):
         return False
     if len(a.axes) != len(b.axes) or len(a.guard) != len(b.guard):
         return False
