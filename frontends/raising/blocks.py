@@ -123,6 +123,22 @@ def _whole_region(buffer: Buffer) -> Any:
     return tirx.BufferRegion(buffer, [Range(0, extent) for extent in buffer.shape])
 
 
+def _hull(buffer: Buffer, points: list[list[Expr]], analyzer: Any) -> Any:
+    """The least box around elements, and whole extents where that is not known."""
+    if any(tir.has_load(index) for point in points for index in point):
+        return _whole_region(buffer)
+    ranges = []
+    for extent, first, *others in zip(buffer.shape, *points, strict=True):
+        steps = [tir.as_const(analyzer.simplify(other - first)) for other in others]
+        known = [step for step in steps if step is not None]
+        if len(known) < len(steps):
+            ranges.append(Range(0, extent))
+            continue
+        low, high = min([0, *known]), max([0, *known])
+        ranges.append(Range.from_min_extent(analyzer.simplify(first + low), high - low + 1))
+    return tirx.BufferRegion(buffer, ranges)
+
+
 def _function(params: list[Any], body: Any, allocated: list[Buffer]) -> Any:
     root = s_tir.SBlock([], [], [], "root", body, alloc_buffers=allocated)
     realize = s_tir.SBlockRealize([], tir.const(True, "bool"), root)
@@ -191,26 +207,18 @@ class _Writer:
         return _loops(loops, realize)
 
     def _regions(self, block: Any, target: Buffer, at: list[Expr]) -> tuple[list[Any], list[Any]]:
-        """What the block reads and writes, element by element.
+        """What the block reads and writes, one region an array: TVM's primitives want no more.
 
         An element that the block itself is about to overwrite is not listed as read: updates in
         place stay schedulable, and no other block is involved.
         """
-        seen: list[Any] = []
-        reads: list[Any] = []
+        read: dict[Buffer, list[list[Expr]]] = {}
         for load in tir.loads(block.body.value):
-            if _same_element(load, target, at):
-                continue
-            if not any(_same_element(load, other.source, list(other.indices)) for other in seen):
-                seen.append(load)
-                reads.append(self._point(load.source, list(load.indices)))
-        return reads, [self._point(target, at)]
-
-    def _point(self, buffer: Buffer, indices: list[Expr]) -> Any:
-        if any(tir.has_load(index) for index in indices):
-            return _whole_region(buffer)
-        one = tir.const(1, "int32")
-        return tirx.BufferRegion(buffer, [Range.from_min_extent(index, one) for index in indices])
+            if not _same_element(load, target, at):
+                read.setdefault(load.source, []).append(list(load.indices))
+        analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in block.iter_vars})
+        reads = [_hull(buffer, points, analyzer) for buffer, points in read.items()]
+        return reads, [_hull(target, [at], analyzer)]
 
     def _reads(self, expr: Expr, tensor: Tensor) -> Expr:
         """Reads of flat parameters and of tensors as reads of their N-D buffers."""
