@@ -13,6 +13,7 @@ from xpiler_tvm.dialects.bang import KINDS
 from xpiler_tvm.dialects.bang_jobs import job
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_BLOCK, MAX_GRID, MAX_THREADS
 from xpiler_tvm.errors import ReadError
+from xpiler_tvm.extents import is_text
 from xpiler_tvm.kernel import Intent, Kernel, Launch, Param, Scalar, Tensor
 
 from . import c_source, clang_ast, ir
@@ -288,10 +289,11 @@ def _check_launch(kernel: Kernel, function: ir.Function) -> None:
         _check_tasks(launch, function)
         return
     most_shared = GPUS[DEFAULT_GPUS[kernel.dialect]].shared
-    if not 0 <= launch.shared_bytes <= most_shared:
+    shared = 0 if is_text(launch.shared_bytes) else launch.shared_bytes
+    if not 0 <= shared <= most_shared:
         raise ReadError(
             "XP1011",
-            f"{launch.shared_bytes} bytes of dynamic shared memory, the limit is {most_shared}",
+            f"{shared} bytes of dynamic shared memory, the limit is {most_shared}",
             span=function.span,
         )
     if not launch.grid or not launch.block:
@@ -313,7 +315,8 @@ def _check_launch(kernel: Kernel, function: ir.Function) -> None:
             span=function.span,
             hint="launch more blocks of fewer threads",
         )
-    if any(n > most for n, most in zip(launch.grid, MAX_GRID, strict=False)):
+    counted = zip(launch.grid, MAX_GRID, strict=False)
+    if any(not is_text(n) and n > most for n, most in counted):
         raise ReadError(
             "XP1011",
             f"a grid of {'x'.join(map(str, launch.grid))} is beyond {MAX_GRID}",

@@ -40,7 +40,7 @@ def sequential(thread: ThreadProgram, kernel: Kernel) -> Program:
     inner = splitter.block()
     body: Body = (*(Alloc(buffer, _span(inner)) for buffer in thread.shared), *inner)
     for var, extent in thread.blocks:  # x is innermost
-        body = (Loop(var, tir.const(extent, "int32"), body, True, _span(inner)),)
+        body = (Loop(var, tir.as_expr(extent), body, True, _span(inner)),)
     return Program(kernel.entry or "kernel", thread.params, body, splitter.assumptions())
 
 

@@ -304,21 +304,12 @@ class Kernel:
 
         Raises `ReadError` XP1014 where one is missing, or makes an extent less than 1.
         """
-        params: list[Param] = []
-        for param in self.params or ():
-            if isinstance(param, Tensor) and param.shape is not None:
-                shape = tuple(value_of(extent, sizes) for extent in param.shape)
-                param = replace(param, shape=shape)
-            elif isinstance(param, Scalar) and param.equals:
-                param = replace(param, value=value_of(param.equals, sizes), equals="")
-            elif isinstance(param, Scalar) and param.value is None and param.name in sizes:
-                param = replace(param, value=sizes[param.name])
-            params.append(param)
+        params = tuple(_param_at(param, sizes) for param in self.params or ())
         launch = self.launch
         if launch is not None:
             grid = tuple(value_of(extent, sizes) for extent in launch.grid)
             launch = replace(launch, grid=grid, shared_bytes=value_of(launch.shared_bytes, sizes))
-        given = None if self.params is None else tuple(params)
+        given = None if self.params is None else params
         return replace(self, params=given, launch=launch, sizes=())
 
     def free_standing(self) -> Kernel:
@@ -351,6 +342,17 @@ class Kernel:
                     hint=f"a line like `#define {name} {value}` is what takes the value",
                 )
         return replace(self, source=source)
+
+
+def _param_at(param: Param, sizes: Mapping[str, int]) -> Param:
+    """A parameter where the sizes have these values."""
+    if isinstance(param, Tensor):
+        shape = None if param.shape is None else [value_of(one, sizes) for one in param.shape]
+        return replace(param, shape=None if shape is None else tuple(shape))
+    if param.equals:
+        return replace(param, value=value_of(param.equals, sizes), equals="")
+    is_size = param.value is None and param.name in sizes
+    return replace(param, value=sizes[param.name]) if is_size else param
 
 
 def _with_value(value: int | float | str, found: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ UNSOUND_PASSES = ("s_tir.HoistIfThenElse",)
 one side of another is hoisted out of a loop as if it stood in both."""
 
 INT_INF = 1 << 62
+INT32_MAX = (1 << 31) - 1
 LARGE = 200
 
 
@@ -41,6 +42,17 @@ def const(value: int | float | bool, dtype: str) -> Expr:
 def as_const(expr: Expr) -> int | None:
     """The value of an integer constant."""
     return int(expr.value) if isinstance(expr, tirx.IntImm) else None
+
+
+def as_expr(value: Expr | int) -> Expr:
+    """An extent as an expression."""
+    return const(value, "int32") if isinstance(value, int) else value
+
+
+def constant_or_self(expr: Expr) -> Expr | int:
+    """An extent as a number, where it is one."""
+    known = as_const(expr)
+    return expr if known is None else known
 
 
 def loads(expr: Expr) -> list[Expr]:

@@ -27,6 +27,7 @@ from xpiler_tvm.tir import Buffer
 from .. import ir
 from ..arenas import Access, Region, layout_of
 from ..values import Address, Number, Record, Value
+from .ids import counts
 from .loops import Loops
 from .questions import is_constant
 from .state import FAULT, Demote, Findings, Mixed, Site, Stored, ThreadProgram
@@ -45,7 +46,7 @@ class Evaluator(Loops):
         assert function.body is not None
         self.run([function.body])
         threads = tuple((v, n) for v, n in self.ids.threads if n > 1)
-        blocks = tuple((v, n) for v, n in self.ids.blocks if n > 1)
+        blocks = tuple((v, n) for v, n in self.ids.blocks if counts(n))
         return ThreadProgram(
             params,
             threads,
@@ -114,12 +115,12 @@ class Evaluator(Loops):
                 self._bind(variable, kind, self._scalar(param, params))
         for param in given:
             self._symbol(param, params)
-        return tuple(params)
+        return (*params, *self._free_sizes(params))
 
     def _tensor(
         self, param: Tensor, of: ir.Type, params: list[tuple[Tensor | Scalar, Any]]
     ) -> Address:
-        extent = param.size if param.shape is not None else 1 << 30
+        extent = self.sizes.product(param.shape) if param.shape is not None else 1 << 30
         buffer = self.buffer(param.name, param.dtype, extent, "global")
         self.param_of[buffer] = param.name
         self.extents[param.name] = 0
@@ -130,11 +131,28 @@ class Evaluator(Loops):
         assert isinstance(param, Scalar)
         if param.value is not None:
             return self.math.number(param.value, param.dtype)
+        if param.equals:
+            return Number(tir.as_expr(self.sizes.of(param.equals)), param.dtype)
+        if param.name in self.sizes.names:
+            self._name(param.name)
+            params.append((param, self.sizes.names[param.name]))
+            return Number(self.sizes.names[param.name], param.dtype)
         self._name(param.name)
         var = tirx.Var(param.name, param.dtype)
         self.symbolic.append(var)
         params.append((param, var))
         return Number(var, param.dtype)
+
+    def _free_sizes(
+        self, params: list[tuple[Tensor | Scalar, Any]]
+    ) -> list[tuple[Tensor | Scalar, Any]]:
+        """The sizes that are no parameters of the kernel."""
+        taken = {param.name for param, _ in params}
+        return [
+            (Scalar(name, "int32"), var)
+            for name, var in self.sizes.names.items()
+            if name not in taken
+        ]
 
     def _symbol(self, param: Tensor | Scalar, params: list[tuple[Tensor | Scalar, Any]]) -> None:
         """A variable of the file that is filled by host code."""

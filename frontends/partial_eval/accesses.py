@@ -18,6 +18,7 @@ from ..arenas import Arena
 from ..program import Branch, Statement, Store
 from ..values import Address, Arithmetic
 from .ids import ids_of
+from .sizes import Sizes
 from .state import FAULT, Env, Findings, Frame, Place, Site
 
 
@@ -60,7 +61,8 @@ class Accesses:
         self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
         self.symbolic: list[Var] = []
-        self.ids = ids_of(kernel, self.math)
+        self.sizes = Sizes(kernel, self.analyzer)
+        self.ids = ids_of(kernel, self.math, self.sizes)
         self.special = self.ids.names
 
     def _name(self, hint: str) -> str:
@@ -68,22 +70,27 @@ class Accesses:
         self.names[hint] = count + 1
         return hint if count == 0 else self._name(f"{hint}_{count}")
 
-    def buffer(self, hint: str, dtype: str, extent: int, scope: str) -> Buffer:
+    def buffer(self, hint: str, dtype: str, extent: Expr | int, scope: str) -> Buffer:
         return tirx.decl_buffer((extent,), dtype, self._name(hint), scope=scope)
 
     def counter(self, hint: str, extent: Expr | int) -> Var:
         """A loop variable of its own from 0 to `extent`."""
         dtype = "int32" if isinstance(extent, int) else tir.dtype_of(extent)
         var = tirx.Var(self._name(hint), dtype)
-        self.analyzer.bind(var, Range(0, extent))
+        self.bind(var, extent)
         return var
+
+    def bind(self, var: Var, extent: Expr | int) -> None:
+        """Notes that a variable counts from 0 to `extent`."""
+        self.analyzer.bind(var, Range(0, extent))
+        self.sizes.bound(var, extent)
 
     def emit(self, statement: Statement) -> None:
         self.out.append(statement)
 
     def refuse_symbolic(self, expr: Expr, what: str, span: Span) -> None:
         """Raises `LiftError` XP2003 where `expr`, which must be known, rests on a free scalar."""
-        for var in self.symbolic:
+        for var in (*self.symbolic, *self.sizes.names.values()):
             if tir.uses(expr, [var]):
                 raise LiftError(
                     "XP2003",
@@ -99,17 +106,18 @@ class Accesses:
         """
         name = self.param_of.get(buffer)
         low, high = self.math.bounds(index)
-        extent = int(buffer.shape[0])
+        extent = tir.constant_or_self(buffer.shape[0])
+        fixed = isinstance(extent, int)
         if name is not None:
             kind.add(name)
             self.extents[name] = max(self.extents[name], high + 1)
         inside = (index >= 0, index < extent)
-        if (low >= 0 and high < extent) or (
-            not tir.has_load(index) and all(map(self.analyzer.can_prove, inside))
+        if (fixed and low >= 0 and high < extent) or (
+            not tir.has_load(index) and all(map(self.sizes.holds, inside))
         ):
             self.proved += 1
             return index
-        if not tir.has_load(index) and (low >= extent or high < 0):
+        if not tir.has_load(index) and ((fixed and low >= extent) or high < 0):
             raise LiftError(
                 "XP2006",
                 f"{buffer.name!r} has {extent} elements, this is element {low}"
@@ -117,11 +125,12 @@ class Accesses:
                 span=span,
             )
         self.sites.append(Site(name or buffer.name, extent, span))
-        self._trust(index, extent)
+        if fixed:
+            self._trust(index, extent)
         if self.fault is None:
             return index
         self._watch(index, extent)
-        last = tir.const(extent - 1, tir.dtype_of(index))
+        last = tirx.Cast(tir.dtype_of(index), tir.as_expr(extent) - 1)
         return tirx.max(tirx.min(index, last), tir.const(0, tir.dtype_of(index)))
 
     def _trust(self, index: Expr, extent: int) -> None:
@@ -159,7 +168,7 @@ class Accesses:
             return None
         return name
 
-    def _watch(self, index: Expr, extent: int) -> None:
+    def _watch(self, index: Expr, extent: Expr | int) -> None:
         """Stores the site and the index where an access is out of bounds, the first one alone."""
         assert self.fault is not None
         zero, span = tir.const(0, "int32"), self.sites[-1].span

@@ -14,7 +14,10 @@ from xpiler_tvm.tir import Expr, Var
 
 from .. import ir
 from ..values import Arithmetic, Number, Record, Value
+from .sizes import Sizes
 from .tasks import Cores, cores_of, names_of
+
+Extent = Expr | int
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class Ids:
     """
 
     threads: tuple[tuple[Var, int], ...]
-    blocks: tuple[tuple[Var, int], ...]
+    blocks: tuple[tuple[Var, Extent], ...]
     names: dict[str, Value]
     linear: Expr
     size: int
@@ -35,23 +38,29 @@ class Ids:
     cores: Cores | None = None
 
 
-def ids_of(kernel: Kernel, math: Arithmetic) -> Ids:
+def ids_of(kernel: Kernel, math: Arithmetic, sizes: Sizes) -> Ids:
     """The ids of the kernel's launch; the analyzer of `math` learns their ranges."""
-    ids = _MAKERS[kernel.dialect](kernel, math)
+    ids = _MAKERS[kernel.dialect](kernel, math, sizes)
     for var, extent in (*ids.threads, *ids.blocks):
         math.analyzer.bind(var, Range(0, extent))
+        sizes.bound(var, extent)
     return ids
 
 
-def _variables(letter: str, extents: tuple[int, ...]) -> tuple[tuple[Var, int], ...]:
+def counts(extent: Extent) -> bool:
+    """Whether a variable of this extent tells anything apart; one that is not known may."""
+    return not isinstance(extent, int) or extent > 1
+
+
+def _variables(letter: str, extents: tuple[Extent, ...]) -> tuple[tuple[Var, Extent], ...]:
     return tuple(
         (tirx.Var(letter + axis, "int32"), extent)
         for axis, extent in zip("xyz", extents, strict=True)
     )
 
 
-def _values(variables: tuple[tuple[Var, int], ...]) -> list[Expr]:
-    return [var if extent > 1 else tir.const(0, "int32") for var, extent in variables]
+def _values(variables: tuple[tuple[Var, Extent], ...]) -> list[Expr]:
+    return [var if counts(extent) else tir.const(0, "int32") for var, extent in variables]
 
 
 def _triple(values: list[Expr]) -> Record:
@@ -62,17 +71,18 @@ def _triple(values: list[Expr]) -> Record:
     return Record(kind, fields)
 
 
-def _grid(kernel: Kernel, math: Arithmetic) -> Ids:
+def _grid(kernel: Kernel, math: Arithmetic, sizes: Sizes) -> Ids:
     """CUDA and HIP: a grid of blocks of threads."""
     launch = kernel.launch or Launch()
-    block, grid = (*launch.block, 1, 1, 1)[:3], (*launch.grid, 1, 1, 1)[:3]
+    block = (*launch.block, 1, 1, 1)[:3]
+    grid = tuple(sizes.of(extent) for extent in (*launch.grid, 1, 1, 1)[:3])
     threads, blocks = _variables("t", block), _variables("b", grid)
     warp = 64 if kernel.dialect == "hip" else 32
     names: dict[str, Value] = {
         "threadIdx": _triple(_values(threads)),
         "blockIdx": _triple(_values(blocks)),
         "blockDim": _triple([tir.const(extent, "int32") for extent in block]),
-        "gridDim": _triple([tir.const(extent, "int32") for extent in grid]),
+        "gridDim": _triple([tir.as_expr(extent) for extent in grid]),
         "warpSize": math.number(warp, "int32"),
     }
     x, y, z = _values(threads)
@@ -80,7 +90,8 @@ def _grid(kernel: Kernel, math: Arithmetic) -> Ids:
     return Ids(threads, blocks, names, linear, block[0] * block[1] * block[2], warp)
 
 
-def _tasks(kernel: Kernel, math: Arithmetic) -> Ids:
+def _tasks(kernel: Kernel, math: Arithmetic, sizes: Sizes) -> Ids:
+    del sizes
     """BANG C: a grid of jobs, each of which takes the cores of some clusters."""
     cores = cores_of(kernel)
     job = cores.job
@@ -92,13 +103,13 @@ def _tasks(kernel: Kernel, math: Arithmetic) -> Ids:
     return Ids(threads, blocks, names, linear, job.cores, job.lanes, cores)
 
 
-def _alone(kernel: Kernel, math: Arithmetic) -> Ids:
+def _alone(kernel: Kernel, math: Arithmetic, sizes: Sizes) -> Ids:
     """C: one thread."""
-    del kernel, math
+    del kernel, math, sizes
     return Ids((), (), {}, tir.const(0, "int32"), 1, 1)
 
 
-_MAKERS: dict[str, Callable[[Kernel, Arithmetic], Ids]] = {
+_MAKERS: dict[str, Callable[[Kernel, Arithmetic, Sizes], Ids]] = {
     "cuda": _grid,
     "hip": _grid,
     "bang": _tasks,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tvm import tirx
-from tvm.ir import Range
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import LiftError
@@ -101,11 +100,16 @@ class Loops(Induction):
         # A trip count that differs between threads or iterations becomes the largest and a guard.
         low, high = self.math.bounds(extent)
         guard = None
-        if known is None and high < 1 << 24:
+        most = self.sizes.most(extent) if self.sizes.uses(extent) else None
+        if most is not None:
+            guard = None if tir.same(most, extent) else tirx.LT(counter, extent)
+            lowest = self.math.bounds(most)[0]
+            whole = most if lowest >= 0 else tirx.max(most, tir.const(0, tir.dtype_of(most)))
+        elif known is None and high < 1 << 24:
             guard, whole = tirx.LT(counter, extent), tir.const(high, "int32")
         else:
             whole = extent if low >= 0 else tirx.max(extent, tir.const(0, tir.dtype_of(extent)))
-        self.analyzer.bind(counter, Range(0, whole))
+        self.bind(counter, whole)
         for ident, step in steps.items():
             self.env[ident] = self._advanced(starts[ident], counter, step, loop.span)
         if guard is not None and loop.test_first and loop.test.op != "!=":

@@ -7,7 +7,7 @@ from typing import Any
 
 from xpiler_tvm.errors import Span
 from xpiler_tvm.kernel import Scalar, Tensor
-from xpiler_tvm.tir import Buffer, Var
+from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .. import ir
 from ..arenas import Arena, Layout
@@ -35,7 +35,7 @@ class ThreadProgram:
 
     params: tuple[tuple[Tensor | Scalar, Any], ...]
     threads: tuple[tuple[Var, int], ...]
-    blocks: tuple[tuple[Var, int], ...]
+    blocks: tuple[tuple[Var, Expr | int], ...]
     shared: tuple[Buffer, ...]
     body: Body
     extents: dict[str, int]
@@ -54,7 +54,7 @@ class Site:
     """An access that could not be proved to lie in its array."""
 
     name: str
-    extent: int
+    extent: Expr | int
     span: Span
 
 

@@ -437,8 +437,10 @@ class Statements(Calls):
         kind = self.resolve(variable.type, variable.span)
         ident, whole = variable.ident, kind
         if isinstance(kind, ir.ArrayType) and kind.extent is None:
-            size = (self.source.launch or Launch()).shared_bytes
-            if size <= 0:
+            size = self.sizes.of((self.source.launch or Launch()).shared_bytes)
+            if not isinstance(size, int):
+                self.refuse_symbolic(size, "how much shared memory there is", variable.span)
+            elif size <= 0:
                 raise ReadError(
                     "XP1011",
                     f"{variable.name!r} is dynamic shared memory and the launch gives it no bytes",
