@@ -7,6 +7,7 @@
     digits       thread ids as warps and lanes, rows and columns
     dataflow     which store does each read see: loops become tensors over axes
     inline       copies, staging and cheap expressions move into their readers
+    joins        choices between spellings of one expression
     reductions   trees, partial sums and copies of sums become one reduction
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
@@ -39,6 +40,7 @@ from .digits import split_digits
 from .guards import put_guards
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .invert import injective
+from .joins import join_choices
 from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
@@ -60,12 +62,14 @@ PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
 )
 COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("inline", partial(inline, copies_only=True)),
+    ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),
     ("reductions", gather_reductions),
 )
 TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("inline", partial(inline, copies_only=False)),
+    ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),
     ("reductions", gather_reductions),

@@ -14,6 +14,8 @@ from tvm import sym, tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
+from .proving import settled
+
 Axis = tuple[Var, int]
 
 
@@ -166,7 +168,7 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
     for c, (_, extent) in pairs:
         if c < 0:
             base = base + c * (extent - 1)
-    rest = analyzer.simplify(target - base)
+    rest = settled(analyzer.simplify(target - base), analyzer)
     for position, (c, (var, extent)) in enumerate(pairs):
         stride = abs(c)
         digit, left = quotient(rest, stride, analyzer)

@@ -1,0 +1,129 @@
+"""Choices between the same expression in several spellings become that expression.
+
+    i >= 1 ? x[16*(i - 1) + 16] : x[0]                       ->    x[16*i]
+    j == 0 ? x[4*i] : j == 1 ? x[4*i + 1] : x[4*i + 2]        ->    x[4*i + j],  j < 3
+
+A buffer that is filled before a loop and then by each iteration for the next is read as one
+function of the iteration; the components of a vector as one function of their number.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Expr, Var
+
+from .reroll import family
+from .tensors import (
+    Axis,
+    Graph,
+    Tensor,
+    assume,
+    is_choice,
+    knowing,
+    negated,
+    outermost_choices,
+    replace_choices,
+    simplified,
+)
+
+LONGEST = 32  # values of a variable that a ladder of choices tells apart
+
+
+def join_choices(graph: Graph) -> Graph:
+    """The graph with such choices joined."""
+    return graph.rewrite(_joined)
+
+
+def _joined(expr: Expr, tensor: Tensor) -> Expr:
+    if not outermost_choices(expr):
+        return expr
+    with knowing(tensor.all_axes, tensor.guard) as analyzer:
+        return _rewritten(expr, tensor.all_axes, analyzer)
+
+
+def _rewritten(expr: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr:
+    choices = outermost_choices(expr)
+    if not choices:
+        return expr
+    held = {
+        tirx.Var("choice", tir.dtype_of(choice)): _choice(choice, axes, analyzer)
+        for choice in choices
+    }
+    return tir.substitute(replace_choices(expr, choices, list(held)), held)
+
+
+def _choice(choice: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr:
+    whole = _one_side(choice, axes, analyzer)
+    if whole is None:
+        whole = _ladder(choice, axes, analyzer)
+    if whole is not None:
+        return _rewritten(whole, axes, analyzer)
+    test, then, other = choice.args
+    sides = []
+    for side, holds in ((then, test), (other, negated(test))):
+        with ExitStack() as stack:
+            assume(stack, holds, analyzer, axes)
+            sides.append(_rewritten(side, axes, analyzer))
+    return tirx.if_then_else(test, *sides)
+
+
+def _one_side(choice: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr | None:
+    """The side of a choice that is also the other side wherever that is chosen."""
+    test, then, other = choice.args
+    if tir.has_load(test) or not _of_one_kind([then, other]):
+        return None
+    for side, rest, holds in ((then, other, negated(test)), (other, then, test)):
+        with ExitStack() as stack:
+            assume(stack, holds, analyzer, axes)
+            if tir.same(simplified(analyzer, side), simplified(analyzer, rest)):
+                return side
+    return None
+
+
+def _of_one_kind(sides: list[Expr]) -> bool:
+    """A cheap necessary condition: the sides read the same arrays in the same order."""
+    first, *others = ([load.source for load in tir.loads(side)] for side in sides)
+    return bool(first) and all(
+        len(first) == len(other) and all(map(lambda a, b: a.same_as(b), first, other))
+        for other in others
+    )
+
+
+def _ladder(choice: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr | None:
+    """The expression over a variable that a ladder of choices gives for each of its values."""
+    tests, values = [], []
+    rung = choice
+    while is_choice(rung) and not tir.has_load(rung.args[0]):
+        tests.append(rung.args[0])
+        values.append(rung.args[1])
+        rung = rung.args[2]
+    values.append(rung)
+    names = [var for test in tests for var in tir.variables(test)]
+    extents = dict(axes)
+    if not names or any(not var.same_as(names[0]) for var in names) or not _of_one_kind(values):
+        return None
+    extent = extents.get(names[0], 0)
+    if not 1 < extent <= LONGEST:
+        return None
+    return _over(names[0], extent, tests, values, analyzer)
+
+
+def _over(
+    var: Var, extent: int, tests: list[Expr], values: list[Expr], analyzer: Any
+) -> Expr | None:
+    members = []
+    for number in range(extent):
+        point = {var: tir.const(number, tir.dtype_of(var))}
+        holds = [tir.as_const(analyzer.simplify(tir.substitute(test, point))) for test in tests]
+        if None in holds:
+            return None
+        chosen = next(
+            (value for hold, value in zip(holds, values, strict=False) if hold), values[-1]
+        )
+        members.append(tir.substitute(chosen, point))
+    return family(members, var, analyzer)
