@@ -28,7 +28,23 @@ if TYPE_CHECKING:
 
 def obligations(reading: Reading, mod: tvm.IRModule, rung: str) -> tuple[Obligation, ...]:
     """The obligations of a kernel as read and of what it was raised to, `rung` says how far."""
-    return ()
+    from .accesses import trace_of
+    from .bounds import bounds
+    from .numbers import divisions, overflow
+    from .races import races
+    from .solver import Solver
+
+    thread = reading.thread
+    trace = trace_of(thread)
+    loops = {var: extent for one in trace.accesses for var, extent in one.around.loops}
+    loops |= {var: extent for one in trace.numbers for var, extent in one.around.loops}
+    solver = Solver([*thread.blocks, *thread.threads, *loops.items()], trace.data)
+    return (
+        *bounds(trace.accesses, solver),
+        *overflow(trace, solver),
+        *races(thread, trace, solver),
+        *divisions(thread.divisions),
+    )
 
 
 __all__ = [

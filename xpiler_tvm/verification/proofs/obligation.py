@@ -24,7 +24,7 @@ class Obligation:
     Attributes
     ----------
     subject : what it is about: an access, an array between two barriers, an output.
-    by : who proved or refuted it: TVM's Analyzer, z3, counting all points, or the reader as it read.
+    by : who proved or refuted it: TVM's Analyzer, z3, counting all points, or the reader.
     detail : the counterexample of what is refuted, the reason where it is unknown.
     counterexample : ids and loop values by name; of a race those of the second thread end in `'`.
     """

@@ -1,0 +1,163 @@
+"""Which accesses of two threads no barrier orders.
+
+    s[t] = x; barrier;                       phases: {s[t] = x}
+    for i: { y = s[t+1]; barrier;                    {y = s[t+1]} of the first round
+             s[t] = y; barrier }                     {s[t] = y} of each round
+                                                     {the rest of a round, the start of the next}
+
+All threads pass the same barriers in the same order, so that variables of loops around a barrier
+have the same value in both threads of a phase, or one more in a phase that goes on to the next
+round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from xpiler_tvm import tir
+from xpiler_tvm.frontends.program import Barrier
+from xpiler_tvm.tir import Expr, Var
+
+from .accesses import Access, Around, Either, Node, Repeat
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """An access in a round of the loops around barriers: `at` says which, where it is the first,
+    the last or the next one.
+
+    It is not `certain` where rounds may pass without a barrier.
+    """
+
+    access: Access
+    at: Mapping[Var, Expr]
+    certain: bool = True
+
+    def moved(self, var: Var, to: Expr) -> Event:
+        at = {other: tir.substitute(value, {var: to}) for other, value in self.at.items()}
+        return replace(self, at={**at, var: to})
+
+    @property
+    def index(self) -> Expr:
+        return tir.substitute(self.access.index, self.at)
+
+    @property
+    def around(self) -> Around:
+        """The loops and tests around the access in its round, which is one of the loop's."""
+        given, tests = self.access.around, []
+        loops = [(var, tir.substitute(extent, self.at)) for var, extent in given.loops]
+        for var, extent in loops:
+            if var in self.at:
+                zero = tir.const(0, tir.dtype_of(var))
+                tests += [self.at[var] >= zero, self.at[var] < extent]
+        tests += [tir.substitute(test, self.at) for test in given.tests]
+        return Around(tuple(loop for loop in loops if loop[0] not in self.at), tuple(tests))
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """Events that no barrier orders; the variables in `shared` are the same for both threads."""
+
+    events: tuple[Event, ...]
+    shared: tuple[tuple[Var, Expr], ...] = ()
+
+    def inside(self, var: Var, extent: Expr) -> Phase:
+        return replace(self, shared=(*self.shared, (var, extent)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """Events up to the first barrier and behind the last one, and the phases between.
+
+    Where `open` control may pass without a barrier; where nothing has a barrier, what is before the
+    first and what is behind the last are the same.
+    """
+
+    first: tuple[Event, ...]
+    phases: tuple[Phase, ...]
+    last: tuple[Event, ...]
+    open: bool
+    plain: bool
+
+
+_NOTHING = _Flow((), (), (), True, True)
+
+
+def phases(nodes: Iterable[Node], lanes: int) -> list[Phase]:
+    """The phases between barriers at which more than `lanes` - 1 threads meet."""
+    flow = _flow(tuple(nodes), lanes)
+    ends = [Phase(flow.first)] if flow.plain else [Phase(flow.first), Phase(flow.last)]
+    return [phase for phase in (*flow.phases, *ends) if phase.events]
+
+
+def _flow(nodes: Sequence[Node], lanes: int) -> _Flow:
+    flow = _NOTHING
+    for node in nodes:
+        flow = _then(flow, _of(node, lanes))
+    return flow
+
+
+def _of(node: Node, lanes: int) -> _Flow:
+    match node:
+        case Access():
+            event = (Event(node, {}),)
+            return _Flow(event, (), event, True, True)
+        case Barrier():
+            return replace(_NOTHING, open=False, plain=False) if node.lanes >= lanes else _NOTHING
+        case Repeat(var, extent, body):
+            return _repeated(var, extent, _flow(body, lanes))
+        case Either(then, other):
+            return _either(_flow(then, lanes), _flow(other, lanes))
+    raise TypeError(type(node).__name__)
+
+
+def _then(a: _Flow, b: _Flow) -> _Flow:
+    if a.plain and b.plain:
+        events = (*a.first, *b.first)
+        return _Flow(events, (), events, True, True)
+    between: tuple[Phase, ...] = ()
+    if not a.plain and not b.plain:
+        between = (Phase((*a.last, *b.first)),)
+    return _Flow(
+        (*a.first, *b.first) if a.open else a.first,
+        (*a.phases, *b.phases, *between),
+        (*a.last, *b.last) if b.open else b.last,
+        a.open and b.open,
+        False,
+    )
+
+
+def _either(a: _Flow, b: _Flow) -> _Flow:
+    events = (*a.first, *b.first)
+    if a.plain and b.plain:
+        return _Flow(events, (), events, True, True)
+    last = (*a.last, *b.last)
+    return _Flow(events, (*a.phases, *b.phases), last, a.open or b.open, False)
+
+
+def _repeated(var: Var | None, extent: Expr, body: _Flow) -> _Flow:
+    if body.plain:
+        return body
+    if var is None:  # as often as data says: rounds are told apart by nothing
+        between = Phase((*body.last, *body.first))
+        return replace(body, phases=(*body.phases, between), open=True)
+    one = tir.const(1, tir.dtype_of(var))
+    following = tuple(event.moved(var, var + one) for event in body.first)
+    between = Phase((*body.last, *following))
+    phases = tuple(phase.inside(var, extent) for phase in body.phases)
+    if body.open:  # several rounds may pass between two barriers
+        first, last = _doubtful(body.first), _doubtful(body.last)
+        return _Flow(first, (*phases, Phase((*last, *first))), last, True, False)
+    first = tuple(event.moved(var, tir.const(0, tir.dtype_of(var))) for event in body.first)
+    last = tuple(event.moved(var, extent - one) for event in body.last)
+    rounds = tir.as_const(extent)
+    some = rounds is not None and rounds > 0
+    return _Flow(first, (*phases, between.inside(var, extent)), last, not some, False)
+
+
+def _doubtful(events: Sequence[Event]) -> tuple[Event, ...]:
+    return tuple(replace(event, certain=False) for event in events)
+
+
+__all__ = ["Event", "Phase", "phases"]

@@ -1,0 +1,115 @@
+"""All points of some loops at once, as numpy arrays: what is small can be counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.frontends.raising.tensors import is_choice
+from xpiler_tvm.frontends.values import range_of
+from xpiler_tvm.tir import Expr, Var
+
+MOST = 1 << 18
+
+Axis = tuple[Var, int]
+
+
+class Uncountable(Exception):
+    """An expression has no value here: it has variables that are no axes, or too many points."""
+
+
+class Points:
+    """The points of axes, of which an expression has an array of values each."""
+
+    def __init__(self, axes: Sequence[Axis], most: int = MOST) -> None:
+        self.shape = tuple(extent for _, extent in axes)
+        if math.prod(self.shape) > most:
+            raise Uncountable
+        grid = np.ogrid[tuple(slice(0, extent) for extent in self.shape)] if axes else []
+        self.places: Mapping[Var, Any] = {
+            var: place.astype(np.int64) for (var, _), place in zip(axes, grid, strict=True)
+        }
+
+    def at(self, position: int) -> tuple[tuple[str, int], ...]:
+        """The axes' values at a point of the flat arrays, by name."""
+        place = np.unravel_index(position, self.shape)
+        names = (str(var.name) for var in self.places)
+        return tuple(zip(names, map(int, place), strict=True))
+
+    def all(self, expr: Expr) -> np.ndarray:
+        """The values of an expression at all points, flat. Raises `Uncountable`."""
+        return np.broadcast_to(self.values(expr), self.shape).reshape(-1)
+
+    def values(self, expr: Expr) -> Any:
+        """The values of an expression, of a shape that broadcasts. Raises `Uncountable`."""
+        value = tir.as_const(expr)
+        if value is not None:
+            return np.int64(value) if tir.dtype_of(expr) != "bool" else np.bool_(value)
+        if isinstance(expr, tirx.Var):
+            if expr not in self.places:
+                raise Uncountable
+            return self.places[expr]
+        make = _BINARY.get(type(expr))
+        if make is not None and tir.is_int(expr.a):
+            return make(self.values(expr.a), self.values(expr.b))
+        if isinstance(expr, (tirx.FloorDiv, tirx.FloorMod, tirx.Div, tirx.Mod)):
+            return _divided(type(expr), self.values(expr.a), self.values(expr.b))
+        if isinstance(expr, tirx.Not):
+            return np.logical_not(self.values(expr.a))
+        if isinstance(expr, tirx.Select):
+            return self._chosen(expr.condition, expr.true_value, expr.false_value)
+        if is_choice(expr):
+            return self._chosen(*expr.args)
+        if isinstance(expr, tirx.Cast) and tir.is_int(expr.value):
+            return self._cast(expr)
+        raise Uncountable
+
+    def _chosen(self, test: Expr, yes: Expr, no: Expr) -> Any:
+        return np.where(self.values(test), self.values(yes), self.values(no))
+
+    def _cast(self, expr: Expr) -> Any:
+        low, high = range_of(tir.dtype_of(expr))
+        if high >= 1 << 63:
+            raise Uncountable
+        value = np.asarray(self.values(expr.value)).astype(np.int64)
+        inside = bool(np.all((value >= low) & (value <= high)))
+        return value if inside else (value - low) % (high - low + 1) + low
+
+
+def _divided(kind: type, a: Any, b: Any) -> Any:
+    if kind not in (tirx.FloorDiv, tirx.FloorMod, tirx.Div, tirx.Mod) or not np.all(b):
+        raise Uncountable
+    if kind is tirx.FloorDiv:
+        return a // b
+    if kind is tirx.FloorMod:
+        return a % b
+    size = np.abs(a) // np.abs(b)
+    quotient = np.where((a < 0) == (b < 0), size, -size)
+    return quotient if kind is tirx.Div else a - b * quotient
+
+
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    tirx.Add: np.add,
+    tirx.Sub: np.subtract,
+    tirx.Mul: np.multiply,
+    tirx.Min: np.minimum,
+    tirx.Max: np.maximum,
+    tirx.LT: np.less,
+    tirx.LE: np.less_equal,
+    tirx.GT: np.greater,
+    tirx.GE: np.greater_equal,
+    tirx.EQ: np.equal,
+    tirx.NE: np.not_equal,
+    tirx.And: np.logical_and,
+    tirx.Or: np.logical_or,
+    tirx.BitwiseAnd: np.bitwise_and,
+    tirx.BitwiseOr: np.bitwise_or,
+    tirx.BitwiseXor: np.bitwise_xor,
+}
+
+__all__ = ["MOST", "Axis", "Points", "Uncountable"]

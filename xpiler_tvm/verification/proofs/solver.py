@@ -1,0 +1,160 @@
+"""Claims about one place of a program: TVM's Analyzer first, then z3.
+
+z3 counts its own steps (`rlimit`), for each question and for a kernel as a whole, so that what is
+proved does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import z3
+from tvm import sym
+from tvm.ir import Range
+
+from xpiler_tvm import tir
+from xpiler_tvm.frontends.values import range_of
+from xpiler_tvm.tir import Expr, Var
+
+from .accesses import Around
+from .encoding import Encoder
+from .obligation import Prover, Verdict
+
+STEPS_OF_A_QUESTION = 60_000  # about 25 ms
+STEPS_OF_A_KERNEL = 600_000
+
+Values = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a claim came out; `values` are those of the variables for which it does not hold."""
+
+    verdict: Verdict
+    by: Prover = ""
+    detail: str = ""
+    values: Values = ()
+
+
+PROVED = Answer("proved", "analyzer")
+
+
+class Solver:
+    """What is known of the variables of a kernel, and how many steps are left.
+
+    `ranges` are extents of variables from 0, outer ones first; `data` are variables that stand for
+    what memory holds, other variables are any number of their type.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[Var, Expr | int]], data: Mapping[Var, str]) -> None:
+        self.analyzer = sym.Analyzer()
+        self.data = data
+        self.extents: dict[Var, Expr | int] = {}
+        for var, extent in ranges:
+            self.bind(var, extent)
+        self.context = z3.Context()
+        self.steps = 0
+
+    def bind(self, var: Var, extent: Expr | int) -> None:
+        if var not in self.extents:
+            known = extent if isinstance(extent, int) else tir.as_const(extent)
+            self.extents[var] = extent if known is None else known
+            self.analyzer.bind(var, Range(0, extent))
+
+    # ------------------------------------------------------------ one thread
+
+    def bounds(self, expr: Expr) -> tuple[int, int]:
+        return tir.bounds(self.analyzer, expr)
+
+    @contextmanager
+    def within(self, around: Around) -> Iterator[Any]:
+        """The analyzer, inside knowing the tests around a place."""
+        with ExitStack() as stack:
+            for test in around.tests:
+                for part in tir.conjuncts(test):
+                    if _is_about_integers(part):
+                        stack.enter_context(self.analyzer.constraint_scope(part))
+            yield self.analyzer
+
+    def holds(self, claim: Expr, around: Around) -> Answer:
+        """Whether a claim is true whenever control comes to the place."""
+        with self.within(around) as analyzer:
+            if analyzer.can_prove(claim):
+                return PROVED
+        encoder = Encoder(self.context, {})
+        facts = [*self.place(encoder, around), z3.Not(encoder.test(claim)), *self.ranges(encoder)]
+        return self.answer(self.ask(facts), [encoder])
+
+    # ------------------------------------------------------------ z3
+
+    def place(self, encoder: Encoder, around: Around) -> list[Any]:
+        """What holds at a place: loops are inside their ranges, tests are true."""
+        facts = []
+        for var, extent in around.loops:
+            at = encoder.number(var)
+            facts += [at >= 0, at < encoder.number(extent)]
+        return facts + [encoder.test(test) for test in around.tests]
+
+    def ranges(self, encoder: Encoder) -> list[Any]:
+        """The ranges of all variables that an encoder has met, of loops where they are constant."""
+        facts = []
+        for var, at in encoder.places.items():
+            extent = self.extents.get(var)
+            if extent is None:
+                low, high = range_of(tir.dtype_of(var))
+                facts += [at >= low, at <= high]
+            elif isinstance(extent, int):
+                facts += [at >= 0, at < extent]
+        return facts
+
+    def ask(self, facts: Sequence[Any]) -> Any:
+        """A model in which all facts hold; `None` where they contradict each other, and `UNDECIDED`
+        where z3 does not know within its limit."""
+        if self.steps >= STEPS_OF_A_KERNEL:
+            return UNDECIDED
+        solver = z3.Solver(ctx=self.context)
+        solver.set("rlimit", min(STEPS_OF_A_QUESTION, STEPS_OF_A_KERNEL - self.steps))
+        solver.add(*facts)
+        found = solver.check()
+        self.steps = int(solver.statistics().get_key_value("rlimit count"))
+        if found == z3.unsat:
+            return None
+        return solver.model() if found == z3.sat else UNDECIDED
+
+    def answer(self, model: Any, encoders: Sequence[Encoder]) -> Answer:
+        """What a model of the contrary says of a claim: a counterexample, unless it rests on data
+        or on what had no form."""
+        if model is None:
+            return Answer("proved", "z3")
+        if model is UNDECIDED:
+            return Answer("unknown", detail="z3 did not come to an end")
+        rests_on = sorted({self.data[v] for e in encoders for v in e.places if v in self.data})
+        if rests_on:
+            return Answer("unknown", detail=f"it rests on what {', '.join(rests_on)} holds")
+        if any(encoder.guessed for encoder in encoders):
+            return Answer("unknown", detail="a test here has no form in integers")
+        return Answer("refuted", "z3", values=values_of(model, encoders))
+
+
+UNDECIDED = object()
+
+
+def values_of(model: Any, encoders: Sequence[Encoder]) -> Values:
+    """The values of variables in a model, those of a second thread with its tag."""
+    found: dict[str, int] = {}
+    for encoder in encoders:
+        for var, at in encoder.places.items():
+            tag = encoder.tag if str(at).endswith(encoder.tag) else ""
+            value = model.eval(at, model_completion=True).as_long()
+            found.setdefault(f"{var.name}{tag}", value)
+    return tuple(found.items())
+
+
+def _is_about_integers(test: Expr) -> bool:
+    return all(tir.is_int(side) for side in tir.compared(test))
+
+
+__all__ = ["PROVED", "UNDECIDED", "Answer", "Solver", "Values", "values_of"]
