@@ -1,6 +1,7 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
     dead         local arrays that no result depends on are dropped
+    roll         stores written out one after another become loops
     scalars      local arrays with constant indices become scalars
     guards       what guards leave no choice is put in place
     updates      consecutive updates of one element become one
@@ -44,6 +45,7 @@ from .joins import join_choices
 from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
+from .roll import roll
 from .scalars import scalarise
 from .steps import Recorder, Step, Watch, bytes_of, unwatched
 from .tensors import Graph, knowing
@@ -55,6 +57,7 @@ MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
 PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
     ("dead", without_dead_stores),
+    ("roll", roll),
     ("scalars", scalarise),
     ("guards", put_guards),
     ("updates", merge_updates),
