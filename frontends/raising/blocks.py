@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import tvm
@@ -13,7 +14,8 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, to_stmt
 from .layout import coordinates_of, parameter_shapes
-from .tensors import Axis, Graph, Tensor, combine
+from .ordered import ordered_body
+from .tensors import Axis, Graph, Tensor, combine, inner_parts, rewritten
 
 
 def module_of(program: Program, graph: Graph) -> tvm.IRModule:
@@ -123,15 +125,18 @@ def _whole_region(buffer: Buffer) -> Any:
     return tirx.BufferRegion(buffer, [Range(0, extent) for extent in buffer.shape])
 
 
-def _hull(buffer: Buffer, points: list[list[Expr]], analyzer: Any) -> Any:
-    """The least box around elements, and whole extents where that is not known."""
+def _hull(
+    buffer: Buffer, points: list[list[Expr]], analyzer: Any, inner: Iterable[Var] = ()
+) -> Any:
+    """The least box around elements for all values of the `inner` variables, and whole extents
+    where that is not known."""
     if any(tir.has_load(index) for point in points for index in point):
         return _whole_region(buffer)
     ranges = []
     for extent, first, *others in zip(buffer.shape, *points, strict=True):
         steps = [tir.as_const(analyzer.simplify(other - first)) for other in others]
         known = [step for step in steps if step is not None]
-        if len(known) < len(steps):
+        if len(known) < len(steps) or any(tir.uses(index, inner) for index in (first, *others)):
             ranges.append(Range(0, extent))
             continue
         low, high = min([0, *known]), max([0, *known])
@@ -179,6 +184,8 @@ class _Writer:
 
     def block(self, tensor: Tensor, target: Buffer, point: list[Expr], name: str) -> Any:
         """`target[point] = tensor` over the tensor's axes."""
+        if tensor.recurrence is not None:
+            return self._ordered_block(tensor, target, point, name)
         spatial = [(var, extent) for var, extent in tensor.axes]
         reduced = list(tensor.reduction.axes) if tensor.reduction else []
         names = _axis_names([var for var, _ in (*spatial, *reduced)])
@@ -200,6 +207,38 @@ class _Writer:
         reads, writes = self._regions(block, target, at)
         block = s_tir.SBlock(iters, reads, writes, name, store, init)
         outer = {var: loop for (var, _), (loop, _) in zip((*spatial, *reduced), loops, strict=True)}
+        predicate = tir.conjunction(
+            tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard
+        )
+        realize = s_tir.SBlockRealize([loop for loop, _ in loops], predicate, block)
+        return _loops(loops, realize)
+
+    def _ordered_block(self, tensor: Tensor, target: Buffer, point: list[Expr], name: str) -> Any:
+        """The same of a recurrence: a block over the spatial axes, with the steps inside."""
+        assert tensor.recurrence is not None
+        inner = set(tensor.recurrence.variables)
+        spatial = [axis for axis in tensor.axes if axis[0] not in inner]
+        names = _axis_names([var for var, _ in spatial])
+        loops = [(tirx.Var(names[var], "int32"), extent) for var, extent in spatial]
+        inside = {var: tirx.Var("v" + names[var], "int32") for var, _ in spatial}
+        iters = [_iter(inside[var], extent, tirx.IterVar.DataPar) for var, extent in spatial]
+
+        def resolved(expr: Expr, _: Tensor) -> Expr:
+            return tir.substitute(self._reads(expr, tensor), inside)
+
+        done = rewritten(tensor, resolved)
+        at = [resolved(index, tensor) for index in point]
+        body, local = ordered_body(done, target, at)
+        analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in iters})
+        read: dict[Buffer, list[list[Expr]]] = {}
+        for expr in (done.value, *inner_parts(done)):
+            for load in tir.loads(expr):
+                if load.source not in local:
+                    read.setdefault(load.source, []).append(list(load.indices))
+        reads = [_hull(buffer, points, analyzer, inner) for buffer, points in read.items()]
+        writes = [_hull(target, [at], analyzer, inner)]
+        block = s_tir.SBlock(iters, reads, writes, name, body, alloc_buffers=local)
+        outer = {var: loop for (var, _), (loop, _) in zip(spatial, loops, strict=True)}
         predicate = tir.conjunction(
             tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard
         )

@@ -3,7 +3,7 @@
 What a store reads is traced back to the stores that wrote it, see `reaching`; updates inside loops
 that do not move the element become reductions. A store is defined when something first asks for
 it, since a buffer filled for the next iteration is read before the text stores to it; one that
-asks for itself is a recurrence and refused.
+asks for itself is part of a recurrence, see `recurrences`.
 
 Refusals are `Unraisable`, with the reason and the place; the caller falls back to an opaque block.
 """
@@ -19,9 +19,11 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
+from .carried import Register
 from .outputs import add_output, without_overwritten
 from .reaching import Reaching
-from .refusal import Unraisable
+from .recurrences import solve_recurrences
+from .refusal import Circular, Unraisable
 from .tensors import (
     IDENTITY,
     Axis,
@@ -54,8 +56,11 @@ class _Dataflow:
         self.begun: set[Write] = set()
         self.order: list[Write] = []  # each behind those it reads
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
+        self.spans: dict[Loop, tuple[int, int]] = {}
+        self.reads: dict[Buffer, list[tuple[tuple[Loop, ...], Store | None]]] = {}
         self._collect(program.body, (), ())
-        self.reaching = Reaching(self.writes, self.params, self._defined)
+        self.register = Register(self.spans, self.made)
+        self.reaching = Reaching(self.writes, self.params, self._defined, self.register)
         self.by_buffer = self.reaching.by_buffer
 
     # ------------------------------------------------------------ program order
@@ -81,9 +86,12 @@ class _Dataflow:
             self.life[statement.buffer] = len(loops)
         elif isinstance(statement, Loop):
             extent_of(statement)
+            start = len(self.writes)
             self._collect(statement.body, (*loops, statement), guard, data)
+            self.spans[statement] = (start, len(self.writes))
         elif isinstance(statement, Branch):
             test = statement.test
+            self._note_reads(test, loops, None)
             position = len(self.writes)
             for body, tests in (
                 (statement.then, tir.conjuncts(test)),
@@ -98,31 +106,53 @@ class _Dataflow:
             private = self.life.get(statement.buffer, 0)
             write = Write(statement, loops, guard, private, len(self.writes), data)
             self.writes.append(write)
+            for expr in (statement.value, statement.index):
+                self._note_reads(expr, loops, statement)
         elif isinstance(statement, While):
             raise Unraisable("a loop ends when data says so", statement.span)
         else:
             raise TypeError(type(statement).__name__)
+
+    def _note_reads(self, expr: Expr, loops: tuple[Loop, ...], store: Store | None) -> None:
+        for load in tir.loads(expr):
+            self.reads.setdefault(load.source, []).append((loops, store))
 
     # ------------------------------------------------------------ tensors
 
     def graph(self) -> Graph:
         for write in self.writes:
             self._defined(write)
+        tensors = self._solved()
         # In program order, so that a parameter is overwritten only after its first content is read.
         outputs: list[Output] = []
         for write in self.writes:
             if write.store.buffer in self.params:
                 outputs = add_output(write, outputs)
         outputs = without_overwritten(outputs)
-        tensors = tuple(write.tensor for write in self.order if write.tensor is not None)
-        return Graph(tensors, tuple(outputs)).live()
+        return Graph(tuple(tensors), tuple(outputs)).live()
+
+    def _solved(self) -> list[Tensor]:
+        """The stores' tensors in order, with the recurrences that they are part of."""
+        tensors = [write.tensor for write in self.order if write.tensor is not None]
+        carried = self.register.resolve(self.reaching.read)
+        if carried:
+            tensors = solve_recurrences(tensors, carried)
+            solved = {tensor.buffer: tensor for tensor in tensors}
+            for write in self.writes:
+                if write.tensor is not None:
+                    write.tensor = solved[write.tensor.buffer]
+        return tensors
 
     def _defined(self, write: Write) -> bool:
         """Gives a store its tensor; `False` where that is under way, as the store needs itself."""
         if write in self.begun:
             return write.tensor is not None
         self.begun.add(write)
-        self._define(write)
+        try:
+            self._define(write)
+        except Circular:
+            self.begun.discard(write)
+            raise
         self.order.append(write)
         return True
 
@@ -134,7 +164,7 @@ class _Dataflow:
         value, index = store.value, store.index
         own = store.buffer[index]
         if data:  # a store under a condition on data keeps the old value otherwise
-            fresh = store.buffer not in self.params and self._previous(write) is None
+            fresh = not self._holds_something(write)
             old = tir.const(0, store.buffer.dtype) if fresh else own  # never set: anything will do
             value = tirx.if_then_else(tir.conjunction(data), value, old)
         update = self._update(write, value, own)
@@ -170,11 +200,11 @@ class _Dataflow:
 
     def _reduced_loops(self, write: Write) -> tuple[Loop, ...]:
         """Loops over which an update accumulates: inside the array's life, not in the index,
-        and not around the store that gave it its first value."""
-        start = write.private
-        first = self._previous(write)
-        if first is not None:
-            start = max(start, common(first.loops, write.loops))
+        and not around another store to the array or another read of it."""
+        buffer = write.store.buffer
+        others = [one.loops for one in self.by_buffer[buffer] if one is not write]
+        others += [loops for loops, store in self.reads.get(buffer, []) if store is not write.store]
+        start = max([write.private, *(common(loops, write.loops) for loops in others)])
         return tuple(
             loop
             for loop in write.loops[start:]
@@ -182,22 +212,20 @@ class _Dataflow:
             and (not loop.parallel or write.store.atomic)
         )
 
-    def _previous(self, write: Write) -> Write | None:
-        """The nearest store to the same array before this one."""
-        before = [w for w in self.by_buffer[write.store.buffer] if w.position < write.position]
-        return before[-1] if before else None
+    def _holds_something(self, write: Write) -> bool:
+        """Whether the element may have been stored before."""
+        buffer, index = write.store.buffer, write.store.index
+        if buffer in self.params or any(
+            other.position < write.position for other in self.by_buffer[buffer]
+        ):
+            return True
+        around = [loop for loop in write.loops[write.private :] if not loop.parallel]
+        return any(extent_of(loop) > 1 and not tir.uses(index, [loop.var]) for loop in around)
 
     def _define_reduction(self, write: Write, op: str, term: Expr) -> None:
         store = write.store
         loops = self._reduced_loops(write)
         inside = {id(loop) for loop in loops}
-        for other in self.by_buffer[store.buffer]:
-            shared = other.loops[: common(other.loops, write.loops)]
-            if other is not write and any(id(loop) in inside for loop in shared):
-                raise Unraisable(
-                    "an accumulator is also changed elsewhere in the loop it accumulates over",
-                    store.span,
-                )
         pairs = list(zip(write.axes, write.loops, strict=True))
         axes = [axis for axis, loop in pairs if id(loop) not in inside]
         reduced = tuple(axis for axis, loop in pairs if id(loop) in inside)

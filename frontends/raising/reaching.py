@@ -9,8 +9,8 @@ inverting the store's index (`invert.py`). Where the element is written only und
 condition stays in the expression and the search goes on where it does not hold.
 
 Earlier iterations are tried one by one, up to `MOST_BACK`: a buffer that is filled for the next
-iteration, or for the one after that, is read as what the iteration before stored. Beyond that the
-read is refused, unless nothing older can reach it.
+iteration, or for the one after that, is read as what the iteration before stored. Beyond that, and
+where what is stored depends on what is read, the loop carries the element, see `carried`.
 
 Parallel loops carry nothing between their iterations: a program in which they did would race.
 """
@@ -27,8 +27,10 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .invert import solve
-from .refusal import TooLarge, Unraisable
+from .carried import Register
+from .invert import Solution, solve
+from .proving import proved
+from .refusal import Circular, TooLarge, Unraisable, Unwritten
 from .tensors import assume, negated
 from .writes import Write, common, extent_of, tightened
 
@@ -60,18 +62,34 @@ class _Search:
         assume(self.stack, negated(test), self.analyzer, self.at.axes)
         return False
 
+    def is_complete(self) -> bool:
+        """Whether one of the conditions always holds; the last value then needs none."""
+        if not self.pieces:
+            return False
+        none = tir.conjunction(tirx.Not(test) for test, _ in self.pieces)
+        if not proved(tirx.Not(none), self.analyzer):
+            return False
+        _, self.whole = self.pieces.pop()
+        return True
+
 
 class Reaching:
     """The stores of a program, and what reads see of them.
 
     `params` have a first content; `define` gives a store its tensor, unless it is about to do so.
+    `register` knows what elements hold at the start of iterations.
     """
 
     def __init__(
-        self, writes: list[Write], params: list[Buffer], define: Callable[[Write], bool]
+        self,
+        writes: list[Write],
+        params: list[Buffer],
+        define: Callable[[Write], bool],
+        register: Register,
     ) -> None:
         self.params = params
         self.define = define
+        self.register = register
         self.steps = 0
         self.by_buffer: dict[Buffer, list[Write]] = {}
         for write in writes:
@@ -92,7 +110,7 @@ class Reaching:
         if whole is None:
             if buffer not in self.params:
                 if not search.pieces:
-                    raise Unraisable(f"{buffer.name!r} is read before it is written", at.store.span)
+                    raise Unwritten(f"{buffer.name!r} is read before it is written", at.store.span)
                 whole = tir.const(0, buffer.dtype)  # elsewhere nothing was ever stored
             else:
                 whole = buffer[index]
@@ -117,6 +135,22 @@ class Reaching:
             return False
         shared = [one for one in writes if common(one.loops, search.at.loops) >= depth]
         reaching = [one for one in shared if not self._is_over(one, search, depth, 0)]
+        if reaching and search.is_complete():
+            return True
+        pieces, stack = list(search.pieces), search.stack
+        try:
+            with ExitStack() as search.stack:
+                done = self._in_iterations(reaching, search, depth)
+                stack.enter_context(search.stack.pop_all())
+        except Circular:
+            search.pieces = pieces
+            search.whole = self.register.element(search.buffer, search.index, search.at, depth)
+            done = True
+        search.stack = stack
+        return done
+
+    def _in_iterations(self, reaching: list[Write], search: _Search, depth: int) -> bool:
+        """The stores that may reach the read, from one iteration before it backwards."""
         for back in range(1, MOST_BACK + 1):
             if not reaching:
                 return False
@@ -145,17 +179,28 @@ class Reaching:
             raise _carried(search)
         if any(loop in write.reduced for loop in write.loops[:depth]):
             raise Unraisable("an accumulator is read while it accumulates", at.store.span)
+        if not back:
+            return self._solved(write, search, depth, {})
+        var = at.loops[depth - 1].var
+        begun = var >= back
+        with ExitStack() as stack:
+            assume(stack, begun, analyzer, at.axes)
+            found = self._solved(write, search, depth, {var: var - back})
+        if found is None or analyzer.can_prove(begun):
+            return found
+        value, conditions = found
+        return value, (analyzer.simplify(begun), *conditions)
+
+    def _solved(
+        self, write: Write, search: _Search, depth: int, moved: dict[Var, Expr]
+    ) -> tuple[Expr, tuple[Expr, ...]] | None:
+        """`_from` with what `moved` says of the loops that both stand in."""
+        at, analyzer = search.at, search.analyzer
         inner = [loop for loop in write.loops[depth:] if loop not in write.reduced]
         extents, pinned, tests = tightened(inner, write.guard)
-        moved: dict[Var, Expr] = {}
-        conditions: list[Expr] = []
-        if back:
-            loop = at.loops[depth - 1]
-            moved = {loop.var: loop.var - back}
-            conditions.append(loop.var >= back)
         unknowns = [(loop.var, extents[loop.var]) for loop in inner if loop.var not in pinned]
         stored = tir.substitute(write.store.index, {**pinned, **moved})
-        solution = solve(stored, search.index, unknowns, analyzer)
+        solution = solve(stored, search.index, unknowns, analyzer, tests)
         if solution is None:
             raise Unraisable(
                 f"which iteration wrote the element of {write.store.buffer.name!r} "
@@ -171,11 +216,14 @@ class Reaching:
                     f"several threads write the same element of {write.store.buffer.name!r}",
                     write.store.span,
                 )
+            if any(tir.uses(test, [loop.var]) for test in tests):
+                return self._left(write, write.loops.index(loop), solution, moved)
             values[loop.var] = tir.const(extents[loop.var] - 1, "int32")
-        conditions += solution.conditions
-        conditions += [tir.substitute(test, {**values, **moved}) for test in tests]
-        conditions = [analyzer.simplify(condition) for condition in conditions]
-        conditions = [condition for condition in conditions if tir.as_const(condition) != 1]
+        conditions = list(solution.conditions)
+        for test in tests:
+            here = analyzer.simplify(tir.substitute(test, {**values, **moved}))
+            if tir.as_const(here) != 1:
+                conditions.append(here)
         if _never(conditions, analyzer):
             return None
         assert write.tensor is not None
@@ -186,6 +234,15 @@ class Reaching:
             if id(loop) not in reduced
         )
         return write.tensor.buffer[point or (tir.const(0, "int32"),)], tuple(conditions)
+
+    def _left(
+        self, write: Write, position: int, solution: Solution, moved: dict[Var, Expr]
+    ) -> tuple[Expr, tuple[Expr, ...]]:
+        """What a loop leaves that does not store in each of its iterations."""
+        values = {**solution.values, **moved}
+        value, tests = self.register.left(write, position + 1)
+        conditions = [*solution.conditions, *(tir.substitute(test, values) for test in tests)]
+        return tir.substitute(value, values), tuple(conditions)
 
     def _is_over(self, write: Write, search: _Search, depth: int, back: int) -> bool:
         """Whether no iteration more than `back` before the read's stored to the element."""
@@ -208,7 +265,8 @@ class Reaching:
         for var, extent in unknowns:
             if var not in solution.values:
                 tests += [var >= 0, var < extent]
-        return _never([before, *solution.conditions, *tests], analyzer)
+        together = [before, *solution.conditions, *tests]
+        return _never(together, analyzer) or proved(negated(tir.conjunction(together)), analyzer)
 
 
 def _never(conditions: list[Expr], analyzer: Any) -> bool:
@@ -216,11 +274,11 @@ def _never(conditions: list[Expr], analyzer: Any) -> bool:
     simple = [analyzer.simplify(condition) for condition in conditions]
     if any(tir.as_const(condition) == 0 for condition in simple):
         return True
-    return bool(simple) and bool(analyzer.can_prove(tirx.Not(tir.conjunction(simple))))
+    return bool(simple) and bool(analyzer.can_prove(negated(tir.conjunction(simple))))
 
 
-def _carried(search: _Search) -> Unraisable:
-    return Unraisable(
+def _carried(search: _Search) -> Circular:
+    return Circular(
         f"an iteration of a loop uses {search.buffer.name!r} as an earlier one left it",
         search.at.store.span,
     )

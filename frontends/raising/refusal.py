@@ -14,5 +14,13 @@ class Unraisable(Exception):
         self.span = span
 
 
+class Unwritten(Unraisable):
+    """A read of what was never stored."""
+
+
+class Circular(Unraisable):
+    """A store that depends on itself, through an earlier iteration of a loop or not at all."""
+
+
 class TooLarge(Unraisable):
     """A program that takes more steps to follow than it is worth."""

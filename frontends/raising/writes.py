@@ -29,6 +29,8 @@ class Condition:
 class Write:
     """A store with its surroundings. `private` loops enclose the array's life.
 
+    `inner` axes are those of an element that is read in place of a store.
+
     `tensor` is what it stores, and `reduced` the loops that it accumulates over, both once the
     store is defined.
     """
@@ -41,10 +43,11 @@ class Write:
     data: tuple[Condition, ...] = ()
     tensor: Tensor | None = None
     reduced: tuple[Loop, ...] = field(default=())
+    inner: tuple[Axis, ...] = ()
 
     @property
     def axes(self) -> list[Axis]:
-        return [(loop.var, extent_of(loop)) for loop in self.loops]
+        return [*((loop.var, extent_of(loop)) for loop in self.loops), *self.inner]
 
 
 def extent_of(loop: Loop) -> int:
