@@ -3,11 +3,14 @@
     python benchmarks/mutation.py
     python benchmarks/mutation.py --count 60 --kind barrier,atomic
     python benchmarks/mutation.py --kernel softmax_rows.cu,softmax.mlu --count 200 --json
+    python benchmarks/mutation.py --form raised --count 200
 
 The kernels of `mutants/corpus` (CUDA, HIP and BANG C) and their lifted programs get one fault at a
-time, a sample of all that `mutants` knows to make. Each mutant is held against its original by our
-oracle and, for comparison, by inputs of ones and `allclose` with 1e-3. Mutants that the compiler
-refuses are replaced; those that are proved or known to be equivalent do not count in the scores.
+time, a sample of all that `mutants` knows to make; with `--form raised` the faults are those that
+a pass of raising could make, put into what each pass made. Each mutant is held against its
+original by our oracle and, for comparison, by inputs of ones and `allclose` with 1e-3. Mutants that
+the compiler refuses are replaced; those that are proved or known to be equivalent do not count in
+the scores.
 
 The default takes seven to eight minutes of CPU time on one core with an empty cache, and half of
 that with a full one. Ctrl-C ends it early with the numbers so far. The exit code is 1 where a
@@ -30,7 +33,7 @@ from mutants.equivalence import why_equivalent
 from mutants.fault import KINDS, ProgramFault
 from mutants.judging import Original, Stillborn
 from mutants.report import Outcome
-from mutants.sampling import Mutant, in_turn, mutants_of
+from mutants.sampling import FORMS, Mutant, in_turn, mutants_of
 
 from xpiler_tvm.stopwatch import cpu_seconds
 
@@ -106,10 +109,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the sample (default: {SEED})")
     parser.add_argument("--kind", default="", help="kinds of faults, with commas (default: all)")
     parser.add_argument("--kernel", default="", help="kernels, with commas (default: all)")
+    parser.add_argument(
+        "--form", default="text,program", help=f"any of {', '.join(FORMS)} (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     kinds = chosen(options.kind, list(KINDS), "kind", parser)
     names = chosen(options.kernel, list(cases()), "kernel", parser)
+    forms = chosen(options.form, FORMS, "form", parser)
 
     start = cpu_seconds()
     outcomes: list[Outcome] = []
@@ -117,7 +124,7 @@ def main() -> int:
     unclean: dict[str, str] = {}
     try:
         good, unclean = originals(names)
-        found = (mutant for original in good for mutant in mutants_of(original))
+        found = (mutant for original in good for mutant in mutants_of(original, forms))
         queue = in_turn((mutant for mutant in found if mutant.kind in kinds), options.seed)
         with progress(min(options.count, len(queue))) as move:
             for mutant in queue:

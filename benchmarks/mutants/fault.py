@@ -27,6 +27,7 @@ KINDS: dict[str, str] = {
     "operand": "another variable or array of the same type",
     "constant": "a wrong constant",
     "statement": "a statement left out",
+    "axis": "an axis summed over that is none, or the reverse",
     "shuffle": "a wrong distance, mask or kind of shuffle",
     "atomic": "an atomic operation made of plain accesses",
     "signedness": "a signed type for an unsigned one, or the reverse",
@@ -62,8 +63,8 @@ class TextFault:
 
 @dataclass(frozen=True, eq=False)
 class ProgramFault:
-    """A node of a flat program becomes another; `before` and `after` are the two as TVM prints
-    their first line."""
+    """A node of a program becomes another; `before` and `after` are the two as TVM prints their
+    first line. `flat` where it is plain loops, not blocks."""
 
     kind: str
     place: str
@@ -72,6 +73,7 @@ class ProgramFault:
     module: Any
     node: Any
     new: Any
+    flat: bool = True
 
     def apply(self) -> Any:
         """The IRModule with the fault."""

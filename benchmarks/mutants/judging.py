@@ -24,10 +24,12 @@ from xpiler_tvm import frontends
 from xpiler_tvm.emulation import run_module, run_text
 from xpiler_tvm.errors import CheckError, ReadError, SetupError, XpilerError
 from xpiler_tvm.frontends.program import to_module
+from xpiler_tvm.frontends.raising import Step, steps_of
 from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.lifting import Trial, check_module
 from xpiler_tvm.verification import compare, inputs_for
 from xpiler_tvm.verification.inputs import FAMILIES
+from xpiler_tvm.verification.proofs import obligations
 
 from .corpus import Case
 from .fault import ProgramFault, TextFault
@@ -183,12 +185,34 @@ class Original:
 
     # ------------------------------------------------------------ programs
 
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """What the passes of raising made of the kernel, where it does the same."""
+        if self.flat is None:
+            return ()
+        program = frontends.read(frontends.resolve(self.kernel)).program
+        return tuple(
+            step
+            for step in steps_of(program)[1:]
+            if check_module(step.name, step.mod, self.kernel, self.trials, flat=step.flat).ok
+        )
+
     def judge_program(self, fault: ProgramFault) -> Verdict:
-        check = check_module("mutant = source", fault.apply(), self.kernel, self.trials, flat=True)
+        check = check_module(
+            "mutant = source", fault.apply(), self.kernel, self.trials, flat=fault.flat
+        )
         if check.ok:
-            return MISSED
+            return MISSED if fault.flat else self._proofs(fault)
         crashed = check.detail.startswith("XP")
         return Verdict("crash" if crashed else "values", check.detail)
+
+    def _proofs(self, fault: ProgramFault) -> Verdict:
+        """What can be shown of a raised form without running it."""
+        reading = frontends.read(frontends.resolve(self.kernel))
+        for one in obligations(reading, fault.apply(), "blocks"):
+            if one.verdict == "refuted":
+                return Verdict("findings", str(one))
+        return MISSED
 
     def ones_catch_program(self, fault: ProgramFault) -> bool:
         names = [tensor.name for tensor in self.kernel.tensors]
@@ -221,8 +245,6 @@ class Original:
 
 def flat_program(kernel: Kernel) -> Any:
     """The flat program of a kernel as an IRModule; `None` where it is not read."""
-    if kernel.dialect == "bang":
-        return None
     try:
         return to_module(frontends.read(frontends.resolve(kernel)).program)
     except XpilerError:

@@ -1,4 +1,4 @@
-"""Faults in lifted programs: a node of a flat PrimFunc becomes another."""
+"""Faults in lifted programs: a node of a PrimFunc, of loops or of blocks, becomes another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import tvm
 import tvm_ffi
-from tvm import tirx
+from tvm import s_tir, tirx
 
 from xpiler_tvm import tir
 
@@ -22,15 +22,15 @@ _REVERSED = {tirx.LT: tirx.GT, tirx.GT: tirx.LT, tirx.LE: tirx.GE, tirx.GE: tirx
 _REVERSED |= {tirx.EQ: tirx.NE, tirx.NE: tirx.EQ}
 
 
-def program_faults(mod: tvm.IRModule) -> list[ProgramFault]:
-    """Every fault that the makers below see in the flat program `mod["main"]`."""
+def program_faults(mod: tvm.IRModule, of: str = "", flat: bool = True) -> list[ProgramFault]:
+    """Every fault that the makers below see in the program `mod["main"]`, `of` what it is."""
     func = mod["main"]
     found: list[ProgramFault] = []
     seen = {tvm_ffi.structural_hash(func)}
     for node in _nodes(func):
         for kind, new in _changes(node, func):
-            place = f"{type(node).__name__} of the flat program"
-            fault = ProgramFault(kind, place, _line(node), _line(new), mod, node, new)
+            place = f"{type(node).__name__} of {of or 'the flat program'}"
+            fault = ProgramFault(kind, place, _line(node), _line(new), mod, node, new, flat)
             key = tvm_ffi.structural_hash(fault.apply()["main"])
             if key not in seen:
                 seen.add(key)
@@ -41,16 +41,37 @@ def program_faults(mod: tvm.IRModule) -> list[ProgramFault]:
 def _nodes(func: Any) -> list[Any]:
     """The statements and expressions that have a maker, each once."""
     nodes: list[Any] = []
-
-    def visit(node: Any) -> None:
-        nodes.append(node)
-
-    tvm_ffi.structural_walk(func.body, [(kind, visit) for kind in _MAKERS], order="pre")
+    realizes = _realizes(func)
+    for root in _roots(func, realizes):
+        tvm_ffi.structural_walk(root, [(kind, nodes.append) for kind in _MAKERS], order="pre")
+    nodes += [node for each in realizes for node in (each, each.block)]
     unique: list[Any] = []
     for node in nodes:
         if not any(node.same_as(other) for other in unique):
             unique.append(node)
     return unique
+
+
+def _realizes(func: Any) -> list[Any]:
+    """The blocks of one store."""
+    found: list[Any] = []
+    tvm_ffi.structural_walk(func.body, [(s_tir.SBlockRealize, found.append)], order="pre")
+    return [each for each in found if isinstance(each.block.body, tirx.BufferStore)]
+
+
+def _roots(func: Any, realizes: list[Any]) -> list[Any]:
+    """What of a program is executed: all of plain loops, of blocks not the regions they declare.
+
+    Loops over blocks are the blocks' axes, which have makers of their own.
+    """
+    if not realizes:
+        return [func.body]
+    return [
+        part
+        for realize in realizes
+        for part in (realize.predicate, realize.block.init, realize.block.body)
+        if part is not None
+    ]
 
 
 def _changes(node: Any, func: Any) -> Iterator[Change]:
@@ -84,8 +105,8 @@ def _store(node: Any) -> Iterator[Change]:
         other = tir.const(0 if abs(value.value) > 1 else value.value + 1, dtype)
         yield "initial", tirx.BufferStore(node.buffer, other, node.indices)
         return  # in which order a buffer is filled is nobody's business
-    for kind, index in _other_indices(node.indices[0]):
-        yield kind, tirx.BufferStore(node.buffer, value, [index])
+    for kind, indices in _other_places(node.indices):
+        yield kind, tirx.BufferStore(node.buffer, value, indices)
 
 
 def _loop(node: Any) -> Iterator[Change]:
@@ -109,8 +130,8 @@ def _branch(node: Any) -> Iterator[Change]:
 
 
 def _load(node: Any) -> Iterator[Change]:
-    for kind, index in _other_indices(node.indices[0]):
-        yield kind, tirx.BufferLoad(node.source, [index])
+    for kind, indices in _other_places(node.indices):
+        yield kind, tirx.BufferLoad(node.source, indices)
 
 
 def _other_operand(node: Any, func: Any) -> Iterator[Change]:
@@ -119,9 +140,18 @@ def _other_operand(node: Any, func: Any) -> Iterator[Change]:
     for other in func.params:
         if not tirx.is_buffer_var(other) or other.same_as(mine):
             continue
-        if str(other.dtype) == str(mine.dtype):
+        if str(other.dtype) == str(mine.dtype) and len(other.shape) == len(mine.shape):
             yield "operand", tirx.BufferLoad(other, node.indices)
             return
+
+
+def _other_places(indices: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Indices of which one is another, or two are exchanged."""
+    for place, index in enumerate(indices):
+        for kind, other in _other_indices(index):
+            yield kind, [*indices[:place], other, *indices[place + 1 :]]
+    if len(indices) > 1:
+        yield "index swapped", [*indices[:-2], indices[-1], indices[-2]]
 
 
 def _other_indices(index: Any) -> Iterator[tuple[str, Any]]:
@@ -148,6 +178,36 @@ def _products(index: Any) -> list[Any]:
     found: list[Any] = []
     tvm_ffi.structural_walk(index, [(tirx.Mul, found.append)], order="pre")
     return [product for product in found if isinstance(product.b, tirx.IntImm)][:1]
+
+
+def _realize(node: Any) -> Iterator[Change]:
+    """A block that runs where it should not, or whose axis is one too short."""
+    parts = [part for part in tir.conjuncts(node.predicate) if tir.as_const(part) != 1]
+    for left_out in range(len(parts)):
+        kept = tir.conjunction(part for number, part in enumerate(parts) if number != left_out)
+        yield "guard", s_tir.SBlockRealize(node.iter_values, kept, node.block)
+    if not node.block.iter_vars:
+        return
+    last = node.iter_values[-1] < node.block.iter_vars[-1].dom.extent - 1
+    yield (
+        "bound",
+        s_tir.SBlockRealize(node.iter_values, tir.conjunction([*parts, last]), node.block),
+    )
+
+
+def _block(node: Any) -> Iterator[Change]:
+    """A block without its start, or with another kind of axis."""
+    if not node.iter_vars or not isinstance(node.body, tirx.BufferStore):
+        return
+    same = (node.reads, node.writes, node.name_hint, node.body)
+    if node.init is not None:
+        yield "initial", s_tir.SBlock(node.iter_vars, *same, None)
+        summed = [each for each in node.iter_vars if each.iter_type == tirx.IterVar.CommReduce]
+        spatial = [
+            tirx.IterVar(each.dom, each.var, tirx.IterVar.DataPar) if each in summed[-1:] else each
+            for each in node.iter_vars
+        ]
+        yield "axis", s_tir.SBlock(spatial, *same, node.init)
 
 
 def _comparison(node: Any) -> Iterator[Change]:
@@ -192,6 +252,8 @@ _COMPARISONS = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
 _MAKERS: dict[Any, tuple[Maker, ...]] = {
     tirx.BufferStore: (_store,),
     tirx.For: (_loop,),
+    s_tir.SBlockRealize: (_realize,),
+    s_tir.SBlock: (_block,),
     tirx.IfThenElse: (_branch,),
     tir.Load: (_load,),
     **dict.fromkeys(_COMPARISONS, (_comparison,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ from .judging import Original
 from .program_faults import program_faults
 from .text_faults import text_faults
 
-PROGRAM = "program"
-"""What lifted programs count as where texts have a dialect."""
+PROGRAM, RAISED = "program", "raised"
+"""What flat programs, and what passes make of them, count as where texts have a dialect."""
+
+FORMS = ("text", PROGRAM, RAISED)
+"""What faults are put into."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +34,9 @@ class Mutant:
 
     @property
     def dialect(self) -> str:
-        is_program = isinstance(self.fault, ProgramFault)
-        return PROGRAM if is_program else self.original.case.dialect
+        if not isinstance(self.fault, ProgramFault):
+            return self.original.case.dialect
+        return PROGRAM if self.fault.flat else RAISED
 
     @property
     def place(self) -> str:
@@ -41,13 +45,20 @@ class Mutant:
         return f"{self.kernel}:{self.fault.line(self.original.kernel.source)}"
 
 
-def mutants_of(original: Original) -> Iterator[Mutant]:
-    """Every mutant of a kernel's text and of its flat program."""
-    for fault in text_faults(original.kernel):
-        yield Mutant(original, fault)
-    if original.flat is not None:
+def mutants_of(original: Original, forms: Collection[str] = FORMS) -> Iterator[Mutant]:
+    """Every mutant of a kernel's text, of its flat program, and of what passes make of that."""
+    if "text" in forms:
+        for fault in text_faults(original.kernel):
+            yield Mutant(original, fault)
+    if PROGRAM in forms and original.flat is not None:
         for changed in program_faults(original.flat):
             yield Mutant(original, changed)
+    if RAISED in forms:
+        for step in original.steps:
+            if not step.flat:
+                of = f"what pass {step.name!r} made"
+                for changed in program_faults(step.mod, of, flat=False):
+                    yield Mutant(original, changed)
 
 
 def in_turn(mutants: Iterable[Mutant], seed: int) -> list[Mutant]:
