@@ -2,14 +2,20 @@
 
 An index `base + c1*v1 + … + cn*vn` whose strides do not overlap (each `c` exceeds the reach of all
 smaller ones) is a number in mixed radix, so `v1 = (t - base) // c1`, `v2 = rest // c2`, …
+An index that divides a number of its unknowns is inverted in two steps, by way of its digits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import tvm_ffi
 from tvm import sym, tirx
+from tvm.tirx import FloorDiv, FloorMod
 
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
@@ -148,13 +154,23 @@ def quotient(value: Expr, divisor: int, analyzer: Any) -> tuple[Expr, Expr]:
     )
 
 
-def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Solution | None:
-    """The unknowns for which `index == target`; `None` where the index is not mixed radix.
+def solve(
+    index: Expr,
+    target: Expr,
+    unknowns: list[Axis],
+    analyzer: Any,
+    tests: Sequence[Expr] = (),
+) -> Solution | None:
+    """The unknowns for which `index == target`; `None` where the index cannot be taken apart.
 
-    `analyzer` knows the other variables. Unknowns that the index does not use are left out.
+    `analyzer` knows the other variables. Only points where the `tests` hold are asked for: the
+    caller checks that they do. Unknowns that the index does not use are left out.
     """
+    digits = _in_digits(index, unknowns)
+    if digits is not None:
+        return _through_digits(digits, target, unknowns, analyzer, tests)
     found = linear(index, [var for var, _ in unknowns])
-    if found is None or strides(index, unknowns) is None:
+    if found is None:
         return None
     coefficients, base = found
     used = [(c, axis) for c, axis in zip(coefficients, unknowns, strict=True) if c != 0]
@@ -163,6 +179,8 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
     }
     pairs = [(c, axis) for c, axis in used if axis[1] > 1]
     pairs.sort(key=lambda pair: -abs(pair[0]))
+    if not _is_mixed_radix(pairs, tests):
+        return None
     conditions: list[Expr] = []
     # A negative stride counts its digit from the other end.
     for c, (_, extent) in pairs:
@@ -178,10 +196,132 @@ def solve(index: Expr, target: Expr, unknowns: list[Axis], analyzer: Any) -> Sol
         values[var] = digit if c > 0 else analyzer.simplify(extent - 1 - digit)
         rest = left
     conditions.append(tirx.EQ(rest, tir.const(0, tir.dtype_of(rest))))
+    return Solution(values, _open(conditions, analyzer))
+
+
+def _open(conditions: list[Expr], analyzer: Any) -> tuple[Expr, ...]:
+    """The conditions that do not always hold."""
     remaining = []
     for condition in conditions:
         simple = analyzer.simplify(condition)
         if tir.as_const(simple) == 1 or analyzer.can_prove(condition):
             continue
         remaining.append(simple)
-    return Solution(values, tuple(remaining))
+    return tuple(remaining)
+
+
+def _is_mixed_radix(pairs: list[tuple[int, Axis]], tests: Sequence[Expr]) -> bool:
+    """Whether each stride exceeds the reach of all smaller ones, largest first.
+
+    Where the extents leave that open, the tests may not: of `5*a + 4*b + c` with `4*b + c < 5`
+    the last two are one digit.
+    """
+    reach = 0
+    for stride, (_, extent) in reversed(pairs):
+        if abs(stride) <= reach:
+            break
+        reach += abs(stride) * (extent - 1)
+    else:
+        return True
+    if not tests:
+        return False
+    axes = [axis for _, axis in pairs]
+    with _knowing(axes, tests) as analyzer:
+        part: Expr = tir.const(0, "int32")
+        for c, (var, extent) in reversed(pairs):
+            low, high = tir.bounds(analyzer, analyzer.simplify(part))
+            if low < 0 or abs(c) <= high:
+                return False
+            part = part + (var if c > 0 else extent - 1 - var) * abs(c)
+    return True
+
+
+@contextmanager
+def _knowing(axes: list[Axis], tests: Sequence[Expr]) -> Iterator[Any]:
+    analyzer = tir.analyzer_for(dict(axes))
+    with ExitStack() as stack:
+        for test in tests:
+            if not tir.has_load(test):
+                stack.enter_context(analyzer.constraint_scope(test))
+        yield analyzer
+
+
+@dataclass(frozen=True, eq=False)
+class _Digits:
+    """`index`, over `digits` of the number `whole` in place of `of`, an expression of unknowns."""
+
+    index: Expr
+    of: Expr
+    whole: Expr
+    digits: list[Axis]
+    others: list[Axis]
+
+
+def _in_digits(index: Expr, unknowns: list[Axis]) -> _Digits | None:
+    """An index that takes one number of its unknowns apart, over the digits of that number.
+
+        t//20*24 + t%20,  t = 16*y + x     ->    24*d0 + d1,  t = 20*d0 + d1
+    """
+    names = [var for var, _ in unknowns]
+    divisors: dict[Expr, set[int]] = {}
+
+    def visit(node: Expr) -> None:
+        number, divisor, scale = node.a, tir.as_const(node.b), 1
+        while isinstance(number, (FloorDiv, FloorMod)) and tir.as_const(number.b):
+            if isinstance(number, FloorDiv):
+                scale *= tir.as_const(number.b) or 1
+            number = number.a
+        if divisor is None or not tir.uses(number, names):
+            return
+        found = next((one for one in divisors if tir.same(one, number)), number)
+        divisors.setdefault(found, set()).update({divisor * scale, scale} - {1})
+
+    for kind in (FloorDiv, FloorMod):
+        tvm_ffi.structural_walk(index, [(kind, visit)], order="pre")
+    for number, steps in divisors.items():
+        found = linear(number, names)
+        ladder = sorted(steps, reverse=True)
+        if found is None or any(a % b for a, b in pairwise(ladder)):
+            continue
+        inside = [axis for axis, c in zip(unknowns, found[0], strict=True) if c]
+        unit = next((v for v, c in zip(names, found[0], strict=True) if c == 1), None)
+        low, high = tir.bounds(tir.analyzer_for(dict(unknowns)), number)
+        if unit is None or low != 0 or high >= tir.INT_INF:
+            continue
+        digits, whole = _digits_of(high + 1, ladder)
+        with _knowing([*digits, *unknowns], ()) as analyzer:
+            moved = tir.substitute(index, {unit: whole - analyzer.simplify(number - unit)})
+            moved = analyzer.simplify(moved)
+        if tir.uses(moved, [var for var, _ in inside]):
+            continue
+        others = [axis for axis in unknowns if axis not in inside]
+        return _Digits(moved, number, whole, digits, others)
+    return None
+
+
+def _digits_of(count: int, ladder: list[int]) -> tuple[list[Axis], Expr]:
+    """Digits of the numbers below `count`, and the number they make."""
+    digits: list[Axis] = []
+    whole: Expr = tir.const(0, "int32")
+    above = count
+    for step in (*ladder, 1):
+        digit = tirx.Var(f"d{len(digits)}", "int32")
+        digits.append((digit, -(-above // step)))
+        whole = whole + digit * step
+        above = step
+    return digits, whole
+
+
+def _through_digits(
+    found: _Digits, target: Expr, unknowns: list[Axis], analyzer: Any, tests: Sequence[Expr]
+) -> Solution | None:
+    digits = solve(found.index, target, [*found.digits, *found.others], analyzer)
+    if digits is None or any(var not in digits.values for var, _ in found.digits):
+        return None
+    number = analyzer.simplify(tir.substitute(found.whole, digits.values))
+    inside = [axis for axis in unknowns if axis not in found.others]
+    rest = solve(found.of, number, inside, analyzer, tests)
+    if rest is None:
+        return None
+    values = {var: value for var, value in digits.values.items() if var not in dict(found.digits)}
+    return Solution({**values, **rest.values}, (*digits.conditions, *rest.conditions))
