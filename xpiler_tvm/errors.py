@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "XP2004": "a division by zero",
     "XP2005": "the kernel writes no output",
     "XP2006": "an access outside its array",
+    "XP2007": "a size that a lift does not hold for",
     "XP3001": "no schedule rule applies",
     "XP4001": "a construct that the target has no form for",
     "XP4002": "a buffer beyond the target's memory",

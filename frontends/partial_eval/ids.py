@@ -43,7 +43,7 @@ def ids_of(kernel: Kernel, math: Arithmetic, sizes: Sizes) -> Ids:
     ids = _MAKERS[kernel.dialect](kernel, math, sizes)
     for var, extent in (*ids.threads, *ids.blocks):
         math.analyzer.bind(var, Range(0, extent))
-        sizes.bound(var, extent)
+        sizes.always(var, extent)
     return ids
 
 

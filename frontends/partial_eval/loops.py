@@ -116,7 +116,7 @@ class Loops(Induction):
             guard = self.test(loop.test)  # the same, in the source's terms
         inside = dict(self.env)
         tests = [test for test in (guard, self._running(frame)) if test is not None]
-        with self.collecting() as body:
+        with self.collecting() as body, self.sizes.inside(counter, whole):
             if tests:
                 known = guard if guard is not None else tir.const(True, "bool")
                 with self.collecting() as guarded, self.assuming(known):

@@ -6,8 +6,9 @@ leaves 32 bits.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 from tvm import sym, tirx
@@ -32,6 +33,8 @@ class Sizes:
         self.names: dict[str, Var] = {}
         self.limits: dict[Var, Expr] = {}
         self._known = ExitStack()
+        # Scopes left to the garbage collector would be left in any order, which ends the process.
+        weakref.finalize(self, self._known.close)
         for size in kernel.sizes:
             var = tirx.Var(size.name, "int32")
             most = tir.INT32_MAX if size.most is None else size.most
@@ -62,6 +65,18 @@ class Sizes:
     def bound(self, var: Var, extent: Expr | int) -> None:
         """Notes that a variable lies below an extent, for `most`."""
         self.limits[var] = extent - 1
+
+    def always(self, var: Var, extent: Expr | int) -> None:
+        """`bound`, of a variable that is always there: its range is not empty."""
+        self.bound(var, extent)
+        if not isinstance(extent, int):
+            self._known.enter_context(self.analyzer.constraint_scope(var < extent))
+
+    def inside(self, var: Var, extent: Expr) -> AbstractContextManager[None]:
+        """Inside the loop of `var`, whose range is not empty there."""
+        if not self.uses(extent):
+            return nullcontext()
+        return self.analyzer.constraint_scope(var < extent)  # type: ignore[no-any-return]
 
     def uses(self, expr: Expr) -> bool:
         return bool(self.names) and tir.uses(expr, self.names.values())

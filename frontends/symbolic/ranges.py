@@ -1,0 +1,303 @@
+"""The ranges of sizes, and what has to hold of them for every access to lie in its array.
+
+What cannot be proved for all sizes is tried for the multiples of the numbers that the kernel
+divides by, and for sizes of at least its numbers: `n % 256 == 0`, `n >= 256`. The weakest of these
+restrictions that help become conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import lcm
+
+import tvm_ffi
+from tvm import sym, tirx
+from tvm.ir import Range
+from tvm.tirx import FloorDiv, FloorMod
+
+from xpiler_tvm import tir
+from xpiler_tvm.conditions import Condition
+from xpiler_tvm.dialects.simt import MAX_GRID
+from xpiler_tvm.errors import ReadError
+from xpiler_tvm.extents import Extent, is_text, names_of, value_of
+from xpiler_tvm.kernel import Kernel, Size
+from xpiler_tvm.tir import Expr, Var
+
+from ..program import Branch, Loop, Program, Store, While, statements
+from ..reading import Reading, read
+from .instances import sizes_of
+from .limits import LIMIT
+
+LARGEST_MULTIPLE = 1024
+
+
+def with_ranges(kernel: Kernel) -> Kernel:
+    """The kernel with a range for each of its sizes.
+
+    Where none is given they reach as far as all tensors have at most `LIMIT` elements.
+    Raises `ReadError` XP1014 where no size is small enough.
+    """
+    given = {size.name: size for size in kernel.sizes}
+    sizes = [given.get(name, Size(name)) for name in kernel.size_names]
+    low, high = 1, LIMIT
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _in_reach(kernel, {size.name: size.most or middle for size in sizes}):
+            low = middle
+        else:
+            high = middle - 1
+    sizes = [size if size.most else replace(size, most=max(low, size.least)) for size in sizes]
+    if not _in_reach(kernel, {size.name: size.most or 1 for size in sizes}):
+        raise ReadError(
+            "XP1014",
+            "with these ranges of the sizes an array has more than 2^30 elements",
+            hint="give smaller ones, as in xt.Size('n', 1, 4096)",
+        )
+    return replace(kernel, sizes=tuple(sizes))
+
+
+def _in_reach(kernel: Kernel, point: dict[str, int]) -> bool:
+    try:
+        there = kernel.at(point)
+    except ReadError:
+        return True  # no launch, so no index
+    values = [one.value for one in there.scalars if isinstance(one.value, int)]
+    grid = there.launch.grid if there.launch else ()
+    return (
+        all(tensor.size <= LIMIT for tensor in there.tensors if tensor.shape)
+        and all(value <= LIMIT for value in values)
+        and all(extent <= most for extent, most in zip(grid, MAX_GRID, strict=False))
+    )
+
+
+def range_conditions(kernel: Kernel) -> list[Condition]:
+    """That sizes lie in their ranges, and that launch and arrays have positive extents."""
+    found = [
+        Condition(f"{one.least} <= {one.name} <= {one.most}", "it was lifted for these sizes")
+        for one in kernel.sizes
+    ]
+    found += [
+        Condition(f"{one.name} % {one.multiple} == 0", "it was lifted for multiples")
+        for one in kernel.sizes
+        if one.multiple > 1
+    ]
+    analyzer, names = _analyzer(kernel)
+    for extent in dict.fromkeys(_extents(kernel)):
+        positive = value_of(extent, names) >= 1
+        if not analyzer.can_prove(positive, sym.ProofStrength.SYMBOLIC_BOUND):
+            found.append(Condition(f"{extent} >= 1", "launches and arrays have positive extents"))
+    return found
+
+
+def _extents(kernel: Kernel) -> Iterator[Extent]:
+    for tensor in kernel.tensors:
+        yield from (extent for extent in tensor.shape or () if is_text(extent))
+    if kernel.launch is not None:
+        yield from (extent for extent in kernel.launch.grid if is_text(extent))
+
+
+def _analyzer(kernel: Kernel) -> tuple[sym.Analyzer, dict[str, Var]]:
+    analyzer, names = sym.Analyzer(), {}
+    for size in kernel.sizes:
+        names[size.name] = tirx.Var(size.name, "int32")
+        analyzer.bind(names[size.name], Range(size.least, (size.most or tir.INT32_MAX) + 1))
+    return analyzer, names
+
+
+# ---------------------------------------------------------------- restrictions
+
+
+@dataclass(frozen=True, eq=False)
+class ReadForAll:
+    """A reading that holds for all sizes in the ranges of `kernel`, which is the given one or a
+    restricted one, and the conditions of the restriction."""
+
+    kernel: Kernel
+    reading: Reading
+    conditions: tuple[Condition, ...] = ()
+
+
+def read_for_all(kernel: Kernel) -> ReadForAll:
+    """The flat program of a resolved kernel whose sizes have ranges.
+
+    Raises `ReadError` and `LiftError` as `read`.
+    """
+    for tensor in kernel.tensors:
+        if tensor.shape is None:
+            raise ReadError(
+                "XP1015",
+                f"the shape of {tensor.name!r} is not known, and sizes are symbolic",
+                hint=f"give it, as in xt.Tensor({tensor.name!r}, ('n',))",
+            )
+    found = ReadForAll(kernel, read(kernel))
+    if found.reading.sites:
+        found = _proved(found)
+    return _without_tails(found)
+
+
+def _proved(found: ReadForAll) -> ReadForAll:
+    """The reading under the weakest restrictions that prove most of its accesses."""
+    kernel, program = found.kernel, found.reading.program
+    multiples = _multiples(program, kernel)
+    bounds = _numbers(program)
+    best = len(found.reading.sites)
+    chosen: Kernel | None = None
+    for change in (
+        lambda size: _multiple(size, multiples),
+        lambda size: _at_least(size, bounds[-1] if bounds else 1),
+        lambda size: _at_least(_multiple(size, multiples), bounds[-1] if bounds else 1),
+    ):
+        candidate = replace(kernel, sizes=tuple(map(change, kernel.sizes)))
+        count = len(read(candidate).sites) if candidate != kernel else best
+        if count < best:
+            best, chosen = count, candidate
+    if chosen is None:
+        return found
+
+    def still(candidate: Kernel) -> bool:
+        return len(read(candidate).sites) <= best
+
+    for position, original in enumerate(kernel.sizes):
+        for weaker in _weaker(original, chosen.sizes[position], bounds):
+            sizes = (*chosen.sizes[:position], weaker, *chosen.sizes[position + 1 :])
+            candidate = replace(chosen, sizes=sizes)
+            if candidate == chosen or still(candidate):
+                chosen = candidate
+                break
+    reading = read(chosen)
+    kept = {(site.name, site.span) for site in reading.sites}
+    site = next(one for one in found.reading.sites if (one.name, one.span) not in kept)
+    why = f"an access to {site.name!r} leaves the array otherwise"
+    conditions = _changes(kernel, chosen, lambda text: Condition(text, why, site.span))
+    return ReadForAll(chosen, reading, (*found.conditions, *conditions))
+
+
+def _changes(old: Kernel, new: Kernel, make: Callable[[str], Condition]) -> list[Condition]:
+    found = []
+    for before, after in zip(old.sizes, new.sizes, strict=True):
+        if after.multiple != before.multiple:
+            found.append(make(f"{after.name} % {after.multiple} == 0"))
+        if after.least != before.least:
+            found.append(make(f"{after.name} >= {after.least}"))
+    return found
+
+
+def _multiple(size: Size, multiples: dict[str, int]) -> Size:
+    return replace(size, multiple=lcm(size.multiple, multiples.get(size.name, 1)))
+
+
+def _at_least(size: Size, least: int) -> Size:
+    fits = size.least < least and (size.most is None or least <= size.most)
+    return replace(size, least=least) if fits else size
+
+
+def _weaker(original: Size, chosen: Size, bounds: list[int]) -> Iterator[Size]:
+    """Restrictions from none to the chosen one."""
+    divisors = [
+        d
+        for d in range(original.multiple, chosen.multiple + 1)
+        if chosen.multiple % d == 0 and d % original.multiple == 0
+    ]
+    leasts = [b for b in bounds if original.least < b < chosen.least]
+    for least in dict.fromkeys((original.least, *leasts, chosen.least)):
+        for divisor in divisors:
+            yield replace(chosen, multiple=divisor, least=least)
+
+
+def _multiples(program: Program, kernel: Kernel) -> dict[str, int]:
+    """For each size the least common multiple of what it is divided by."""
+    found: dict[str, int] = {}
+    sizes = sizes_of(program, kernel)
+
+    def visit(node: Expr) -> None:
+        divisor = tir.as_const(node.b)
+        if divisor is None or divisor < 2:
+            return
+        for name, var in sizes.items():
+            together = lcm(found.get(name, 1), divisor)
+            if tir.uses(node.a, [var]) and together <= LARGEST_MULTIPLE:
+                found[name] = together
+
+    for expr in _expressions(program):
+        for kind in (FloorDiv, FloorMod):
+            tvm_ffi.structural_walk(expr, [(kind, visit)], order="pre")
+    return found
+
+
+def _numbers(program: Program) -> list[int]:
+    """The lengths of loops that are numbers, ascending: blocks and tiles."""
+    lengths = {
+        tir.as_const(one.extent) for one in statements(program.body) if isinstance(one, Loop)
+    }
+    return sorted(length for length in lengths if length is not None and length > 1)
+
+
+def _expressions(program: Program) -> Iterator[Expr]:
+    for statement in statements(program.body):
+        if isinstance(statement, Store):
+            yield statement.index
+            yield statement.value
+        elif isinstance(statement, Loop):
+            yield statement.extent
+        elif isinstance(statement, (Branch, While)):
+            yield statement.test
+
+
+# ---------------------------------------------------------------- tails
+
+
+def _without_tails(found: ReadForAll) -> ReadForAll:
+    """The reading for multiples of what a size is divided by where a loop drops the remainder.
+
+    `for t < k / 16`, where nothing else in the program is about the last `k % 16`, is meant for
+    multiples.
+    """
+    kernel, program = found.kernel, found.reading.program
+    by_var = {var: name for name, var in sizes_of(program, kernel).items()}
+    dropped: dict[str, Loop] = {}
+    for statement in statements(program.body):
+        if not isinstance(statement, Loop) or not isinstance(statement.extent, FloorDiv):
+            continue
+        var, divisor = statement.extent.a, tir.as_const(statement.extent.b)
+        name = by_var.get(var) if isinstance(var, tirx.Var) else None
+        if name is not None and divisor and not _remainder_used(program, var, divisor):
+            dropped.setdefault(f"{name} % {divisor} == 0", statement)
+    for text, loop in dropped.items():
+        name, divisor = names_of(text)[0], tir.as_const(loop.extent.b) or 1
+        sizes = tuple(_multiple(s, {name: divisor} if s.name == name else {}) for s in kernel.sizes)
+        if sizes == kernel.sizes:
+            continue
+        kernel = replace(kernel, sizes=sizes)
+        condition = Condition(
+            text, f"the last {name} % {divisor} are left out otherwise", loop.span
+        )
+        found = ReadForAll(kernel, found.reading, (*found.conditions, condition))
+    if kernel != found.reading.kernel:
+        found = replace(found, reading=read(kernel))
+    return found
+
+
+def _remainder_used(program: Program, var: Var, divisor: int) -> bool:
+    """Whether an expression other than a loop's length divides the size by `divisor`."""
+    used = False
+
+    def visit(node: Expr) -> None:
+        nonlocal used
+        same = tir.as_const(node.b) == divisor and tir.uses(node.a, [var])
+        used = used or (same and bool(node.a.same_as(var)))
+
+    lengths = [
+        one.extent
+        for one in statements(program.body)
+        if isinstance(one, Loop) and isinstance(one.extent, FloorDiv)
+    ]
+    for expr in _expressions(program):
+        if any(expr is length or expr.same_as(length) for length in lengths):
+            continue
+        for kind in (FloorDiv, FloorMod):
+            tvm_ffi.structural_walk(expr, [(kind, visit)], order="pre")
+    return used
+
+
+__all__ = ["ReadForAll", "range_conditions", "read_for_all", "with_ranges"]
