@@ -118,6 +118,24 @@ def trace_of(thread: ThreadProgram) -> Trace:
     return Trace(tuple(nodes), tuple(tracer.accesses), tuple(tracer.numbers), tracer.data)
 
 
+def guarded_loads(
+    expr: Expr, tests: tuple[Expr, ...] = ()
+) -> Iterator[tuple[Expr, tuple[Expr, ...]]]:
+    """The reads in an expression, each with the tests of the choices that it stands in."""
+    choices = outermost_choices(expr)
+    rest = expr
+    if choices:
+        places = [tirx.Var("choice", tir.dtype_of(choice)) for choice in choices]
+        rest = replace_choices(expr, choices, places)
+    for load in tir.loads(rest):
+        yield load, tests
+    for choice in choices:
+        test, yes, no = choice.args
+        yield from guarded_loads(test, tests)
+        yield from guarded_loads(yes, (*tests, test))
+        yield from guarded_loads(no, (*tests, tirx.Not(test)))
+
+
 @dataclass(eq=False)
 class _Tracer:
     """`versions` count the stores to an array; buffers in `changing` differ at every read."""
@@ -199,23 +217,15 @@ class _Tracer:
 
     def _reads(self, expr: Expr, around: Around, span: Span, atomic: bool) -> list[Node]:
         """The reads in an expression; those on one side of a choice are under its test."""
-        choices = outermost_choices(expr)
-        rest = expr
-        if choices:
-            places = [tirx.Var("choice", tir.dtype_of(choice)) for choice in choices]
-            rest = replace_choices(expr, choices, places)
-        found: list[Node] = [
-            self._noted(
-                Access(load.source, self._plain(load.indices[0]), False, atomic, around, span)
-            )
-            for load in tir.loads(rest)
-        ]
-        for choice in choices:
-            test, yes, no = choice.args
-            found += self._reads(test, around, span, atomic)
-            plain = self._number(test, around, span)
-            found += self._reads(yes, around.under(plain), span, atomic)
-            found += self._reads(no, around.under(tirx.Not(plain)), span, atomic)
+        found: list[Node] = []
+        places: dict[tuple[Expr, ...], Around] = {(): around}
+        for load, tests in guarded_loads(expr):
+            if tests not in places:
+                plain = [self._number(test, around, span) for test in tests]
+                places[tests] = around.under(*plain)
+            index = self._plain(load.indices[0])
+            access = Access(load.source, index, False, atomic, places[tests], span)
+            found.append(self._noted(access))
         return found
 
     def _noted(self, access: Access) -> Access:
@@ -254,4 +264,14 @@ class _Tracer:
         self._changed([one.buffer for one in statements(body) if isinstance(one, (Store, Alloc))])
 
 
-__all__ = ["Access", "Around", "Either", "Node", "Number", "Repeat", "Trace", "trace_of"]
+__all__ = [
+    "Access",
+    "Around",
+    "Either",
+    "Node",
+    "Number",
+    "Repeat",
+    "Trace",
+    "guarded_loads",
+    "trace_of",
+]

@@ -25,7 +25,7 @@ def bounds(accesses: Iterable[Access], solver: Solver) -> Iterator[Obligation]:
         answer = answers[key]
         detail = answer.detail
         if answer.verdict == "refuted":
-            extent = int(access.buffer.shape[0])
+            extent = access.buffer.shape[0]
             detail = f"outside its {extent} elements for {shown(answer.values)}"
         yield Obligation(
             "bounds", access.name, answer.verdict, answer.by, detail, answer.values, access.span
@@ -33,16 +33,16 @@ def bounds(accesses: Iterable[Access], solver: Solver) -> Iterator[Obligation]:
 
 
 def _inside(access: Access, solver: Solver) -> Answer:
-    extent = int(access.buffer.shape[0])
+    extent = tir.constant_or_self(access.buffer.shape[0])
     low, high = solver.bounds(access.index)
-    if low >= 0 and high < extent:
+    if isinstance(extent, int) and low >= 0 and high < extent:
         return PROVED
     return within(access.index, extent, access.around, solver)
 
 
-def within(index: Expr, extent: int, around: Around, solver: Solver) -> Answer:
+def within(index: Expr, extent: Expr | int, around: Around, solver: Solver) -> Answer:
     """Whether `0 <= index < extent` at a place."""
-    for claim in (index >= 0, index < tir.const(extent, tir.dtype_of(index))):
+    for claim in (index >= 0, index < extent):
         answer = solver.holds(claim, around)
         if answer.verdict != "proved":
             break

@@ -14,7 +14,10 @@ from xpiler_tvm.frontends.raising.tensors import is_choice
 from xpiler_tvm.frontends.values import range_of
 from xpiler_tvm.tir import Expr, Var
 
-MOST = 1 << 18
+from .accesses import Around
+
+MOST = 1 << 20
+"""Points that are worth counting."""
 
 Axis = tuple[Var, int]
 
@@ -26,9 +29,9 @@ class Uncountable(Exception):
 class Points:
     """The points of axes, of which an expression has an array of values each."""
 
-    def __init__(self, axes: Sequence[Axis], most: int = MOST) -> None:
+    def __init__(self, axes: Sequence[Axis]) -> None:
         self.shape = tuple(extent for _, extent in axes)
-        if math.prod(self.shape) > most:
+        if math.prod(self.shape) > MOST:
             raise Uncountable
         grid = np.ogrid[tuple(slice(0, extent) for extent in self.shape)] if axes else []
         self.places: Mapping[Var, Any] = {
@@ -44,6 +47,16 @@ class Points:
     def all(self, expr: Expr) -> np.ndarray:
         """The values of an expression at all points, flat. Raises `Uncountable`."""
         return np.broadcast_to(self.values(expr), self.shape).reshape(-1)
+
+    def taken(self, around: Around) -> np.ndarray:
+        """The numbers of the points at which control comes to a place. Raises `Uncountable`."""
+        happens = np.ones(self.shape, bool)
+        for var, extent in around.loops:
+            if var in self.places:
+                happens = happens & (self.values(var) < self.values(extent))
+        for test in around.tests:
+            happens = happens & self.values(test)
+        return np.flatnonzero(happens.reshape(-1))
 
     def values(self, expr: Expr) -> Any:
         """The values of an expression, of a shape that broadcasts. Raises `Uncountable`."""
@@ -112,4 +125,16 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     tirx.BitwiseXor: np.bitwise_xor,
 }
 
-__all__ = ["MOST", "Axis", "Points", "Uncountable"]
+
+def happening(
+    around: Around, exprs: Sequence[Expr], most: Callable[[Var], int]
+) -> tuple[Points, np.ndarray]:
+    """The points of all variables of a place and of `exprs`, and the numbers of those at which
+    control comes to the place. Raises `Uncountable`."""
+    used = [*exprs, *around.tests, *(extent for _, extent in around.loops)]
+    names = dict.fromkeys(var for expr in used for var in tir.variables(expr))
+    points = Points([(var, most(var)) for var in names])
+    return points, points.taken(around)
+
+
+__all__ = ["Axis", "Points", "Uncountable", "happening"]

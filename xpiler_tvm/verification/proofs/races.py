@@ -29,7 +29,7 @@ from .bounds import shown
 from .encoding import Encoder
 from .obligation import Obligation, Prover
 from .phases import Event, Phase, phases
-from .points import MOST, Points, Uncountable
+from .points import Points, Uncountable
 from .solver import PROVED, UNDECIDED, Answer, Solver, Values, values_of
 
 OTHER = "'"
@@ -132,17 +132,17 @@ class _Races:
         if any(not tir.same(index, event.index) for event in events[1:]):
             return False
         shared = [var for var, _ in phase.shared]
-        axes = [*self.threads] if pair.together else [*self.blocks]
+        ids = self.threads if pair.together else self.blocks
+        axes = [(var, self.solver.most(var)) for var, _ in ids]
         for var in tir.variables(index):
-            extent = self.solver.extents.get(var)
             known = any(var.same_as(one) for one, _ in axes)
             if known or any(var.same_as(one) for one in shared):
                 continue
             if pair.together and any(var.same_as(one) for one, _ in self.blocks):
                 continue
-            if not isinstance(extent, int):
+            if var not in self.solver.extents:
                 return False
-            axes.append((var, extent))
+            axes.append((var, self.solver.most(var)))
         with self.solver.within(events[0].around) as analyzer:
             only = len({event.access.around for event in events}) == 1
             return injective(index, axes, analyzer if only else None)
@@ -257,15 +257,13 @@ class _Races:
     def _points(self, event: Event, alike: Sequence[Var], pair: _Pair) -> _Visits:
         """Where an event happens: the element with what is alike for both threads, and whose it
         is."""
-        own = [*self.threads] if pair.together else [*self.blocks, *self.threads]
-        shared = [(var, self._extent(var)) for var in alike]
-        loops = [(var, self._extent(var)) for var, _ in event.around.loops if var not in alike]
+        ids = self.threads if pair.together else (*self.blocks, *self.threads)
+        loops = [var for var, _ in event.around.loops if var not in alike]
+        shared, own, loops = (
+            [(var, self.solver.most(var)) for var in names]
+            for names in (alike, [var for var, _ in ids], loops)
+        )
         points = Points([*shared, *own, *loops])
-        happens = np.ones(points.shape, bool)
-        for var, extent in event.around.loops:
-            happens = happens & (points.values(var) < points.values(extent))
-        for test in event.around.tests:
-            happens = happens & points.values(test)
         if pair.together:
             linear = points.all(self.linear)
             owner, group = linear // pair.apart, linear // pair.together
@@ -277,17 +275,12 @@ class _Races:
             group = np.zeros_like(owner)
         for var, extent in shared:
             group = group * extent + points.all(var)
-        size = int(event.access.buffer.shape[0])
+        size = tir.as_const(event.access.buffer.shape[0])
+        if size is None:
+            raise Uncountable
         key = group * size + points.all(event.index)
-        taken = np.flatnonzero(happens.reshape(-1))
+        taken = points.taken(event.around)
         return _Visits(points, taken, key[taken], owner[taken])
-
-    def _extent(self, var: Var) -> int:
-        extent = self.solver.extents.get(var)
-        if isinstance(extent, int):
-            return extent
-        _, high = self.solver.bounds(extent) if extent is not None else (0, MOST)
-        return max(high, 1)
 
 
 @dataclass(frozen=True, eq=False)

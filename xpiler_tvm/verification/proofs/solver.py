@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import z3
-from tvm import sym
+from tvm import sym, tirx
 from tvm.ir import Range
 
 from xpiler_tvm import tir
 from xpiler_tvm.frontends.values import range_of
+from xpiler_tvm.kernel import Size
 from xpiler_tvm.tir import Expr, Var
 
 from .accesses import Around
@@ -45,13 +46,23 @@ PROVED = Answer("proved", "analyzer")
 class Solver:
     """What is known of the variables of a kernel, and how many steps are left.
 
-    `ranges` are extents of variables from 0, outer ones first; `data` are variables that stand for
-    what memory holds, other variables are any number of their type.
+    `ranges` are extents of variables from 0, outer ones first, `sizes` are what symbolic sizes may
+    be, and `data` are variables that stand for what memory holds. Other variables are any number of
+    their type.
     """
 
-    def __init__(self, ranges: Iterable[tuple[Var, Expr | int]], data: Mapping[Var, str]) -> None:
+    def __init__(
+        self,
+        ranges: Iterable[tuple[Var, Expr | int]],
+        data: Mapping[Var, str],
+        sizes: Mapping[Var, Size] | None = None,
+    ) -> None:
         self.analyzer = sym.Analyzer()
-        self.data = data
+        self.data = dict(data)
+        self.sizes = sizes or {}
+        self._whole = ExitStack()
+        for var, size in self.sizes.items():
+            self._bind_size(var, size)
         self.extents: dict[Var, Expr | int] = {}
         for var, extent in ranges:
             self.bind(var, extent)
@@ -63,6 +74,21 @@ class Solver:
             known = extent if isinstance(extent, int) else tir.as_const(extent)
             self.extents[var] = extent if known is None else known
             self.analyzer.bind(var, Range(0, extent))
+
+    def _bind_size(self, var: Var, size: Size) -> None:
+        least, most = self._limits(size)
+        self.analyzer.bind(var, Range(least, most + 1))
+        if size.multiple > 1:
+            whole = tirx.EQ(tirx.floormod(var, size.multiple), 0)
+            self._whole.enter_context(self.analyzer.constraint_scope(whole))
+
+    def _limits(self, size: Size) -> tuple[int, int]:
+        return size.least, tir.INT32_MAX if size.most is None else size.most
+
+    def most(self, var: Var) -> int:
+        """More values than a variable takes from 0 on, where it has an extent."""
+        extent = self.extents.get(var, 1 << 31)
+        return extent if isinstance(extent, int) else max(1, self.bounds(extent)[1])
 
     # ------------------------------------------------------------ one thread
 
@@ -99,16 +125,25 @@ class Solver:
         return facts + [encoder.test(test) for test in around.tests]
 
     def ranges(self, encoder: Encoder) -> list[Any]:
-        """The ranges of all variables that an encoder has met, of loops where they are constant."""
+        """The ranges of all variables that an encoder has met. A loop's extent that rests on other
+        variables than sizes holds at its place."""
         facts = []
-        for var, at in encoder.places.items():
+        for var in list(encoder.places):
             extent = self.extents.get(var)
-            if extent is None:
+            if isinstance(extent, int) or (extent is not None and self._is_size(extent)):
+                at = encoder.number(var)
+                facts += [at >= 0, at < encoder.number(tir.as_expr(extent))]
+        for var, at in encoder.places.items():
+            if var in self.sizes:
+                low, high = self._limits(self.sizes[var])
+                facts += [at >= low, at <= high, at % self.sizes[var].multiple == 0]
+            elif var not in self.extents:
                 low, high = range_of(tir.dtype_of(var))
                 facts += [at >= low, at <= high]
-            elif isinstance(extent, int):
-                facts += [at >= 0, at < extent]
         return facts
+
+    def _is_size(self, extent: Expr) -> bool:
+        return all(var in self.sizes for var in tir.variables(extent))
 
     def ask(self, facts: Sequence[Any]) -> Any:
         """A model in which all facts hold; `None` where they contradict each other, and `UNDECIDED`

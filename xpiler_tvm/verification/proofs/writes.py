@@ -1,0 +1,194 @@
+"""Blocks of the raised module: in bounds, no element stored twice, none read that is not stored.
+
+A block's spatial axes may run in any order, so that no two of their points may store to one element
+(`injective`). Blocks that store to one array do so to different parts of it (`disjoint`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import z3
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.errors import Span
+from xpiler_tvm.frontends.raising.invert import injective
+from xpiler_tvm.tir import Buffer
+
+from .accesses import Around
+from .blocks import Raised, Touch
+from .bounds import shown, within
+from .encoding import Encoder
+from .obligation import Kind, Obligation
+from .points import Uncountable, happening
+from .solver import PROVED, UNDECIDED, Answer, Solver
+
+OTHER = "'"
+
+
+def writes(raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> Iterator[Obligation]:
+    """The obligations of blocks; `spans` are places in the source, by the name of the array that
+    is stored to there."""
+    return _Writes(raised, solver, spans).all()
+
+
+class _Writes:
+    def __init__(self, raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> None:
+        self.raised = raised
+        self.solver = solver
+        self.spans = spans
+        self.stores = [
+            one
+            for one in raised.touches
+            if one.stores and not one.first and one.buffer.scope() != "local"
+        ]
+
+    def all(self) -> Iterator[Obligation]:
+        for touch in self.raised.touches:
+            yield self._made("bounds", touch.name, touch.buffer, self._inside(touch))
+        for touch in self.stores:
+            yield self._made("injective", touch.name, touch.buffer, self._injective(touch))
+        for one, other in combinations(self.stores, 2):
+            if one.buffer.same_as(other.buffer):
+                subject = f"{one.name} and {other.name}"
+                yield self._made("disjoint", subject, one.buffer, self._disjoint(one, other))
+        yield from self._read_where_stored()
+
+    def _made(self, kind: Kind, subject: str, buffer: Buffer, answer: Answer) -> Obligation:
+        detail = answer.detail
+        if answer.verdict == "refuted":
+            detail = f"not for {shown(answer.values)}"
+        span = self.spans.get(str(buffer.name))
+        return Obligation(kind, subject, answer.verdict, answer.by, detail, answer.values, span)
+
+    # ------------------------------------------------------------ bounds
+
+    def _inside(self, touch: Touch) -> Answer:
+        answer = PROVED
+        for index, size in zip(touch.indices, touch.buffer.shape, strict=True):
+            low, high = self.solver.bounds(index)
+            extent = tir.constant_or_self(size)
+            if isinstance(extent, int) and low >= 0 and high < extent:
+                continue
+            answer = within(index, extent, touch.around, self.solver)
+            if answer.verdict != "proved":
+                break
+        return answer
+
+    # ------------------------------------------------------------ injective
+
+    def _injective(self, touch: Touch) -> Answer:
+        solver, index = self.solver, touch.flat
+        used = [*touch.apart, *tir.variables(index)]
+        axes = [(var, solver.most(var)) for var in dict.fromkeys(used) if var in solver.extents]
+        with solver.within(touch.around) as analyzer:
+            if injective(analyzer.simplify(index), axes, analyzer):
+                return PROVED
+        first, second = Encoder(solver.context, {}), Encoder(solver.context, {}, OTHER)
+        facts = [
+            z3.Or(
+                z3.BoolVal(False, solver.context),
+                *(first.number(var) != second.number(var) for var in touch.apart),
+            )
+        ]
+        facts += [first.number(place) == second.number(place) for place in touch.indices]
+        return self._twice(facts, [(first, touch.around), (second, touch.around)]) or (
+            self._counted_once(touch)
+        )
+
+    def _twice(self, facts: list[Any], places: list[tuple[Encoder, Around]]) -> Answer | None:
+        """Whether facts about two points contradict each other; `None` where z3 does not know."""
+        encoders = [encoder for encoder, _ in places]
+        for encoder, around in places:
+            facts = [*facts, *self.solver.place(encoder, around)]
+        for encoder in encoders:
+            facts = [*facts, *self.solver.ranges(encoder)]
+        model = self.solver.ask(facts)
+        return None if model is UNDECIDED else self.solver.answer(model, encoders)
+
+    def _counted_once(self, touch: Touch) -> Answer:
+        try:
+            points, taken = happening(touch.around, [touch.flat, *touch.apart], self.solver.most)
+            elements = points.all(touch.flat)[taken]
+        except Uncountable:
+            return Answer("unknown", detail="z3 did not come to an end")
+        _, first, counts = np.unique(elements, return_index=True, return_counts=True)
+        if not (counts > 1).any():
+            return Answer("proved", "enumeration")
+        one = int(first[counts > 1][0])
+        other = int(np.flatnonzero(elements == elements[one])[1])
+        values = [*points.at(int(taken[one]))]
+        values += [(name + OTHER, value) for name, value in points.at(int(taken[other]))]
+        return Answer("refuted", "enumeration", values=tuple(values))
+
+    # ------------------------------------------------------------ disjoint
+
+    def _disjoint(self, one: Touch, other: Touch) -> Answer:
+        for a, b in zip(one.indices, other.indices, strict=True):
+            with self.solver.within(one.around):
+                low, high = self.solver.bounds(a)
+            with self.solver.within(other.around):
+                least, most = self.solver.bounds(b)
+            if high < least or most < low:
+                return PROVED
+        first = Encoder(self.solver.context, {})
+        second = Encoder(self.solver.context, {}, OTHER)
+        facts = [
+            first.number(a) == second.number(b)
+            for a, b in zip(one.indices, other.indices, strict=True)
+        ]
+        answer = self._twice(facts, [(first, one.around), (second, other.around)])
+        return answer or self._counted_apart(one, other)
+
+    def _elements(self, touch: Touch) -> np.ndarray:
+        points, taken = happening(touch.around, [touch.flat], self.solver.most)
+        return points.all(touch.flat)[taken]
+
+    def _counted_apart(self, one: Touch, other: Touch) -> Answer:
+        try:
+            mine, theirs = (self._elements(touch) for touch in (one, other))
+        except Uncountable:
+            return Answer("unknown", detail="z3 did not come to an end")
+        both = np.intersect1d(mine, theirs)
+        if not len(both):
+            return Answer("proved", "enumeration")
+        return Answer("refuted", "enumeration", values=(("element", int(both[0])),))
+
+    # ------------------------------------------------------------ coverage
+
+    def _read_where_stored(self) -> Iterator[Obligation]:
+        """Blocks read of what others made only what these have stored."""
+        for touch in self.raised.touches:
+            makers = [one for one in self.stores if one.buffer.same_as(touch.buffer)]
+            elsewhere = makers and all(one.block != touch.block for one in makers)
+            kept = any(touch.buffer.same_as(one) for one in self.raised.kept)
+            if touch.stores or not elsewhere or not kept:
+                continue
+            answer = self._stored_before(touch, makers)
+            yield self._made("coverage", touch.name, touch.buffer, answer)
+
+    def _stored_before(self, touch: Touch, makers: Sequence[Touch]) -> Answer:
+        claims = []
+        for maker in makers:
+            values = dict(zip(maker.indices, touch.indices, strict=True))
+            if not all(isinstance(place, tirx.Var) or tir.as_const(place) == 0 for place in values):
+                return Answer("unknown", detail="what is read is made by an index of its own")
+            own = [var for test in maker.around.tests for var in tir.variables(test)]
+            if any(var in self.solver.data for var in own):
+                return Answer("unknown", detail="it rests on data whether it is stored")
+            claims.append(
+                tir.conjunction(tir.substitute(test, values) for test in maker.around.tests)
+            )
+        whole = claims[0]
+        for claim in claims[1:]:
+            whole = tirx.Or(whole, claim)
+        if tir.as_const(whole) == 1:
+            return PROVED
+        return self.solver.holds(whole, touch.around)
+
+
+__all__ = ["writes"]
