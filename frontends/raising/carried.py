@@ -34,6 +34,14 @@ class Register:
         self.made = made
         self.carried: list[Carried] = []
         self._places: list[tuple[Buffer, Expr, Write, Loop]] = []
+        self._resolving = False
+
+    def holds(self, buffer: Buffer, loop: Loop) -> bool:
+        """Whether a loop is known to carry an array; what carries an element is taken to carry it
+        through all loops around."""
+        return self._resolving or any(
+            other.same_as(buffer) and where is loop for other, _, _, where in self._places
+        )
 
     def element(self, buffer: Buffer, index: Expr, at: Write, depth: int) -> Expr:
         """`buffer[index]` at the start of an iteration of the loop at `depth` around `at`.
@@ -96,6 +104,7 @@ class Register:
 
         `read` traces `buffer[index]` back from a place in the program.
         """
+        self._resolving = True
         done = 0
         while done < len(self.carried):
             buffer, index, at, loop = self._places[done]

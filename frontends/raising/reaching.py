@@ -135,10 +135,14 @@ class Reaching:
             return False
         shared = [one for one in writes if common(one.loops, search.at.loops) >= depth]
         reaching = [one for one in shared if not self._is_over(one, search, depth, 0)]
-        if reaching and search.is_complete():
+        if not reaching:
+            return False
+        if search.is_complete():
             return True
         pieces, stack = list(search.pieces), search.stack
         try:
+            if self.register.holds(search.buffer, search.at.loops[depth - 1]):
+                raise _carried(search)
             with ExitStack() as search.stack:
                 done = self._in_iterations(reaching, search, depth)
                 stack.enter_context(search.stack.pop_all())
@@ -200,7 +204,8 @@ class Reaching:
         extents, pinned, tests = tightened(inner, write.guard)
         unknowns = [(loop.var, extents[loop.var]) for loop in inner if loop.var not in pinned]
         stored = tir.substitute(write.store.index, {**pinned, **moved})
-        solution = solve(stored, search.index, unknowns, analyzer, tests)
+        known = [analyzer.simplify(tir.substitute(test, {**pinned, **moved})) for test in tests]
+        solution = solve(stored, search.index, unknowns, analyzer, known)
         if solution is None:
             raise Unraisable(
                 f"which iteration wrote the element of {write.store.buffer.name!r} "
