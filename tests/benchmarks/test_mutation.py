@@ -106,7 +106,7 @@ def test_mutators_do_what_they_say(kind: str, name: str, before: str, after: str
 
 
 def test_every_kind_is_made_and_no_text_twice() -> None:
-    assert {kind for kind, *_ in MADE} == set(fault.KINDS)
+    assert {kind for kind, *_ in MADE} | {"axis"} == set(fault.KINDS)
     for name in ("cuda", "bytes", "bang"):
         text, faults = made(name)
         texts = [one.apply(Kernel(text, "cuda", "k")).source for one in faults]
@@ -169,7 +169,18 @@ def test_a_mutant_of_each_kind_is_caught(
 
 
 def test_every_kind_has_a_mutant_that_is_caught() -> None:
-    assert {kind for _, kind, *_ in CAUGHT} == set(fault.KINDS)
+    assert {kind for _, kind, *_ in CAUGHT} | {"axis"} == set(fault.KINDS)
+
+
+def test_faults_of_blocks_are_caught() -> None:
+    matmul = original("matmul_tile.cu")
+    raised = matmul.steps[-1]
+    assert not raised.flat
+    faults = program_faults(raised.mod, raised.name, flat=False)
+    first = {one.kind: one for one in reversed(faults)}
+    assert {"axis", "bound", "constant", "initial", "statement", "operand"} <= set(first)
+    for kind in ("axis", "bound", "constant", "initial", "statement"):
+        assert matmul.judge_program(first[kind]).caught, kind
 
 
 def test_originals_pass_and_wrong_ones_do_not() -> None:
