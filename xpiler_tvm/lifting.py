@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import frontends
+from .conditions import Condition
+from .conditions import require as require_conditions
 from .errors import CheckError, LiftError, Span
 from .evidence import Check
 from .kernel import Kernel
@@ -72,6 +74,7 @@ class Lifted:
     value_ranges : bounds of the elements of inputs that the kernel trusts as indices.
     obligations : what has to hold of indices and threads, and how each came out.
     seconds : CPU seconds by stage.
+    conditions : which symbolic sizes it holds for; none of a kernel without.
     """
 
     kernel: Kernel
@@ -88,6 +91,13 @@ class Lifted:
     value_ranges: Mapping[str, tuple[int, int]]
     obligations: tuple[Obligation, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+
+    def require(self, **sizes: int) -> None:
+        """Raises `LiftError` XP2007 where the lift does not hold for these sizes."""
+        from .lifting_symbolic import launch_values
+
+        require_conditions(self.conditions, launch_values(self.kernel, sizes))
 
     def steps(self) -> tuple[Step, ...]:
         """The forms between the flat program and the raised one, each after a pass that changed
@@ -107,6 +117,10 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
     the source itself fails (a race, out of bounds, endless, an output never written) or where what
     was read differs from it.
     """
+    if kernel.size_names:
+        from .lifting_symbolic import lift_symbolic
+
+        return lift_symbolic(kernel, seed=seed)
     watch = Stopwatch()
     with watch("read"):
         resolved = frontends.resolve(kernel)
@@ -121,7 +135,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         outputs, check = _run_source(resolved, text, starts)
         checks.append(check)
     with watch("check source"):
-        check, doubts = _check_faults(resolved, text, starts[0])
+        check, doubts = check_faults(resolved, text, starts[0])
         checks.append(check)
     with watch("reference"):
         from .frontends.program import to_module
@@ -269,7 +283,7 @@ def _run_source(
     return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
 
 
-def _check_faults(kernel: Kernel, text: str, start: Start) -> tuple[Check, list[str]]:
+def check_faults(kernel: Kernel, text: str, start: Start) -> tuple[Check, list[str]]:
     """A checked run of the source, and what it finds that does no harm here.
 
     Raises `CheckError` XP5012 with the first fault: a program that races, or reads what nothing

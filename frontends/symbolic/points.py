@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isqrt
 
+from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel, Size
 
 from .limits import LIMIT
@@ -38,7 +39,7 @@ def generic(kernel: Kernel, count: int, largest: int = LARGEST) -> list[dict[str
 
 
 def _fits(kernel: Kernel, point: dict[str, int]) -> bool:
-    return all(tensor.size < LIMIT for tensor in kernel.at(point).tensors if tensor.shape)
+    return _elements(kernel, point) < LIMIT
 
 
 def _growing(start: float, size: Size, count: int) -> list[int]:
@@ -100,10 +101,18 @@ def _values(size: Size, steps: Sequence[int]) -> list[int]:
     return found or [-(-size.least // size.multiple) * size.multiple]
 
 
+def _elements(kernel: Kernel, point: dict[str, int]) -> int:
+    """Elements of all tensors; none where there is no launch."""
+    try:
+        return sum(tensor.size for tensor in kernel.at(point).tensors)
+    except ReadError:
+        return 0
+
+
 def _smaller(kernel: Kernel, point: dict[str, int]) -> dict[str, int]:
     """The point with its largest size halved until a run is short."""
     ranges = {size.name: size for size in kernel.sizes}
-    while sum(tensor.size for tensor in kernel.at(point).tensors) > MOST_ELEMENTS:
+    while _elements(kernel, point) > MOST_ELEMENTS:
         name = max(point, key=lambda one: point[one])
         size = ranges[name]
         half = max(size.least, point[name] // 2 // size.multiple * size.multiple, size.multiple)

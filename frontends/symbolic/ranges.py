@@ -208,21 +208,42 @@ def _weaker(original: Size, chosen: Size, bounds: list[int]) -> Iterator[Size]:
 def _multiples(program: Program, kernel: Kernel) -> dict[str, int]:
     """For each size the least common multiple of what it is divided by."""
     found: dict[str, int] = {}
+    for name, divisors in _divisors(program, kernel).items():
+        for divisor in divisors:
+            together = lcm(found.get(name, 1), divisor)
+            found[name] = together if together <= LARGEST_MULTIPLE else found.get(name, 1)
+    return found
+
+
+def _divisors(program: Program, kernel: Kernel) -> dict[str, list[int]]:
+    """What each size is divided by, in the order of the program."""
+    found: dict[str, list[int]] = {}
     sizes = sizes_of(program, kernel)
 
     def visit(node: Expr) -> None:
         divisor = tir.as_const(node.b)
-        if divisor is None or divisor < 2:
-            return
         for name, var in sizes.items():
-            together = lcm(found.get(name, 1), divisor)
-            if tir.uses(node.a, [var]) and together <= LARGEST_MULTIPLE:
-                found[name] = together
+            if divisor is not None and divisor > 1 and tir.uses(node.a, [var]):
+                known = found.setdefault(name, [])
+                known += [divisor] if divisor not in known else []
 
     for expr in _expressions(program):
         for kind in (FloorDiv, FloorMod):
             tvm_ffi.structural_walk(expr, [(kind, visit)], order="pre")
     return found
+
+
+def divisors_of(found: ReadForAll) -> dict[str, list[int]]:
+    """What each size is divided by in the flat program."""
+    return _divisors(found.reading.program, found.kernel)
+
+
+def steps_of(found: ReadForAll) -> list[int]:
+    """Numbers at whose multiples sizes are worth trying: divisors, and lengths of loops."""
+    program = found.reading.program
+    divided = [d for known in divisors_of(found).values() for d in known]
+    lengths = [length for length in _numbers(program) if length <= LARGEST_MULTIPLE]
+    return list(dict.fromkeys([*divided, *reversed(lengths)]))[:4]
 
 
 def _numbers(program: Program) -> list[int]:
@@ -300,4 +321,11 @@ def _remainder_used(program: Program, var: Var, divisor: int) -> bool:
     return used
 
 
-__all__ = ["ReadForAll", "range_conditions", "read_for_all", "with_ranges"]
+__all__ = [
+    "ReadForAll",
+    "divisors_of",
+    "range_conditions",
+    "read_for_all",
+    "steps_of",
+    "with_ranges",
+]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xpiler_tvm.errors import CheckError, SetupError
+from xpiler_tvm.extents import Extent, checked, value_of
 from xpiler_tvm.isolation import sandbox
 
 from . import compiler, worker
@@ -173,7 +174,11 @@ class _Call:
                 f"{name!r} takes {wanted[0]} buffers and {wanted[1]} scalars, "
                 f"{len(arrays)} and {len(scalars)} were given",
             )
-        shared = [one.share(array, alignment) for one, array in zip(buffers, arrays, strict=True)]
+        plain = (one.name for one in parameters if one.shape is None)
+        named = dict(zip(plain, scalars, strict=True))
+        shared = [
+            one.share(array, alignment, named) for one, array in zip(buffers, arrays, strict=True)
+        ]
         rest, values = iter(shared), iter(scalars)
         arguments = [next(values) if one.shape is None else next(rest).array for one in parameters]
         return cls(arrays, shared, arguments)
@@ -185,22 +190,27 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Parameter:
-    """A parameter of a PrimFunc; `shape` is `None` for a scalar."""
+    """A parameter of a PrimFunc; `shape` is `None` for a scalar.
+
+    Extents may be expressions in the scalars."""
 
     name: str
     dtype: str
-    shape: tuple[int, ...] | None
+    shape: tuple[Extent, ...] | None
 
     @classmethod
     def of(cls, param: Any) -> _Parameter:
         shape = getattr(param, "shape", None)
-        extents = None if shape is None else tuple(int(extent) for extent in shape)
+        extents = None if shape is None else tuple(checked(str(extent)) for extent in shape)
         dtype = str(param.ty) if shape is None else str(param.dtype)
         return cls(str(param.name), dtype, extents)
 
-    def share(self, array: np.ndarray, alignment: int) -> Guarded:
+    def share(
+        self, array: np.ndarray, alignment: int, scalars: Mapping[str, int | float]
+    ) -> Guarded:
         """A shared copy of `array` in this buffer's shape."""
-        dtype, shape = numpy_dtype(self.dtype), self.shape or ()
+        dtype = numpy_dtype(self.dtype)
+        shape = tuple(int(value_of(extent, scalars)) for extent in self.shape or ())
         if array.dtype != dtype or array.size != int(np.prod(shape, dtype=np.int64)):
             raise CheckError(
                 "XP5007",
