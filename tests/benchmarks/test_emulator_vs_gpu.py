@@ -30,6 +30,9 @@ reporting = script("gpu_pack.reporting")
 run_on_gpu = script("gpu_pack.run_on_gpu")
 nvrtc = script("gpu_pack.nvrtc")
 
+# One process packs the kernels that the tests share.
+pytestmark = pytest.mark.xdist_group("emulator_vs_gpu")
+
 STAND_IN = Path(__file__).parent / "stand_in"
 HERE = "#ifdef __STAND_IN__\n{}\n#endif\n"
 SCALE = """#include <cuda_runtime.h>
