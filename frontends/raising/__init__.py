@@ -12,6 +12,7 @@
     reductions   trees, partial sums and copies of sums become one reduction
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
+    outputs      what is stored again later is left out
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
@@ -42,6 +43,7 @@ from .guards import put_guards
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .invert import injective
 from .joins import join_choices
+from .outputs import without_overwritten
 from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
@@ -78,6 +80,7 @@ TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("reductions", gather_reductions),
     ("reroll", reroll),
     ("axes", canonical_axes),
+    ("outputs", without_overwritten),
 )
 
 

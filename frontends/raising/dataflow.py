@@ -33,6 +33,7 @@ from .tensors import (
     Tensor,
     combine,
     is_choice,
+    is_identity,
     knowing,
     lift_choices,
     negated,
@@ -128,8 +129,7 @@ class _Dataflow:
         for write in self.writes:
             if write.store.buffer in self.params:
                 outputs = add_output(write, outputs)
-        outputs = without_overwritten(outputs)
-        return Graph(tuple(tensors), tuple(outputs)).live()
+        return without_overwritten(Graph(tuple(tensors), tuple(outputs)))
 
     def _solved(self) -> list[Tensor]:
         """The stores' tensors in order, with the recurrences that they are part of."""
@@ -255,7 +255,7 @@ class _Dataflow:
             own_guard,
             store.span,
         )
-        if _neutral(op, start):
+        if is_identity(op, start):
             write.tensor = accumulated
             return
         # The first value joins once, after the reduction.
@@ -368,14 +368,3 @@ def _terms(expr: Expr, kind: Any) -> list[Expr]:
 
 def _reads_own(expr: Expr, own: Expr) -> bool:
     return any(load.source.same_as(own.source) for load in tir.loads(expr))
-
-
-def _neutral(op: str, start: Expr) -> bool:
-    """Whether a reduction may start from its identity instead of `start`."""
-    if not isinstance(start, (tirx.IntImm, tirx.FloatImm)):
-        return False
-    value = float(start.value)
-    identity = float(IDENTITY[op](tir.dtype_of(start)).value)
-    if op == "max":
-        return value <= identity
-    return value >= identity if op == "min" else value == identity

@@ -228,11 +228,13 @@ def _is_mixed_radix(pairs: list[tuple[int, Axis]], tests: Sequence[Expr]) -> boo
     axes = [axis for _, axis in pairs]
     with _knowing(axes, tests) as analyzer:
         part: Expr = tir.const(0, "int32")
+        reach = 0
         for c, (var, extent) in reversed(pairs):
-            low, high = tir.bounds(analyzer, analyzer.simplify(part))
-            if low < 0 or abs(c) <= high:
+            if abs(c) <= reach:
                 return False
             part = part + (var if c > 0 else extent - 1 - var) * abs(c)
+            high = tir.bounds(analyzer, analyzer.simplify(part))[1]
+            reach = min(high, reach + abs(c) * (extent - 1))
     return True
 
 
@@ -260,7 +262,7 @@ class _Digits:
 def _in_digits(index: Expr, unknowns: list[Axis]) -> _Digits | None:
     """An index that takes one number of its unknowns apart, over the digits of that number.
 
-        t//20*24 + t%20,  t = 16*y + x     ->    24*d0 + d1,  t = 20*d0 + d1
+    t//20*24 + t%20,  t = 16*y + x     ->    24*d0 + d1,  t = 20*d0 + d1
     """
     names = [var for var, _ in unknowns]
     divisors: dict[Expr, set[int]] = {}

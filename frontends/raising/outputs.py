@@ -7,6 +7,8 @@ What is stored again later is left out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -14,7 +16,7 @@ from xpiler_tvm.tir import Expr, Var
 
 from .invert import solve
 from .refusal import Unraisable
-from .tensors import Axis, Output, Tensor, knowing, negated, simplified
+from .tensors import Axis, Graph, Output, Tensor, knowing, negated, simplified
 from .writes import Write, tightened
 
 
@@ -56,14 +58,14 @@ def add_output(write: Write, outputs: list[Output]) -> list[Output]:
     return [*outputs, Output(write.store.buffer, index, final)]
 
 
-def without_overwritten(outputs: list[Output]) -> list[Output]:
+def without_overwritten(graph: Graph) -> Graph:
     """Without the stores of which every element is stored again later."""
     kept: list[Output] = []
-    for position, output in enumerate(outputs):
-        later = [o for o in outputs[position + 1 :] if o.param.same_as(output.param)]
+    for position, output in enumerate(graph.outputs):
+        later = [o for o in graph.outputs[position + 1 :] if o.param.same_as(output.param)]
         if not any(_covers(other, output) for other in later):
             kept.append(output)
-    return kept
+    return replace(graph, outputs=tuple(kept)).live()
 
 
 def _covers(later: Output, earlier: Output) -> bool:
@@ -71,13 +73,11 @@ def _covers(later: Output, earlier: Output) -> bool:
     unknowns = [(fresh[var], extent) for var, extent in later.tensor.axes]
     with knowing(earlier.tensor.axes, earlier.tensor.guard) as analyzer:
         moved = tir.substitute(later.index, fresh)
-        solution = solve(moved, earlier.index, unknowns, analyzer)
+        tests = [tir.substitute(test, fresh) for test in later.tensor.guard]
+        solution = solve(moved, earlier.index, unknowns, analyzer, tests)
         if solution is None or solution.conditions or len(solution.values) < len(unknowns):
             return False
-        return all(
-            analyzer.can_prove(tir.substitute(tir.substitute(test, fresh), solution.values))
-            for test in later.tensor.guard
-        )
+        return all(analyzer.can_prove(tir.substitute(test, solution.values)) for test in tests)
 
 
 def _merged(

@@ -259,14 +259,15 @@ class Reaching:
         fresh = {one.var: tirx.Var(one.var.name, "int32") for one in own}
         unknowns = [(fresh[one.var], extent_of(one)) for one in own]
         index = tir.substitute(write.store.index, fresh)
-        solution = solve(index, search.index, unknowns, analyzer)
+        guard = [tir.substitute(test, fresh) for test in write.guard]
+        solution = solve(index, search.index, unknowns, analyzer, guard)
         if solution is None:
             return False
         values = {
             fresh[one.var]: solution.values.get(fresh[one.var], fresh[one.var]) for one in own
         }
         before = values[fresh[loop.var]] < loop.var - back
-        tests = [tir.substitute(tir.substitute(test, fresh), values) for test in write.guard]
+        tests = [tir.substitute(test, values) for test in guard]
         for var, extent in unknowns:
             if var not in solution.values:
                 tests += [var >= 0, var < extent]

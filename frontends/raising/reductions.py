@@ -25,7 +25,9 @@ from .tensors import (
     Graph,
     Reduction,
     Tensor,
+    combine,
     is_choice,
+    is_identity,
     knowing,
     resimplified,
     simplified,
@@ -46,7 +48,38 @@ def gather_reductions(graph: Graph) -> Graph:
         producers[tensor.buffer] = result
         return result
 
-    return graph.map_tensors(merged).live().map_tensors(_without_padding)
+    return graph.map_tensors(merged).live().map_tensors(_without_identities)
+
+
+def _without_identities(tensor: Tensor) -> Tensor:
+    """Terms without what does not matter in them, and without terms that do not matter.
+
+    sum(k) (0 + a[k])   ->   sum(k) a[k]
+    """
+    reduction = tensor.reduction
+    if reduction is None:
+        return tensor
+    identity = IDENTITY[reduction.op](tensor.buffer.dtype)
+    value = _stripped(tensor.value, reduction.op, identity)
+    return _without_padding(tensor if value is tensor.value else replace(tensor, value=value))
+
+
+def _stripped(value: Expr, op: str, identity: Expr) -> Expr:
+    if _KINDS.get(type(value)) == op:
+        left, right = _stripped(value.a, op, identity), _stripped(value.b, op, identity)
+        if is_identity(op, left):
+            return right
+        if is_identity(op, right):
+            return left
+        same = left is value.a and right is value.b
+        return value if same else combine(op, left, right)
+    if is_choice(value):
+        test, then, other = value.args
+        sides = [_stripped(side, op, identity) for side in (then, other)]
+        sides = [identity if is_identity(op, side) else side for side in sides]
+        if sides[0] is not then or sides[1] is not other:
+            return tirx.if_then_else(test, *sides)
+    return value
 
 
 def _without_padding(tensor: Tensor) -> Tensor:

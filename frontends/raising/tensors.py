@@ -435,3 +435,13 @@ def combine(op: str, left: Expr, right: Expr) -> Expr:
     if op == "*":
         return left * right
     return tirx.max(left, right) if op == "max" else tirx.min(left, right)
+
+
+def is_identity(op: str, value: Expr) -> bool:
+    """Whether a constant changes no result of a reduction that has other terms."""
+    if not isinstance(value, (tirx.IntImm, tirx.FloatImm)):
+        return False
+    identity = float(IDENTITY[op](tir.dtype_of(value)).value)
+    if op == "max":
+        return float(value.value) <= identity
+    return float(value.value) >= identity if op == "min" else float(value.value) == identity
