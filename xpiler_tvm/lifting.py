@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import frontends
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .frontends.program import Program
     from .frontends.raising import Step
     from .frontends.reading import Reading
+    from .frontends.recognition import Operator
+    from .recognised import Recognised
     from .verification import Family
     from .verification.proofs import Obligation
     from .verification.reference import Limits
@@ -98,6 +101,18 @@ class Lifted:
         from .lifting_symbolic import launch_values
 
         require_conditions(self.conditions, launch_values(self.kernel, sizes))
+
+    @cached_property
+    def recognised(self) -> Recognised:
+        """What it computes in TVM's own operators, with their Relax function and its check."""
+        from .recognised import Recognised
+
+        return Recognised(self)
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators that it is made of; empty where none were recognised."""
+        return self.recognised.operators
 
     def steps(self) -> tuple[Step, ...]:
         """The forms between the flat program and the raised one, each after a pass that changed

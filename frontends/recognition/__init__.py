@@ -1,1 +1,31 @@
-"""Names for what a raised kernel computes, and the same as TVM's own operators."""
+"""Names for what a raised kernel computes, and the same in TVM's own operators.
+
+    leaves        the blocks of a raised function
+    affine        indices as sums of multiples of axes
+    terms         one closed expression an output, in terms of the parameters' memory
+    building      from blocks to terms
+    normal        terms without the traces of how work was divided
+    meaning       what a scalar expression is, told by its values
+    emitter       terms as Relax expressions over rows of axes; the families below are its rules
+    elementwise, reductions, contraction, windows, rows, attention, movement
+    equivalent    a whole kernel as a Relax function and its operators
+    lowering      the same as TensorIR, and whether it is the kernel's own term
+    agreement     whether two raised modules are the same
+
+Nothing here knows of schedules, or runs anything.
+"""
+
+from .agreement import canonical_form, difference
+from .equivalent import Equivalent, equivalent_of
+from .lowering import is_same_term, lowered
+from .operator import Operator
+
+__all__ = [
+    "Equivalent",
+    "Operator",
+    "canonical_form",
+    "difference",
+    "equivalent_of",
+    "is_same_term",
+    "lowered",
+]

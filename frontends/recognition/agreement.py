@@ -14,6 +14,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import tvm
 from tvm import tirx
@@ -107,7 +108,7 @@ def _blocks(leaves: Sequence[Leaf], func: tirx.PrimFunc, style: _Style) -> list[
     names: dict[Buffer, str] = {param: f"p{place}" for place, param in enumerate(func.params)}
     found = []
     for leaf in leaves:
-        text = min(_orders(leaf, lambda axes, leaf=leaf: _leaf_text(leaf, names, axes, style)))
+        text = min(_orders(leaf, partial(_leaf_text, leaf, names, style)))
         found.append((leaf, text))
         if leaf.buffer not in func.params:
             before = names.get(leaf.buffer, "")
@@ -123,17 +124,15 @@ def _orders(leaf: Leaf, text: Callable[[Mapping[Var, str]], str]) -> list[str]:
     """The texts of a leaf under all namings of its reduction axes that could be the least."""
     spatial = [var for index in leaf.indices for var in tir.variables(index)]
     spatial += [var for var, _ in leaf.spatial]
-    extents = {var: extent for var, extent in leaf.axes}
+    extents = dict(leaf.axes)
     fixed = {
         var: f"s{place}<{extents[var]}>"
         for place, var in enumerate(dict.fromkeys(spatial))
         if var in extents
     }
     reduced = [var for var, _ in leaf.reduced]
-    if len(reduced) > _PERMUTED:
-        orders = [tuple(reduced)]
-    else:
-        orders = list(itertools.permutations(reduced))
+    few = len(reduced) <= _PERMUTED
+    orders = list(itertools.permutations(reduced)) if few else [tuple(reduced)]
     return [
         text({**fixed, **{var: f"r{place}<{extents[var]}>" for place, var in enumerate(order)}})
         for order in orders
@@ -141,7 +140,7 @@ def _orders(leaf: Leaf, text: Callable[[Mapping[Var, str]], str]) -> list[str]:
 
 
 def _leaf_text(
-    leaf: Leaf, names: Mapping[Buffer, str], axes: Mapping[Var, str], style: _Style
+    leaf: Leaf, names: Mapping[Buffer, str], style: _Style, axes: Mapping[Var, str]
 ) -> str:
     renderer = _Renderer(names, axes, style)
     # Intermediates are called by what is in them: the text of their own block has no name for them.
@@ -186,7 +185,7 @@ class _Renderer:
             parts = [expr.condition, expr.true_value, expr.false_value]
             return f"select({','.join(map(self.text, parts))})"
         if isinstance(expr, tvm.ir.Call):
-            name = str(getattr(expr.op, "name", expr.op)).removeprefix("tirx.")
+            name = str(getattr(expr.op, "name", expr.op)).rpartition(".")[2]
             name = "select" if name == "if_then_else" else name
             return f"{name}({','.join(self.text(each) for each in expr.args)})"
         if kind in _COMMUTATIVE:

@@ -1,0 +1,424 @@
+"""Terms without the traces of how work was divided: unrolled steps, peeled ones, digits of axes.
+
+x[2 k] max x[2 k + 1], over k < 32      ->      x[k], over k < 64
+f(0) + Sum{k < 7} f(k + 1)              ->      Sum{k < 8} f(k)
+y[8 i + j] = x[8 i + j]                 ->      y[i] = x[i]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from . import terms
+from .affine import Affine, Axis
+from .building import Piece
+from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce
+
+_OPERATION = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+_REDUCTION = {operation: op for op, operation in _OPERATION.items()}
+
+
+ENDLESS = 1e29
+"""Constants that kernels begin maxima with where they mean infinity are at least this large."""
+
+
+def normalised(pieces: Sequence[Piece], endless: float = ENDLESS) -> tuple[Piece, ...]:
+    """The pieces with what belongs together joined, and with as few axes as can be.
+
+    Constants of at least `endless` are taken for infinity in maxima and minima.
+    """
+    merged = [replace(piece, value=_merged(piece.value, endless)) for piece in pieces]
+    return tuple(_fused(piece) for piece in _joined(merged))
+
+
+# -- Steps that were written out ------------------------------------------------------------------
+
+
+def _merged(node: Node, endless: float) -> Node:
+    if isinstance(node, Apply):
+        joins = node.name in _REDUCTION
+        args = [
+            _merged(arg, endless) for arg in (_operands(node, node.name) if joins else node.args)
+        ]
+        if joins:
+            flat = [each for arg in args for each in _operands(arg, node.name)]
+            flat = [each for each in flat if not _is_end(node.name, each, endless)] or flat[:1]
+            return _combined(node.name, flat, node.dtype, least=4)
+        return terms.apply(node.name, args, node.dtype)
+    if isinstance(node, Reduce):
+        body = _merged(node.body, endless)
+        if isinstance(body, Apply) and body.name == _OPERATION[node.op]:
+            body = _combined(body.name, _operands(body, body.name), body.dtype, least=2)
+        return _unguarded(node, body, endless)
+    return node
+
+
+def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
+    """A reduction of `body` whose guard says how far one axis goes, over what is left of it.
+
+    Max{k < 32} (k < 5 ? x[k] : -inf)   ->   Max{k < 5} x[k]
+    """
+    over = list(node.over)
+    while isinstance(body, Apply) and body.name == "select":
+        condition, value, other = body.args
+        if not _is_neutral(node.op, other, endless):
+            break
+        tests = _operands(condition, "and")
+        limits = [(test, _limit(test)) for test in tests]
+        found = [
+            (test, limit)
+            for test, limit in limits
+            if limit is not None and limit[0] in over and 0 < limit[1] < limit[0].extent
+        ]
+        if not found:
+            break
+        test, (axis, extent) = found[0]
+        short = Axis(axis.name + "s", extent)
+        for rest in tests:
+            if rest is not test:
+                value = terms.apply("select", [rest, value, other], body.dtype)
+        body = terms.substitute(value, {axis: Affine.of(short)})
+        over = [short if each is axis else each for each in over]
+    return terms.reduce(node.op, over, body, node.name)
+
+
+def _is_neutral(op: str, value: Node, endless: float) -> bool:
+    if op in ("sum", "prod"):
+        return terms.is_const(value, 0 if op == "sum" else 1)
+    return terms.is_end(_OPERATION[op], value, endless)
+
+
+def _is_end(name: str, value: Node, endless: float) -> bool:
+    return name in ("maximum", "minimum") and terms.is_end(name, value, endless)
+
+
+def _limit(test: Node) -> tuple[Axis, int] | None:
+    """The axis that a test bounds, and the number of its values that pass it."""
+    if not isinstance(test, Apply) or test.name not in ("less", "less_equal"):
+        return None
+    left, right = test.args
+    if not isinstance(left, Index) or not isinstance(right, Const) or len(left.value.factors) != 1:
+        return None
+    ((axis, factor),) = left.value.factors.items()
+    if not isinstance(axis, Axis) or factor < 0:
+        return None
+    room = int(right.value) - left.value.const - (test.name == "less")
+    return axis, room // factor + 1
+
+
+def _operands(node: Node, name: str) -> list[Node]:
+    if isinstance(node, Apply) and node.name == name:
+        return [each for arg in node.args for each in _operands(arg, name)]
+    return [node]
+
+
+def _combined(name: str, args: Sequence[Node], dtype: str, least: int) -> Node:
+    """`args` under a commutative operation, those that are steps of one reduction made one."""
+    rest = list(args)
+    found = _joined_steps(_REDUCTION[name], rest, least)
+    while found is not None:
+        rest = found
+        found = _joined_steps(_REDUCTION[name], rest, least)
+    whole = rest[0]
+    for arg in rest[1:]:
+        whole = terms.apply(name, [whole, arg], dtype)
+    return whole
+
+
+def _joined_steps(op: str, args: Sequence[Node], least: int) -> list[Node] | None:
+    for join in (_interleaved, _with_peeled, _absorbed):
+        found = join(op, args)
+        if found is not None:
+            return found
+    return _rerolled(op, args, least)
+
+
+def _absorbed(op: str, args: Sequence[Node]) -> list[Node] | None:
+    """max(Max{k} x[k], x[0])   ->   Max{k} x[k]"""
+    if op not in ("max", "min"):
+        return None
+    for arg in args:
+        if isinstance(arg, Reduce) and arg.op == op and len(arg.over) == 1:
+            (axis,) = arg.over
+            ends = [
+                terms.substitute(arg.body, {axis: Affine({}, step)}).key
+                for step in (0, axis.extent - 1)
+            ]
+            rest = [other for other in args if other is arg or other.key not in ends]
+            if len(rest) < len(args):
+                return rest
+    return None
+
+
+def _interleaved(op: str, args: Sequence[Node]) -> list[Node] | None:
+    """Sum{k < 3} x[2 k] + Sum{k < 2} x[2 k + 1]   ->   Sum{k < 5} x[k]"""
+    sums = [arg for arg in args if isinstance(arg, Reduce) and arg.op == op and len(arg.over) == 1]
+    for first in sums:
+        (axis,) = first.over
+        alike: list[tuple[tuple[int, ...], int, Reduce]] = []
+        skeleton, factors = _skeleton(first.body)[0], _factors(first.body, axis)
+        for other in sums:
+            body = terms.substitute(other.body, {other.over[0]: Affine.of(axis)})
+            if _skeleton(body)[0] == skeleton:
+                alike.append((_skeleton(body)[1], other.over[0].extent, other))
+        alike.sort(key=lambda one: one[0])
+        steps = _steps([one[0] for one in alike]) if len(alike) > 1 else None
+        extents = [one[1] for one in alike]
+        if (
+            steps is None
+            or [step * len(alike) for step in steps] != factors
+            or extents != sorted(extents, reverse=True)
+            or extents[0] - extents[-1] > 1
+        ):
+            continue
+        least = alike[0][2]
+        longer = Axis(axis.name + "z", sum(extents))
+        base = terms.substitute(least.body, {least.over[0]: Affine()})
+        whole = terms.reduce(op, [longer], _stepped(base, longer, iter(steps)), least.name)
+        gone = {id(one[2]) for one in alike}
+        return [whole, *(arg for arg in args if id(arg) not in gone)]
+    return None
+
+
+def _factors(node: Node, axis: Axis) -> list[int]:
+    """The factors of an axis in a term's reads, in the order of `_skeleton`."""
+    found: list[int] = []
+
+    def visit(one: Node) -> Node | None:
+        if isinstance(one, Read):
+            found.append(one.address.factor(axis))
+        return None
+
+    terms.rebuild(node, visit)
+    return found
+
+
+def _with_peeled(op: str, args: Sequence[Node]) -> list[Node] | None:
+    for place, arg in enumerate(args):
+        if not isinstance(arg, Reduce) or arg.op != op:
+            continue
+        others = {other.key: number for number, other in enumerate(args) if number != place}
+        for axis in arg.over:
+            longer = Axis(axis.name + "p", axis.extent + 1)
+            over = [longer if each is axis else each for each in arg.over]
+            inner = [each for each in arg.over if each is not axis]
+            for step, shift in ((-1, -1), (axis.extent, 0)):
+                one = terms.substitute(arg.body, {axis: Affine({}, step)})
+                number = others.get(terms.reduce(op, inner, one, arg.name).key)
+                if number is not None:
+                    moved = terms.substitute(arg.body, {axis: Affine({longer: 1}, shift)})
+                    whole = terms.reduce(op, over, moved, arg.name)
+                    return [whole, *(a for n, a in enumerate(args) if n not in (place, number))]
+    return None
+
+
+def _rerolled(op: str, args: Sequence[Node], least: int) -> list[Node] | None:
+    """The first arguments that differ in constant steps alone as one reduction."""
+    for start, first in enumerate(args):
+        if isinstance(first, terms.Const):
+            continue
+        alike = [start]
+        skeleton, _ = _skeleton(first)
+        for number in range(start + 1, len(args)):
+            if _skeleton(args[number])[0] == skeleton:
+                alike.append(number)
+        enough = 2 if isinstance(first, Reduce) and first.op == op else least
+        if len(alike) < enough:
+            continue
+        chosen = sorted(alike, key=lambda number: _skeleton(args[number])[1])
+        steps = _steps([_skeleton(args[number])[1] for number in chosen])
+        if steps is None:
+            continue
+        axis = Axis(f"u{len(alike)}.{start}.{len(skeleton)}", len(alike))
+        body = _stepped(args[chosen[0]], axis, iter(steps))
+        whole = terms.reduce(op, [axis], body, getattr(first, "name", ""))
+        return [whole, *(arg for number, arg in enumerate(args) if number not in alike)]
+    return None
+
+
+def _steps(constants: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """The step of each constant from one row to the next, if it is the same throughout."""
+    steps = tuple(b - a for a, b in zip(constants[0], constants[1], strict=True))
+    for one, two in pairwise(constants):
+        if tuple(b - a for a, b in zip(one, two, strict=True)) != steps:
+            return None
+    return steps if any(steps) else None
+
+
+def _skeleton(node: Node) -> tuple[str, tuple[int, ...]]:
+    """A term's key without the constants of its addresses, and these."""
+    constants: list[int] = []
+
+    def bare(one: Node) -> Node | None:
+        if isinstance(one, Read):
+            constants.append(one.address.const)
+            return replace(one, address=Affine(one.address.factors, 0))
+        return None
+
+    return terms.rebuild(node, bare).key, tuple(constants)
+
+
+def _stepped(node: Node, axis: Axis, steps: Iterator[int]) -> Node:
+    def moved(one: Node) -> Node | None:
+        if isinstance(one, Read):
+            return replace(one, address=one.address + Affine.of(axis) * next(steps))
+        return None
+
+    return terms.rebuild(node, moved)
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces of one output that differ in constant steps alone as one piece."""
+    done: list[Piece] = []
+    rest = list(pieces)
+    while rest:
+        first = rest.pop(0)
+        group = [first]
+        for other in list(rest):
+            same = _renamed(other, first)
+            if same is not None:
+                group.append(same)
+                rest.remove(other)
+        done += _one_piece(group)
+    return done
+
+
+def _renamed(piece: Piece, like: Piece) -> Piece | None:
+    """`piece` over the axes of `like`, if it then differs from it in constants alone."""
+    extents = [axis.extent for axis in piece.axes]
+    if piece.name != like.name or extents != [axis.extent for axis in like.axes]:
+        return None
+    if piece.guard is not None or like.guard is not None:
+        return None
+    axes = dict(zip(piece.axes, map(Affine.of, like.axes), strict=True))
+    address = piece.address.substitute(axes)
+    value = terms.substitute(piece.value, axes)
+    if address.factors != like.address.factors or _skeleton(value)[0] != _skeleton(like.value)[0]:
+        return None
+    return replace(piece, axes=like.axes, address=address, value=value)
+
+
+def _one_piece(group: Sequence[Piece]) -> list[Piece]:
+    group = sorted(group, key=lambda piece: piece.address.const)
+    rows = [(piece.address.const, *_skeleton(piece.value)[1]) for piece in group]
+    steps = _steps(rows) if len(rows) > 1 else None
+    if steps is None or steps[0] == 0:
+        return list(group)
+    first = group[0]
+    axis = Axis(f"part{len(group)}.{len(first.axes)}", len(group))
+    return [
+        replace(
+            first,
+            axes=(*first.axes, axis),
+            address=first.address + Affine.of(axis) * steps[0],
+            value=_stepped(first.value, axis, iter(steps[1:])),
+        )
+    ]
+
+
+# -- Axes that are digits of one ------------------------------------------------------------------
+
+
+def _fused(piece: Piece) -> Piece:
+    value = _fused_inside(piece.value)
+    axes = sorted(
+        (axis for axis in piece.axes if axis.extent > 1),
+        key=lambda axis: (-abs(piece.address.factor(axis)), axis.name),
+    )
+    roots = [value] if piece.guard is None else [value, piece.guard]
+    affines = [piece.address, *(each for root in roots for each in affines_of(root))]
+    kept, values = _fusion(axes, affines)
+    return replace(
+        piece,
+        axes=tuple(kept),
+        address=piece.address.substitute(values),
+        guard=None if piece.guard is None else terms.substitute(piece.guard, values),
+        value=terms.substitute(value, values),
+    )
+
+
+def _fused_inside(node: Node) -> Node:
+    if isinstance(node, Apply):
+        args = [_fused_inside(arg) for arg in node.args]
+        return terms.apply(node.name, args, node.dtype)
+    if isinstance(node, Reduce):
+        body = _fused_inside(node.body)
+        affines = list(affines_of(body))
+        reach = {axis: [abs(a.factor(axis)) for a in affines] for axis in node.over}
+        over = sorted(node.over, key=lambda axis: (reach[axis], axis.extent), reverse=True)
+        kept, values = _fusion(over, affines)
+        return replace(node, over=tuple(kept), body=terms.substitute(body, values))
+    return node
+
+
+def _fusion(
+    axes: Sequence[Axis], affines: Sequence[Affine]
+) -> tuple[list[Axis], dict[Axis, Affine]]:
+    """The fewest axes, and what each of the old ones becomes."""
+    kept = list(axes)
+    values: dict[Axis, Affine] = {}
+    found = True
+    while found:
+        found = False
+        for high in kept:
+            for low in kept:
+                if high is low or not _are_digits(high, low, affines):
+                    continue
+                whole = Axis(low.name + "f", high.extent * low.extent)
+                change = {high: Affine(), low: Affine.of(whole)}
+                values = {axis: value.substitute(change) for axis, value in values.items()}
+                values.update(change)
+                affines = [affine.substitute(change) for affine in affines]
+                kept[kept.index(low)] = whole
+                kept.remove(high)
+                found = True
+                break
+            if found:
+                break
+    return kept, values
+
+
+def _are_digits(high: Axis, low: Axis, affines: Sequence[Affine]) -> bool:
+    used = False
+    for affine in affines:
+        if affine.factor(high) != low.extent * affine.factor(low):
+            return False
+        used = used or bool(affine.factor(low))
+    return used
+
+
+def affines_of(node: Node) -> Iterator[Affine]:
+    """All sums of axes in a term."""
+    for one in terms.walk(node):
+        if isinstance(one, Index):
+            yield one.value
+        elif isinstance(one, Read):
+            yield one.address
+            for term in one.address.factors:
+                if isinstance(term, Indirect):
+                    yield from affines_of(term.read)
+
+
+def reads_of(piece: Piece) -> list[Read]:
+    """All reads of a piece, those in addresses and guards included."""
+    found: list[Read] = []
+    roots = [piece.value] if piece.guard is None else [piece.value, piece.guard]
+    waiting: list[Node] = list(roots)
+    while waiting:
+        for one in terms.walk(waiting.pop()):
+            if isinstance(one, Read):
+                found.append(one)
+                waiting += [index.read for index in one.indices]
+    return found
+
+
+def signature(piece: Piece) -> str:
+    """A text that two pieces share where they store the same at the same places."""
+    names = {axis: Axis(f"s{place}", axis.extent) for place, axis in enumerate(piece.axes)}
+    values = {axis: Affine.of(named) for axis, named in names.items()}
+    extents = [axis.extent for axis in piece.axes]
+    guard = "" if piece.guard is None else terms.substitute(piece.guard, values).key
+    address = terms.affine_key(piece.address.substitute(values))
+    return f"{extents} {address} {guard} {terms.substitute(piece.value, values).key}"

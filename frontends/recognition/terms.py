@@ -1,0 +1,398 @@
+"""What a kernel computes as one closed expression an output, in terms of its parameters alone.
+
+    y[i, j] = exp(x[5 i + j] - Max{k} x[5 i + k]) / Sum{k} exp(x[5 i + k] - Max{l} x[5 i + l])
+
+Intermediates are gone, elements are named by their place in memory, and equal terms are equal
+objects of `key`. Terms are made by the functions here, which keep them small and in order.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .affine import Affine, Axis
+
+ENDS = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38}
+"""The greatest numbers of types."""
+COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum", "and", "or", "equal"})
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A term; `dtype` is the type of its value."""
+
+    dtype: str
+
+    @cached_property
+    def key(self) -> str:
+        raise NotImplementedError
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        """The axes that its value depends on."""
+        raise NotImplementedError
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Const(Node):
+    value: float | int
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.value!r}:{self.dtype}"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Scalar(Node):
+    """A parameter that is passed by value."""
+
+    name: str
+
+    @cached_property
+    def key(self) -> str:
+        return f"${self.name}"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Index(Node):
+    """The value of a sum of axes."""
+
+    value: Affine
+
+    @cached_property
+    def key(self) -> str:
+        return f"<{affine_key(self.value)}>"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return affine_axes(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class Read(Node):
+    """The element at `address` of a parameter's memory, which holds `size` elements."""
+
+    name: str
+    size: int
+    address: Affine
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.name}[{affine_key(self.address)}]"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return affine_axes(self.address)
+
+    @property
+    def indices(self) -> tuple[Indirect, ...]:
+        """The parts of the address that are read from memory."""
+        return tuple(term for term in self.address.factors if isinstance(term, Indirect))
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(Node):
+    """A scalar operation."""
+
+    name: str
+    args: tuple[Node, ...]
+
+    @cached_property
+    def key(self) -> str:
+        keys = [arg.key for arg in self.args]
+        if self.name in COMMUTATIVE:
+            keys.sort()
+        dtype = self.dtype if self.name == "cast" else ""
+        return f"{self.name}{dtype}({','.join(keys)})"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return frozenset().union(*(arg.axes for arg in self.args))
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.args
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce(Node):
+    """`op` over `over` of `body`, from the neutral element on. `name` is the program's for it."""
+
+    op: str
+    over: tuple[Axis, ...]
+    body: Node
+    name: str
+
+    @cached_property
+    def key(self) -> str:
+        # Bound axes are called by the order in which the body uses them.
+        text = self.body.key
+        order = sorted(self.over, key=lambda axis: text.find(axis_key(axis)) % (len(text) + 1))
+        depth = _depth(self.body)
+        for place, axis in enumerate(order):
+            text = text.replace(axis_key(axis), f"@{depth}.{place}:{axis.extent}@")
+        return f"{self.op}{{{','.join(str(axis.extent) for axis in order)}}}({text})"
+
+    @cached_property
+    def axes(self) -> frozenset[Axis]:
+        return self.body.axes - frozenset(self.over)
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True)
+class Indirect:
+    """An element of an integer parameter as part of an address."""
+
+    read: Read
+
+    def __hash__(self) -> int:
+        return hash(self.read.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Indirect) and self.read.key == other.read.key
+
+
+# -- Keys -----------------------------------------------------------------------------------------
+
+
+def axis_key(axis: Axis) -> str:
+    return f"%{axis.name}%"
+
+
+def affine_key(value: Affine) -> str:
+    parts = [
+        f"{factor}*{axis_key(term) if isinstance(term, Axis) else _indirect_key(term)}"
+        for term, factor in value.factors.items()
+    ]
+    return "+".join([*sorted(parts), str(value.const)])
+
+
+def _indirect_key(term: object) -> str:
+    return term.read.key if isinstance(term, Indirect) else str(term)
+
+
+def affine_axes(value: Affine) -> frozenset[Axis]:
+    found = set(value.axes)
+    for term in value.factors:
+        if isinstance(term, Indirect):
+            found |= term.read.axes
+    return frozenset(found)
+
+
+def _depth(node: Node) -> int:
+    """How many reductions are nested in a term."""
+    inner = max((_depth(child) for child in node.children), default=0)
+    return inner + isinstance(node, Reduce)
+
+
+# -- Walks ----------------------------------------------------------------------------------------
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A term and all that it is made of, the term itself first; what recurs comes once."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            stack += reversed(one.children)
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """The reads, reductions, scalars and indices that a scalar expression is made of, by key."""
+    if isinstance(node, Apply):
+        found = {part.key: part for arg in node.args for part in parts_of(arg)}
+        return tuple(found[key] for key in sorted(found))
+    return () if isinstance(node, Const) else (node,)
+
+
+def rebuild(node: Node, change: Callable[[Node], Node | None]) -> Node:
+    """`node` with `change` made to it, outermost first; `None` looks inside."""
+    changed = change(node)
+    if changed is not None:
+        return changed
+    if isinstance(node, Apply):
+        return apply(node.name, [rebuild(arg, change) for arg in node.args], node.dtype)
+    if isinstance(node, Reduce):
+        return replace(node, body=rebuild(node.body, change))
+    return node
+
+
+def substitute(node: Node, values: Mapping[Axis, Affine]) -> Node:
+    """`node` with free axes replaced."""
+    if not values or not node.axes & values.keys():
+        return node
+    if isinstance(node, Index):
+        return index(node.value.substitute(values), node.dtype)
+    if isinstance(node, Read):
+        return replace(node, address=_address(node.address, values))
+    if isinstance(node, Apply):
+        return apply(node.name, [substitute(arg, values) for arg in node.args], node.dtype)
+    if isinstance(node, Reduce):
+        return replace(node, body=substitute(node.body, values))
+    return node
+
+
+def _address(address: Affine, values: Mapping[Axis, Affine]) -> Affine:
+    found = address.substitute(values)
+    if not any(isinstance(term, Indirect) for term in found.factors):
+        return found
+    whole = Affine({}, found.const)
+    for term, factor in found.factors.items():
+        if isinstance(term, Indirect):
+            read = substitute(term.read, values)
+            assert isinstance(read, Read)
+            whole = whole + Affine.of(Indirect(read)) * factor
+        else:
+            whole = whole + Affine.of(term) * factor
+    return whole
+
+
+# -- Making terms ---------------------------------------------------------------------------------
+
+
+def const(value: float | int, dtype: str) -> Const:
+    return Const(dtype, value)
+
+
+def index(value: Affine, dtype: str) -> Node:
+    return Const(dtype, value.const) if not value.factors else Index(dtype, value)
+
+
+def is_const(node: Node, value: float) -> bool:
+    return isinstance(node, Const) and node.value == value
+
+
+def end_of(dtype: str) -> float:
+    """The greatest number of a type."""
+    if "float" in dtype:
+        return ENDS.get(dtype, math.inf)
+    bits = int(dtype.removeprefix("u").removeprefix("int") or 1)
+    return float(2**bits - 1 if dtype.startswith("u") else 2 ** (bits - 1) - 1)
+
+
+def is_end(operation: str, node: Node, beyond: float = math.inf) -> bool:
+    """Whether a constant changes nothing as an operand of `maximum` or `minimum`.
+
+    Numbers of at least `beyond` are taken for the type's end.
+    """
+    if not isinstance(node, Const):
+        return False
+    value = -float(node.value) if operation == "maximum" else float(node.value)
+    if operation == "maximum" and "float" not in node.dtype:
+        return value >= (0 if node.dtype.startswith("u") else end_of(node.dtype) + 1)
+    return value >= min(end_of(node.dtype), beyond)
+
+
+def apply(name: str, args: Sequence[Node], dtype: str) -> Node:
+    """An operation on terms, without the parts that do nothing.
+
+    x + 0, x * 1, max(x, -inf) -> x        0 < i -> true, where bounds tell
+    """
+    if name in ("add", "multiply", "maximum", "minimum") and len(args) == 2:
+        neutral = {"add": 0, "multiply": 1}.get(name)
+        for one, other in ((args[0], args[1]), (args[1], args[0])):
+            if neutral is not None and is_const(other, neutral):
+                return one
+            if name in ("maximum", "minimum") and is_end(name, other):
+                return one
+    if name == "subtract" and is_const(args[1], 0):
+        return args[0]
+    if name == "divide" and is_const(args[1], 1):
+        return args[0]
+    if name == "select":
+        condition, yes, no = args
+        if isinstance(condition, Const):
+            return yes if condition.value else no
+        if yes.key == no.key:
+            return yes
+    if name in ("less", "less_equal", "equal", "not_equal"):
+        known = _compared(name, args[0], args[1])
+        if known is not None:
+            return Const("bool", int(known))
+    if name in ("and", "or"):
+        for one, other in ((args[0], args[1]), (args[1], args[0])):
+            if isinstance(other, Const):
+                decisive = bool(other.value) == (name == "or")
+                return other if decisive else one
+    if name == "not" and isinstance(args[0], Const):
+        return Const("bool", int(not args[0].value))
+    if name == "cast" and args[0].dtype == dtype:
+        return args[0]
+    if name == "cast" and isinstance(args[0], Const):
+        value = args[0].value
+        return Const(dtype, float(value) if "float" in dtype else int(value))
+    if name in _FOLDED and "float" in dtype and all(isinstance(arg, Const) for arg in args):
+        values = [arg.value for arg in args if isinstance(arg, Const)]
+        with suppress(ArithmeticError, ValueError):
+            return Const(dtype, _FOLDED[name](*values))
+    return Apply(dtype, name, tuple(args))
+
+
+_FOLDED: Mapping[str, Callable[..., float]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "sqrt": math.sqrt,
+    "rsqrt": lambda value: 1 / math.sqrt(value),
+    "exp": math.exp,
+    "log": math.log,
+}
+
+
+def _compared(name: str, left: Node, right: Node) -> bool | None:
+    """The outcome of a comparison of indices, where bounds tell."""
+    sides = []
+    for side in (left, right):
+        if isinstance(side, Index):
+            sides.append(side.value)
+        elif isinstance(side, Const) and isinstance(side.value, int):
+            sides.append(Affine({}, side.value))
+        else:
+            return None
+    bounds = (sides[1] - sides[0]).bounds()
+    if bounds is None:
+        return None
+    low, high = bounds
+    if name == "less":
+        return True if low > 0 else False if high <= 0 else None
+    if name == "less_equal":
+        return True if low >= 0 else False if high < 0 else None
+    if low > 0 or high < 0:
+        return name == "not_equal"
+    return name == "equal" if low == high == 0 else None
+
+
+def reduce(op: str, over: Sequence[Axis], body: Node, name: str) -> Node:
+    """A reduction, one with an inner one of its kind joined:  Sum{i} Sum{j} f = Sum{i, j} f."""
+    used = [axis for axis in over if axis in body.axes]
+    if op in ("max", "min") and len(used) < len(over):
+        over = used
+    if not over:
+        return body
+    if isinstance(body, Reduce) and body.op == op:
+        return Reduce(body.dtype, op, (*over, *body.over), body.body, body.name)
+    return Reduce(body.dtype, op, tuple(over), body, name)
