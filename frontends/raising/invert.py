@@ -77,13 +77,24 @@ def injective(index: Expr, axes: list[Axis], analyzer: Any = None) -> bool:
     found = linear(index, [var for var, _ in wide])
     if found is None or analyzer is None or 0 in found[0]:
         return False
-    digits = sorted(zip(found[0], wide, strict=True), key=lambda item: abs(item[0]))
+    return _nested(
+        sorted(zip(found[0], wide, strict=True), key=lambda item: -abs(item[0])), analyzer
+    )
+
+
+def _nested(pairs: list[tuple[int, Axis]], analyzer: Any) -> bool:
+    """Whether each stride exceeds the reach of all smaller ones, as far as an analyzer knows.
+
+    The strides come largest first.
+    """
     part: Expr = tir.const(0, "int32")
-    for stride, (var, _) in digits:
-        low, high = tir.bounds(analyzer, analyzer.simplify(part))
-        if abs(stride) <= high - low:
+    reach = 0
+    for c, (var, extent) in reversed(pairs):
+        if abs(c) <= reach:
             return False
-        part = part + var * stride
+        part = part + (var if c > 0 else extent - 1 - var) * abs(c)
+        high = tir.bounds(analyzer, analyzer.simplify(part))[1]
+        reach = min(high, reach + abs(c) * (extent - 1))
     return True
 
 
@@ -211,31 +222,12 @@ def _open(conditions: list[Expr], analyzer: Any) -> tuple[Expr, ...]:
 
 
 def _is_mixed_radix(pairs: list[tuple[int, Axis]], tests: Sequence[Expr]) -> bool:
-    """Whether each stride exceeds the reach of all smaller ones, largest first.
+    """Whether each stride exceeds the reach of all smaller ones where the tests hold.
 
-    Where the extents leave that open, the tests may not: of `5*a + 4*b + c` with `4*b + c < 5`
-    the last two are one digit.
+    Of `5*a + 4*b + c` with `4*b + c < 5` the last two are one digit.
     """
-    reach = 0
-    for stride, (_, extent) in reversed(pairs):
-        if abs(stride) <= reach:
-            break
-        reach += abs(stride) * (extent - 1)
-    else:
-        return True
-    if not tests:
-        return False
-    axes = [axis for _, axis in pairs]
-    with _knowing(axes, tests) as analyzer:
-        part: Expr = tir.const(0, "int32")
-        reach = 0
-        for c, (var, extent) in reversed(pairs):
-            if abs(c) <= reach:
-                return False
-            part = part + (var if c > 0 else extent - 1 - var) * abs(c)
-            high = tir.bounds(analyzer, analyzer.simplify(part))[1]
-            reach = min(high, reach + abs(c) * (extent - 1))
-    return True
+    with _knowing([axis for _, axis in pairs], tests) as analyzer:
+        return _nested(pairs, analyzer)
 
 
 @contextmanager
