@@ -229,11 +229,12 @@ class _Writer:
         done = rewritten(tensor, resolved)
         at = [resolved(index, tensor) for index in point]
         body, local = ordered_body(done, target, at)
+        cells = {cell.buffer for cell in tensor.recurrence.cells}
         analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in iters})
         read: dict[Buffer, list[list[Expr]]] = {}
         for expr in (done.value, *inner_parts(done)):
             for load in tir.loads(expr):
-                if load.source not in local:
+                if load.source not in cells:
                     read.setdefault(load.source, []).append(list(load.indices))
         reads = [_hull(buffer, points, analyzer, inner) for buffer, points in read.items()]
         writes = [_hull(target, [at], analyzer, inner)]

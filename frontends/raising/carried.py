@@ -13,7 +13,7 @@ from typing import Any
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.tir import Buffer, Expr
+from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Loop
 from .recurrences import Carried
@@ -86,18 +86,26 @@ class Register:
         self._places.append((buffer, tir.substitute(index, own), at, loop))
         return one.buffer[point]
 
-    def left(self, write: Write, depth: int) -> tuple[Expr, list[Expr]]:
-        """What the loop at `depth` around a store leaves in the store's element, over the
-        variables of the loops around it and those in the element's index; and where it is known.
-        """
+    def left(
+        self, write: Write, depth: int, index: Expr, values: Mapping[Var, Expr]
+    ) -> tuple[Expr, list[Expr]]:
+        """What the loop at `depth` around a store leaves in the element at `index`, which the
+        store reaches where the loops have `values`; and where that is known."""
         loop = write.loops[depth - 1]
-        found = self.element(write.store.buffer, write.store.index, write, depth)
+        at, place = write, write.store.index
+        buffer = write.store.buffer
+        values = {**values, loop.var: tir.const(extent_of(loop), "int32")}
+        if tir.uses(place, [loop.var]):  # an element that each iteration sees at one index
+            place = tirx.Var("element", "int32")
+            inner = ((place, int(buffer.shape[0])),)
+            at = replace(write, loops=write.loops[:depth], inner=inner)
+            values[place] = index
+        found = self.element(buffer, place, at, depth)
         one = next(one for one in self.carried if one.buffer.same_as(found.source))
         one.is_read_after = True
-        end = tir.const(extent_of(loop), "int32")
         known = set(tir.variables(found)) - {loop.var}
         tests = [test for test in write.guard if set(tir.variables(test)) <= known]
-        return tir.substitute(found, {loop.var: end}), tests
+        return tir.substitute(found, values), [tir.substitute(test, values) for test in tests]
 
     def resolve(self, read: Read) -> list[Carried]:
         """Every carried element with its first value and what iterations leave.

@@ -162,6 +162,9 @@ class _Dataflow:
         data = [self._condition(condition, write) for condition in write.data]
         plain = write.guard
         value, index = store.value, store.index
+        if any(load.source in self.by_buffer for load in tir.loads(index)):
+            reason = f"{store.buffer.name!r} is stored to at an index from memory"
+            raise Unraisable(reason, store.span)
         own = store.buffer[index]
         if data:  # a store under a condition on data keeps the old value otherwise
             fresh = not self._holds_something(write)

@@ -6,6 +6,7 @@ s = init; for t: { s = f(s, x[t]); y[t] = s }
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tvm import tirx
@@ -13,7 +14,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .tensors import Axis, Cell, Recurrence, Tensor
+from .tensors import Axis, Cell, Recurrence, Tensor, rewritten
 
 Stores = Callable[[Mapping[Var, Expr]], Any]
 
@@ -23,6 +24,7 @@ def ordered_body(tensor: Tensor, target: Buffer, point: list[Expr]) -> tuple[Any
 
     The tensor's spatial axes are free variables of the statements.
     """
+    tensor = _with_own_memory(tensor)
     recurrence = tensor.recurrence
     assert recurrence is not None
     following = {
@@ -56,6 +58,27 @@ def ordered_body(tensor: Tensor, target: Buffer, point: list[Expr]) -> tuple[Any
     if not steps:
         body.append(result({}))
     return _sequence(body), [*(cell.buffer for cell in recurrence.cells), *following.values()]
+
+
+def _with_own_memory(tensor: Tensor) -> Tensor:
+    """The tensor with cells of its own: others may be of the same recurrence."""
+    assert tensor.recurrence is not None
+    own = {
+        cell.buffer: tirx.decl_buffer(
+            cell.buffer.shape, cell.buffer.dtype, cell.buffer.name, scope="local"
+        )
+        for cell in tensor.recurrence.cells
+    }
+
+    def moved(expr: Expr, _: Tensor) -> Expr:
+        return tir.map_loads(
+            expr, lambda load: own.get(load.source, load.source)[tuple(load.indices)]
+        )
+
+    tensor = rewritten(tensor, moved)
+    assert tensor.recurrence is not None
+    cells = tensor.recurrence.map_cells(lambda cell: replace(cell, buffer=own[cell.buffer]))
+    return replace(tensor, recurrence=cells)
 
 
 def _own_axes(tensor: Tensor, recurrence: Recurrence) -> tuple[list[Axis], list[Axis]]:

@@ -222,8 +222,11 @@ class Reaching:
                     write.store.span,
                 )
             if any(tir.uses(test, [loop.var]) for test in tests):
-                return self._left(write, write.loops.index(loop), solution, moved)
+                return self._left(write, write.loops.index(loop), search, solution, moved)
             values[loop.var] = tir.const(extents[loop.var] - 1, "int32")
+        again = self._stored_again(write, search, depth, {**values, **moved})
+        if again is not None:
+            return self._left(write, again, search, solution, moved)
         conditions = list(solution.conditions)
         for test in tests:
             here = analyzer.simplify(tir.substitute(test, {**values, **moved}))
@@ -240,14 +243,55 @@ class Reaching:
         )
         return write.tensor.buffer[point or (tir.const(0, "int32"),)], tuple(conditions)
 
+    def _stored_again(
+        self, write: Write, search: _Search, depth: int, values: dict[Var, Expr]
+    ) -> int | None:
+        """The outermost of the store's own loops in which another store may overwrite the element
+        in an iteration after the one of `values`."""
+        for position, loop in enumerate(write.loops[depth:], depth):
+            if loop.parallel or extent_of(loop) == 1 or loop in write.reduced:
+                continue
+            for other in self.by_buffer[search.buffer]:
+                if other is write or common(other.loops, write.loops) <= position:
+                    continue
+                if self._may_store_after(other, position, search, values):
+                    return position
+        return None
+
+    def _may_store_after(
+        self, other: Write, position: int, search: _Search, values: dict[Var, Expr]
+    ) -> bool:
+        analyzer = search.analyzer
+        own = other.loops[position:]
+        last = values[own[0].var]
+        if tir.as_const(last) == extent_of(own[0]) - 1:
+            return False
+        fresh = {one.var: tirx.Var(one.var.name, "int32") for one in own}
+        known = values | fresh
+        unknowns = [(fresh[one.var], extent_of(one)) for one in own]
+        tests = [tir.substitute(test, known) for test in other.guard]
+        index = tir.substitute(other.store.index, known)
+        solution = solve(index, search.index, unknowns, analyzer, tests)
+        if solution is None:
+            return True
+        at = solution.values.get(fresh[own[0].var])
+        if at is None:
+            return True
+        tests = [tir.substitute(test, solution.values) for test in tests]
+        return not _never([at > last, *solution.conditions, *tests], analyzer)
+
     def _left(
-        self, write: Write, position: int, solution: Solution, moved: dict[Var, Expr]
+        self,
+        write: Write,
+        position: int,
+        search: _Search,
+        solution: Solution,
+        moved: dict[Var, Expr],
     ) -> tuple[Expr, tuple[Expr, ...]]:
-        """What a loop leaves that does not store in each of its iterations."""
+        """What a loop leaves, of which the store's last iteration need not be the one that counts."""
         values = {**solution.values, **moved}
-        value, tests = self.register.left(write, position + 1)
-        conditions = [*solution.conditions, *(tir.substitute(test, values) for test in tests)]
-        return tir.substitute(value, values), tuple(conditions)
+        value, tests = self.register.left(write, position + 1, search.index, values)
+        return value, (*solution.conditions, *tests)
 
     def _is_over(self, write: Write, search: _Search, depth: int, back: int) -> bool:
         """Whether no iteration more than `back` before the read's stored to the element."""
