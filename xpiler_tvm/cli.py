@@ -457,21 +457,23 @@ def _lift(options: argparse.Namespace) -> int:
     script = lifted.mod.script()
     about = {
         "rung": lifted.rung,
-        "notes": list(lifted.notes),
+        "operators": [str(operator) for operator in lifted.operators],
+        "notes": [*lifted.notes, *lifted.recognised.notes],
         "assumptions": list(lifted.assumptions),
     }
+    checks = [*lifted.evidence, lifted.recognised.check()]
     changes = list(differences(lifted.steps())) if options.explain else []
     if options.json:
         found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script, **about}
         if changes:
             found["passes"] = [{"name": name, "diff": diff} for name, diff in changes]
-        print(json.dumps({**found, **report.as_dict(lifted.evidence, lifted.seconds)}, indent=2))
+        print(json.dumps({**found, **report.as_dict(checks, lifted.seconds)}, indent=2))
         return 0
     if changes:
         print(lifted.flat.script())
         report.show_changes(changes, sys.stdout)
     print(script)
-    evidence, said = tuple(lifted.evidence), report.remarks(about)
+    evidence, said = tuple(checks), report.remarks(about)
     report.show(
         [report.Section(Path(options.file).name, evidence, lifted.seconds, said)], sys.stdout
     )

@@ -27,15 +27,32 @@ RUN_SECONDS = 60.0
 class Recognised:
     """The operators of a kernel, and the Relax function that they make.
 
-    Naming is structural and quick; `check` compiles and runs what was named.
+    `named` is structural and quick; `operators` are those of them that `check` bears out, which
+    compiles and runs them.
     """
 
     lifted: Lifted
 
-    @cached_property
+    @property
     def operators(self) -> tuple[Operator, ...]:
-        """The operators that the kernel is made of, in their order; none where it is not
-        understood, see `reason`."""
+        """The operators that the kernel is made of, in their order. None where it is not
+        understood, see `reason`, or where they do not do what the source did, see `notes`."""
+        return self.named if self.check().ok else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Names that were dropped, and what the kernel's own name suggests otherwise."""
+        from .frontends.recognition.naming import contradictions
+
+        check = self.check()
+        if check.verdict == "refuted":
+            names = ", ".join(one.name for one in self.named)
+            return (f"recognised as {names}, which was dropped: {check.detail}",)
+        return tuple(contradictions(self.lifted.kernel.entry or "", self.operators))
+
+    @cached_property
+    def named(self) -> tuple[Operator, ...]:
+        """The operators as they were named, before any run."""
         spans = dict(_spans(self.lifted))
         return tuple(
             replace(one, span=spans.get(one.origin or one.output), whole=self)
@@ -83,7 +100,7 @@ class Recognised:
         if self._equivalent.mod is None:
             return Check(NAME, "unknown", self.reason, None, cpu_seconds() - begun)
         if is_same_term(self.tir, self.lifted.mod):
-            detail = "the same term, sums in any order"
+            detail = "TVM's implementation is the same term, but for the order of sums"
             return Check(NAME, "proved", detail, None, cpu_seconds() - begun)
         try:
             check = self._run()

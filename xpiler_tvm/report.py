@@ -30,11 +30,12 @@ class Section:
 
 
 def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a report says beside its checks: the form, the rule, notes and assumptions."""
+    """What a report says beside its checks: the form, the rule, operators, notes, assumptions."""
     lines = []
     if "rung" in found:
         rule = f", scheduled by {found['rule']}" if found.get("rule") else ""
         lines.append(f"form: {found['rung']}{rule}")
+    lines += [f"computes: {operator}" for operator in found.get("operators", ())]
     lines += [f"note: {note}" for note in found.get("notes", ())]
     lines += [f"assumes: {assumption}" for assumption in found.get("assumptions", ())]
     return tuple(lines)
