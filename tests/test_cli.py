@@ -90,6 +90,14 @@ def test_targets() -> None:
 
 
 @dataclass(frozen=True)
+class FakeRecognised:
+    notes: tuple[str, ...] = ("the name suggests gelu",)
+
+    def check(self) -> Check:
+        return Check("operators = source", "proved")
+
+
+@dataclass(frozen=True)
 class FakeLifted:
     kernel: Kernel
     evidence: tuple[Check, ...] = (Check("source == flat", "tested", worst=0.5),)
@@ -97,6 +105,11 @@ class FakeLifted:
     notes: tuple[str, ...] = ("k.cu:3:1: the loop leaves early",)
     assumptions: tuple[str, ...] = ("n is 512",)
     seconds: dict[str, float] = field(default_factory=lambda: {"lift": 0.5})
+    operators: tuple[str, ...] = ("y = relu(x)",)
+
+    @property
+    def recognised(self) -> FakeRecognised:
+        return FakeRecognised()
 
     @property
     def mod(self) -> Any:
@@ -127,7 +140,7 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Stages that record what they get; `seen["fail"]` maps a target to what it raises."""
     seen: dict[str, Any] = {"fail": {}}
 
-    def lift(kernel: Kernel) -> FakeLifted:
+    def lift(kernel: Kernel, **_: Any) -> FakeLifted:
         seen["kernel"] = kernel
         return FakeLifted(kernel)
 
@@ -250,7 +263,10 @@ def test_lift_prints_tensorir_and_evidence(
     printed = capsys.readouterr().out
     assert printed.startswith("# TensorIR\n")
     assert "source == flat" in printed
-    assert "form: opaque\nnote: k.cu:3:1: the loop leaves early\nassumes: n is 512\n" in printed
+    assert "operators = source" in printed
+    said = ["form: opaque", "computes: y = relu(x)", "note: k.cu:3:1: the loop leaves early"]
+    said += ["note: the name suggests gelu", "assumes: n is 512"]
+    assert "\n".join(said) + "\n" in printed
     assert cli.main(["lift", "k.cu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["evidence"][0]["worst"] == 0.5
