@@ -201,7 +201,9 @@ class _Parameter:
     @classmethod
     def of(cls, param: Any) -> _Parameter:
         shape = getattr(param, "shape", None)
-        extents = None if shape is None else tuple(checked(str(extent)) for extent in shape)
+        # A constant of 64 bits prints with its type.
+        known = (getattr(extent, "value", extent) for extent in shape or ())
+        extents = None if shape is None else tuple(checked(str(extent)) for extent in known)
         dtype = str(param.ty) if shape is None else str(param.dtype)
         return cls(str(param.name), dtype, extents)
 
