@@ -1,5 +1,7 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
+    integers     arithmetic modulo 2^n that never wraps becomes plain
+    counted      loops that count although the text does not say so
     dead         local arrays that no result depends on are dropped
     roll         stores written out one after another become loops
     scalars      local arrays with constant indices become scalars
@@ -36,11 +38,13 @@ from xpiler_tvm.errors import Span
 from ..program import Program
 from .axes import canonical_axes
 from .blocks import module_of, opaque_module
+from .counted import count_loops
 from .dataflow import to_tensors
 from .dead import without_dead_stores
 from .digits import split_digits
 from .guards import put_guards
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
+from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
 from .outputs import without_overwritten
@@ -58,6 +62,8 @@ ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
 PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
+    ("integers", unwrap),
+    ("counted", count_loops),
     ("dead", without_dead_stores),
     ("roll", roll),
     ("scalars", scalarise),
