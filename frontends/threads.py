@@ -33,6 +33,8 @@ from .program import (
     holds_barrier,
 )
 
+NO_RACES = "threads do not race between two barriers"
+
 
 def sequential(thread: ThreadProgram, kernel: Kernel) -> Program:
     """The whole launch as one sequential program."""
@@ -65,7 +67,7 @@ class _Splitter:
         found = ["pointer parameters do not overlap", "signed arithmetic does not overflow"]
         found += self.thread.assumptions
         if self.split:
-            found.append("threads do not race between two barriers")
+            found.append(NO_RACES)
         found += sorted(self.uniform)
         return tuple(found)
 
@@ -330,4 +332,4 @@ def _substituted(statement: Statement, mapping: dict[Var, Expr]) -> Statement:
     return statement
 
 
-__all__ = ["sequential"]
+__all__ = ["NO_RACES", "sequential"]

@@ -465,6 +465,7 @@ def _lift(options: argparse.Namespace) -> int:
     changes = list(differences(lifted.steps())) if options.explain else []
     if options.json:
         found = {"file": options.file, "entry": lifted.kernel.entry, "tir": script, **about}
+        found["proofs"] = report.proofs_as_dict(lifted.obligations)
         if changes:
             found["passes"] = [{"name": name, "diff": diff} for name, diff in changes]
         print(json.dumps({**found, **report.as_dict(checks, lifted.seconds)}, indent=2))
@@ -473,7 +474,8 @@ def _lift(options: argparse.Namespace) -> int:
         print(lifted.flat.script())
         report.show_changes(changes, sys.stdout)
     print(script)
-    evidence, said = tuple(checks), report.remarks(about)
+    evidence = tuple(checks)
+    said = (*report.remarks(about), *report.proofs(lifted.obligations))
     report.show(
         [report.Section(Path(options.file).name, evidence, lifted.seconds, said)], sys.stdout
     )

@@ -96,12 +96,6 @@ class Lifted:
     seconds: dict[str, float] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
-    def require(self, **sizes: int) -> None:
-        """Raises `LiftError` XP2007 where the lift does not hold for these sizes."""
-        from .lifting_symbolic import launch_values
-
-        require_conditions(self.conditions, launch_values(self.kernel, sizes))
-
     @cached_property
     def recognised(self) -> Recognised:
         """What it computes in TVM's own operators, with their Relax function and its check."""
@@ -111,8 +105,15 @@ class Lifted:
 
     @property
     def operators(self) -> tuple[Operator, ...]:
-        """The operators that it is made of; empty where none were recognised."""
+        """The operators that it is made of, held against the source; empty where none were
+        recognised."""
         return self.recognised.operators
+
+    def require(self, **sizes: int) -> None:
+        """Raises `LiftError` XP2007 where the lift does not hold for these sizes."""
+        from .lifting_symbolic import launch_values
+
+        require_conditions(self.conditions, launch_values(self.kernel, sizes))
 
     def steps(self) -> tuple[Step, ...]:
         """The forms between the flat program and the raised one, each after a pass that changed
@@ -160,12 +161,22 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         checks.append(require(check_reference("source", trials, resolved)))
     with watch("raise"):
         from .frontends.raising import opaque_module, raise_program
+        from .frontends.threads import NO_RACES
 
         raised = raise_program(program)
         fallback = raised.mod if raised.rung == "opaque" else opaque_module(program)
     notes = [_note(raised.reason, raised.span)] if raised.reason else []
     notes += doubts
     notes += _unwritten_notes(resolved, trials)
+    with watch("prove"):
+        from .verification.proofs import holds_throughout, obligations, refuted
+
+        proved = obligations(reading, raised.mod, raised.rung)
+        if faults := refuted(proved, raised=True):
+            notes.append(f"the raised form was dropped: {faults[0]}")
+            raised = replace(raised, mod=fallback, rung="opaque")
+            proved = obligations(reading, fallback, "opaque")
+        notes += [f"{one} (no run shows it)" for one in refuted(proved, raised=False)]
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials, flat=True)))
         identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
@@ -180,12 +191,10 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         if wrong:
             notes.append(f"the raised form was dropped: {check.detail}{blamed}")
             mod, rung = fallback, "opaque"
+            proved = obligations(reading, fallback, rung)
             check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
         checks.append(require(check))
-    with watch("prove"):
-        from .verification.proofs import obligations
-
-        proved = obligations(reading, mod, rung)
+    raceless = holds_throughout(proved, "race")
     return Lifted(
         resolved,
         program,
@@ -195,7 +204,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         tuple(notes),
         (
             *(f"{s.name} is {s.value}" for s in resolved.scalars if s.value is not None),
-            *program.assumptions,
+            *(one for one in program.assumptions if one != NO_RACES or not raceless),
             *_trusted(reading.value_ranges),
             *(raised.assumptions if rung == "blocks" else ()),
         ),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .errors import Span
 from .evidence import Check
 from .kernel import Kernel
+
+if TYPE_CHECKING:
+    from .verification.proofs import Obligation
 
 _COLUMNS = ("check", "verdict", "error/bound", "CPU s", "detail")
 _COLOURS = {"proved": "green", "tested": "green", "refuted": "bold red"}
@@ -39,6 +42,38 @@ def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
     lines += [f"note: {note}" for note in found.get("notes", ())]
     lines += [f"assumes: {assumption}" for assumption in found.get("assumptions", ())]
     return tuple(lines)
+
+
+def proofs(obligations: Sequence[Obligation]) -> tuple[str, ...]:
+    """How many obligations of each kind are proved, then those that are not, each once."""
+    from .verification.proofs import counted
+
+    lines = []
+    for kind, row in counted(obligations).items():
+        counts = [f"{count} {verdict}" for verdict, count in row.items() if count]
+        lines.append(f"{kind}: {', '.join(counts)}")
+    return (*lines, *dict.fromkeys(str(one) for one in obligations if one.verdict != "proved"))
+
+
+def proofs_as_dict(obligations: Sequence[Obligation]) -> dict[str, Any]:
+    """The JSON form of obligations: counts, and those that are not proved."""
+    from .verification.proofs import counted
+
+    return {
+        "counts": counted(obligations),
+        "open": [
+            {
+                "kind": one.kind,
+                "subject": one.subject,
+                "verdict": one.verdict,
+                "detail": one.detail,
+                "counterexample": dict(one.counterexample),
+                **span_as_dict(one.span),
+            }
+            for one in obligations
+            if one.verdict != "proved"
+        ],
+    }
 
 
 def as_dict(evidence: Iterable[Check], seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -26,7 +26,16 @@ from .blocks import Raised, touches_of
 from .bounds import bounds
 from .coverage import Fill, coverage
 from .numbers import divisions, overflow
-from .obligation import INDEX_KINDS, KINDS, Kind, Obligation, Verdict, counted
+from .obligation import (
+    INDEX_KINDS,
+    KINDS,
+    Kind,
+    Obligation,
+    Verdict,
+    counted,
+    holds_throughout,
+    refuted,
+)
 from .races import races
 from .solver import Solver
 from .writes import writes
@@ -91,5 +100,7 @@ __all__ = [
     "Obligation",
     "Verdict",
     "counted",
+    "holds_throughout",
     "obligations",
+    "refuted",
 ]

@@ -123,12 +123,11 @@ def guarded_loads(
 ) -> Iterator[tuple[Expr, tuple[Expr, ...]]]:
     """The reads in an expression, each with the tests of the choices that it stands in."""
     choices = outermost_choices(expr)
-    rest = expr
-    if choices:
-        places = [tirx.Var("choice", tir.dtype_of(choice)) for choice in choices]
-        rest = replace_choices(expr, choices, places)
+    places = [tirx.Var("choice", tir.dtype_of(choice)) for choice in choices]
+    rest = replace_choices(expr, choices, places) if choices else expr
+    back = dict(zip(places, choices, strict=True))
     for load in tir.loads(rest):
-        yield load, tests
+        yield load.source[tuple(tir.substitute(index, back) for index in load.indices)], tests
     for choice in choices:
         test, yes, no = choice.args
         yield from guarded_loads(test, tests)

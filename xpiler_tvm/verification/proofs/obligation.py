@@ -27,6 +27,7 @@ class Obligation:
     by : who proved or refuted it: TVM's Analyzer, z3, counting all points, or the reader.
     detail : the counterexample of what is refuted, the reason where it is unknown.
     counterexample : ids and loop values by name; of a race those of the second thread end in `'`.
+    raised : whether it is about the raised module; else it is about the source.
     """
 
     kind: Kind
@@ -36,12 +37,23 @@ class Obligation:
     detail: str = ""
     counterexample: tuple[tuple[str, int], ...] = ()
     span: Span | None = None
+    raised: bool = False
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
         how = f" by {self.by}" if self.by else ""
         tail = f": {self.detail}" if self.detail else ""
         return f"{where}{self.kind}: {self.subject}: {self.verdict}{how}{tail}"
+
+
+def refuted(obligations: Iterable[Obligation], raised: bool) -> list[Obligation]:
+    """What does not hold of the raised module, or of the source."""
+    return [one for one in obligations if one.verdict == "refuted" and one.raised is raised]
+
+
+def holds_throughout(obligations: Iterable[Obligation], kind: Kind) -> bool:
+    """Whether all obligations of a kind are proved."""
+    return all(one.verdict == "proved" for one in obligations if one.kind == kind)
 
 
 def counted(obligations: Iterable[Obligation]) -> dict[Kind, dict[Verdict, int]]:

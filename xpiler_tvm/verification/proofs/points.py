@@ -62,6 +62,8 @@ class Points:
         """The values of an expression, of a shape that broadcasts. Raises `Uncountable`."""
         value = tir.as_const(expr)
         if value is not None:
+            if value >= 1 << 63:
+                raise Uncountable
             return np.int64(value) if tir.dtype_of(expr) != "bool" else np.bool_(value)
         if isinstance(expr, tirx.Var):
             if expr not in self.places:
@@ -79,19 +81,25 @@ class Points:
         if is_choice(expr):
             return self._chosen(*expr.args)
         if isinstance(expr, tirx.Cast) and tir.is_int(expr.value):
-            return self._cast(expr)
+            return _wrapped(self.values(expr.value), tir.dtype_of(expr))
+        if isinstance(expr, tirx.LShift):
+            shifted = np.left_shift(self.values(expr.a), self.values(expr.b))
+            return _wrapped(shifted, tir.dtype_of(expr))
         raise Uncountable
 
     def _chosen(self, test: Expr, yes: Expr, no: Expr) -> Any:
         return np.where(self.values(test), self.values(yes), self.values(no))
 
-    def _cast(self, expr: Expr) -> Any:
-        low, high = range_of(tir.dtype_of(expr))
-        if high >= 1 << 63:
-            raise Uncountable
-        value = np.asarray(self.values(expr.value)).astype(np.int64)
-        inside = bool(np.all((value >= low) & (value <= high)))
-        return value if inside else (value - low) % (high - low + 1) + low
+
+def _wrapped(value: Any, dtype: str) -> Any:
+    """Values as a type has them. Unsigned ones of 64 bits have no place here."""
+    low, high = range_of(dtype)
+    value = np.asarray(value).astype(np.int64)
+    if ((value >= low) & (value <= high)).all():
+        return value
+    if high >= (1 << 63) - 1:
+        raise Uncountable
+    return (value - low) % (high - low + 1) + low
 
 
 def _divided(kind: type, a: Any, b: Any) -> Any:
@@ -123,6 +131,7 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     tirx.BitwiseAnd: np.bitwise_and,
     tirx.BitwiseOr: np.bitwise_or,
     tirx.BitwiseXor: np.bitwise_xor,
+    tirx.RShift: np.right_shift,
 }
 
 

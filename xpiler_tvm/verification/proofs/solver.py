@@ -23,6 +23,7 @@ from xpiler_tvm.tir import Expr, Var
 from .accesses import Around
 from .encoding import Encoder
 from .obligation import Prover, Verdict
+from .points import Uncountable, happening
 
 STEPS_OF_A_QUESTION = 60_000  # about 25 ms
 STEPS_OF_A_KERNEL = 600_000
@@ -86,7 +87,7 @@ class Solver:
         return size.least, tir.INT32_MAX if size.most is None else size.most
 
     def most(self, var: Var) -> int:
-        """More values than a variable takes from 0 on, where it has an extent."""
+        """As many values as a variable may take from 0 on, where it has an extent."""
         extent = self.extents.get(var, 1 << 31)
         return extent if isinstance(extent, int) else max(1, self.bounds(extent)[1])
 
@@ -112,7 +113,21 @@ class Solver:
                 return PROVED
         encoder = Encoder(self.context, {})
         facts = [*self.place(encoder, around), z3.Not(encoder.test(claim)), *self.ranges(encoder)]
-        return self.answer(self.ask(facts), [encoder])
+        answer = self.answer(self.ask(facts), [encoder])
+        if answer.verdict == "unknown":
+            return self._counted(claim, around) or answer
+        return answer
+
+    def _counted(self, claim: Expr, around: Around) -> Answer | None:
+        """The answer from all points; `None` where these are too many or rest on data."""
+        try:
+            points, taken = happening(around, [claim], self.most)
+            wrong = taken[~points.all(claim)[taken]]
+        except Uncountable:
+            return None
+        if not len(wrong):
+            return Answer("proved", "enumeration")
+        return Answer("refuted", "enumeration", values=points.at(int(wrong[0])))
 
     # ------------------------------------------------------------ z3
 

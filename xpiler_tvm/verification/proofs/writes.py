@@ -63,7 +63,8 @@ class _Writes:
         if answer.verdict == "refuted":
             detail = f"not for {shown(answer.values)}"
         span = self.spans.get(str(buffer.name))
-        return Obligation(kind, subject, answer.verdict, answer.by, detail, answer.values, span)
+        verdict, values = answer.verdict, answer.values
+        return Obligation(kind, subject, verdict, answer.by, detail, values, span, raised=True)
 
     # ------------------------------------------------------------ bounds
 
@@ -142,7 +143,10 @@ class _Writes:
             for a, b in zip(one.indices, other.indices, strict=True)
         ]
         answer = self._twice(facts, [(first, one.around), (second, other.around)])
-        return answer or self._counted_apart(one, other)
+        answer = answer or self._counted_apart(one, other)
+        if answer.verdict == "refuted":  # no fault: the later store is the last in the source too
+            return Answer("unknown", detail=f"their order matters, for {shown(answer.values)}")
+        return answer
 
     def _elements(self, touch: Touch) -> np.ndarray:
         points, taken = happening(touch.around, [touch.flat], self.solver.most)
