@@ -16,6 +16,7 @@ from xpiler_tvm import cli, doctor
 from xpiler_tvm.errors import EmitError, ReadError, XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import Kernel, Launch, Scalar, Tensor
+from xpiler_tvm.verification.proofs import Obligation
 
 KERNEL = "__global__ void k(const float *x, float *y, int n) { y[threadIdx.x] = x[threadIdx.x]; }\n"
 
@@ -106,6 +107,10 @@ class FakeLifted:
     assumptions: tuple[str, ...] = ("n is 512",)
     seconds: dict[str, float] = field(default_factory=lambda: {"lift": 0.5})
     operators: tuple[str, ...] = ("y = relu(x)",)
+    obligations: tuple[Obligation, ...] = (
+        Obligation("bounds", "store to y[i]", "proved", "analyzer"),
+        Obligation("race", "y", "refuted", "z3", "tx = 0, tx' = 1", (("tx", 0), ("tx'", 1))),
+    )
 
     @property
     def recognised(self) -> FakeRecognised:
@@ -266,9 +271,12 @@ def test_lift_prints_tensorir_and_evidence(
     assert "operators = source" in printed
     said = ["form: opaque", "computes: y = relu(x)", "note: k.cu:3:1: the loop leaves early"]
     said += ["note: the name suggests gelu", "assumes: n is 512"]
+    said += ["bounds: 1 proved", "race: 1 refuted", "race: y: refuted by z3: tx = 0, tx' = 1"]
     assert "\n".join(said) + "\n" in printed
     assert cli.main(["lift", "k.cu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["proofs"]["counts"]["bounds"] == {"proved": 1, "refuted": 0, "unknown": 0}
+    assert found["proofs"]["open"][0]["counterexample"] == {"tx": 0, "tx'": 1}
     assert found["evidence"][0]["worst"] == 0.5
     assert (found["rung"], found["assumptions"]) == ("opaque", ["n is 512"])
 
