@@ -54,6 +54,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
     from .frontends.symbolic.resolving import resolve_sizes
     from .lifting import Lifted
     from .lifting import require as required
+    from .verification.proofs import obligations, refuted
 
     watch = Stopwatch()
     with watch("read"):
@@ -85,6 +86,9 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
         checks.append(required(check))
         if rung == "blocks":
             checks.append(_check_form(raised))
+    with watch("prove"):
+        proved = obligations(found.reading, mod, rung)
+        notes += [f"{one} (no run shows it)" for one in refuted(proved, raised=False)]
     return Lifted(
         replace(found.kernel, sizes=resolved.sizes),
         program,
@@ -98,6 +102,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
         fallback,
         text,
         found.reading.value_ranges,
+        proved,
         seconds=watch.seconds,
         conditions=tuple(conditions),
     )

@@ -4,6 +4,7 @@
     phases      which accesses no barrier orders
     encoding    TIR's integers in z3
     solver      questions to z3, under a limit that counts its steps
+    radix       indices that tell the values of their variables
     points      all points of small loops, counted
     bounds      every access lies in its array
     races       no two threads meet at an element between two barriers
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xpiler_tvm import tir
 from xpiler_tvm.kernel import Tensor
 
 from .accesses import Trace, trace_of
@@ -55,8 +57,12 @@ def obligations(reading: Reading, mod: tvm.IRModule, rung: str) -> tuple[Obligat
     loops = {var: extent for one in trace.accesses for var, extent in one.around.loops}
     loops |= {var: extent for one in trace.numbers for var, extent in one.around.loops}
     known = {size.name: size for size in reading.kernel.sizes}
-    sizes = {var: known[param.name] for param, var in thread.params if param.name in known}
-    solver = Solver([*thread.blocks, *thread.threads, *loops.items()], trace.data, sizes)
+    scalars = {
+        var: known.get(param.name)
+        for param, var in thread.params
+        if not isinstance(param, Tensor) and tir.is_int(var)
+    }
+    solver = Solver([*thread.blocks, *thread.threads, *loops.items()], trace.data, scalars)
     spans: dict[str, Span] = {}
     for access in trace.accesses:
         if access.stores:
@@ -82,12 +88,12 @@ def _fills(trace: Trace, raised: Raised, param: Buffer) -> list[Fill]:
     name = str(param.name)
     if not raised.touches:
         return [
-            Fill(one.index, one.around)
+            Fill(one.index, one.around, False)
             for one in trace.accesses
             if one.stores and one.buffer.same_as(param)
         ]
     return [
-        Fill(one.flat, one.around)
+        Fill(one.flat, one.around, one.is_whole)
         for one in raised.touches
         if one.stores and not one.first and str(one.buffer.name) == name
     ]

@@ -47,6 +47,17 @@ class Touch:
             place = place * extent + index
         return place
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each axis of the array is a loop of its own, without a test."""
+        loops = dict(self.around.loops)
+        for index, size in zip(self.indices, self.buffer.shape, strict=True):
+            extent = loops.pop(index, None) if isinstance(index, tirx.Var) else None
+            single = tir.as_const(index) == 0 and tir.as_const(size) == 1
+            if not single and (extent is None or not tir.same(extent, size)):
+                return False
+        return not self.around.tests
+
 
 @dataclass(frozen=True, eq=False)
 class Raised:

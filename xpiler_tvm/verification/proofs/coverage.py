@@ -26,10 +26,12 @@ MOST_ELEMENTS = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Fill:
-    """Elements `index` of a flat array are stored to at a place."""
+    """Elements `index` of a flat array are stored to at a place: the `whole` array where each axis
+    of a block is one of the array's."""
 
     index: Expr
     around: Around
+    whole: bool
 
 
 def coverage(
@@ -59,6 +61,8 @@ class _Coverage:
 
     def decided(self) -> Answer:
         exact, stored = True, []
+        if any(fill.whole for fill in self.fills):
+            return PROVED
         for fill in self.fills:
             found = self._stored(fill)
             if found is None:

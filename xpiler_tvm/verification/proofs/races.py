@@ -21,19 +21,16 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 from xpiler_tvm.frontends.partial_eval import ThreadProgram
 from xpiler_tvm.frontends.program import Barrier
-from xpiler_tvm.frontends.raising.invert import injective
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .accesses import Either, Node, Repeat, Trace
+from .accesses import Around, Either, Node, Repeat, Trace
 from .bounds import shown
 from .encoding import Encoder
 from .obligation import Obligation, Prover
 from .phases import Event, Phase, phases
 from .points import Points, Uncountable
-from .solver import PROVED, UNDECIDED, Answer, Solver, Values, values_of
-
-OTHER = "'"
-"""What names of the second thread's variables end in."""
+from .radix import told_apart
+from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver, Values, values_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,21 +128,18 @@ class _Races:
         index = events[0].index
         if any(not tir.same(index, event.index) for event in events[1:]):
             return False
-        shared = [var for var, _ in phase.shared]
-        ids = self.threads if pair.together else self.blocks
-        axes = [(var, self.solver.most(var)) for var, _ in ids]
+        alike = [var for var, _ in phase.shared]
+        alike += [var for var, _ in self.blocks] if pair.together else []
+        names = [var for var, _ in (self.threads if pair.together else self.blocks)]
         for var in tir.variables(index):
-            known = any(var.same_as(one) for one, _ in axes)
-            if known or any(var.same_as(one) for one in shared):
-                continue
-            if pair.together and any(var.same_as(one) for one, _ in self.blocks):
+            if var in self.solver.scalars or var in names or var in alike:
                 continue
             if var not in self.solver.extents:
                 return False
-            axes.append((var, self.solver.most(var)))
-        with self.solver.within(events[0].around) as analyzer:
-            only = len({event.access.around for event in events}) == 1
-            return injective(index, axes, analyzer if only else None)
+            names.append(var)
+        only = len({event.access.around for event in events}) == 1
+        only = only and not any(event.at for event in events)
+        return told_apart(index, names, events[0].around if only else Around(), self.solver)
 
     # ------------------------------------------------------------ by z3
 
@@ -155,8 +149,7 @@ class _Races:
         solver = self.solver
         alike = [var for var, _ in phase.shared]
         alike += [var for var, _ in self.blocks] if pair.together else []
-        first = Encoder(solver.context, {})
-        second = Encoder(solver.context, {var: first.number(var) for var in alike}, OTHER)
+        first, second = solver.two_threads(alike)
         element = z3.Int("element", solver.context)
         mine = [self._at(event, first, element) for event in events]
         theirs = [self._at(event, second, element) for event in events]

@@ -41,26 +41,29 @@ class Answer:
     values: Values = ()
 
 
+OTHER = "'"
+"""What names of a second thread's variables end in."""
 PROVED = Answer("proved", "analyzer")
 
 
 class Solver:
     """What is known of the variables of a kernel, and how many steps are left.
 
-    `ranges` are extents of variables from 0, outer ones first, `sizes` are what symbolic sizes may
-    be, and `data` are variables that stand for what memory holds. Other variables are any number of
-    their type.
+    `ranges` are extents of variables from 0, outer ones first, and `data` are variables that stand
+    for what memory holds. The kernel's `scalars`, which are the same for all threads, are any
+    number of their type unless their size is known.
     """
 
     def __init__(
         self,
         ranges: Iterable[tuple[Var, Expr | int]],
         data: Mapping[Var, str],
-        sizes: Mapping[Var, Size] | None = None,
+        scalars: Mapping[Var, Size | None] | None = None,
     ) -> None:
         self.analyzer = sym.Analyzer()
         self.data = dict(data)
-        self.sizes = sizes or {}
+        self.scalars = tuple(scalars or ())
+        self.sizes = {var: size for var, size in (scalars or {}).items() if size is not None}
         self._whole = ExitStack()
         for var, size in self.sizes.items():
             self._bind_size(var, size)
@@ -130,6 +133,13 @@ class Solver:
         return Answer("refuted", "enumeration", values=points.at(int(wrong[0])))
 
     # ------------------------------------------------------------ z3
+
+    def two_threads(self, alike: Iterable[Var] = ()) -> tuple[Encoder, Encoder]:
+        """Encoders for two threads, or two iterations, which have only `alike` variables and the
+        kernel's scalars in common. Names of the second one's variables end in `'`."""
+        first = Encoder(self.context, {})
+        shared = {var: first.number(var) for var in (*self.scalars, *alike)}
+        return first, Encoder(self.context, shared, OTHER)
 
     def place(self, encoder: Encoder, around: Around) -> list[Any]:
         """What holds at a place: loops are inside their ranges, tests are true."""
@@ -207,4 +217,4 @@ def _is_about_integers(test: Expr) -> bool:
     return all(tir.is_int(side) for side in tir.compared(test))
 
 
-__all__ = ["PROVED", "UNDECIDED", "Answer", "Solver", "Values", "values_of"]
+__all__ = ["OTHER", "PROVED", "UNDECIDED", "Answer", "Solver", "Values", "values_of"]

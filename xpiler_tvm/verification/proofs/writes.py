@@ -16,7 +16,6 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.frontends.raising.invert import injective
 from xpiler_tvm.tir import Buffer
 
 from .accesses import Around
@@ -25,9 +24,8 @@ from .bounds import shown, within
 from .encoding import Encoder
 from .obligation import Kind, Obligation
 from .points import Uncountable, happening
-from .solver import PROVED, UNDECIDED, Answer, Solver
-
-OTHER = "'"
+from .radix import told_apart
+from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver
 
 
 def writes(raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> Iterator[Obligation]:
@@ -85,11 +83,10 @@ class _Writes:
     def _injective(self, touch: Touch) -> Answer:
         solver, index = self.solver, touch.flat
         used = [*touch.apart, *tir.variables(index)]
-        axes = [(var, solver.most(var)) for var in dict.fromkeys(used) if var in solver.extents]
-        with solver.within(touch.around) as analyzer:
-            if injective(analyzer.simplify(index), axes, analyzer):
-                return PROVED
-        first, second = Encoder(solver.context, {}), Encoder(solver.context, {}, OTHER)
+        names = [var for var in dict.fromkeys(used) if var in solver.extents]
+        if told_apart(index, names, touch.around, solver):
+            return PROVED
+        first, second = solver.two_threads()
         facts = [
             z3.Or(
                 z3.BoolVal(False, solver.context),
@@ -136,8 +133,7 @@ class _Writes:
                 least, most = self.solver.bounds(b)
             if high < least or most < low:
                 return PROVED
-        first = Encoder(self.solver.context, {})
-        second = Encoder(self.solver.context, {}, OTHER)
+        first, second = self.solver.two_threads()
         facts = [
             first.number(a) == second.number(b)
             for a, b in zip(one.indices, other.indices, strict=True)
