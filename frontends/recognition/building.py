@@ -16,10 +16,11 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from . import terms
 from .affine import Affine, Axis, NotAffine, Split
 from .leaves import Leaf, leaves_of, size_of
-from .terms import Const, Index, Indirect, Node, Read
+from .terms import Indirect, Node, Read
 
 MOST_NODES = 4000
 MOST_SPLITS = 24
+MOST_TEXT = 50_000
 
 _BINARY = {
     "Add": "add",
@@ -119,6 +120,8 @@ class _Builder:
             for test in outer:
                 guard = test if guard is None else terms.apply("and", [guard, test], "bool")
             value = self._value(leaf, place, values)
+            if len(value.key) > MOST_TEXT:
+                raise NoTerm("the expressions are too large")
             found.append(
                 Piece(
                     str(leaf.buffer.name), size_of(leaf.buffer), tuple(axes), address, guard, value
@@ -229,7 +232,7 @@ class _Builder:
         for extent, index in zip(buffer.shape, indices, strict=True):
             value = self._affine(index, values, place)
             if value is None:
-                raise NoTerm(f"an index of {buffer.name!r} is no sum of axes")
+                value = terms.as_affine(self._expr(index, values, place))
             address = address * int(extent) + value
         return address
 
@@ -242,12 +245,7 @@ class _Builder:
         if isinstance(expr, tirx.Cast) and tir.is_int(expr.value):
             return self._affine(expr.value, values, place)
         if isinstance(expr, tir.Load):
-            read = self._load(expr, values, place)
-            if isinstance(read, Index):
-                return read.value
-            if isinstance(read, Const):
-                return Affine({}, int(read.value))
-            return Affine.of(Indirect(read)) if isinstance(read, Read) else None
+            return terms.as_affine(self._load(expr, values, place))
         kind = type(expr).__name__
         if kind not in ("Add", "Sub", "Mul", "FloorDiv", "FloorMod", "Div", "Mod"):
             return None

@@ -16,7 +16,7 @@ from tvm import relax
 
 from .affine import Affine, Axis
 from .operator import Operator
-from .terms import Const, Index, Indirect, Node, Read, Reduce, Scalar
+from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce, Scalar
 
 Value = Any  # a Relax variable
 Axes = tuple[Axis, ...]
@@ -81,10 +81,12 @@ class Emitter:
         for place, axis in enumerate(axes):
             factor = node.value.factor(axis)
             if factor:
-                steps = relax.op.arange(0, axis.extent * factor, factor, node.dtype)
+                steps = self.op(relax.op.arange(0, axis.extent, 1, "int64"))
+                steps = self.op(relax.op.multiply(steps, relax.const(factor, "int64")))
+                steps = self.op(relax.op.astype(steps, node.dtype))
                 shape = [1] * len(axes)
                 shape[place] = axis.extent
-                whole = self.op(relax.op.add(whole, self.reshaped(self.op(steps), shape)))
+                whole = self.op(relax.op.add(whole, self.reshaped(steps, shape)))
         return whole
 
     def read(self, node: Read, axes: Axes) -> Value:
@@ -94,22 +96,23 @@ class Emitter:
             digit = order[place]
             if isinstance(digit, Axis):
                 continue
-            inner = tuple(sorted(digit.read.axes, key=lambda axis: axis.name))
+            inner = tuple(sorted(digit.value.axes, key=lambda axis: axis.name))
             if any(axis in order for axis in inner):
                 return self._taken_flat(node, axes)
-            at = self.emit(digit.read, inner)
+            at = self.emit(digit.value, inner)
             value = self.op(relax.op.take(value, at, axis=place))
             order[place : place + 1] = inner
-            self.record("gather", [node.name, digit.read.name], value, axis=place)
+            self.record("gather", [node.name, _source(digit, at)], value, axis=place)
         return self.arranged(value, order, axes)
 
     def view(self, node: Read) -> tuple[Value, list[Any]]:
         """The elements of a read over its own axes and indices, by falling stride."""
-        digits = digits_of(node.address, node.size)
+        digits, flat = digits_of(node.address, node.size), self.params[node.name]
         if digits is None:
-            raise NoEquivalent(f"{node.name!r} is not read as an array of some shape")
+            # Elements that a test keeps from being used may lie outside.
+            flat, digits = self._padded(node)
         terms, shape, begins = digits
-        value = self.reshaped(self.params[node.name], shape)
+        value = self.reshaped(flat, shape)
         extents = [
             term.extent if isinstance(term, Axis) else size if term is not None else 1
             for term, size in zip(terms, shape, strict=True)
@@ -117,6 +120,21 @@ class Emitter:
         value = self.sliced(value, shape, begins, extents)
         kept = [e for e, term in zip(extents, terms, strict=True) if term is not None]
         return self.reshaped(value, kept), [term for term in terms if term is not None]
+
+    def _padded(self, node: Read) -> tuple[Value, Digits]:
+        """A parameter with zeros around it, so that it is an array of some shape."""
+        bounds = node.address.bounds()
+        digits, before, size = None, 0, 0
+        if bounds is not None:
+            before = max(-bounds[0], 0)
+            step = max(map(abs, node.address.factors.values()), default=1)
+            size = -(-(max(bounds[1] + 1, node.size) + before) // step) * step
+            digits = digits_of(node.address + before, size)
+        if digits is None:
+            raise NoEquivalent(f"{node.name!r} is not read as an array of some shape")
+        flat = self.reshaped(self.params[node.name], [node.size])
+        widths = [before, size - before - node.size]
+        return self._renamed(self.op(relax.op.nn.pad(flat, widths)), flat), digits
 
     def _taken_flat(self, node: Read, axes: Axes) -> Value:
         """Elements at an index that is computed for each of them."""
@@ -126,12 +144,13 @@ class Emitter:
                 part = self.index(Index("int64", Affine({term: factor})), axes)
             else:
                 assert isinstance(term, Indirect)
-                part = self.op(relax.op.astype(self.emit(term.read, axes), "int64"))
+                part = self.op(relax.op.astype(self.emit(term.value, axes), "int64"))
                 part = self.op(relax.op.multiply(part, relax.const(factor, "int64")))
             whole = self.op(relax.op.add(whole, part))
         flat = self.reshaped(self.params[node.name], [node.size])
         value = self.op(relax.op.take(flat, whole, axis=0))
-        self.record("gather", [node.name, *(i.read.name for i in node.indices)], value, axis=0)
+        inputs = [_source(index, whole) for index in node.indices]
+        self.record("gather", [node.name, *inputs], value, axis=0)
         return value
 
     # -- Relax
@@ -216,7 +235,18 @@ class Emitter:
         return value
 
 
-def digits_of(address: Affine, size: int) -> tuple[list[Any], list[int], list[int]] | None:
+def _source(index: Indirect, value: Value) -> Value | str:
+    """The parameter that an index is read from, if it is just that."""
+    node = index.value
+    while isinstance(node, Apply) and node.name == "cast":
+        node = node.args[0]
+    return node.name if isinstance(node, Read) else value
+
+
+Digits = tuple[list[Any], list[int], list[int]]
+
+
+def digits_of(address: Affine, size: int) -> Digits | None:
     """The shape in which an address has one dimension for each axis: what indexes each dimension
     (`None` for a fixed one), its extent, and where the axis begins."""
     terms = sorted(address.factors, key=lambda term: -address.factors[term])

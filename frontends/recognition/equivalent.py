@@ -108,30 +108,36 @@ def _read_names(pieces: Sequence[Piece]) -> set[str]:
 
 def _output(emitter: Emitter, pieces: Sequence[Piece]) -> Value:
     """All elements of an output, of its only piece or of pieces one behind the other."""
-    parts = []
+    parts: list[tuple[_Part, Value]] = []
     for piece in pieces:
         digits = digits_of(piece.address, piece.size)
-        if digits is None or piece.guard is not None or None in digits[0]:
+        if digits is None or piece.guard is not None:
             raise NoEquivalent(f"{piece.name!r} is written in part")
-        order = tuple(digits[0])
+        order = tuple(axis for axis in digits[0] if axis is not None)
         value = emitter.over(piece.value, order)
         name_movement(emitter, piece.value, order, value)
-        parts.append((digits, value))
-    (first, shape, _), _ = parts[0]
-    extents = [[axis.extent for axis in digits[0]] for digits, _ in parts]
-    if len(parts) == 1:
-        if extents[0] != shape:
-            raise NoEquivalent(f"{pieces[0].name!r} is written in part")
+        extents = [1 if axis is None else axis.extent for axis in digits[0]]
+        parts.append((_Part(digits[1], digits[2], extents), emitter.reshaped(value, extents)))
+    first = parts[0][0]
+    if len(parts) == 1 and first.extents == first.shape:
         return parts[0][1]
-    along = _concatenated([digits for digits, _ in parts])
+    along = _concatenated([part for part, _ in parts])
     if along is None:
-        raise NoEquivalent(f"{pieces[0].name!r} is written in parts")
-    parts.sort(key=lambda part: part[0][2][along])
+        raise NoEquivalent(f"{pieces[0].name!r} is written in part")
+    parts.sort(key=lambda each: each[0].begins[along])
     inputs = [_origin(emitter, value) for _, value in parts]
     value = emitter.op(relax.op.concat([value for _, value in parts], axis=along))
     emitter.record("concat", inputs, value, axis=along)
-    del first
     return value
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where a piece lies in an output of `shape`."""
+
+    shape: list[int]
+    begins: list[int]
+    extents: list[int]
 
 
 def _origin(emitter: Emitter, value: Value) -> Value | str:
@@ -142,25 +148,21 @@ def _origin(emitter: Emitter, value: Value) -> Value | str:
     return value
 
 
-def _concatenated(pieces: Sequence[tuple[list[Any], list[int], list[int]]]) -> int | None:
-    """The dimension along which pieces lie one behind the other, filling all of it."""
-    terms, shape, _ = pieces[0]
-    if any(each[1] != shape for each in pieces):
+def _concatenated(parts: Sequence[_Part]) -> int | None:
+    """The dimension along which parts lie one behind the other, filling all of it."""
+    shape = parts[0].shape
+    if any(part.shape != shape for part in parts):
         return None
-    cut = [
-        place
-        for place, extent in enumerate(shape)
-        if any(each[0][place].extent != extent for each in pieces)
-    ]
-    del terms
+    places = range(len(shape))
+    cut = [place for place in places if any(part.extents[place] != shape[place] for part in parts)]
     if len(cut) != 1:
         return None
     (along,) = cut
     reached = 0
-    for terms, _, begins in sorted(pieces, key=lambda each: each[2][along]):
-        if begins[along] != reached:
+    for part in sorted(parts, key=lambda part: part.begins[along]):
+        if part.begins[along] != reached:
             return None
-        reached += terms[along].extent
+        reached += part.extents[along]
     return along if reached == shape[along] else None
 
 

@@ -38,6 +38,11 @@ _OPERATIONS: dict[str, Callable[..., Values]] = {
     "not": np.logical_not,
     "select": np.where,
     "floor_divide": np.floor_divide,
+    "bitwise_and": np.bitwise_and,
+    "bitwise_or": np.bitwise_or,
+    "bitwise_xor": np.bitwise_xor,
+    "left_shift": np.left_shift,
+    "right_shift": np.right_shift,
     "floor_mod": np.mod,
     "exp": np.exp,
     "exp2": np.exp2,
@@ -75,19 +80,40 @@ class Meaningless(Exception):
 
 def evaluate(node: Node, values: Mapping[str, Values]) -> Values:
     """The value of an expression whose parts have `values`, by key. Raises `Meaningless`."""
-    if node.key in values:
-        return values[node.key]
+    return _evaluate(node, dict(values))
+
+
+def _evaluate(node: Node, known: dict[str, Values]) -> Values:
+    if node.key not in known:
+        known[node.key] = _computed(node, known)
+    return known[node.key]
+
+
+def _computed(node: Node, known: dict[str, Values]) -> Values:
     if isinstance(node, Const):
-        return np.float64(node.value)
+        return np.int64(node.value) if isinstance(node.value, int) else np.float64(node.value)
     if not isinstance(node, Apply):
         raise Meaningless(node.key)
-    args = [evaluate(arg, values) for arg in node.args]
+    args = [_evaluate(arg, known) for arg in node.args]
     if node.name == "cast":
-        return np.trunc(args[0]) if "int" in node.dtype else np.asarray(args[0], np.float64)
+        return _cast(args[0], node.dtype)
     if node.name not in _OPERATIONS:
         raise Meaningless(node.name)
     with np.errstate(all="ignore"):
-        return _OPERATIONS[node.name](*args)
+        try:
+            return _OPERATIONS[node.name](*args)
+        except TypeError:  # bits of what is no integer here
+            raise Meaningless(node.name) from None
+
+
+def _cast(values: Values, dtype: str) -> Values:
+    if dtype == "bool":
+        return np.asarray(values) != 0
+    if "int" not in dtype:
+        return np.asarray(values, np.float64)
+    if np.issubdtype(np.asarray(values).dtype, np.floating):
+        return np.trunc(values)
+    return np.asarray(values).astype(dtype).astype(np.int64)
 
 
 _LINE = np.array([0.0, 1e-3, 0.1, 0.3, 0.5, 0.77, 1.0, 1.3, 1.9, 2.6, 3.4, 4.7, 5.9, 7.2, 9.5])

@@ -1,4 +1,4 @@
-"""Terms without the traces of how work was divided: unrolled steps, peeled ones, digits of axes.
+"""Terms without the traces of how work was divided: steps written out, steps taken apart.
 
 x[2 k] max x[2 k + 1], over k < 32      ->      x[k], over k < 64
 f(0) + Sum{k < 7} f(k + 1)              ->      Sum{k < 8} f(k)
@@ -14,7 +14,9 @@ from itertools import pairwise
 from . import terms
 from .affine import Affine, Axis
 from .building import Piece
-from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce
+from .fusion import fused
+from .guards import conjuncts, limit, plain
+from .terms import Apply, Node, Read, Reduce
 
 _OPERATION = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 _REDUCTION = {operation: op for op, operation in _OPERATION.items()}
@@ -29,14 +31,32 @@ def normalised(pieces: Sequence[Piece], endless: float = ENDLESS) -> tuple[Piece
 
     Constants of at least `endless` are taken for infinity in maxima and minima.
     """
-    merged = [replace(piece, value=_merged(piece.value, endless)) for piece in pieces]
-    return tuple(_fused(piece) for piece in _joined(merged))
+    merged = [
+        replace(
+            piece,
+            value=_merged(piece.value, endless),
+            guard=None if piece.guard is None else _merged(piece.guard, endless),
+        )
+        for piece in pieces
+    ]
+    return _last([fused(piece) for piece in _joined(merged)])
 
 
-# -- Steps that were written out ------------------------------------------------------------------
+def _last(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Of pieces that store to the same places, the last."""
+    kept: dict[str, Piece] = {}
+    for place, piece in enumerate(pieces):
+        extents = [axis.extent for axis in piece.axes]
+        order = {axis: Affine.of(Axis(f"s{n}", axis.extent)) for n, axis in enumerate(piece.axes)}
+        where = terms.affine_key(piece.address.substitute(order))
+        # A guarded piece may leave what was stored before.
+        key = f"{place}" if piece.guard is not None else f"{piece.name} {extents} {where}"
+        kept[key] = piece
+    return tuple(kept.values())
 
 
 def _merged(node: Node, endless: float) -> Node:
+    node = plain(node) if node.dtype == "bool" else node
     if isinstance(node, Apply):
         joins = node.name in _REDUCTION
         args = [
@@ -65,12 +85,12 @@ def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
         condition, value, other = body.args
         if not _is_neutral(node.op, other, endless):
             break
-        tests = _operands(condition, "and")
-        limits = [(test, _limit(test)) for test in tests]
+        tests = conjuncts(condition)
+        limits = [(test, limit(test)) for test in tests]
         found = [
-            (test, limit)
-            for test, limit in limits
-            if limit is not None and limit[0] in over and 0 < limit[1] < limit[0].extent
+            (test, known)
+            for test, known in limits
+            if known is not None and known[0] in over and 0 < known[1] < known[0].extent
         ]
         if not found:
             break
@@ -92,20 +112,6 @@ def _is_neutral(op: str, value: Node, endless: float) -> bool:
 
 def _is_end(name: str, value: Node, endless: float) -> bool:
     return name in ("maximum", "minimum") and terms.is_end(name, value, endless)
-
-
-def _limit(test: Node) -> tuple[Axis, int] | None:
-    """The axis that a test bounds, and the number of its values that pass it."""
-    if not isinstance(test, Apply) or test.name not in ("less", "less_equal"):
-        return None
-    left, right = test.args
-    if not isinstance(left, Index) or not isinstance(right, Const) or len(left.value.factors) != 1:
-        return None
-    ((axis, factor),) = left.value.factors.items()
-    if not isinstance(axis, Axis) or factor < 0:
-        return None
-    room = int(right.value) - left.value.const - (test.name == "less")
-    return axis, room // factor + 1
 
 
 def _operands(node: Node, name: str) -> list[Node]:
@@ -318,89 +324,6 @@ def _one_piece(group: Sequence[Piece]) -> list[Piece]:
     ]
 
 
-# -- Axes that are digits of one ------------------------------------------------------------------
-
-
-def _fused(piece: Piece) -> Piece:
-    value = _fused_inside(piece.value)
-    axes = sorted(
-        (axis for axis in piece.axes if axis.extent > 1),
-        key=lambda axis: (-abs(piece.address.factor(axis)), axis.name),
-    )
-    roots = [value] if piece.guard is None else [value, piece.guard]
-    affines = [piece.address, *(each for root in roots for each in affines_of(root))]
-    kept, values = _fusion(axes, affines)
-    return replace(
-        piece,
-        axes=tuple(kept),
-        address=piece.address.substitute(values),
-        guard=None if piece.guard is None else terms.substitute(piece.guard, values),
-        value=terms.substitute(value, values),
-    )
-
-
-def _fused_inside(node: Node) -> Node:
-    if isinstance(node, Apply):
-        args = [_fused_inside(arg) for arg in node.args]
-        return terms.apply(node.name, args, node.dtype)
-    if isinstance(node, Reduce):
-        body = _fused_inside(node.body)
-        affines = list(affines_of(body))
-        reach = {axis: [abs(a.factor(axis)) for a in affines] for axis in node.over}
-        over = sorted(node.over, key=lambda axis: (reach[axis], axis.extent), reverse=True)
-        kept, values = _fusion(over, affines)
-        return replace(node, over=tuple(kept), body=terms.substitute(body, values))
-    return node
-
-
-def _fusion(
-    axes: Sequence[Axis], affines: Sequence[Affine]
-) -> tuple[list[Axis], dict[Axis, Affine]]:
-    """The fewest axes, and what each of the old ones becomes."""
-    kept = list(axes)
-    values: dict[Axis, Affine] = {}
-    found = True
-    while found:
-        found = False
-        for high in kept:
-            for low in kept:
-                if high is low or not _are_digits(high, low, affines):
-                    continue
-                whole = Axis(low.name + "f", high.extent * low.extent)
-                change = {high: Affine(), low: Affine.of(whole)}
-                values = {axis: value.substitute(change) for axis, value in values.items()}
-                values.update(change)
-                affines = [affine.substitute(change) for affine in affines]
-                kept[kept.index(low)] = whole
-                kept.remove(high)
-                found = True
-                break
-            if found:
-                break
-    return kept, values
-
-
-def _are_digits(high: Axis, low: Axis, affines: Sequence[Affine]) -> bool:
-    used = False
-    for affine in affines:
-        if affine.factor(high) != low.extent * affine.factor(low):
-            return False
-        used = used or bool(affine.factor(low))
-    return used
-
-
-def affines_of(node: Node) -> Iterator[Affine]:
-    """All sums of axes in a term."""
-    for one in terms.walk(node):
-        if isinstance(one, Index):
-            yield one.value
-        elif isinstance(one, Read):
-            yield one.address
-            for term in one.address.factors:
-                if isinstance(term, Indirect):
-                    yield from affines_of(term.read)
-
-
 def reads_of(piece: Piece) -> list[Read]:
     """All reads of a piece, those in addresses and guards included."""
     found: list[Read] = []
@@ -410,7 +333,7 @@ def reads_of(piece: Piece) -> list[Read]:
         for one in terms.walk(waiting.pop()):
             if isinstance(one, Read):
                 found.append(one)
-                waiting += [index.read for index in one.indices]
+                waiting += [index.value for index in one.indices]
     return found
 
 

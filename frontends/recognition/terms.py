@@ -103,7 +103,7 @@ class Read(Node):
 
     @property
     def indices(self) -> tuple[Indirect, ...]:
-        """The parts of the address that are read from memory."""
+        """The parts of the address that are no axes."""
         return tuple(term for term in self.address.factors if isinstance(term, Indirect))
 
 
@@ -161,15 +161,15 @@ class Reduce(Node):
 
 @dataclass(frozen=True)
 class Indirect:
-    """An element of an integer parameter as part of an address."""
+    """An integer as part of an address that is no sum of axes: read from memory, or clamped."""
 
-    read: Read
+    value: Node
 
     def __hash__(self) -> int:
-        return hash(self.read.key)
+        return hash(self.value.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Indirect) and self.read.key == other.read.key
+        return isinstance(other, Indirect) and self.value.key == other.value.key
 
 
 # -- Keys -----------------------------------------------------------------------------------------
@@ -188,14 +188,14 @@ def affine_key(value: Affine) -> str:
 
 
 def _indirect_key(term: object) -> str:
-    return term.read.key if isinstance(term, Indirect) else str(term)
+    return term.value.key if isinstance(term, Indirect) else str(term)
 
 
 def affine_axes(value: Affine) -> frozenset[Axis]:
     found = set(value.axes)
     for term in value.factors:
         if isinstance(term, Indirect):
-            found |= term.read.axes
+            found |= term.value.axes
     return frozenset(found)
 
 
@@ -262,9 +262,7 @@ def _address(address: Affine, values: Mapping[Axis, Affine]) -> Affine:
     whole = Affine({}, found.const)
     for term, factor in found.factors.items():
         if isinstance(term, Indirect):
-            read = substitute(term.read, values)
-            assert isinstance(read, Read)
-            whole = whole + Affine.of(Indirect(read)) * factor
+            whole = whole + as_affine(substitute(term.value, values)) * factor
         else:
             whole = whole + Affine.of(term) * factor
     return whole
@@ -279,6 +277,15 @@ def const(value: float | int, dtype: str) -> Const:
 
 def index(value: Affine, dtype: str) -> Node:
     return Const(dtype, value.const) if not value.factors else Index(dtype, value)
+
+
+def as_affine(node: Node) -> Affine:
+    """An integer as (part of) an address."""
+    if isinstance(node, Index):
+        return node.value
+    if isinstance(node, Const):
+        return Affine({}, int(node.value))
+    return Affine.of(Indirect(node))
 
 
 def is_const(node: Node, value: float) -> bool:

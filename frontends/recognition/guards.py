@@ -1,0 +1,82 @@
+"""Tests on positions: what they say about the axes they are made of."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from . import terms
+from .affine import Affine, Axis
+from .meaning import Meaningless, evaluate
+from .terms import Apply, Const, Index, Node, parts_of
+
+_MOST_POSITIONS = 1 << 16
+_MOST_AXES = 3
+_PLAIN = {"less", "less_equal", "and"}
+
+
+def conjuncts(test: Node) -> list[Node]:
+    """The parts of a nested `and`."""
+    if isinstance(test, Apply) and test.name == "and":
+        return [each for arg in test.args for each in conjuncts(arg)]
+    return [test]
+
+
+def limit(test: Node) -> tuple[Axis, int] | None:
+    """The axis that a test bounds from above, and the number of its values that pass it."""
+    if not isinstance(test, Apply) or test.name not in ("less", "less_equal"):
+        return None
+    left, right = test.args
+    if not isinstance(left, Index) or not isinstance(right, Const) or len(left.value.factors) != 1:
+        return None
+    ((axis, factor),) = left.value.factors.items()
+    if not isinstance(axis, Axis) or factor < 0:
+        return None
+    room = int(right.value) - left.value.const - (test.name == "less")
+    return axis, room // factor + 1
+
+
+def plain(test: Node) -> Node:
+    """A test by bits or other arithmetic of positions as the comparison that it is.
+
+    Lanes are masked with bits: `(1 << (60 - 16 i)) - 1 >> j & 1` is `16 i + j < 60`. All positions
+    are tried; where they tell nothing simpler, the test stays as it is.
+    """
+    if not isinstance(test, Apply) or test.name in _PLAIN:
+        return test
+    axes = sorted(test.axes, key=lambda axis: axis.name)
+    extents = [axis.extent for axis in axes]
+    parts = parts_of(test)
+    if not all(isinstance(part, Index) for part in parts) or not 0 < len(axes) <= _MOST_AXES:
+        return test
+    if math.prod(extents) > _MOST_POSITIONS:
+        return test
+    grid = dict(zip(axes, np.indices(extents), strict=True))
+    try:
+        passed = evaluate(test, {part.key: _positions(part, grid) for part in parts})
+    except Meaningless:
+        return test
+    passed = np.broadcast_to(np.asarray(passed, bool), extents)
+    if passed.all() or not passed.any():
+        return terms.const(int(passed.any()), "bool")
+    for order in itertools.permutations(range(len(axes))):
+        flat = passed.transpose(order).ravel()
+        count = int(flat.sum())
+        if flat[:count].all():
+            place = Affine()
+            for number in order:
+                place = place * extents[number] + Affine.of(axes[number])
+            sides = [terms.index(place, "int64"), terms.const(count, "int64")]
+            return terms.apply("less", sides, "bool")
+    return test
+
+
+def _positions(part: Node, grid: dict[Axis, np.ndarray]) -> np.ndarray:
+    assert isinstance(part, Index)
+    shape = next(iter(grid.values())).shape
+    value = np.full(shape, part.value.const, np.int64)
+    for axis in part.value.axes:
+        value = value + part.value.factor(axis) * grid[axis]
+    return value
