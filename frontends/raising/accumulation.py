@@ -1,0 +1,123 @@
+"""Steps that accumulate: `own op e`, in the ways in which programs spell them.
+
+own + a + b,  own - a,  c ? own + a : own,  a > own ? a : own,  own <= a && c ? own : a
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Expr
+
+from .tensors import IDENTITY, combine, is_choice, negated
+
+_KINDS = {tirx.Add: "+", tirx.Mul: "*", tirx.Max: "max", tirx.Min: "min"}
+_GREATER = (tirx.GT, tirx.GE)
+_LESS = (tirx.LT, tirx.LE)
+
+
+def split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:
+    """`(op, e)` where `value` is `own op e` and `e` does not depend on `own`.
+
+    A greater or lesser one that is chosen is taken for the maximum or minimum, which it is of
+    numbers.
+    """
+    op = _KINDS.get(type(value))
+    if op is not None:
+        terms = _terms(value, type(value))
+        selves = [term for term in terms if tir.same(term, own)]
+        others = [term for term in terms if not tir.same(term, own)]
+        if len(selves) == 1 and others and not any(depends(term, own) for term in others):
+            rest = others[0]
+            for term in others[1:]:
+                rest = combine(op, rest, term)
+            return op, rest
+        return None
+    if isinstance(value, tirx.Sub) and tir.same(value.a, own) and not depends(value.b, own):
+        return "+", value.b * tir.const(-1, tir.dtype_of(value))
+    sides = choice_sides(value)
+    return None if sides is None else _chosen(*sides, own)
+
+
+def choice_sides(value: Expr) -> tuple[Expr, Expr, Expr] | None:
+    """Test and sides of a choice, lazy or not."""
+    if isinstance(value, tirx.Select):
+        return value.condition, value.true_value, value.false_value
+    return tuple(value.args) if is_choice(value) else None
+
+
+def kept_under(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
+    """`(test, new)` where `value` is `new` if the test holds and `own` otherwise."""
+    sides = choice_sides(value)
+    if sides is None:
+        return None
+    test, then, other = sides
+    if tir.same(other, own):
+        return test, then
+    return (opposite(test), other) if tir.same(then, own) else None
+
+
+def opposite(test: Expr) -> Expr:
+    """The negation of a test; of a comparison, the one that holds instead, between numbers."""
+    test = negated(test)
+    if not isinstance(test, tirx.Not):
+        return test
+    other = {
+        tirx.GT: tirx.LE,
+        tirx.GE: tirx.LT,
+        tirx.LT: tirx.GE,
+        tirx.LE: tirx.GT,
+    }.get(type(test.a))
+    return test if other is None else other(test.a.a, test.a.b)
+
+
+def depends(expr: Expr, own: Expr) -> bool:
+    """Whether an expression reads the array of `own`, or uses it where it is a variable."""
+    if isinstance(own, tirx.Var):
+        return tir.uses(expr, [own])
+    return any(load.source.same_as(own.source) for load in tir.loads(expr))
+
+
+def _chosen(test: Expr, then: Expr, other: Expr, own: Expr) -> tuple[str, Expr] | None:
+    found = kept_under(tirx.Select(test, then, other), own)
+    if found is None:
+        return None
+    test, new = found
+    if not depends(test, own):
+        inner = split_update(new, own)
+        if inner is None:
+            return None
+        op, term = inner
+        return op, tirx.if_then_else(test, term, IDENTITY[op](tir.dtype_of(own)))
+    if depends(new, own):
+        return None
+    tests = tir.conjuncts(test)
+    kinds = [op for part in tests if (op := better(part, new, own)) is not None]
+    others = [part for part in tests if better(part, new, own) is None]
+    if len(kinds) != 1 or any(depends(part, own) for part in others):
+        return None
+    if others:
+        new = tirx.if_then_else(tir.conjunction(others), new, IDENTITY[kinds[0]](tir.dtype_of(own)))
+    return kinds[0], new
+
+
+def better(test: Expr, new: Expr, own: Expr) -> str | None:
+    """`max` where a test says that `new` is greater than `own`, `min` where less."""
+    if isinstance(test, tirx.Not):
+        test = opposite(test.a)
+    if not isinstance(test, (*_GREATER, *_LESS)):
+        return None
+    if tir.same(test.a, new) and tir.same(test.b, own):
+        return "max" if isinstance(test, _GREATER) else "min"
+    if tir.same(test.a, own) and tir.same(test.b, new):
+        return "max" if isinstance(test, _LESS) else "min"
+    return None
+
+
+def _terms(expr: Expr, kind: Any) -> list[Expr]:
+    if isinstance(expr, kind):
+        return _terms(expr.a, kind) + _terms(expr.b, kind)
+    return [expr]
