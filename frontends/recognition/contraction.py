@@ -117,7 +117,7 @@ def matmul(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
     name = "matmul" if found.rows and found.columns else "gemv" if found.rows else "dot"
     if found.batch:
         attributes["batch"] = _size(found.batch)
-    inputs = [_source(found.left, left), _source(found.right, right)]
+    inputs = [emitter.source(left), emitter.source(right)]
     out_groups = [group for group in (found.batch, found.rows, found.columns) if group]
     value = emitter.ungrouped(value, axes, *out_groups)
     emitter.record(name, inputs, value, **{k: v for k, v in attributes.items() if v})
@@ -134,14 +134,6 @@ def _size(axes: Sequence[Axis]) -> int:
     for axis in axes:
         size *= axis.extent
     return size
-
-
-def _source(node: Node, value: Value) -> Value | str:
-    """The parameter that an operand is, if it is one."""
-    parts = parts_of(node)
-    if len(parts) == 1 and isinstance(parts[0], Read):
-        return parts[0].name
-    return value
 
 
 def _stride(node: Node, axis: Axis) -> int:

@@ -7,6 +7,7 @@ emitted as is up to the rules, one family of operators a file, which are asked i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from tvm import relax
 
 from .affine import Affine, Axis
 from .operator import Operator
-from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce, Scalar
+from .terms import Const, Index, Indirect, Node, Read, Reduce, Scalar
 
 Value = Any  # a Relax variable
 Axes = tuple[Axis, ...]
@@ -42,6 +43,8 @@ class Emitter:
         self.operators: list[Operator] = []
         self._names: dict[Any, str] = {value: name for name, value in params.items()}
         self._made: dict[tuple[str, Axes], Value] = {}
+        self._views: dict[tuple[str, frozenset[Any]], tuple[Value, tuple[Any, ...]]] = {}
+        self._count = itertools.count()
 
     # -- Terms
 
@@ -91,7 +94,8 @@ class Emitter:
 
     def read(self, node: Read, axes: Axes) -> Value:
         """Elements of a parameter: reshaped, sliced and permuted, or taken at indices."""
-        value, order = self.view(node)
+        value, terms = self.view(node)
+        order = list(terms)
         for place in range(len(order) - 1, -1, -1):
             digit = order[place]
             if isinstance(digit, Axis):
@@ -102,11 +106,14 @@ class Emitter:
             at = self.emit(digit.value, inner)
             value = self.op(relax.op.take(value, at, axis=place))
             order[place : place + 1] = inner
-            self.record("gather", [node.name, _source(digit, at)], value, axis=place)
+            self.record("gather", [node.name, self.source(at)], value, axis=place)
         return self.arranged(value, order, axes)
 
-    def view(self, node: Read) -> tuple[Value, list[Any]]:
+    def view(self, node: Read) -> tuple[Value, tuple[Any, ...]]:
         """The elements of a read over its own axes and indices, by falling stride."""
+        key = node.key, frozenset(node.address.factors)
+        if key in self._views:
+            return self._views[key]
         digits, flat = digits_of(node.address, node.size), self.params[node.name]
         if digits is None:
             # Elements that a test keeps from being used may lie outside.
@@ -117,9 +124,13 @@ class Emitter:
             term.extent if isinstance(term, Axis) else size if term is not None else 1
             for term, size in zip(terms, shape, strict=True)
         ]
-        value = self.sliced(value, shape, begins, extents)
+        cut = self.sliced(value, shape, begins, extents)
+        if cut is not value:
+            self.record("slice", [value], cut, begins=tuple(begins), of=tuple(shape))
         kept = [e for e, term in zip(extents, terms, strict=True) if term is not None]
-        return self.reshaped(value, kept), [term for term in terms if term is not None]
+        order = tuple(term for term in terms if term is not None)
+        self._views[key] = self.reshaped(cut, kept), order
+        return self._views[key]
 
     def _padded(self, node: Read) -> tuple[Value, Digits]:
         """A parameter with zeros around it, so that it is an array of some shape."""
@@ -134,7 +145,9 @@ class Emitter:
             raise NoEquivalent(f"{node.name!r} is not read as an array of some shape")
         flat = self.reshaped(self.params[node.name], [node.size])
         widths = [before, size - before - node.size]
-        return self._renamed(self.op(relax.op.nn.pad(flat, widths)), flat), digits
+        padded = self.op(relax.op.nn.pad(flat, widths))
+        self.record("pad", [flat], padded, widths=tuple(widths))
+        return padded, digits
 
     def _taken_flat(self, node: Read, axes: Axes) -> Value:
         """Elements at an index that is computed for each of them."""
@@ -149,7 +162,7 @@ class Emitter:
             whole = self.op(relax.op.add(whole, part))
         flat = self.reshaped(self.params[node.name], [node.size])
         value = self.op(relax.op.take(flat, whole, axis=0))
-        inputs = [_source(index, whole) for index in node.indices]
+        inputs = [self.source(self.emit(index.value, axes)) for index in node.indices]
         self.record("gather", [node.name, *inputs], value, axis=0)
         return value
 
@@ -197,7 +210,7 @@ class Emitter:
         shape = [axis.extent for axis in axes]
         if self.shape(value) == shape:
             return value
-        return self.op(relax.op.broadcast_to(value, shape))
+        return self._renamed(self.op(relax.op.broadcast_to(value, shape)), value)
 
     def grouped(self, node: Node, *groups: Sequence[Axis]) -> Value:
         """The value of a term with one dimension for each group of axes."""
@@ -212,11 +225,11 @@ class Emitter:
     # -- Operators
 
     def record(self, name: str, inputs: Sequence[Any], output: Value, **attributes: Any) -> None:
-        """Notes that an operator makes `output` of `inputs`, values or names of parameters."""
+        """Notes that an operator makes `output` of `inputs`, values or names of values."""
         named = tuple(
             one if isinstance(one, str) else self._names.get(one, "constant") for one in inputs
         )
-        self._names[output] = f"t{len(self.operators)}"
+        self._names[output] = f"t{next(self._count)}"
         self.operators.append(Operator(name, attributes, named, self._names[output]))
 
     def _note_origin(self, value: Value, origin: str) -> None:
@@ -228,19 +241,19 @@ class Emitter:
     def name_of(self, value: Value) -> str:
         return self._names.get(value, "")
 
+    def source(self, value: Value) -> str:
+        """The name of a value, or of what it is converted from."""
+        name = self._names.get(value, "constant")
+        casts = {one.output: one.inputs[0] for one in self.operators if one.name == "cast"}
+        while name in casts:
+            name = casts[name]
+        return name
+
     def _renamed(self, value: Value, origin: Value) -> Value:
         """`value` is `origin` in another shape and goes by its name."""
         if origin in self._names:
             self._names.setdefault(value, self._names[origin])
         return value
-
-
-def _source(index: Indirect, value: Value) -> Value | str:
-    """The parameter that an index is read from, if it is just that."""
-    node = index.value
-    while isinstance(node, Apply) and node.name == "cast":
-        node = node.args[0]
-    return node.name if isinstance(node, Read) else value
 
 
 Digits = tuple[list[Any], list[int], list[int]]

@@ -35,31 +35,22 @@ def joined(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
         rows = tuple(part if each is axis else each for each in axes)
         parts.append(emitter.over(here, rows))
     whole = emitter.op(relax.op.concat(parts, axis=place))
-    given = [_source(side, part) for side, part in zip((first, second), parts, strict=True)]
     constant = [isinstance(side, Const) for side in (first, second)]
     if any(constant):
         kept = constant.index(False) if not all(constant) else 0
-        emitter.record("pad", _unpadded(emitter, given[kept]), whole)
+        emitter.record("pad", _unpadded(emitter, parts[kept]), whole)
     else:
-        emitter.record("concat", given, whole, axis=place)
+        emitter.record("concat", parts, whole, axis=place)
     return whole
 
 
-def _unpadded(emitter: Emitter, value: Value | str) -> list[Value | str]:
+def _unpadded(emitter: Emitter, value: Value) -> list[Value | str]:
     """What was padded, where the value is padded already along another axis."""
     for one in emitter.operators:
-        if (
-            one.name == "pad"
-            and not isinstance(value, str)
-            and one.output == emitter.name_of(value)
-        ):
+        if one.name == "pad" and one.output == emitter.name_of(value):
             emitter.operators.remove(one)
             return list(one.inputs)
     return [value]
-
-
-def _source(node: Node, value: Value) -> Value | str:
-    return node.name if isinstance(node, Read) else value
 
 
 def _boundary(test: Node) -> tuple[Axis, int, bool] | None:

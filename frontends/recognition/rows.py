@@ -309,15 +309,10 @@ def _normalise(
     attributes: dict[str, object] = {"axis": tuple(places), "epsilon": float(f"{epsilon:.6g}")}
     if scaling.where == "outside":
         attributes["epsilon_is"] = "outside the root"
-    inputs = [_name_of(part) for part in (moments.element, *scaling.parts)]
+    by = [emitter.emit(part, (*free, *along)) for part in scaling.parts]
     name = _name(moments, scaling.parts, of_row)
-    emitter.record(name, [one or given for one in inputs], value, **attributes)
+    emitter.record(name, [emitter.source(each) for each in (given, *by)], value, **attributes)
     return value
-
-
-def _name_of(node: Node) -> str:
-    parts = parts_of(node)
-    return parts[0].name if len(parts) == 1 and isinstance(parts[0], Read) else ""
 
 
 def _name(moments: Moments, by: Sequence[Node], of_row: bool) -> str:
@@ -404,6 +399,6 @@ def _batch_norm(emitter: Emitter, axes: Axes, roles: Sequence[Read], epsilon: fl
     value = emitter.op(relax.TupleGetItem(emitter.op(done), 0))
     value = emitter.ungrouped(value, axes, rest, channel)
     places = tuple(place for place, axis in enumerate(axes) if axis in channel)
-    named = [role.name for role in roles]
+    named = [emitter.source(each) for each in (x, mean, variance, *affine)]
     emitter.record("batch_norm", named, value, axis=places, epsilon=float(f"{epsilon:.6g}"))
     return value

@@ -239,8 +239,8 @@ def convolution(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
         name = f"{'depthwise_' if depthwise else ''}conv{len(windows)}d"
         last = slid[0].read.address.factor(([*channels, *groups] or [windows[0].out])[-1])
         layout = "channels last" if last < windows[-1].unit else "channels first"
-        weights = [part.name for part in parts_of(weight) if isinstance(part, Read)]
-        emitter.record(name, [slid[0].read.name, *weights], value, **_said(how), layout=layout)
+        inputs = [emitter.source(x), emitter.source(w)]
+        emitter.record(name, inputs, value, **_said(how), layout=layout)
         if found.scale is None:
             return value
         scaled = emitter.op(relax.op.multiply(value, emitter.emit(found.scale, axes)))
@@ -295,7 +295,7 @@ def pooling(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
             factor = relax.const(float(count), reduced.dtype)
             name, value = "sum_pool", emitter.op(relax.op.multiply(value, factor))
     value = _of_windows(emitter, axes, value, windows, ([], plain))
-    emitter.record(f"{name}{dims}d", [slid[0].read.name], value, **_said(how))
+    emitter.record(f"{name}{dims}d", [emitter.source(x)], value, **_said(how))
     return value
 
 
