@@ -11,9 +11,12 @@
     dataflow     which store does each read see: loops become tensors over axes
     inline       copies, staging and cheap expressions move into their readers
     joins        choices between spellings of one expression
+    tidy         recurrences lose what they do not need
+    folds        recurrences that are reductions become reductions
     reductions   trees, partial sums and copies of sums become one reduction
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
+    scatter      stores at indices from memory stay in order where they may meet
     outputs      what is stored again later is left out
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
@@ -33,6 +36,7 @@ from typing import Any
 
 import tvm
 
+from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 
 from ..program import Program
@@ -42,6 +46,7 @@ from .counted import count_loops
 from .dataflow import to_tensors
 from .dead import without_dead_stores
 from .digits import split_digits
+from .folds import fold_recurrences
 from .guards import put_guards
 from .inline import inline, pin, refuse_deep, refuse_large, shrink
 from .integers import unwrap
@@ -53,8 +58,10 @@ from .refusal import TooLarge, Unraisable
 from .reroll import reroll
 from .roll import roll
 from .scalars import scalarise
+from .scatter import is_ordered
 from .steps import Recorder, Step, Watch, bytes_of, unwatched
 from .tensors import Graph, knowing
+from .tidy import tidy_recurrences
 from .unroll import unroll
 from .updates import merge_updates
 
@@ -76,6 +83,8 @@ COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),
+    ("tidy", tidy_recurrences),
+    ("folds", fold_recurrences),
     ("reductions", gather_reductions),
 )
 TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
@@ -83,6 +92,8 @@ TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),
+    ("tidy", tidy_recurrences),
+    ("folds", fold_recurrences),
     ("reductions", gather_reductions),
     ("reroll", reroll),
     ("axes", canonical_axes),
@@ -158,8 +169,11 @@ def _refuse_overlaps(graph: Graph) -> None:
     """Refuses outputs of which one element may be stored twice: their order would matter."""
     for output in graph.outputs:
         axes = list(output.tensor.axes)
-        with knowing(axes, output.tensor.guard) as analyzer:
-            alone = injective(output.index, axes, analyzer)
+        if tir.has_load(output.index):
+            alone = is_ordered(output)
+        else:
+            with knowing(axes, output.tensor.guard) as analyzer:
+                alone = injective(output.index, axes, analyzer)
         if not alone:
             name = output.param.name
             raise Unraisable(f"an element of {name!r} may be stored twice", output.tensor.span)

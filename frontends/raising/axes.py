@@ -53,8 +53,9 @@ def canonical_axes(graph: Graph) -> Graph:
         tensors.append(changed)
     outputs = []
     for output in graph.outputs:
-        tensor, _, index = _reshaped(_reads_moved(output.tensor, moves), output.index)
-        outputs.append(Output(output.param, output.index if index is None else index, tensor))
+        place = _moved(output.index, moves)
+        tensor, _, index = _reshaped(_reads_moved(output.tensor, moves), place)
+        outputs.append(Output(output.param, place if index is None else index, tensor))
     return Graph(tuple(tensors), tuple(outputs))
 
 
@@ -70,7 +71,10 @@ class _Move:
 def _reads_moved(tensor: Tensor, moves: dict[Buffer, _Move]) -> Tensor:
     if not moves:
         return tensor
+    return resimplified(rewritten(tensor, lambda expr, _: _moved(expr, moves)))
 
+
+def _moved(expr: Expr, moves: dict[Buffer, _Move]) -> Expr:
     def change(load: Expr) -> Expr:
         move = moves.get(load.source)
         if move is None:
@@ -79,7 +83,7 @@ def _reads_moved(tensor: Tensor, moves: dict[Buffer, _Move]) -> Tensor:
         found = tuple(tir.substitute(c, point) for c in move.coordinates)
         return move.buffer[found or (tir.const(0, "int32"),)]
 
-    return resimplified(rewritten(tensor, lambda expr, _: tir.map_loads(expr, change)))
+    return tir.map_loads(expr, change)
 
 
 # ---------------------------------------------------------------- one tensor

@@ -130,10 +130,11 @@ def _hull(
 ) -> Any:
     """The least box around elements for all values of the `inner` variables, and whole extents
     where that is not known."""
-    if any(tir.has_load(index) for point in points for index in point):
-        return _whole_region(buffer)
     ranges = []
     for extent, first, *others in zip(buffer.shape, *points, strict=True):
+        if any(map(tir.has_load, (first, *others))):
+            ranges.append(Range(0, extent))
+            continue
         steps = [tir.as_const(analyzer.simplify(other - first)) for other in others]
         known = [step for step in steps if step is not None]
         if len(known) < len(steps) or any(tir.uses(index, inner) for index in (first, *others)):
@@ -228,20 +229,23 @@ class _Writer:
 
         done = rewritten(tensor, resolved)
         at = [resolved(index, tensor) for index in point]
-        body, local = ordered_body(done, target, at)
+        tests = [test for test in done.guard if tir.has_load(test) or tir.uses(test, inner)]
+        body, local = ordered_body(done, target, at, tests)
         cells = {cell.buffer for cell in tensor.recurrence.cells}
         analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in iters})
         read: dict[Buffer, list[list[Expr]]] = {}
-        for expr in (done.value, *inner_parts(done)):
+        for expr in (done.value, *inner_parts(done), *tests, *at):
             for load in tir.loads(expr):
-                if load.source not in cells:
+                if load.source not in cells and not _same_element(load, target, at):
                     read.setdefault(load.source, []).append(list(load.indices))
         reads = [_hull(buffer, points, analyzer, inner) for buffer, points in read.items()]
         writes = [_hull(target, [at], analyzer, inner)]
         block = s_tir.SBlock(iters, reads, writes, name, body, alloc_buffers=local)
         outer = {var: loop for (var, _), (loop, _) in zip(spatial, loops, strict=True)}
         predicate = tir.conjunction(
-            tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard
+            tir.substitute(test, outer)
+            for test in tensor.guard
+            if not tir.has_load(test) and not tir.uses(test, inner)
         )
         realize = s_tir.SBlockRealize([loop for loop, _ in loops], predicate, block)
         return _loops(loops, realize)

@@ -19,11 +19,13 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
+from .accumulation import split_update
 from .carried import Register
 from .outputs import add_output, without_overwritten
 from .reaching import Reaching
 from .recurrences import solve_recurrences
 from .refusal import Circular, Unraisable
+from .scatter import refuse_meetings
 from .tensors import (
     IDENTITY,
     Axis,
@@ -32,7 +34,6 @@ from .tensors import (
     Reduction,
     Tensor,
     combine,
-    is_choice,
     is_identity,
     knowing,
     lift_choices,
@@ -162,9 +163,9 @@ class _Dataflow:
         data = [self._condition(condition, write) for condition in write.data]
         plain = write.guard
         value, index = store.value, store.index
-        if any(load.source in self.by_buffer for load in tir.loads(index)):
-            reason = f"{store.buffer.name!r} is stored to at an index from memory"
-            raise Unraisable(reason, store.span)
+        if tir.has_load(index):
+            self._define_scatter(write, data)
+            return
         own = store.buffer[index]
         if data:  # a store under a condition on data keeps the old value otherwise
             fresh = not self._holds_something(write)
@@ -178,6 +179,29 @@ class _Dataflow:
         write.tensor = Tensor(
             self._buffer(write, write.axes), tuple(write.axes), resolved, None, plain, store.span
         )
+
+    def _define_scatter(self, write: Write, data: list[Expr]) -> None:
+        """A store to a parameter at an index from memory, which nothing else reads."""
+        store, name = write.store, write.store.buffer.name
+        own = store.buffer[store.index]
+        reads = self.reads.get(store.buffer, [])
+        others = [one for one in self.by_buffer[store.buffer] if one is not write]
+        refuse_meetings(write, others)
+        if store.buffer not in self.params or any(by is not store for _, by in reads):
+            raise Unraisable(f"{name!r} is stored to at an index from memory", store.span)
+        element = tirx.Var("element", store.buffer.dtype)
+        value = tir.map_loads(store.value, lambda load: element if tir.same(load, own) else load)
+        write.scattered = self._resolved(store.index, write)
+        value = self._resolved(value, write)
+        for expr in (value, write.scattered, *data):
+            if any(load.source in self.by_buffer for load in tir.loads(expr)):
+                raise Unraisable(
+                    f"{name!r} is both written and read at an index from memory", store.span
+                )
+        value = tir.substitute(value, {element: store.buffer[write.scattered]})
+        guard = (*write.guard, *data)
+        buffer = self._buffer(write, write.axes)
+        write.tensor = Tensor(buffer, tuple(write.axes), value, None, guard, store.span)
 
     def _condition(self, condition: Condition, write: Write) -> Expr:
         """A test on data over tensors, as it came out where it stands."""
@@ -194,7 +218,7 @@ class _Dataflow:
 
     def _update(self, write: Write, value: Expr, own: Expr) -> tuple[str, Expr] | None:
         """`(op, e)` where the store is `a[i] = a[i] op e` inside loops that do not move `i`."""
-        found = _split_update(value, own)
+        found = split_update(value, own)
         if found is None:
             return None
         if not self._reduced_loops(write):
@@ -335,39 +359,3 @@ class _Dataflow:
             return self.reaching.read(buffer, load.indices[0], write, analyzer, write.position)
 
         return tir.substitute(tir.map_loads(expr, change), held)
-
-
-def _split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:
-    """`(op, e)` where `value` is `own op e`."""
-    kinds = {tirx.Add: "+", tirx.Mul: "*", tirx.Max: "max", tirx.Min: "min"}
-    op = kinds.get(type(value))
-    if op is not None:
-        terms = _terms(value, type(value))
-        selves = [term for term in terms if tir.same(term, own)]
-        others = [term for term in terms if not tir.same(term, own)]
-        if len(selves) == 1 and others and not any(_reads_own(term, own) for term in others):
-            rest = others[0]
-            for term in others[1:]:
-                rest = combine(op, rest, term)
-            return op, rest
-        return None
-    if isinstance(value, tirx.Sub) and tir.same(value.a, own) and not _reads_own(value.b, own):
-        return "+", value.b * tir.const(-1, tir.dtype_of(value))
-    if is_choice(value):
-        test, then, other = value.args
-        if tir.same(other, own) and not _reads_own(test, own):
-            found = _split_update(then, own)
-            if found is not None:
-                op, term = found
-                return op, tirx.if_then_else(test, term, IDENTITY[op](tir.dtype_of(value)))
-    return None
-
-
-def _terms(expr: Expr, kind: Any) -> list[Expr]:
-    if isinstance(expr, kind):
-        return _terms(expr.a, kind) + _terms(expr.b, kind)
-    return [expr]
-
-
-def _reads_own(expr: Expr, own: Expr) -> bool:
-    return any(load.source.same_as(own.source) for load in tir.loads(expr))

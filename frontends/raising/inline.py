@@ -48,7 +48,7 @@ def inline(graph: Graph, copies_only: bool = False) -> Graph:
         tensor = _named(graph, buffer)
         if not tensor.plain:
             continue
-        readers = [t for t in _consumers(graph) if _reads(t, buffer)]
+        readers = [t for t, exprs in _readers(graph) if _read(exprs, buffer)]
         if not readers:
             continue
         work = cost(tensor.value)
@@ -128,11 +128,11 @@ def shrink(graph: Graph) -> Graph:
     for buffer in [tensor.buffer for tensor in graph.tensors]:
         tensor = _named(graph, buffer)
         most = [-1] * len(tensor.axes)
-        for reader in _consumers(graph):
-            if not _reads(reader, buffer):
+        for reader, exprs in _readers(graph):
+            if not _read(exprs, buffer):
                 continue
             with knowing(reader.all_axes, reader.guard) as analyzer:
-                for expr in parts(reader):
+                for expr in exprs:
                     for load in tir.loads(expr):
                         if load.source.same_as(buffer):
                             for position in range(len(most)):
@@ -229,7 +229,9 @@ def _holds_old_content(tensor: Tensor, graph: Graph, written: set[Buffer]) -> bo
     if not old:
         return False
     for output in graph.outputs:
-        if not _reads(output.tensor, tensor.buffer):
+        if _read([output.index], tensor.buffer):
+            return True
+        if not _read(parts(output.tensor), tensor.buffer):
             continue
         for load in tir.loads(output.tensor.value):
             if load.source.same_as(tensor.buffer) and not _same_element(load, tensor, old, output):
@@ -252,8 +254,16 @@ def _consumers(graph: Graph) -> Iterable[Tensor]:
     return (*graph.tensors, *(output.tensor for output in graph.outputs))
 
 
-def _reads(tensor: Tensor, buffer: Buffer) -> bool:
-    return any(load.source.same_as(buffer) for expr in parts(tensor) for load in tir.loads(expr))
+def _readers(graph: Graph) -> Iterable[tuple[Tensor, tuple[Expr, ...]]]:
+    """Each tensor with the expressions over its axes."""
+    for tensor in graph.tensors:
+        yield tensor, parts(tensor)
+    for output in graph.outputs:
+        yield output.tensor, (*parts(output.tensor), output.index)
+
+
+def _read(exprs: Iterable[Expr], buffer: Buffer) -> bool:
+    return any(load.source.same_as(buffer) for expr in exprs for load in tir.loads(expr))
 
 
 def _points(tensor: Tensor) -> int:

@@ -77,25 +77,25 @@ def injective(index: Expr, axes: list[Axis], analyzer: Any = None) -> bool:
     found = linear(index, [var for var, _ in wide])
     if found is None or analyzer is None or 0 in found[0]:
         return False
-    return _nested(
-        sorted(zip(found[0], wide, strict=True), key=lambda item: -abs(item[0])), analyzer
-    )
+    pairs = sorted(zip(found[0], wide, strict=True), key=lambda item: -abs(item[0]))
+    return reach_of(pairs, analyzer) is not None
 
 
-def _nested(pairs: list[tuple[int, Axis]], analyzer: Any) -> bool:
-    """Whether each stride exceeds the reach of all smaller ones, as far as an analyzer knows.
+def reach_of(pairs: list[tuple[int, Axis]], analyzer: Any) -> int | None:
+    """How far the digits reach together, if each stride exceeds the reach of all smaller ones.
 
-    The strides come largest first.
+    The strides come largest first; an analyzer may know that digits go together no further than
+    their extents say.
     """
     part: Expr = tir.const(0, "int32")
     reach = 0
     for c, (var, extent) in reversed(pairs):
         if abs(c) <= reach:
-            return False
+            return None
         part = part + (var if c > 0 else extent - 1 - var) * abs(c)
         high = tir.bounds(analyzer, analyzer.simplify(part))[1]
         reach = min(high, reach + abs(c) * (extent - 1))
-    return True
+    return reach
 
 
 def upper_bound(test: Expr) -> tuple[Var, int] | None:
@@ -227,7 +227,7 @@ def _is_mixed_radix(pairs: list[tuple[int, Axis]], tests: Sequence[Expr]) -> boo
     Of `5*a + 4*b + c` with `4*b + c < 5` the last two are one digit.
     """
     with _knowing([axis for _, axis in pairs], tests) as analyzer:
-        return _nested(pairs, analyzer)
+        return reach_of(pairs, analyzer) is not None
 
 
 @contextmanager

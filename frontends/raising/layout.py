@@ -19,6 +19,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
 from .invert import linear, quotient
+from .scatter import affine
 from .tensors import Graph, Tensor, divisions, knowing, simplified
 
 
@@ -113,6 +114,9 @@ def _candidates(
     shapes: list[tuple[int, ...]] = [declared] if len(declared) > 1 else []
     coefficients: set[int] = set()
     for index, tensor in accesses:
+        if tir.has_load(index):
+            coefficients |= {abs(c) for c, _ in affine(index)[0]}
+            continue
         found = linear(index, [var for var, _ in tensor.all_axes])
         if found is not None:
             coefficients |= {abs(c) for c in found[0] if c}
@@ -133,7 +137,7 @@ def _coordinates(index: Expr, shape: tuple[int, ...], tensor: Tensor) -> list[Ex
     """The digits of a flat index, or `None` where one keeps a division."""
     with knowing(tensor.all_axes, tensor.guard) as analyzer:
         if tir.has_load(index):
-            return None
+            return _spread(index, shape, analyzer)
         before = divisions(index)
         rest: Expr = index
         found: list[Expr] = []
@@ -151,6 +155,31 @@ def _coordinates(index: Expr, shape: tuple[int, ...], tensor: Tensor) -> list[Ex
                 rest = left
             found.append(digit)
     return found
+
+
+def _spread(index: Expr, shape: tuple[int, ...], analyzer: Any) -> list[Expr] | None:
+    """The coordinates of an index from memory, of which memory gives the first one alone.
+
+    256*target[t] + c, c < 256   ->   target[t], c
+    """
+    terms, rest = affine(index)
+    found: list[Expr] = []
+    stride = 1
+    for extent in shape:
+        stride *= extent
+    for position, extent in enumerate(shape):
+        stride //= extent
+        own = [(c // stride, atom) for c, atom in terms if c % stride == 0]
+        terms = [(c, atom) for c, atom in terms if c % stride]
+        digit: Expr = tir.const(rest // stride, "int32")
+        rest %= stride
+        for c, atom in own:
+            wide = tir.dtype_of(atom) == "int64" and tir.dtype_of(digit) == "int32"
+            digit = (tirx.Cast("int64", digit) if wide else digit) + atom * c
+        if position and (tir.has_load(digit) or not _within(analyzer, digit, extent)):
+            return None
+        found.append(analyzer.simplify(digit))
+    return found if not terms else None
 
 
 def _within(analyzer: Any, digit: Expr, extent: int) -> bool:

@@ -19,11 +19,15 @@ from .tensors import Axis, Cell, Recurrence, Tensor, rewritten
 Stores = Callable[[Mapping[Var, Expr]], Any]
 
 
-def ordered_body(tensor: Tensor, target: Buffer, point: list[Expr]) -> tuple[Any, list[Buffer]]:
+def ordered_body(
+    tensor: Tensor, target: Buffer, point: list[Expr], tests: Iterable[Expr] = ()
+) -> tuple[Any, list[Buffer]]:
     """Statements that give `target[point]` the tensor's elements, and the local memory they use.
 
-    The tensor's spatial axes are free variables of the statements.
+    The tensor's spatial axes are free variables of the statements. Elements for which the `tests`
+    fail keep what they hold.
     """
+    tests = tuple(tests)
     tensor = _with_own_memory(tensor)
     recurrence = tensor.recurrence
     assert recurrence is not None
@@ -37,7 +41,13 @@ def ordered_body(tensor: Tensor, target: Buffer, point: list[Expr]) -> tuple[Any
     steps, elements = _own_axes(tensor, recurrence)
 
     def result(names: Mapping[Var, Expr]) -> Any:
-        return _nest(elements, lambda own: _store(target, tensor.value, point, names | own))
+        def store(own: Mapping[Var, Expr]) -> Any:
+            done = _store(target, tensor.value, point, {**names, **own})
+            for test in reversed(tests):
+                done = tirx.IfThenElse(tir.substitute(test, {**names, **own}), done, None)
+            return done
+
+        return _nest(elements, store)
 
     def step(names: Mapping[Var, Expr]) -> Any:
         done = [

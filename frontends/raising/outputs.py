@@ -16,6 +16,7 @@ from xpiler_tvm.tir import Expr, Var
 
 from .invert import solve
 from .refusal import Unraisable
+from .scatter import scattered
 from .tensors import Axis, Graph, Output, Tensor, knowing, negated, simplified
 from .writes import Write, tightened
 
@@ -23,6 +24,8 @@ from .writes import Write, tightened
 def add_output(write: Write, outputs: list[Output]) -> list[Output]:
     """`write` as the (next) output of its parameter."""
     assert write.tensor is not None
+    if write.scattered is not None:
+        return [*outputs, scattered(write, write.scattered)]
     tensor, index = write.tensor, write.store.index
     axes = list(tensor.axes)
     if write.reduced or tensor.reduction is not None:
@@ -69,6 +72,8 @@ def without_overwritten(graph: Graph) -> Graph:
 
 
 def _covers(later: Output, earlier: Output) -> bool:
+    if later.tensor.recurrence or earlier.tensor.recurrence:
+        return False
     fresh = {var: tirx.Var(var.name, "int32") for var, _ in later.tensor.axes}
     unknowns = [(fresh[var], extent) for var, extent in later.tensor.axes]
     with knowing(earlier.tensor.axes, earlier.tensor.guard) as analyzer:
@@ -91,6 +96,8 @@ def _merged(
 ) -> Output | None:
     """Two stores of one iteration to one element, as in the two sides of a branch."""
     first = earlier.tensor
+    if first.recurrence is not None:
+        return None
     if [var for var, _ in first.axes] != [var for var, _ in axes] or not tir.same(
         earlier.index, index
     ):

@@ -200,6 +200,9 @@ class Reaching:
     ) -> tuple[Expr, tuple[Expr, ...]] | None:
         """`_from` with what `moved` says of the loops that both stand in."""
         at, analyzer = search.at, search.analyzer
+        if tir.has_load(write.store.index):
+            name = write.store.buffer.name
+            raise Unraisable(f"{name!r} is stored to at an index from memory", write.store.span)
         inner = [loop for loop in write.loops[depth:] if loop not in write.reduced]
         extents, pinned, tests = tightened(inner, write.guard)
         unknowns = [(loop.var, extents[loop.var]) for loop in inner if loop.var not in pinned]
@@ -288,7 +291,7 @@ class Reaching:
         solution: Solution,
         moved: dict[Var, Expr],
     ) -> tuple[Expr, tuple[Expr, ...]]:
-        """What a loop leaves, of which the store's last iteration need not be the one that counts."""
+        """What a loop leaves in which another iteration may be the one that counts."""
         values = {**solution.values, **moved}
         value, tests = self.register.left(write, position + 1, search.index, values)
         return value, (*solution.conditions, *tests)

@@ -32,7 +32,7 @@ class Write:
     `inner` axes are those of an element that is read in place of a store.
 
     `tensor` is what it stores, and `reduced` the loops that it accumulates over, both once the
-    store is defined.
+    store is defined. `scattered` is an index from memory, over tensors.
     """
 
     store: Store
@@ -43,6 +43,7 @@ class Write:
     data: tuple[Condition, ...] = ()
     tensor: Tensor | None = None
     reduced: tuple[Loop, ...] = field(default=())
+    scattered: Expr | None = None
     inner: tuple[Axis, ...] = ()
 
     @property
