@@ -12,7 +12,14 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
 
-from .tensors import IDENTITY, combine, is_choice, negated
+from .tensors import (
+    IDENTITY,
+    combine,
+    is_choice,
+    negated,
+    outermost_choices,
+    replace_choices,
+)
 
 _KINDS = {tirx.Add: "+", tirx.Mul: "*", tirx.Max: "max", tirx.Min: "min"}
 _GREATER = (tirx.GT, tirx.GE)
@@ -43,10 +50,17 @@ def split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:
 
 
 def choice_sides(value: Expr) -> tuple[Expr, Expr, Expr] | None:
-    """Test and sides of a choice, lazy or not."""
+    """Test and sides of a choice, lazy or not; the test is no negation."""
     if isinstance(value, tirx.Select):
-        return value.condition, value.true_value, value.false_value
-    return tuple(value.args) if is_choice(value) else None
+        sides = (value.condition, value.true_value, value.false_value)
+    elif is_choice(value):
+        sides = tuple(value.args)
+    else:
+        return None
+    test, then, other = sides
+    while isinstance(test, tirx.Not):
+        test, then, other = test.a, other, then
+    return test, then, other
 
 
 def kept_under(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
@@ -57,7 +71,52 @@ def kept_under(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
     test, then, other = sides
     if tir.same(other, own):
         return test, then
-    return (opposite(test), other) if tir.same(then, own) else None
+    if tir.same(then, own):
+        return opposite(test), other
+    if tir.same(test, own) and tir.dtype_of(own) == "bool":
+        if tir.as_const(then) == 1:  # own or other
+            return other, then
+        if tir.as_const(other) == 0:  # own and then
+            return opposite(then), other
+    return None
+
+
+def conjuncts(test: Expr) -> list[Expr]:
+    """The parts of an `and`, also of one that leaves its second part uncomputed."""
+    if isinstance(test, tirx.And):
+        return conjuncts(test.a) + conjuncts(test.b)
+    if is_choice(test) and tir.as_const(test.args[2]) == 0:
+        return conjuncts(test.args[0]) + conjuncts(test.args[1])
+    return [test]
+
+
+def decided(expr: Expr) -> Expr:
+    """Without choices whose test is that of a choice around them.
+
+    c ? (c ? a : b) : (c ? d : e)    ->    c ? a : e
+    """
+    return _decided(expr, ())
+
+
+def _decided(expr: Expr, known: tuple[tuple[Expr, bool], ...]) -> Expr:
+    choices = outermost_choices(expr)
+    if not choices:
+        return expr
+    held: dict[Expr, Expr] = {}
+    for choice in choices:
+        sides = choice_sides(choice)
+        assert sides is not None
+        test, then, other = sides
+        settled = [holds for one, holds in known if tir.same(one, test)]
+        place = tirx.Var("choice", tir.dtype_of(choice))
+        if settled:
+            held[place] = _decided(then if settled[0] else other, known)
+        else:
+            test = _decided(test, known)
+            then = _decided(then, (*known, (test, True)))
+            other = _decided(other, (*known, (test, False)))
+            held[place] = tirx.if_then_else(test, then, other)
+    return tir.substitute(replace_choices(expr, choices, list(held)), held)
 
 
 def opposite(test: Expr) -> Expr:
@@ -94,7 +153,7 @@ def _chosen(test: Expr, then: Expr, other: Expr, own: Expr) -> tuple[str, Expr] 
         return op, tirx.if_then_else(test, term, IDENTITY[op](tir.dtype_of(own)))
     if depends(new, own):
         return None
-    tests = tir.conjuncts(test)
+    tests = conjuncts(test)
     kinds = [op for part in tests if (op := better(part, new, own)) is not None]
     others = [part for part in tests if better(part, new, own) is None]
     if len(kinds) != 1 or any(depends(part, own) for part in others):

@@ -19,7 +19,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .accumulation import better, choice_sides, split_update
+from .accumulation import better, choice_sides, conjuncts, decided, split_update
 from .tensors import Axis, Tensor, is_choice, is_identity, knowing, parts, simplified
 
 DEEPEST = 8  # tensors between a step and the running maximum that it reads
@@ -107,7 +107,7 @@ class Running:
         """`expr` with `before` and `after` in place of reads of the running tensor, if it reads
         no other step of it. Where `guard` does not hold, `after` need not be what it stands for.
         """
-        expr = self._written_in(expr)
+        expr = decided(self._written_in(expr))
         expr = _map_choices(expr, lambda node: self.before if self._is_before(node) else node)
         current = self.at({})
 
@@ -126,7 +126,7 @@ class Running:
 
         for kind in (tirx.Max, tirx.Min, tirx.Select):
             expr = tvm_ffi.structural_map(expr, (kind, step), order="post")
-        return _map_choices(expr, step)
+        return decided(_map_choices(expr, step))
 
     def _written_in(self, expr: Expr) -> Expr:
         """With plain tensors that depend on the running one in place of their reads."""
@@ -268,9 +268,9 @@ def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
     A step has a greater element than all before it for the last time at the first of the greatest
     elements, and one at least as great at the last of them.
     """
-    tests = tir.conjuncts(test)
+    tests = conjuncts(test)
     term = running.term
-    guards = [] if running.guard is None else tir.conjuncts(running.guard)
+    guards = [] if running.guard is None else conjuncts(running.guard)
     if not _is_exact(term):
         return None
     kinds = [part for part in tests if better(part, term, running.before) == running.op]

@@ -35,6 +35,7 @@ from .tensors import (
     is_identity,
     resimplified,
 )
+from .tidy import without_locals
 
 
 def fold_recurrences(graph: Graph) -> Graph:
@@ -49,8 +50,11 @@ def fold_recurrences(graph: Graph) -> Graph:
 
 def _folded(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor] | None:
     """A recurrence as reductions and what joins them, or `None`."""
+    if tensor.recurrence is None or tensor.ordered_positions:
+        return None
+    tensor = without_locals(tensor)
     recurrence = tensor.recurrence
-    if recurrence is None or tensor.ordered_positions or recurrence.locals:
+    if recurrence is None or recurrence.locals:
         return None
     if len(recurrence.states) != 1 or recurrence.states[0].axes:
         return None

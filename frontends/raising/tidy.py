@@ -13,8 +13,10 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
+from .accumulation import decided
 from .tensors import Cell, Graph, Recurrence, Tensor
 
+MOST = 600  # nodes of the cells of a recurrence without locals
 LARGEST = 120  # nodes of a local that is written into the only place that reads it
 
 
@@ -39,6 +41,19 @@ def tidied(tensor: Tensor) -> Tensor:
         copy = isinstance(current.value, (tir.Load, tirx.IntImm, tirx.FloatImm))
         if copy or (reads == 1 and size(current.value) <= LARGEST):
             recurrence = _without(recurrence, current)
+    recurrence = recurrence.map_cells(lambda cell: replace(cell, value=decided(cell.value)))
+    return replace(tensor, recurrence=recurrence)
+
+
+def without_locals(tensor: Tensor) -> Tensor:
+    """A tensor whose recurrence has no locals, unless that makes its steps large."""
+    recurrence = tensor.recurrence
+    while recurrence is not None and recurrence.locals:
+        recurrence = _without(recurrence, recurrence.locals[0])
+        if sum(size(cell.value) for cell in recurrence.cells) > MOST:
+            return tensor
+    if recurrence is not None:
+        recurrence = recurrence.map_cells(lambda cell: replace(cell, value=decided(cell.value)))
     return replace(tensor, recurrence=recurrence)
 
 
