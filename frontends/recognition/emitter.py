@@ -62,8 +62,7 @@ class Emitter:
 
     def _emit(self, node: Node, axes: Axes) -> Value:
         if isinstance(node, Const):
-            value = relax.const(node.value, node.dtype)
-            return self.op(relax.op.full([1] * len(axes), value, node.dtype))
+            return self._constant(node, [1] * len(axes))
         if isinstance(node, Scalar):
             raise NoEquivalent(f"{node.name!r} is no tensor")
         if isinstance(node, Index):
@@ -77,6 +76,14 @@ class Emitter:
                     self._note_origin(value, node.name)
                 return value
         raise NoEquivalent(f"there is no operator for {node.key[:80]}")
+
+    def _constant(self, node: Const, shape: list[int]) -> Value:
+        value = relax.const(node.value, node.dtype)
+        if math.isfinite(node.value):
+            return self.op(relax.op.full(shape, value, node.dtype))
+        # TVM fills with finite numbers alone.
+        one = self.op(relax.op.ones(shape, node.dtype))
+        return self.op(relax.op.multiply(one, value))
 
     def index(self, node: Index, axes: Axes) -> Value:
         """Positions along axes as numbers."""

@@ -81,9 +81,10 @@ def _emitted(func: tirx.PrimFunc, pieces: Sequence[Piece]) -> Equivalent:
             for name in outputs:
                 try:
                     whole = _output(emitter, [piece for piece in pieces if piece.name == name])
-                except NoEquivalent as refusal:
-                    # The function is ended all the same: TVM complains of one left half made.
-                    whole, reason = emitter.op(relax.const(0, "int32")), str(refusal)
+                except (NoEquivalent, TypeError, ValueError, tvm.error.InternalError) as refusal:
+                    # TVM says so where an operator does not take these types or shapes. The
+                    # function is ended all the same: it complains of one left half made.
+                    whole, reason = emitter.op(relax.const(0, "int32")), _first_line(refusal)
                 shape = [] if reason else [int(extent) for extent in buffers[name].shape]
                 values.append(builder.emit_output(relax.op.reshape(whole, shape)))
                 emitter.operators[:] = _renamed(emitter.operators, emitter.name_of(whole), name)
@@ -93,6 +94,10 @@ def _emitted(func: tirx.PrimFunc, pieces: Sequence[Piece]) -> Equivalent:
         return Equivalent(reason=reason)
     operators = with_attention(_needed(emitter.operators, outputs))
     return Equivalent(tuple(operators), builder.get(), inputs, outputs)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _tensor(name: str, buffer: Any) -> relax.Var:

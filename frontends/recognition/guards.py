@@ -9,7 +9,7 @@ import numpy as np
 
 from . import terms
 from .affine import Affine, Axis
-from .meaning import Meaningless, evaluate
+from .meaning import Meaningless, evaluate, points_for
 from .terms import Apply, Const, Index, Node, parts_of
 
 _MOST_POSITIONS = 1 << 16
@@ -80,3 +80,39 @@ def _positions(part: Node, grid: dict[Axis, np.ndarray]) -> np.ndarray:
     for axis in part.value.axes:
         value = value + part.value.factor(axis) * grid[axis]
     return value
+
+
+def without_idle_steps(op: str, over: list[Axis], body: Node) -> tuple[Node, list[Axis]]:
+    """A reduction without the steps that add nothing, told by their value.
+
+    Sum{k < 32} exp((k < 5 ? x[k] : -inf) - m)   ->   Sum{k < 5} exp(x[k] - m)
+    """
+    for choice in terms.walk(body):
+        if not isinstance(choice, Apply) or choice.name != "select":
+            continue
+        test, used, idle = choice.args
+        known = limit(test)
+        if known is None or known[0] not in over or not 0 < known[1] < known[0].extent:
+            continue
+        if not _does_nothing(op, _replaced(body, choice, idle)):
+            continue
+        axis, extent = known
+        short = Axis(axis.name + "s", extent)
+        rest = terms.substitute(_replaced(body, choice, used), {axis: Affine.of(short)})
+        over = [short if each is axis else each for each in over]
+        return without_idle_steps(op, over, rest)
+    return body, over
+
+
+def _replaced(node: Node, old: Node, new: Node) -> Node:
+    return terms.rebuild(node, lambda one: new if one.key == old.key else None)
+
+
+def _does_nothing(op: str, node: Node) -> bool:
+    if op not in ("sum", "prod"):
+        return False
+    try:
+        values = evaluate(node, points_for(parts_of(node)))
+    except Meaningless:
+        return False
+    return bool((np.asarray(values) == (0 if op == "sum" else 1)).all())

@@ -7,6 +7,7 @@ y[8 i + j] = x[8 i + j]                 ->      y[i] = x[i]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -15,7 +16,7 @@ from . import terms
 from .affine import Affine, Axis
 from .building import Piece
 from .fusion import fused
-from .guards import conjuncts, limit, plain
+from .guards import conjuncts, limit, plain, without_idle_steps
 from .terms import Apply, Node, Read, Reduce
 
 _OPERATION = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
@@ -81,6 +82,8 @@ def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
     Max{k < 32} (k < 5 ? x[k] : -inf)   ->   Max{k < 5} x[k]
     """
     over = list(node.over)
+    if endless < math.inf:
+        body, over = without_idle_steps(node.op, over, body)
     while isinstance(body, Apply) and body.name == "select":
         condition, value, other = body.args
         if not _is_neutral(node.op, other, endless):
