@@ -34,14 +34,15 @@ from .tensors import (
 
 MOST_READS = 1500
 MOST_INLINED = 256  # reads of an element with everything that is not reduced inlined
+MOST_SIDES = 4  # choices between copies
 CHEAP = 12  # nodes that may be computed again for each reader
 
 
 def inline(graph: Graph, copies_only: bool = False) -> Graph:
     """The graph without tensors that are better computed where they are read.
 
-    With `copies_only`, plain reads and constants alone: pairs of elements are then still there to
-    be recognised as reductions.
+    With `copies_only`, plain reads, constants, and choices of those by position alone: pairs of
+    elements are then still there to be recognised as reductions.
     """
     written = {output.param for output in graph.outputs}
     for buffer in [tensor.buffer for tensor in graph.tensors]:
@@ -51,8 +52,8 @@ def inline(graph: Graph, copies_only: bool = False) -> Graph:
         readers = [t for t, exprs in _readers(graph) if _read(exprs, buffer)]
         if not readers:
             continue
-        work = cost(tensor.value)
-        limit = 0 if copies_only else CHEAP
+        work = _choosing(tensor.value) if copies_only else cost(tensor.value)
+        limit = MOST_SIDES if copies_only else CHEAP
         count = graph.readers().get(buffer, 0)
         once = not copies_only and count == 1 and _points(readers[0]) <= _points(tensor)
         again = work <= limit and work * count <= 4 * CHEAP
@@ -271,6 +272,15 @@ def _points(tensor: Tensor) -> int:
     for _, extent in tensor.all_axes:
         size *= extent
     return size
+
+
+def _choosing(value: Expr) -> int:
+    """How many choices by position a copy makes; more than any limit of what is no copy."""
+    if isinstance(value, (tir.Load, tirx.IntImm, tirx.FloatImm)):
+        return 0
+    if not is_choice(value) or tir.has_load(value.args[0]):
+        return 1 << 10
+    return 1 + _choosing(value.args[1]) + _choosing(value.args[2])
 
 
 def cost(expr: Expr) -> int:

@@ -109,7 +109,9 @@ class Reaching:
         whole = search.whole
         if whole is None:
             if buffer not in self.params:
-                if not search.pieces:
+                # What a conditional store keeps need not exist.
+                keeps = bool(at.data) and at.store.buffer.same_as(buffer)
+                if not search.pieces and not keeps:
                     raise Unwritten(f"{buffer.name!r} is read before it is written", at.store.span)
                 whole = tir.const(0, buffer.dtype)  # elsewhere nothing was ever stored
             else:
