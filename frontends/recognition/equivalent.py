@@ -12,14 +12,15 @@ from tvm import relax, tirx
 from .attention import divided_after, with_attention
 from .building import NoTerm, Piece, pieces_of
 from .contraction import matmul
+from .convolution import convolution
 from .elementwise import elementwise
 from .emitter import Emitter, NoEquivalent, Rule, Value, digits_of
 from .movement import joined, name_movement
 from .normal import normalised
 from .operator import Operator
+from .pooling import pooling
 from .reductions import cumulative, mean, reduction
 from .rows import batch_norm, normalisation, softmax
-from .windows import convolution, pooling
 
 RULES: tuple[Rule, ...] = (
     softmax,

@@ -12,9 +12,21 @@ from .affine import Affine, Axis
 from .meaning import Meaningless, evaluate, points_for
 from .terms import Apply, Const, Index, Node, parts_of
 
+ENDLESS = 1e29
+"""Constants that kernels begin maxima with where they mean infinity are at least this large."""
+OPERATION = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+"""What each reduction reduces by."""
 _MOST_POSITIONS = 1 << 16
 _MOST_AXES = 3
 _PLAIN = {"less", "less_equal", "and"}
+
+
+def is_neutral(op: str, value: Node, endless: float) -> bool:
+    """Whether a constant changes nothing in a reduction. Numbers of at least `endless` are taken
+    for infinity."""
+    if op in ("sum", "prod"):
+        return terms.is_const(value, 0 if op == "sum" else 1)
+    return terms.is_end(OPERATION[op], value, endless)
 
 
 def conjuncts(test: Node) -> list[Node]:

@@ -16,15 +16,10 @@ from . import terms
 from .affine import Affine, Axis
 from .building import Piece
 from .fusion import fused
-from .guards import conjuncts, limit, plain, without_idle_steps
+from .guards import ENDLESS, OPERATION, conjuncts, is_neutral, limit, plain, without_idle_steps
 from .terms import Apply, Node, Read, Reduce
 
-_OPERATION = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
-_REDUCTION = {operation: op for op, operation in _OPERATION.items()}
-
-
-ENDLESS = 1e29
-"""Constants that kernels begin maxima with where they mean infinity are at least this large."""
+_REDUCTION = {operation: op for op, operation in OPERATION.items()}
 
 
 def normalised(pieces: Sequence[Piece], endless: float = ENDLESS) -> tuple[Piece, ...]:
@@ -70,7 +65,7 @@ def _merged(node: Node, endless: float) -> Node:
         return terms.apply(node.name, args, node.dtype)
     if isinstance(node, Reduce):
         body = _merged(node.body, endless)
-        if isinstance(body, Apply) and body.name == _OPERATION[node.op]:
+        if isinstance(body, Apply) and body.name == OPERATION[node.op]:
             body = _combined(body.name, _operands(body, body.name), body.dtype, least=2)
         return _unguarded(node, body, endless)
     return node
@@ -86,7 +81,7 @@ def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
         body, over = without_idle_steps(node.op, over, body)
     while isinstance(body, Apply) and body.name == "select":
         condition, value, other = body.args
-        if not _is_neutral(node.op, other, endless):
+        if not is_neutral(node.op, other, endless):
             break
         tests = conjuncts(condition)
         limits = [(test, limit(test)) for test in tests]
@@ -105,12 +100,6 @@ def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
         body = terms.substitute(value, {axis: Affine.of(short)})
         over = [short if each is axis else each for each in over]
     return terms.reduce(node.op, over, body, node.name)
-
-
-def _is_neutral(op: str, value: Node, endless: float) -> bool:
-    if op in ("sum", "prod"):
-        return terms.is_const(value, 0 if op == "sum" else 1)
-    return terms.is_end(_OPERATION[op], value, endless)
 
 
 def _is_end(name: str, value: Node, endless: float) -> bool:

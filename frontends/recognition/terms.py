@@ -325,6 +325,9 @@ def apply(name: str, args: Sequence[Node], dtype: str) -> Node:
                 return one
             if name in ("maximum", "minimum") and is_end(name, other):
                 return one
+    positions = _folded_positions(name, args)
+    if positions is not None:
+        return index(positions, dtype)
     if name == "subtract" and is_const(args[1], 0):
         return args[0]
     if name == "divide" and is_const(args[1], 1):
@@ -368,6 +371,25 @@ _FOLDED: Mapping[str, Callable[..., float]] = {
     "exp": math.exp,
     "log": math.log,
 }
+
+
+def _folded_positions(name: str, args: Sequence[Node]) -> Affine | None:
+    """A sum, multiple, greatest or least of positions, where it is a sum of axes itself."""
+    if name not in ("add", "subtract", "multiply", "maximum", "minimum"):
+        return None
+    if not all(isinstance(arg, Index | Const) and "float" not in arg.dtype for arg in args):
+        return None
+    one, two = map(as_affine, args)
+    if name == "add":
+        return one + two
+    if name == "subtract":
+        return one - two
+    if name == "multiply":
+        return one * two.const if not two.factors else two * one.const if not one.factors else None
+    bounds = (one - two).bounds()
+    if bounds is None or bounds[0] < 0 < bounds[1]:
+        return None
+    return one if (bounds[0] >= 0) == (name == "maximum") else two
 
 
 def _compared(name: str, left: Node, right: Node) -> bool | None:

@@ -1,4 +1,4 @@
-"""Convolutions and pooling: sums of products, or reductions, over windows that slide.
+"""Windows that slide along the dimensions of an array.
 
 An output axis and a reduction axis that index one dimension together are a window:
 
@@ -8,18 +8,15 @@ An output axis and a reduction axis that index one dimension together are a wind
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tvm import relax
-
 from . import terms
 from .affine import Affine, Axis
-from .contraction import contraction_of
 from .emitter import Axes, Emitter, Value
-from .meaning import unary_name
-from .terms import Apply, Const, Index, Node, Read, Reduce, parts_of
+from .guards import ENDLESS, conjuncts, is_neutral
+from .terms import Apply, Const, Index, Node, Read, parts_of
 
 
 @dataclass(frozen=True)
@@ -54,42 +51,59 @@ class Sliding:
     plain: tuple[Axis, ...]
 
 
-def sliding(node: Node, over: Sequence[Axis]) -> tuple[Sliding, Node] | None:
-    """The windows of the one read in `node`, and `node` without the test that pads it."""
-    node, tests = _unpadded(node)
-    reads = [part for part in parts_of(node) if isinstance(part, Read)]
-    if len(reads) != 1 or len(parts_of(node)) != 1 or reads[0].indices:
-        return None
-    (read,) = reads
+def slidings(node: Node, over: Sequence[Axis], op: str) -> Iterator[tuple[Sliding, Node]]:
+    """The ways in which the one read in `node` may slide, each with `node` without the test that
+    pads it with what is neutral to `op`."""
+    node, tests = _unpadded(node, op)
+    parts = parts_of(node)
+    if not parts or not isinstance(parts[0], Read) or parts[0].indices or len(parts) > 1:
+        return
+    read = parts[0]
     address = read.address
     if any(factor <= 0 for factor in address.factors.values()):
-        return None
+        return
     axes = sorted(address.axes, key=lambda axis: (-address.factor(axis), axis in over))
-    pairs = _pairs(axes, address, set(over))
-    if not pairs:
-        return None
-    windows = _windows(read, axes, pairs, tests)
-    if windows is None:
-        return None
-    paired = {axis for pair in pairs for axis in pair}
-    return Sliding(read, windows, tuple(axis for axis in axes if axis not in paired)), node
+    for pairs in _pairings(axes, address, set(over)):
+        windows = _windows(read, axes, pairs, tests)
+        if windows is not None:
+            paired = {axis for pair in pairs for axis in pair}
+            yield Sliding(read, windows, tuple(a for a in axes if a not in paired)), node
 
 
-def _pairs(axes: Sequence[Axis], address: Affine, over: set[Axis]) -> list[tuple[Axis, Axis]]:
-    """Output axes each with the reduction axis that follows it in the order of strides."""
-    pairs = []
-    for place, inner in enumerate(axes):
-        if inner in over and place and axes[place - 1] not in over:
-            pairs.append((axes[place - 1], inner))
-    exact = [address.factor(inner) * inner.extent == address.factor(out) for out, inner in pairs]
-    # Windows that fill each other's steps may as well be dimensions of their own.
-    if pairs and exact[0] and pairs[0][0] is axes[0] and len(pairs) > 1:
-        pairs, exact = pairs[1:], exact[1:]
-    return [] if all(exact) and len(pairs) < 2 else pairs
+Pair = tuple[Axis, Axis]
+
+
+def _pairings(axes: Sequence[Axis], address: Affine, over: set[Axis]) -> Iterator[list[Pair]]:
+    """Output axes each with a reduction axis beside it in the order of strides.
+
+    Windows that fill each other's steps may as well be dimensions of their own: a product of
+    matrices has one such, a convolution with steps as large as its window two.
+    """
+    for first, second in ((-1, 1), (1, -1)):
+        pairs: list[Pair] = []
+        for side in (first, second):
+            for place, inner in enumerate(axes):
+                beside = axes[place + side] if 0 <= place + side < len(axes) else inner
+                taken = {axis for pair in pairs for axis in pair}
+                if inner in over and beside not in over and not taken & {inner, beside}:
+                    pairs.append((beside, inner))
+        exact = [_fills(address, *pair) for pair in pairs]
+        sliding = [pair for pair, fills in zip(pairs, exact, strict=True) if not fills]
+        if sliding and len(sliding) < len(pairs):
+            rest = [pair for pair in pairs if pair[0] is not axes[0]]
+            yield from (rest, sliding) if rest != sliding else (sliding,)
+        elif sliding or len(pairs) > 1:
+            yield pairs
+
+
+def _fills(address: Affine, out: Axis, inner: Axis) -> bool:
+    """Whether two axes are digits of one index: neither slides along the other."""
+    steps, step = address.factor(out), address.factor(inner)
+    return step * inner.extent == steps or step >= steps * out.extent
 
 
 def _windows(
-    read: Read, axes: Sequence[Axis], pairs: list[tuple[Axis, Axis]], tests: Sequence[Node]
+    read: Read, axes: Sequence[Axis], pairs: Sequence[Pair], tests: Sequence[Node]
 ) -> tuple[Window, ...] | None:
     address = read.address
     paired = {axis: pair for pair in pairs for axis in pair}
@@ -125,54 +139,46 @@ def _windows(
     return tuple(windows)
 
 
-def _unpadded(node: Node) -> tuple[Node, list[Node]]:
+def _unpadded(node: Node, op: str) -> tuple[Node, list[Node]]:
     """`node` without a test around its read, and the parts of the test."""
-    if isinstance(node, Apply) and node.name == "select" and isinstance(node.args[2], Const):
-        return node.args[1], _conjuncts(node.args[0])
+    if isinstance(node, Apply) and node.name == "select" and is_neutral(op, node.args[2], ENDLESS):
+        return node.args[1], conjuncts(node.args[0])
     if isinstance(node, Apply) and node.name == "cast":
-        inner, tests = _unpadded(node.args[0])
+        inner, tests = _unpadded(node.args[0], op)
         return terms.apply("cast", [inner], node.dtype), tests
     return node, []
 
 
-def _conjuncts(test: Node) -> list[Node]:
-    if isinstance(test, Apply) and test.name == "and":
-        return [each for arg in test.args for each in _conjuncts(arg)]
-    return [test]
-
-
 def _padding(tests: Sequence[Node], position: Affine, size: int) -> int | None:
-    """How far before the first element the tests say that a position may lie; `None` where they
-    say something else about it."""
-    shifts = set()
+    """How far before the first element the tests let a position lie; `None` where they say
+    something else than that the element is there."""
+    least: set[int] = set()
+    end: set[int] = set()
     for test in tests:
         bound = _bound(test, position)
         if bound is not None:
-            low, shift, limit = bound
-            if low and limit != 0:
-                return None
-            if not low and limit != size:
-                return None
-            shifts.add(shift)
-    return 0 if not shifts else -shifts.pop() if len(shifts) == 1 else None
+            (least if bound[0] == "from" else end).add(bound[1])
+    if len(least) > 1 or len(end) > 1:
+        return None
+    before = next(iter(least), 0)
+    return before if not end or end == {before + size} else None
 
 
-def _bound(test: Node, position: Affine) -> tuple[bool, int, int] | None:
-    """`0 <= position + shift` as (true, shift, 0), `position + shift < limit` as (false, ..)."""
+def _bound(test: Node, position: Affine) -> tuple[str, int] | None:
+    """`a <= position` as ("from", a), `position < b` as ("to", b)."""
     if not isinstance(test, Apply) or test.name not in ("less", "less_equal"):
         return None
     left, right = test.args
     strict = test.name == "less"
     if isinstance(left, Const) and isinstance(right, Index):
         if right.value.factors == position.factors:
-            return True, right.value.const - int(left.value) - strict, 0
+            return "from", int(left.value) + strict - right.value.const
     elif (
         isinstance(left, Index)
         and isinstance(right, Const)
         and left.value.factors == position.factors
     ):
-        shift = left.value.const
-        return False, shift, int(right.value) + (not strict)
+        return "to", int(right.value) + (not strict) - left.value.const
     return None
 
 
@@ -181,125 +187,7 @@ def _tests_of(window: Window, tests: Sequence[Node]) -> int:
     return sum(_bound(test, position) is not None for test in tests)
 
 
-def with_channels(node: Reduce) -> Reduce:
-    """`node` with channels that lie innermost as an axis of their own.
-
-    Rows of a window and the channels of its elements are neighbours in memory, and so one axis at
-    first: x[192 j + k], k < 128, is x[3 j + k_hi, k_lo] with 64 channels.
-    """
-    for one in terms.walk(node.body):
-        if not isinstance(one, Read):
-            continue
-        factors = {axis: one.address.factor(axis) for axis in one.address.axes}
-        for inner in node.over:
-            unit = factors.get(inner, 0)
-            steps = [f for axis, f in factors.items() if axis not in node.over and f > unit]
-            if unit <= 0 or not steps or min(steps) % unit:
-                continue
-            channels = math.gcd(min(steps) // unit, inner.extent)
-            if 1 < channels < inner.extent:
-                high = Axis(inner.name + "k", inner.extent // channels)
-                low = Axis(inner.name + "c", channels)
-                digits = Affine({high: channels, low: 1})
-                over = [each for each in node.over if each is not inner]
-                body = terms.substitute(node.body, {inner: digits})
-                return with_channels(replace(node, over=(*over, high, low), body=body))
-    return node
-
-
-def convolution(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
-    """Convolutions in one to three dimensions, in any layout; grouped and depthwise ones too."""
-    if not isinstance(node, Reduce) or node.op != "sum":
-        return None
-    found = contraction_of(with_channels(node), axes)
-    if found is None:
-        return None
-    for data, weight in ((found.left, found.right), (found.right, found.left)):
-        slid = sliding(data, found.depth)
-        if slid is None:
-            continue
-        windows = slid[0].windows
-        if any(w.out in weight.axes or w.inner not in weight.axes for w in windows):
-            continue
-        inner = [window.inner for window in windows]
-        count = [axis for axis in slid[0].plain if axis not in weight.axes]
-        channels = [axis for axis in slid[0].plain if axis in found.depth]
-        groups = list(found.batch)
-        filters = [axis for axis in (*found.rows, *found.columns) if axis not in data.axes]
-        if len(windows) > 3 or set(count) | set(channels) | set(groups) != set(slid[0].plain):
-            continue
-        x = _data(emitter, slid, count, [*groups, *channels])
-        w = emitter.grouped(weight, [*groups, *filters], channels, *([axis] for axis in inner))
-        convolve = (relax.op.nn.conv1d, relax.op.nn.conv2d, relax.op.nn.conv3d)[len(windows) - 1]
-        size = math.prod(axis.extent for axis in groups)
-        how = {**_attributes(windows), "groups": size}
-        value = emitter.op(convolve(x, w, **how))
-        value = _of_windows(emitter, axes, value, windows, (count, [*groups, *filters]))
-        depthwise = size > 1 and not channels and not filters
-        name = f"{'depthwise_' if depthwise else ''}conv{len(windows)}d"
-        last = slid[0].read.address.factor(([*channels, *groups] or [windows[0].out])[-1])
-        layout = "channels last" if last < windows[-1].unit else "channels first"
-        inputs = [emitter.source(x), emitter.source(w)]
-        emitter.record(name, inputs, value, **_said(how), layout=layout)
-        if found.scale is None:
-            return value
-        scaled = emitter.op(relax.op.multiply(value, emitter.emit(found.scale, axes)))
-        emitter.record("multiply", [value, "constant"], scaled)
-        return scaled
-    return None
-
-
-def pooling(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
-    """The greatest, least, sum or mean of windows."""
-    divided = None
-    if isinstance(node, Apply):
-        parts = parts_of(node)
-        if len(parts) != 1 or not isinstance(parts[0], Reduce) or parts[0].op != "sum":
-            return None
-        divided = unary_name(node, parts[0])
-        reduced = parts[0]
-    elif isinstance(node, Reduce):
-        reduced = node
-    else:
-        return None
-    count = math.prod(axis.extent for axis in reduced.over)
-    if divided is not None and (
-        divided[0] != "multiply"
-        or not math.isclose(divided[1]["constant"], 1 / count, rel_tol=1e-5)
-    ):
-        return None
-    if isinstance(node, Apply) and divided is None:
-        return None
-    slid = sliding(reduced.body, reduced.over) if reduced.op != "prod" else None
-    if slid is None or {window.inner for window in slid[0].windows} != set(reduced.over):
-        return None
-    if "float" not in reduced.dtype and reduced.op == "sum":
-        return None
-    windows, plain = slid[0].windows, slid[0].plain
-    if len(windows) > 3:
-        return None
-    x = _data(emitter, slid, [], plain)
-    how = _attributes(windows)
-    how["pool_size"] = [window.inner.extent for window in windows]
-    dims = len(windows)
-    most = (relax.op.nn.max_pool1d, relax.op.nn.max_pool2d, relax.op.nn.max_pool3d)[dims - 1]
-    mean = (relax.op.nn.avg_pool1d, relax.op.nn.avg_pool2d, relax.op.nn.avg_pool3d)[dims - 1]
-    if reduced.op == "max":
-        name, value = "max_pool", emitter.op(most(x, **how))
-    elif reduced.op == "min":
-        least = emitter.op(most(emitter.op(relax.op.negative(x)), **how))
-        name, value = "min_pool", emitter.op(relax.op.negative(least))
-    else:
-        name, value = "avg_pool", emitter.op(mean(x, **how, count_include_pad=True))
-        if divided is None:
-            factor = relax.const(float(count), reduced.dtype)
-            name, value = "sum_pool", emitter.op(relax.op.multiply(value, factor))
-    value = _of_windows(emitter, axes, value, windows, ([], plain))
-    emitter.record(f"{name}{dims}d", [emitter.source(x)], value, **_said(how))
-    return value
-
-
-def _attributes(windows: Sequence[Window]) -> dict[str, Any]:
+def attributes_of(windows: Sequence[Window]) -> dict[str, Any]:
     before = [window.before for window in windows]
     after = [max(window.after, 0) for window in windows]
     return {
@@ -309,7 +197,7 @@ def _attributes(windows: Sequence[Window]) -> dict[str, Any]:
     }
 
 
-def _said(attributes: dict[str, Any]) -> dict[str, Any]:
+def worth_saying(attributes: dict[str, Any]) -> dict[str, Any]:
     """Attributes worth saying: those that are not the usual ones."""
     usual = {"strides": 1, "padding": 0, "dilation": 1}
     return {
@@ -320,7 +208,7 @@ def _said(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _data(
+def data_of(
     emitter: Emitter, slid: tuple[Sliding, Node], count: Sequence[Axis], channels: Sequence[Axis]
 ) -> Value:
     """What the windows slide along, as (count, channels, a dimension for each window)."""
@@ -334,7 +222,7 @@ def _data(
     return emitter.grouped(data, count, channels, *([line] for line in lines))
 
 
-def _of_windows(
+def over_windows(
     emitter: Emitter,
     axes: Axes,
     value: Value,
