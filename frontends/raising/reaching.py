@@ -31,7 +31,7 @@ from .carried import Register
 from .invert import Solution, solve
 from .proving import proved
 from .refusal import Circular, TooLarge, Unraisable, Unwritten
-from .tensors import assume, negated
+from .tensors import assume, divisions, negated
 from .writes import Write, common, extent_of, tightened
 
 MOST_STEPS = 1500  # questions of the kind: did this store write that element?
@@ -181,8 +181,11 @@ class Reaching:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TooLarge("too many stores may have written what is read", at.store.span)
-        if write.tensor is None and not self.define(write):
-            raise _carried(search)
+        if write.tensor is None:
+            if back and self._misses_at(write, search, depth, back):
+                return None
+            if not self.define(write):
+                raise _carried(search)
         if any(loop in write.reduced for loop in write.loops[:depth]):
             raise Unraisable("an accumulator is read while it accumulates", at.store.span)
         if not back:
@@ -300,27 +303,41 @@ class Reaching:
 
     def _is_over(self, write: Write, search: _Search, depth: int, back: int) -> bool:
         """Whether no iteration more than `back` before the read's stored to the element."""
-        analyzer = search.analyzer
         loop = write.loops[depth - 1]
-        if extent_of(loop) == 1:
+        if extent_of(loop) == 1 or search.analyzer.can_prove(loop.var <= back):
             return True
-        own = write.loops[depth - 1 :]
-        fresh = {one.var: tirx.Var(one.var.name, "int32") for one in own}
-        unknowns = [(fresh[one.var], extent_of(one)) for one in own]
-        index = tir.substitute(write.store.index, fresh)
-        guard = [tir.substitute(test, fresh) for test in write.guard]
+        return self._misses(write, search, depth - 1, {}, lambda own: own[0] < loop.var - back)
+
+    def _misses_at(self, write: Write, search: _Search, depth: int, back: int) -> bool:
+        """Whether the iteration `back` before the read's did not store to the element."""
+        var = search.at.loops[depth - 1].var
+        return self._misses(write, search, depth, {var: var - back}, lambda _: var >= back)
+
+    def _misses(
+        self,
+        write: Write,
+        search: _Search,
+        depth: int,
+        moved: dict[Var, Expr],
+        when: Callable[[list[Expr]], Expr],
+    ) -> bool:
+        """Whether no iteration of the loops after `depth` for which `when` holds stored to the
+        element; of those before, the iteration is the read's, but for what `moved` says."""
+        analyzer = search.analyzer
+        fresh = {one.var: tirx.Var(one.var.name, "int32") for one in write.loops[depth:]}
+        unknowns = [(fresh[one.var], extent_of(one)) for one in write.loops[depth:]]
+        names = {**moved, **fresh}
+        guard = [tir.substitute(test, names) for test in write.guard]
+        index = analyzer.simplify(tir.substitute(write.store.index, names))
         solution = solve(index, search.index, unknowns, analyzer, guard)
         if solution is None:
             return False
-        values = {
-            fresh[one.var]: solution.values.get(fresh[one.var], fresh[one.var]) for one in own
-        }
-        before = values[fresh[loop.var]] < loop.var - back
-        tests = [tir.substitute(test, values) for test in guard]
+        own = [solution.values.get(var, var) for var, _ in unknowns]
+        tests = [tir.substitute(test, solution.values) for test in guard]
         for var, extent in unknowns:
             if var not in solution.values:
                 tests += [var >= 0, var < extent]
-        together = [before, *solution.conditions, *tests]
+        together = [when(own), *solution.conditions, *tests]
         return _never(together, analyzer) or proved(negated(tir.conjunction(together)), analyzer)
 
 
@@ -329,7 +346,12 @@ def _never(conditions: list[Expr], analyzer: Any) -> bool:
     simple = [analyzer.simplify(condition) for condition in conditions]
     if any(tir.as_const(condition) == 0 for condition in simple):
         return True
-    return bool(simple) and bool(analyzer.can_prove(negated(tir.conjunction(simple))))
+    if not simple:
+        return False
+    none = negated(tir.conjunction(simple))
+    if any(map(divisions, simple)):  # as of the slots of a buffer that are filled in turn
+        return proved(none, analyzer)
+    return bool(analyzer.can_prove(none))
 
 
 def _carried(search: _Search) -> Circular:
