@@ -14,6 +14,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
 from ..program import Body, Branch, Loop, Program, Statement, While, map_body
+from .minmax import parts_of
 from .tensors import Axis, knowing, negated, simplified
 
 
@@ -47,6 +48,8 @@ def _body(body: Body, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Body:
 
 
 def _branch(branch: Branch, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Branch:
+    with knowing(axes, tests) as analyzer:
+        branch = replace(branch, test=tir.conjunction(parts_of(branch.test, analyzer)))
     sides = []
     for body, parts in (
         (branch.then, tir.conjuncts(branch.test)),
