@@ -187,7 +187,21 @@ class Division:
     span: Span
 
 
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A sum, difference or product that C computes in `int`, of numbers that no memory is read for.
+
+    `expr` is what was not proved to fit, under the tests on the way to it.
+    """
+
+    op: str
+    expr: Expr | None
+    tests: tuple[Expr, ...]
+    span: Span
+
+
 INT32 = range_of("int32")
+MOST_STEPS = 50_000  # of rewriting one expression; those of kernels take up to ten thousand
 NO_NAN = "floating-point numbers that are compared are no NaN"
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -203,6 +217,8 @@ class Arithmetic:
         self.analyzer = analyzer
         self.assumptions: set[str] = set()
         self.divisions: list[Division] = []
+        self.operations: list[Operation] = []
+        self.path: list[Expr] = []
         # Whether a sum of two bfloat16 is one, or a float.
         self.rounds_bfloat16 = False
 
@@ -221,11 +237,16 @@ class Arithmetic:
         return tir.bounds(self.analyzer, expr)
 
     def simplify(self, expr: Expr) -> Expr:
+        self.analyzer.reset_rewrite_simplify_stats()
+        self.analyzer.set_maximum_rewrite_steps(MOST_STEPS)
         try:
             return self.analyzer.simplify(expr)
         except (tvm.error.InternalError, ValueError):
-            # TVM folds 0u - 1u and constants beyond 2^63, and trips over the result.
+            # TVM folds 0u - 1u and constants beyond 2^63, and trips over the result. Choices in
+            # choices take it steps without end, for nothing.
             return expr
+        finally:
+            self.analyzer.set_maximum_rewrite_steps(0)
 
     def known(self, expr: Expr) -> int | None:
         """The value of a test or an integer where it is certain."""
@@ -339,7 +360,7 @@ class Arithmetic:
             return self._bitwise(op, a, b, dtype)
         if op in ("/", "%"):
             return self._divide(op, a, b, dtype, span)
-        found = self._linear(op, a, b, dtype)
+        found = self._linear(op, a, b, dtype, span)
         if dtype != "uint64":
             return found
         x, y = (exact_sum(self.convert(one, dtype)) for one in (left, right))
@@ -356,7 +377,7 @@ class Arithmetic:
             result = {"+": x + y, "-": x - y, "*": x * y, "/": np.divide(x, y)}[op]
         return self.number(float(result), dtype)
 
-    def _linear(self, op: str, a: Expr, b: Expr, dtype: str) -> Number:
+    def _linear(self, op: str, a: Expr, b: Expr, dtype: str, span: Span) -> Number:
         x, y = tir.as_const(a), tir.as_const(b)
         if x is not None and y is not None:
             return self.number({"+": x + y, "-": x - y, "*": x * y}[op], dtype)
@@ -375,6 +396,10 @@ class Arithmetic:
         signed = not dtype.startswith("u")
         narrow = tir.dtype_of(a) == tir.dtype_of(b) == "int32"
         makers = {"+": tirx.Add, "-": tirx.Sub, "*": tirx.Mul}
+        if narrow and dtype == "int32" and not (tir.has_load(a) or tir.has_load(b)):
+            fits = _fits(*corners)
+            made = None if fits else makers[op](a, b)
+            self.operations.append(Operation(op, made, () if fits else tuple(self.path), span))
         # Signed overflow is undefined in C, so an int result may be taken to fit.
         if narrow and (dtype == "int32" or (_fits(*corners) and (signed or corners[0] >= low))):
             return Number(self.simplify(makers[op](a, b)), dtype)
