@@ -5,14 +5,14 @@
     python benchmarks/fuzz.py --only cuda-1-17
 
 Kernels are made of the language's constructs: well-formed, without races, in bounds, and with
-arithmetic that is exact. Each is run as written by the emulator and as the flat program that was
-read, in a process of its own with limits.
+arithmetic that is exact. Each is run as written by the emulator, as the flat program that was read,
+and as blocks where it could be raised, in a process of its own with limits.
 
 | outcome | what it means                                                                    |
 |---------|----------------------------------------------------------------------------------|
-| right   | both gave the same, bit by bit                                                   |
+| right   | all gave the same, bit by bit; `raised` counts those that became blocks          |
 | refused | a frontend said no; the table counts why                                         |
-| wrong   | they differ: a defect of the reader                                              |
+| wrong   | they differ: a defect of the reader or of raising                                |
 | crash   | a frontend ended in something else than a refusal                                |
 | timeout | it did not end                                                                   |
 | faulty  | the kernel has a fault by itself: a defect of the generator, it does not count   |
@@ -114,12 +114,13 @@ def small(case: Case, verdict: Verdict, seconds: float) -> Case:
 def outcomes(rows: Sequence[tuple[Case, Verdict]]) -> Table:
     table = Table(title="kernels by outcome")
     columns = ("right", "refused", "wrong", "crash", "timeout", "faulty")
-    for column in ("dialect", "made", *columns):
+    for column in ("dialect", "made", *columns, "raised"):
         table.add_column(column, justify="left" if column == "dialect" else "right")
     for dialect in dict.fromkeys(case.dialect for case, _ in rows):
         counts = Counter(verdict.outcome for case, verdict in rows if case.dialect == dialect)
         numbers = [str(counts[column]) for column in columns]  # type: ignore[index]
-        table.add_row(dialect, str(sum(counts.values())), *numbers)
+        raised = sum(verdict.raised for case, verdict in rows if case.dialect == dialect)
+        table.add_row(dialect, str(sum(counts.values())), *numbers, str(raised))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Whether a program as it was read does what its text does."""
+"""Whether a program as it was read, and as it was raised, does what its text does."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import tvm
 
 from xpiler_tvm import frontends
 from xpiler_tvm.emulation import run_module, run_text
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.program import to_module
+from xpiler_tvm.frontends.raising import raise_program
 
 from .kernels import Program
 
@@ -24,13 +26,15 @@ class Verdict:
     """What became of a program.
 
     `code`, `line` and `reason` tell of a refusal, `reason` alone of anything else that is not
-    right. A `faulty` program is one that should not have been made.
+    right. A `faulty` program is one that should not have been made. `raised` says whether it became
+    blocks.
     """
 
     outcome: Outcome
     reason: str = ""
     code: str = ""
     line: int = 0
+    raised: bool = False
 
 
 def judge(program: Program, *, checked: bool = True) -> Verdict:
@@ -39,10 +43,14 @@ def judge(program: Program, *, checked: bool = True) -> Verdict:
     Results are compared exactly: generated floating-point arithmetic never rounds. What a frontend
     raises beside refusals is let through.
     """
-    kernel, refusal, flat = program.kernel, None, None
+    kernel, refusal = program.kernel, None
+    forms: list[tuple[str, tvm.IRModule]] = []
     try:
-        resolved = frontends.resolve(kernel)
-        flat = to_module(frontends.read(resolved).program)
+        read = frontends.read(frontends.resolve(kernel)).program
+        forms.append(("flat", to_module(read)))
+        raised = raise_program(read)
+        if raised.rung != "opaque":
+            forms.append(("raised", raised.mod))
     except XpilerError as error:
         line = error.span.line if error.span else 0
         refusal = Verdict("refused", error.message, error.code, line)
@@ -53,21 +61,22 @@ def judge(program: Program, *, checked: bool = True) -> Verdict:
     except XpilerError as error:
         return Verdict("faulty", f"the text does not run: {error.message}", "", _line(error))
     wrong = ""
-    if flat is not None:
-        arrays = [program.arrays[tensor.name] for tensor in kernel.tensors]
+    arrays = [program.arrays[tensor.name] for tensor in kernel.tensors]
+    for name, form in forms:
         try:
-            found = run_module(flat, arrays, seconds=RUN_SECONDS).arrays
+            found = run_module(form, arrays, seconds=RUN_SECONDS).arrays
         except XpilerError as error:
-            wrong = f"the flat program does not run: {error.message}"
+            wrong = wrong or f"the {name} program does not run: {error.message}"
         else:
-            wrong = _difference(program, expected, found)
+            difference = _difference(program, expected, found)
+            wrong = wrong or (f"{name} program: {difference}" if difference else "")
     if wrong or checked:
         fault = _fault(program)
         if fault:
             return fault
     if wrong:
         return Verdict("wrong", wrong)
-    return refusal or Verdict("right")
+    return refusal or Verdict("right", raised=len(forms) > 1)
 
 
 def _line(error: XpilerError) -> int:
