@@ -17,7 +17,8 @@ what the text gives, as written. Obligations are those of `xpiler_tvm.verificati
 | proved      | of the obligations about indices, each one counted                          |
 
 A second table says how far kernels of one operator end in the same TensorIR, a third what was not
-raised or not scheduled, and why. The exit code is 1 where something is wrong.
+raised or not scheduled, and why. Ctrl-C ends it early with the tables so far. The exit code is 1
+where something is wrong.
 """
 
 from __future__ import annotations
@@ -341,11 +342,15 @@ def main() -> int:
         from roundtrip import warm_up as warm_up_schedules
 
         warm_up_schedules()
-    rows = []
-    for row in rows_of(subjects_of(options), options.jobs):
-        rows.append(row)
-        if sys.stderr.isatty():
-            print(f"\r{len(rows)} {row.dialect}/{row.name}\x1b[K", end="", file=sys.stderr)
+    rows: list[Row] = []
+    interrupted = False
+    try:
+        for row in rows_of(subjects_of(options), options.jobs):
+            rows.append(row)
+            if sys.stderr.isatty():
+                print(f"\r{len(rows)} {row.dialect}/{row.name}\x1b[K", end="", file=sys.stderr)
+    except KeyboardInterrupt:
+        interrupted = True
     order = {name: place for place, name in enumerate(DIALECTS)}
     rows.sort(key=lambda row: (SETS.index(row.set), order[row.dialect], row.operator, row.name))
     if options.json:
@@ -357,7 +362,7 @@ def main() -> int:
     if corpus:
         console.print(agreement(corpus))
     console.print(totals(rows), highlight=False)
-    return 1 if any(row.wrong for row in rows) else 0
+    return 130 if interrupted else int(any(row.wrong for row in rows))
 
 
 if __name__ == "__main__":
