@@ -62,6 +62,7 @@ class Evaluator(Loops):
             tuple(sorted(self.math.assumptions)),
             tuple(self.scratch.values()),
             tuple(self.math.divisions),
+            tuple(self.math.operations),
         )
 
     def laid_out(self) -> bool:

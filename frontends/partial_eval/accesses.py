@@ -56,7 +56,7 @@ class Accesses:
         self.fault = tirx.decl_buffer((2,), "int64", FAULT.name) if watched else None
         self.proved = 0
         self.sites: list[Site] = []
-        self.path: list[Expr] = []
+        self.path: list[Expr] = self.math.path
         self.origin: dict[Buffer, str] = {}
         self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
@@ -211,10 +211,11 @@ class Accesses:
         """Inside, statements are read to see what becomes of variables; nothing of it stays."""
         env, names, proved = dict(self.env), dict(self.names), self.proved
         sites, watches, returned = len(self.sites), len(self.watches), self.returned
-        divisions = len(self.math.divisions)
+        divisions, operations = len(self.math.divisions), len(self.math.operations)
         try:
             with self.collecting():
                 yield
         finally:
             self.env, self.names, self.proved, self.returned = env, names, proved, returned
             del self.sites[sites:], self.watches[watches:], self.math.divisions[divisions:]
+            del self.math.operations[operations:]

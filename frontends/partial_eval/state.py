@@ -16,6 +16,7 @@ from ..values import (
     Address,
     Division,
     Nothing,
+    Operation,
     Value,
 )
 
@@ -29,8 +30,8 @@ class ThreadProgram:
     `value_ranges` bounds the elements of integer inputs that are trusted as indices.
     `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
     `shared` are the block's buffers, of which those in `shown` stand for registers whose lanes show
-    them to each other. `divisions` are C's, as they were read. `extents` and `read`/`written` are
-    by parameter name.
+    them to each other. `divisions` and `operations` are C's, as they were read. `extents` and
+    `read`/`written` are by parameter name.
     """
 
     params: tuple[tuple[Tensor | Scalar, Any], ...]
@@ -47,6 +48,7 @@ class ThreadProgram:
     assumptions: tuple[str, ...]
     shown: tuple[Buffer, ...]
     divisions: tuple[Division, ...]
+    operations: tuple[Operation, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from .accesses import Trace, trace_of
 from .blocks import Raised, touches_of
 from .bounds import bounds
 from .coverage import Fill, coverage
-from .numbers import divisions, overflow
+from .numbers import divisions, operations, overflow
 from .obligation import (
     INDEX_KINDS,
     KINDS,
@@ -76,6 +76,7 @@ def obligations(reading: Reading, mod: tvm.IRModule, rung: str) -> tuple[Obligat
     return (
         *bounds(trace.accesses, solver),
         *overflow(trace, solver),
+        *operations(thread.operations, solver),
         *races(thread, trace, solver),
         *divisions(thread.divisions),
         *writes(raised, solver, spans),

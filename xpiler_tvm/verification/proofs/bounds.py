@@ -11,7 +11,7 @@ from xpiler_tvm.tir import Buffer, Expr
 
 from .accesses import Access, Around
 from .obligation import Obligation
-from .solver import PROVED, Answer, Solver, Values
+from .solver import PROVED, Answer, Solver, Values, both
 
 
 def bounds(accesses: Iterable[Access], solver: Solver) -> Iterator[Obligation]:
@@ -42,11 +42,10 @@ def _inside(access: Access, solver: Solver) -> Answer:
 
 def within(index: Expr, extent: Expr | int, around: Around, solver: Solver) -> Answer:
     """Whether `0 <= index < extent` at a place."""
-    for claim in (index >= 0, index < extent):
-        answer = solver.holds(claim, around)
-        if answer.verdict != "proved":
-            break
-    return answer
+    least = solver.holds(index >= 0, around)
+    if least.verdict != "proved":
+        return least
+    return both(least, solver.holds(index < extent, around))
 
 
 def shown(values: Values) -> str:

@@ -9,19 +9,19 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.frontends.values import INT32, Division
-from xpiler_tvm.tir import Expr
+from xpiler_tvm.frontends.values import INT32, Division, Operation
+from xpiler_tvm.tir import Expr, Var
 
 from .accesses import Around, Trace
 from .bounds import shown
 from .obligation import Obligation
-from .solver import PROVED, Answer, Solver
+from .solver import PROVED, Answer, Solver, both
 
 _MAY_OVERFLOW = (tirx.Add, tirx.Sub, tirx.Mul)
 
 
 def overflow(trace: Trace, solver: Solver) -> Iterator[Obligation]:
-    """One obligation for each index, test and trip count that is computed in `int`."""
+    """One obligation for each index, test and trip count of the flat program."""
     seen: set[tuple[int, Around]] = set()
     places = [
         *((access.index, access.around, access.span) for access in trace.accesses),
@@ -35,6 +35,35 @@ def overflow(trace: Trace, solver: Solver) -> Iterator[Obligation]:
         yield _fits(expr, around, span, solver)
 
 
+def operations(found: Iterable[Operation], solver: Solver) -> Iterator[Obligation]:
+    """One obligation for each place where C computes in `int` what no memory is read for, as it is
+    written: what was made of it may be too simple to leave the type."""
+    places: dict[tuple[Span, str], list[Operation]] = {}
+    for operation in found:
+        places.setdefault((operation.span, operation.op), []).append(operation)
+    for (span, op), all_ in places.items():
+        answer, part = PROVED, None
+        for operation in all_:
+            if operation.expr is not None and answer.verdict == "proved":
+                part = operation.expr
+                answer = _made_inside(part, operation.tests, solver)
+        yield _obligation(f"{op!r} as written", part, answer, span)
+
+
+def _made_inside(expr: Expr, tests: tuple[Expr, ...], solver: Solver) -> Answer:
+    """Whether an operation fits, in the loops that its variables are of."""
+    names = [var for part in (expr, *tests) for var in tir.variables(part)]
+    loops: dict[Var, Expr] = {}
+    for var in names:
+        extent = solver.extents.get(var)
+        if extent is None and var not in solver.scalars:
+            return Answer("unknown", detail=f"what becomes of {var.name} is not known")
+        if extent is not None and not isinstance(extent, int) and var not in loops:
+            loops[var] = extent
+            names += tir.variables(extent)
+    return _part_fits(expr, Around(tuple(loops.items()), tests), solver)
+
+
 def _fits(expr: Expr, around: Around, span: Span, solver: Solver) -> Obligation:
     answer = PROVED
     for part in _parts(expr):
@@ -44,10 +73,13 @@ def _fits(expr: Expr, around: Around, span: Span, solver: Solver) -> Obligation:
         answer = _part_fits(part, around, solver)
         if answer.verdict != "proved":
             break
+    return _obligation(str(expr), part, answer, span)
+
+
+def _obligation(subject: str, part: Expr, answer: Answer, span: Span) -> Obligation:
     detail = answer.detail
     if answer.verdict == "refuted":
         detail = f"{part} leaves int for {shown(answer.values)}"
-    subject = f"{expr}"
     return Obligation("overflow", subject, answer.verdict, answer.by, detail, answer.values, span)
 
 
@@ -57,14 +89,8 @@ def _part_fits(part: Expr, around: Around, solver: Solver) -> Answer:
     if INT32[0] <= low and high <= INT32[1]:
         return PROVED
     wide = _widened(part)
-    for claim in (
-        wide >= tir.const(INT32[0], "int64"),
-        wide <= tir.const(INT32[1], "int64"),
-    ):
-        answer = solver.holds(claim, around)
-        if answer.verdict != "proved":
-            return answer
-    return answer
+    least, most = (tir.const(value, "int64") for value in INT32)
+    return both(solver.holds(wide >= least, around), solver.holds(wide <= most, around))
 
 
 def _widened(part: Expr) -> Expr:
@@ -97,4 +123,4 @@ def divisions(found: Iterable[Division]) -> Iterator[Obligation]:
         yield Obligation("division", f"{op!r} {what}", "proved", "reading", span=span)
 
 
-__all__ = ["divisions", "overflow"]
+__all__ = ["divisions", "operations", "overflow"]

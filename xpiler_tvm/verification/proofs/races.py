@@ -196,9 +196,8 @@ class _Races:
             return "which rounds of a loop meet is not known"
         exprs = [event.index, *event.around.tests, *(extent for _, extent in event.around.loops)]
         names = [var for expr in exprs for var in tir.variables(expr)]
-        data = sorted({self.trace.data[var] for var in names if var in self.trace.data})
-        if data:
-            return f"it rests on what {', '.join(data)} holds"
+        if doubt := self.solver.doubt(names):
+            return doubt
         encoder = Encoder(self.solver.context, {})
         self._at(event, encoder, encoder.number(event.index))
         return "a test here has no form in integers" if encoder.guessed else ""

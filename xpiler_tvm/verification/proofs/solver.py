@@ -6,6 +6,7 @@ proved does not depend on the machine.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,13 @@ OTHER = "'"
 PROVED = Answer("proved", "analyzer")
 
 
+def both(one: Answer, other: Answer) -> Answer:
+    """The answer to two claims together: of two proofs that which needed more than the Analyzer."""
+    if one.verdict == other.verdict == "proved":
+        return other if one.by == "analyzer" else one
+    return other if one.verdict == "proved" else one
+
+
 class Solver:
     """What is known of the variables of a kernel, and how many steps are left.
 
@@ -65,6 +73,8 @@ class Solver:
         self.scalars = tuple(scalars or ())
         self.sizes = {var: size for var, size in (scalars or {}).items() if size is not None}
         self._whole = ExitStack()
+        # Scopes left to the garbage collector would be left in any order, which ends the process.
+        weakref.finalize(self, self._whole.close)
         for var, size in self.sizes.items():
             self._bind_size(var, size)
         self.extents: dict[Var, Expr | int] = {}
@@ -191,12 +201,21 @@ class Solver:
             return Answer("proved", "z3")
         if model is UNDECIDED:
             return Answer("unknown", detail="z3 did not come to an end")
-        rests_on = sorted({self.data[v] for e in encoders for v in e.places if v in self.data})
-        if rests_on:
-            return Answer("unknown", detail=f"it rests on what {', '.join(rests_on)} holds")
+        doubt = self.doubt([var for encoder in encoders for var in encoder.places])
+        if doubt:
+            return Answer("unknown", detail=doubt)
         if any(encoder.guessed for encoder in encoders):
             return Answer("unknown", detail="a test here has no form in integers")
         return Answer("refuted", "z3", values=values_of(model, encoders))
+
+    def doubt(self, names: Iterable[Var]) -> str:
+        """Why variables may never have the values that a model gives them; empty without reason."""
+        names = list(names)
+        data = sorted({self.data[var] for var in names if var in self.data})
+        if data:
+            return f"it rests on what {', '.join(data)} holds"
+        free = [var.name for var in names if var in self.scalars and var not in self.sizes]
+        return f"it rests on {free[0]}, which has no value" if free else ""
 
 
 UNDECIDED = object()
@@ -217,4 +236,4 @@ def _is_about_integers(test: Expr) -> bool:
     return all(tir.is_int(side) for side in tir.compared(test))
 
 
-__all__ = ["OTHER", "PROVED", "UNDECIDED", "Answer", "Solver", "Values", "values_of"]
+__all__ = ["OTHER", "PROVED", "UNDECIDED", "Answer", "Solver", "Values", "both", "values_of"]

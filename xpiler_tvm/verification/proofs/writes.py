@@ -25,7 +25,7 @@ from .encoding import Encoder
 from .obligation import Kind, Obligation
 from .points import Uncountable, happening
 from .radix import told_apart
-from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver
+from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver, both
 
 
 def writes(raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> Iterator[Obligation]:
@@ -73,9 +73,7 @@ class _Writes:
             extent = tir.constant_or_self(size)
             if isinstance(extent, int) and low >= 0 and high < extent:
                 continue
-            answer = within(index, extent, touch.around, self.solver)
-            if answer.verdict != "proved":
-                break
+            answer = both(answer, within(index, extent, touch.around, self.solver))
         return answer
 
     # ------------------------------------------------------------ injective
