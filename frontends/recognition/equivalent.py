@@ -17,10 +17,11 @@ from .elementwise import elementwise
 from .emitter import Emitter, NoEquivalent, Rule, Value, digits_of
 from .movement import joined, name_movement
 from .normal import normalised
+from .normalisations import batch_norm, normalisation
 from .operator import Operator
 from .pooling import pooling
 from .reductions import cumulative, mean, reduction
-from .rows import batch_norm, normalisation, softmax
+from .softmax import softmax
 
 RULES: tuple[Rule, ...] = (
     softmax,

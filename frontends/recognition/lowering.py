@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tvm
-from tvm import relax
+from tvm import relax, te
 
 from .building import NoTerm, pieces_of
 from .equivalent import Equivalent
@@ -19,7 +20,7 @@ def lowered(equivalent: Equivalent) -> tvm.IRModule:
     """
     assert equivalent.mod is not None
     mod = relax.transform.DecomposeOpsForInference()(equivalent.mod)
-    mod = relax.transform.LegalizeOps()(mod)
+    mod = relax.transform.LegalizeOps({"relax.arange": _positions})(mod)
     main = mod["main"]
     parts = {var: func for var, func in mod.functions.items() if var.name_hint != "main"}
     builder = relax.BlockBuilder(tvm.IRModule(parts))
@@ -31,6 +32,14 @@ def lowered(equivalent: Equivalent) -> tvm.IRModule:
         builder.emit_func_output(result)
     fused = relax.transform.FuseTIR()(builder.get())
     return tvm.IRModule({"main": fused["all"].with_attr("global_symbol", "main")})
+
+
+def _positions(builder: relax.BlockBuilder, call: Any) -> Any:
+    """Positions as computed ones: TVM's own are a tensor of constants, which are not fused."""
+    _, end, _ = call.args
+    dtype = str(call.attrs.dtype)
+    count = int(end.value)
+    return builder.call_te(lambda: te.compute((count,), lambda i: i.astype(dtype), "positions"))
 
 
 def is_same_term(mod: tvm.IRModule, other: tvm.IRModule) -> bool:

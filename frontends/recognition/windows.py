@@ -76,8 +76,7 @@ Pair = tuple[Axis, Axis]
 def _pairings(axes: Sequence[Axis], address: Affine, over: set[Axis]) -> Iterator[list[Pair]]:
     """Output axes each with a reduction axis beside it in the order of strides.
 
-    Windows that fill each other's steps may as well be dimensions of their own: a product of
-    matrices has one such, a convolution with steps as large as its window two.
+    Where windows do not overlap, a product of matrices has one pair, a convolution two.
     """
     for first, second in ((-1, 1), (1, -1)):
         pairs: list[Pair] = []
@@ -89,17 +88,16 @@ def _pairings(axes: Sequence[Axis], address: Affine, over: set[Axis]) -> Iterato
                     pairs.append((beside, inner))
         exact = [_fills(address, *pair) for pair in pairs]
         sliding = [pair for pair, fills in zip(pairs, exact, strict=True) if not fills]
-        if sliding and len(sliding) < len(pairs):
-            rest = [pair for pair in pairs if pair[0] is not axes[0]]
-            yield from (rest, sliding) if rest != sliding else (sliding,)
-        elif sliding or len(pairs) > 1:
-            yield pairs
+        rest = [pair for pair in pairs if pair[0] is not axes[0]]
+        for chosen in (rest, pairs, sliding):
+            if len(chosen) > 1 or (chosen and chosen == sliding):
+                yield chosen
 
 
 def _fills(address: Affine, out: Axis, inner: Axis) -> bool:
-    """Whether two axes are digits of one index: neither slides along the other."""
+    """Whether windows do not overlap: the axes may as well index dimensions of their own."""
     steps, step = address.factor(out), address.factor(inner)
-    return step * inner.extent == steps or step >= steps * out.extent
+    return step * inner.extent <= steps or step >= steps * out.extent
 
 
 def _windows(
