@@ -16,6 +16,8 @@ import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.s_tir.schedule import SBlockRV
 
+from xpiler_tvm import tir
+
 AxisKind = Literal["S", "R", "O"]
 
 DYNAMIC = 1 << 20
@@ -71,6 +73,11 @@ class Stage:
             and self.block.init is None
             and all(axis.kind == "S" for axis in self.axes)
         )
+
+    @property
+    def is_inlinable(self) -> bool:
+        """Whether its readers may compute it themselves."""
+        return self.is_injective and tir.KEPT not in self.block.annotations
 
     @property
     def is_opaque(self) -> bool:

@@ -393,7 +393,7 @@ def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
     An exponential takes a dozen vector instructions and a row of it has room in NRAM.
     """
     for stage in stages(sch):
-        if not stage.is_injective or is_parameter(sch, stage.block.writes[0].source):
+        if not stage.is_inlinable or is_parameter(sch, stage.block.writes[0].source):
             continue
         calls = collect(stage.block.body, tvm.ir.Call)
         costly = any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)

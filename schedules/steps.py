@@ -31,7 +31,7 @@ def inline_injective(
     an array to stay `beside`. With `tables`, what is made of indices alone goes whatever it costs.
     """
     for stage in stages(sch):
-        if not stage.is_injective or is_parameter(sch, stage.block.writes[0].source):
+        if not stage.is_inlinable or is_parameter(sch, stage.block.writes[0].source):
             continue
         if any(region.source.same_as(each) for region in stage.block.reads for each in beside):
             continue
@@ -54,7 +54,7 @@ def inline_around(sch: s_tir.Schedule, keep: Sequence[SBlockRV] = ()) -> None:
     names = {sch.get(block).name_hint for block in keep}
 
     def is_around(stage: Stage) -> bool:
-        return stage.is_injective and stage.name not in names and not _is_bound(sch, stage)
+        return stage.is_inlinable and stage.name not in names and not _is_bound(sch, stage)
 
     for stage in stages(sch):
         if is_around(stage) and not is_parameter(sch, stage.block.writes[0].source):

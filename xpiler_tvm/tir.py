@@ -22,6 +22,9 @@ UNSOUND_PASSES = ("s_tir.HoistIfThenElse",)
 """TVM's passes that no build may run (`PassContext(disabled_pass=...)`): a branch that stands in
 one side of another is hoisted out of a loop as if it stood in both."""
 
+KEPT = "xpiler.kept"
+"""The annotation of blocks that no schedule inlines: what reads them reads them often."""
+
 INT_INF = 1 << 62
 INT32_MAX = (1 << 31) - 1
 LARGE = 200

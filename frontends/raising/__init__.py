@@ -48,7 +48,7 @@ from .dead import without_dead_stores
 from .digits import split_digits
 from .folds import fold_recurrences
 from .guards import put_guards
-from .inline import inline, pin, refuse_deep, refuse_large, shrink
+from .inline import inline, keep_deep, pin, refuse_large, shrink
 from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
@@ -148,7 +148,7 @@ def _tensors(program: Program, watch: Watch) -> Graph:
     graph = to_tensors(program)
     watch("dataflow", graph)
     graph = canonical(graph, watch)
-    refuse_deep(graph)
+    graph = keep_deep(graph)
     _refuse_overlaps(graph)
     return graph
 

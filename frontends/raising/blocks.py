@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tvm
@@ -15,7 +15,7 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, to_stmt
 from .layout import coordinates_of, parameter_shapes
 from .ordered import ordered_body
-from .tensors import Axis, Graph, Tensor, combine, inner_parts, rewritten
+from .tensors import Graph, Tensor, combine, inner_parts, rewritten
 
 
 def module_of(program: Program, graph: Graph) -> tvm.IRModule:
@@ -72,7 +72,9 @@ def to_opaque(program: Program) -> Any:
         body = body[0].body
     inner = to_stmt(_private(body))
     params = [place for _, place in program.params]
-    axes = [(loop.var, tir.as_const(loop.extent) or 1) for loop in loops]
+    axes: list[tuple[Var, Expr | int]] = [
+        (loop.var, tir.constant_or_self(loop.extent)) for loop in loops
+    ]
     names = {var: tirx.Var("v" + var.name, "int32") for var, _ in axes}
     from tvm_ffi import structural_map
 
@@ -152,13 +154,13 @@ def _function(params: list[Any], body: Any, allocated: list[Buffer]) -> Any:
     return tirx.PrimFunc(params, realize).with_attr(attrs)
 
 
-def _iter(var: Var, extent: int, kind: int) -> Any:
+def _iter(var: Var, extent: Expr | int, kind: int) -> Any:
     return tirx.IterVar(Range(0, extent), var, kind)
 
 
-def _loops(axes: list[Axis], body: Any) -> Any:
+def _loops(axes: Sequence[tuple[Var, Expr | int]], body: Any) -> Any:
     for var, extent in reversed(axes):
-        zero, size = tir.const(0, "int32"), tir.const(extent, "int32")
+        zero, size = tir.const(0, "int32"), tir.as_expr(extent)
         body = tirx.For(var, zero, size, tirx.ForKind.SERIAL, body)
     return body
 
@@ -206,7 +208,8 @@ class _Writer:
         store = tirx.BufferStore(target, value, at)
         block = s_tir.SBlock(iters, [], [], name, store, init)
         reads, writes = self._regions(block, target, at)
-        block = s_tir.SBlock(iters, reads, writes, name, store, init)
+        notes = {tir.KEPT: 1} if tensor.kept else None
+        block = s_tir.SBlock(iters, reads, writes, name, store, init, annotations=notes)
         outer = {var: loop for (var, _), (loop, _) in zip((*spatial, *reduced), loops, strict=True)}
         predicate = tir.conjunction(
             tir.substitute(self._reads(test, tensor), outer) for test in tensor.guard

@@ -77,19 +77,20 @@ def refuse_large(graph: Graph) -> None:
             raise TooLarge("its expressions grow too large", graph.outputs[0].tensor.span)
 
 
-def refuse_deep(graph: Graph) -> None:
-    """Refuses chains in which each tensor reads the one before several times.
+def keep_deep(graph: Graph) -> Graph:
+    """Of chains in which each tensor reads the one before several times, some tensors are kept.
 
-    A schedule that inlines such a chain doubles its work at every step.
+    A schedule that inlined all of such a chain would double its work at every step.
     """
     sizes: dict[Buffer, int] = {}
+    kept: set[Buffer] = set()
     for tensor in _consumers(graph):
-        size = 1
-        for expr in parts(tensor):
-            size += sum(sizes.get(load.source, 1) for load in tir.loads(expr))
-        if size > MOST_INLINED:
-            raise TooLarge("its steps read each other too often", tensor.span)
-        sizes[tensor.buffer] = size if tensor.plain else 1
+        read = [load.source for expr in parts(tensor) for load in tir.loads(expr)]
+        if 1 + sum(sizes.get(buffer, 1) for buffer in read) > MOST_INLINED:
+            kept |= {buffer for buffer in read if sizes.get(buffer, 1) > 1}
+            sizes |= dict.fromkeys(kept, 1)
+        sizes[tensor.buffer] = 1 + sum(sizes.get(b, 1) for b in read) if tensor.plain else 1
+    return graph.map_tensors(lambda tensor: replace(tensor, kept=tensor.buffer in kept))
 
 
 def _named(graph: Graph, buffer: Buffer) -> Tensor:

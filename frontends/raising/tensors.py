@@ -81,7 +81,8 @@ class Recurrence:
 class Tensor:
     """`buffer[axes] = value`, or its reduction, for the points where `guard` holds.
 
-    With a `recurrence`, `value` is over its states as a step, by default the last, left them.
+    With a `recurrence`, `value` is over its states as a step, by default the last, left them. One
+    that is `kept` has memory of its own also where it could be computed by each reader.
     """
 
     buffer: Buffer
@@ -91,6 +92,7 @@ class Tensor:
     guard: tuple[Expr, ...]
     span: Span
     recurrence: Recurrence | None = None
+    kept: bool = False
 
     @property
     def all_axes(self) -> tuple[Axis, ...]:
