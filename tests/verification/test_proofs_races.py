@@ -160,6 +160,17 @@ y[t] = s[t];"""
     assert first != second and first | first >> 3 == second | second >> 3
 
 
+def test_hard_indices_of_blocks_are_counted_too() -> None:
+    text = "int b = blockIdx.x;\ny[(b ^ (b >> 1)) * 32 + threadIdx.x] = 1.0f;"
+    found = of(proofs_of(text, out("y", 512), grid=(16,), block=(32,)), "race", "y, threads of d")
+    assert [(one.verdict, one.by) for one in found] == [("proved", "enumeration")]
+    text = text.replace("^", "|")
+    found = of(proofs_of(text, out("y", 512), grid=(16,), block=(32,)), "race", "y, threads of d")
+    values = dict(only(found, "refuted").counterexample)
+    first, second = values["bx"], values["bx'"]
+    assert first != second and first | first >> 1 == second | second >> 1
+
+
 @pytest.mark.parametrize(("bound", "verdict"), [("c < n", "proved"), ("c <= n", "refuted")])
 def test_rows_of_a_symbolic_size_do_not_meet(bound: str, verdict: str) -> None:
     text = f"""\

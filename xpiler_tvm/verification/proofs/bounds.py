@@ -10,8 +10,8 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
 from .accesses import Access, Around
-from .obligation import Obligation
-from .solver import PROVED, Answer, Solver, Values, both
+from .obligation import Obligation, Values
+from .solver import PROVED, Answer, Solver, both
 
 
 def bounds(accesses: Iterable[Access], solver: Solver) -> Iterator[Obligation]:

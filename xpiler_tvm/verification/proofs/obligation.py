@@ -13,6 +13,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INDEX_KINDS: tuple[Kind, ...] = ("bounds", "injective", "coverage", "disjoint", "overflow")
 """Kinds that are about the values of indices alone."""
 
+OTHER = "'"
+"""What names of a second thread's variables end in."""
+
+Values = tuple[tuple[str, int], ...]
 Verdict = Literal["proved", "refuted", "unknown"]
 Prover = Literal["", "analyzer", "z3", "enumeration", "reading"]
 
@@ -35,7 +39,7 @@ class Obligation:
     verdict: Verdict
     by: Prover = ""
     detail: str = ""
-    counterexample: tuple[tuple[str, int], ...] = ()
+    counterexample: Values = ()
     span: Span | None = None
     raised: bool = False
 

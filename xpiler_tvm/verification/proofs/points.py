@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from xpiler_tvm.frontends.values import range_of
 from xpiler_tvm.tir import Expr, Var
 
 from .accesses import Around
+from .obligation import OTHER, Values
 
 MOST = 1 << 20
 """Points that are worth counting."""
@@ -38,7 +40,7 @@ class Points:
             var: place.astype(np.int64) for (var, _), place in zip(axes, grid, strict=True)
         }
 
-    def at(self, position: int) -> tuple[tuple[str, int], ...]:
+    def at(self, position: int) -> Values:
         """The axes' values at a point of the flat arrays, by name."""
         place = np.unravel_index(position, self.shape)
         names = (str(var.name) for var in self.places)
@@ -135,6 +137,37 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """Points that control comes to: the `key` that two visitors have in common when they meet, and
+    the `owner` of each."""
+
+    points: Points
+    taken: np.ndarray
+    key: np.ndarray
+    owner: np.ndarray
+
+    def meets(self, other: Visits) -> Values | None:
+        """The variables of two owners that meet; `None` where none do."""
+        order = np.lexsort((other.owner, other.key))
+        key, owner = other.key[order], other.owner[order]
+        start = np.searchsorted(key, self.key, "left")
+        end = np.searchsorted(key, self.key, "right") - 1
+        there = start <= end
+        for side in (start, end):
+            place = np.where(there, side, 0)
+            differ = there & (owner[place] != self.owner) if len(owner) else there
+            if differ.any():
+                mine = int(np.argmax(differ))
+                his = int(order[place[mine]])
+                theirs = other.points.at(int(other.taken[his]))
+                return (
+                    *self.points.at(int(self.taken[mine])),
+                    *((name + OTHER, value) for name, value in theirs),
+                )
+        return None
+
+
 def happening(
     around: Around, exprs: Sequence[Expr], most: Callable[[Var], int]
 ) -> tuple[Points, np.ndarray]:
@@ -146,4 +179,4 @@ def happening(
     return points, points.taken(around)
 
 
-__all__ = ["Axis", "Points", "Uncountable", "happening"]
+__all__ = ["Axis", "Points", "Uncountable", "Visits", "happening"]

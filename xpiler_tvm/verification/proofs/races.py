@@ -26,11 +26,11 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from .accesses import Around, Either, Node, Repeat, Trace
 from .bounds import shown
 from .encoding import Encoder
-from .obligation import Obligation, Prover
+from .obligation import OTHER, Obligation, Prover, Values
 from .phases import Event, Phase, phases
-from .points import Points, Uncountable
+from .points import Points, Uncountable, Visits
 from .radix import told_apart
-from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver, Values, values_of
+from .solver import PROVED, UNDECIDED, Answer, Solver, values_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +246,7 @@ class _Races:
                         return answer, events[one].access.span
         return Answer("proved", "enumeration"), None
 
-    def _points(self, event: Event, alike: Sequence[Var], pair: _Pair) -> _Visits:
+    def _points(self, event: Event, alike: Sequence[Var], pair: _Pair) -> Visits:
         """Where an event happens: the element with what is alike for both threads, and whose it
         is."""
         ids = self.threads if pair.together else (*self.blocks, *self.threads)
@@ -272,38 +272,7 @@ class _Races:
             raise Uncountable
         key = group * size + points.all(event.index)
         taken = points.taken(event.around)
-        return _Visits(points, taken, key[taken], owner[taken])
-
-
-@dataclass(frozen=True, eq=False)
-class _Visits:
-    """Points at which an event happens: the `key` that two threads have in common when they meet,
-    and the `owner` of each."""
-
-    points: Points
-    taken: np.ndarray
-    key: np.ndarray
-    owner: np.ndarray
-
-    def meets(self, other: _Visits) -> Values | None:
-        """The variables of two owners that meet; `None` where none do."""
-        order = np.lexsort((other.owner, other.key))
-        key, owner = other.key[order], other.owner[order]
-        start = np.searchsorted(key, self.key, "left")
-        end = np.searchsorted(key, self.key, "right") - 1
-        there = start <= end
-        for side in (start, end):
-            place = np.where(there, side, 0)
-            differ = there & (owner[place] != self.owner) if len(owner) else there
-            if differ.any():
-                mine = int(np.argmax(differ))
-                his = int(order[place[mine]])
-                theirs = other.points.at(int(other.taken[his]))
-                return (
-                    *self.points.at(int(self.taken[mine])),
-                    *((name + OTHER, value) for name, value in theirs),
-                )
-        return None
+        return Visits(points, taken, key[taken], owner[taken])
 
 
 def _sides(events: Sequence[Event], among: Sequence[int]) -> list[tuple[list[int], list[int]]]:

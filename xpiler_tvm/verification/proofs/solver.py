@@ -23,13 +23,11 @@ from xpiler_tvm.tir import Expr, Var
 
 from .accesses import Around
 from .encoding import Encoder
-from .obligation import Prover, Verdict
+from .obligation import OTHER, Prover, Values, Verdict
 from .points import Uncountable, happening
 
 STEPS_OF_A_QUESTION = 60_000  # about 25 ms
 STEPS_OF_A_KERNEL = 600_000
-
-Values = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,6 @@ class Answer:
     values: Values = ()
 
 
-OTHER = "'"
-"""What names of a second thread's variables end in."""
 PROVED = Answer("proved", "analyzer")
 
 
@@ -236,4 +232,4 @@ def _is_about_integers(test: Expr) -> bool:
     return all(tir.is_int(side) for side in tir.compared(test))
 
 
-__all__ = ["OTHER", "PROVED", "UNDECIDED", "Answer", "Solver", "Values", "both", "values_of"]
+__all__ = ["PROVED", "UNDECIDED", "Answer", "Solver", "both", "values_of"]

@@ -6,6 +6,7 @@ A block's spatial axes may run in any order, so that no two of their points may 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -16,16 +17,16 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.tir import Buffer
+from xpiler_tvm.tir import Buffer, Var
 
 from .accesses import Around
 from .blocks import Raised, Touch
 from .bounds import shown, within
 from .encoding import Encoder
 from .obligation import Kind, Obligation
-from .points import Uncountable, happening
+from .points import Uncountable, Visits, happening
 from .radix import told_apart
-from .solver import OTHER, PROVED, UNDECIDED, Answer, Solver, both
+from .solver import PROVED, Answer, Solver, both
 
 
 def writes(raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> Iterator[Obligation]:
@@ -92,34 +93,41 @@ class _Writes:
             )
         ]
         facts += [first.number(place) == second.number(place) for place in touch.indices]
-        return self._twice(facts, [(first, touch.around), (second, touch.around)]) or (
-            self._counted_once(touch)
-        )
+        answer = self._twice(facts, [(first, touch.around), (second, touch.around)])
+        if answer.verdict == "unknown":
+            return self._counted(touch, touch, touch.apart) or answer
+        return answer
 
-    def _twice(self, facts: list[Any], places: list[tuple[Encoder, Around]]) -> Answer | None:
-        """Whether facts about two points contradict each other; `None` where z3 does not know."""
+    def _twice(self, facts: list[Any], places: list[tuple[Encoder, Around]]) -> Answer:
+        """Whether facts about two points contradict each other."""
         encoders = [encoder for encoder, _ in places]
         for encoder, around in places:
             facts = [*facts, *self.solver.place(encoder, around)]
         for encoder in encoders:
             facts = [*facts, *self.solver.ranges(encoder)]
-        model = self.solver.ask(facts)
-        return None if model is UNDECIDED else self.solver.answer(model, encoders)
+        return self.solver.answer(self.solver.ask(facts), encoders)
 
-    def _counted_once(self, touch: Touch) -> Answer:
+    def _counted(self, one: Touch, other: Touch, apart: Sequence[Var]) -> Answer | None:
+        """Whether two touches never meet: at points that differ in the variables `apart`, at any
+        points without these. `None` where there are too many points, or data decides."""
         try:
-            points, taken = happening(touch.around, [touch.flat, *touch.apart], self.solver.most)
-            elements = points.all(touch.flat)[taken]
+            mine, theirs = (
+                self._visits(touch, apart, number if not apart else 0)
+                for number, touch in enumerate((one, other))
+            )
         except Uncountable:
-            return Answer("unknown", detail="z3 did not come to an end")
-        _, first, counts = np.unique(elements, return_index=True, return_counts=True)
-        if not (counts > 1).any():
+            return None
+        values = mine.meets(theirs)
+        if values is None:
             return Answer("proved", "enumeration")
-        one = int(first[counts > 1][0])
-        other = int(np.flatnonzero(elements == elements[one])[1])
-        values = [*points.at(int(taken[one]))]
-        values += [(name + OTHER, value) for name, value in points.at(int(taken[other]))]
-        return Answer("refuted", "enumeration", values=tuple(values))
+        return Answer("refuted", "enumeration", values=values)
+
+    def _visits(self, touch: Touch, apart: Sequence[Var], owner: int) -> Visits:
+        points, taken = happening(touch.around, [touch.flat, *apart], self.solver.most)
+        owners = np.full(math.prod(points.shape), owner)
+        for var in apart:
+            owners = owners * self.solver.most(var) + points.all(var)
+        return Visits(points, taken, points.all(touch.flat)[taken], owners[taken])
 
     # ------------------------------------------------------------ disjoint
 
@@ -137,24 +145,11 @@ class _Writes:
             for a, b in zip(one.indices, other.indices, strict=True)
         ]
         answer = self._twice(facts, [(first, one.around), (second, other.around)])
-        answer = answer or self._counted_apart(one, other)
+        if answer.verdict == "unknown":
+            answer = self._counted(one, other, ()) or answer
         if answer.verdict == "refuted":  # no fault: the later store is the last in the source too
             return Answer("unknown", detail=f"their order matters, for {shown(answer.values)}")
         return answer
-
-    def _elements(self, touch: Touch) -> np.ndarray:
-        points, taken = happening(touch.around, [touch.flat], self.solver.most)
-        return points.all(touch.flat)[taken]
-
-    def _counted_apart(self, one: Touch, other: Touch) -> Answer:
-        try:
-            mine, theirs = (self._elements(touch) for touch in (one, other))
-        except Uncountable:
-            return Answer("unknown", detail="z3 did not come to an end")
-        both = np.intersect1d(mine, theirs)
-        if not len(both):
-            return Answer("proved", "enumeration")
-        return Answer("refuted", "enumeration", values=(("element", int(both[0])),))
 
     # ------------------------------------------------------------ coverage
 
