@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -56,6 +57,7 @@ class _Dataflow:
         self.life: dict[Buffer, int] = {}
         self.made: set[Buffer] = set()
         self.begun: set[Write] = set()
+        self.tests: dict[Condition, Expr] = {}  # over tensors
         self.order: list[Write] = []  # each behind those it reads
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
         self.spans: dict[Loop, tuple[int, int]] = {}
@@ -167,10 +169,13 @@ class _Dataflow:
             self._define_scatter(write, data)
             return
         own = store.buffer[index]
-        if data:  # a store under a condition on data keeps the old value otherwise
-            fresh = not self._holds_something(write)
-            old = tir.const(0, store.buffer.dtype) if fresh else own  # never set: anything will do
-            value = tirx.if_then_else(tir.conjunction(data), value, old)
+        if data and not self._holds_something(write):  # elsewhere anything will do
+            value = self._resolved(value, write)
+            if not self._is_total(value):
+                never = tir.const(0, store.buffer.dtype)
+                value = tirx.if_then_else(tir.conjunction(data), value, never)
+        elif data:  # elsewhere it keeps the old value
+            value = tirx.if_then_else(tir.conjunction(data), value, own)
         update = self._update(write, value, own)
         if update is not None:
             self._define_reduction(write, *update)
@@ -178,6 +183,18 @@ class _Dataflow:
         resolved = self._resolved(value, write)
         write.tensor = Tensor(
             self._buffer(write, write.axes), tuple(write.axes), resolved, None, plain, store.span
+        )
+
+    def _is_total(self, value: Expr) -> bool:
+        """Whether a value over tensors may be computed where nothing asks for it."""
+        found: list[Expr] = []
+        kinds = (tirx.Div, tirx.Mod, tirx.FloorDiv, tirx.FloorMod)
+        tvm_ffi.structural_walk(value, [(kind, found.append) for kind in kinds], order="pre")
+        if any(tir.is_int(division) for division in found):
+            return False
+        return all(
+            load.source in self.made and not any(map(tir.has_load, load.indices))
+            for load in tir.loads(value)
         )
 
     def _define_scatter(self, write: Write, data: list[Expr]) -> None:
@@ -205,8 +222,12 @@ class _Dataflow:
 
     def _condition(self, condition: Condition, write: Write) -> Expr:
         """A test on data over tensors, as it came out where it stands."""
-        at = Write(write.store, condition.loops, condition.guard, write.private, condition.position)
-        return self._resolved(condition.test, at)
+        if condition not in self.tests:
+            at = Write(
+                write.store, condition.loops, condition.guard, write.private, condition.position
+            )
+            self.tests[condition] = self._resolved(condition.test, at)
+        return self.tests[condition]
 
     def _buffer(self, write: Write, axes: list[Axis]) -> Buffer:
         shape = [extent for _, extent in axes] or [1]
