@@ -35,6 +35,7 @@ from .obligation import (
     Obligation,
     Verdict,
     counted,
+    doubts_of,
     holds_throughout,
     refuted,
 )
@@ -87,7 +88,7 @@ def obligations(reading: Reading, mod: tvm.IRModule, rung: str) -> tuple[Obligat
 def _fills(trace: Trace, raised: Raised, param: Buffer) -> list[Fill]:
     """What stores to a parameter: blocks where there are any, else the threads of the source."""
     name = str(param.name)
-    if not raised.touches:
+    if not raised.touches or name in {str(one.name) for one in raised.unclear}:
         return [
             Fill(one.index, one.around, False)
             for one in trace.accesses
@@ -107,6 +108,7 @@ __all__ = [
     "Obligation",
     "Verdict",
     "counted",
+    "doubts_of",
     "holds_throughout",
     "obligations",
     "refuted",

@@ -55,6 +55,13 @@ def refuted(obligations: Iterable[Obligation], raised: bool) -> list[Obligation]
     return [one for one in obligations if one.verdict == "refuted" and one.raised is raised]
 
 
+def doubts_of(obligations: Iterable[Obligation]) -> list[str]:
+    """What is refuted of a source that ran without a fault, for people. Elements that are never
+    stored are left out: runs show these."""
+    found = [one for one in refuted(obligations, raised=False) if one.kind != "coverage"]
+    return [f"{one} (no run shows it)" for one in found]
+
+
 def holds_throughout(obligations: Iterable[Obligation], kind: Kind) -> bool:
     """Whether all obligations of a kind are proved."""
     return all(one.verdict == "proved" for one in obligations if one.kind == kind)

@@ -35,7 +35,8 @@ def _by_size(index: Expr, axes: Sequence[Axis], size: Var, around: Around, solve
     if not found or tir.uses(found[-1], names):
         return False
     rows, columns = tir.const(0, "int32"), tir.const(0, "int32")
-    row_names, column_names = [], []
+    row_names: list[Var] = []
+    column_names: list[Var] = []
     for name, coefficient in zip(names, found, strict=False):
         if tir.uses(coefficient, [size]):
             factor = solver.analyzer.simplify(tirx.floordiv(coefficient, size))
