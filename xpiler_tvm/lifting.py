@@ -146,7 +146,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         resolved, program = reading.kernel, reading.program
     with watch("check bounds"):
         starts = _starts(resolved, seed, reading.value_ranges)
-        checks = [_check_bounds(resolved, reading, starts)]
+        checks = [check_bounds(resolved, reading, starts)]
     with watch("run source"):
         outputs, check = _run_source(resolved, text, starts)
         checks.append(check)
@@ -169,14 +169,14 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
     notes += doubts
     notes += _unwritten_notes(resolved, trials)
     with watch("prove"):
-        from .verification.proofs import holds_throughout, obligations, refuted
+        from .verification.proofs import doubts_of, holds_throughout, obligations, refuted
 
         proved = obligations(reading, raised.mod, raised.rung)
         if faults := refuted(proved, raised=True):
             notes.append(f"the raised form was dropped: {faults[0]}")
             raised = replace(raised, mod=fallback, rung="opaque")
             proved = obligations(reading, fallback, "opaque")
-        notes += [f"{one} (no run shows it)" for one in refuted(proved, raised=False)]
+        notes += doubts_of(proved)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials, flat=True)))
         identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
@@ -352,7 +352,7 @@ def _trials(
     )
 
 
-def _check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> Check:
+def check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> Check:
     """That every access lies in its array: proved where it can be, else watched in a run.
 
     Raises `LiftError` XP2006 with the first access that does not.
