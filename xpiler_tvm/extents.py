@@ -72,6 +72,19 @@ def value_of(extent: Extent, names: Mapping[str, Any]) -> Any:
         raise ReadError("XP1014", f"the extent {extent!r} has no value: {error}") from None
 
 
+def renamed(extent: Extent, names: Mapping[str, str]) -> Extent:
+    """The extent with other expressions in place of names."""
+    if not is_text(extent):
+        return extent
+
+    class Rename(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return _parsed(names[node.id]) if node.id in names else node
+
+    copied = ast.parse(extent.strip(), mode="eval").body
+    return ast.unparse(Rename().visit(copied))
+
+
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> ast.expr:
     try:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from .frontends.program import Program
     from .frontends.symbolic.raising import RaisedForAll
-    from .frontends.symbolic.ranges import ReadForAll
+    from .frontends.symbolic.restricting import ReadForAll
     from .lifting import Lifted, Trial
 
 Point = Mapping[str, int]
 
 MOST_POINTS = 10  # at which forms are run
 CHECKED_POINTS = 2  # of these, where the source runs with every access watched
+MOST_RESTRICTIONS = 4  # that runs of the source may lead to
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +43,22 @@ class _Run:
     trial: Trial
 
 
-def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
+def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...] = ()) -> Lifted:
     """The TensorIR of a kernel with symbolic sizes, for all that meet `conditions`.
 
-    Raises as `lift`, with the size at which a run fails.
+    Where the source fails at some sizes, or leaves elements unwritten, it is lifted again for
+    those that a restriction sets apart from these; `stated` are the restrictions so far.
+
+    Raises as `lift`, with the sizes at which a run fails.
     """
     from .frontends.program import to_module
     from .frontends.raising import opaque_module
     from .frontends.symbolic.raising import raise_for_all
-    from .frontends.symbolic.ranges import read_for_all
     from .frontends.symbolic.resolving import resolve_sizes
+    from .frontends.symbolic.restricting import read_for_all
     from .lifting import Lifted
     from .lifting import require as required
-    from .verification.proofs import obligations, refuted
+    from .verification.proofs import doubts_of, obligations
 
     watch = Stopwatch()
     with watch("read"):
@@ -65,30 +69,29 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
     with watch("raise"):
         raised = raise_for_all(found.reading.program, found.kernel)
     with watch("run source"):
-        conditions = _conditions(resolved, found, raised)
-        runs, check = _run_source(found, text, conditions, seed)
-        tails = _unwritten_tails(found, runs)
-        if tails is not None:
-            return lift_symbolic(tails, seed=seed)
-    checks = [_check_bounds(found), check]
-    with watch("check source"):
-        checks.append(_check_faults(text, runs[:CHECKED_POINTS]))
+        conditions = _conditions(resolved, found, raised, stated)
+        runs = _run_source(found, text, conditions, seed)
+        restricted = _restricted(found, runs) if len(stated) < MOST_RESTRICTIONS else None
+        if restricted is not None:
+            narrower, condition = restricted
+            return lift_symbolic(narrower, seed=seed, stated=(*stated, condition))
+        checks = [_check_bounds(found), *_source_runs(found, runs)]
     program, mod, rung = found.reading.program, raised.mod, raised.rung
     flat, fallback = to_module(program), opaque_module(program)
     notes = [f"{raised.span}: {raised.reason}" if raised.span else raised.reason]
     with watch("check lift"):
-        checks.append(required(_check("flat = source", flat, runs, flat=True)))
-        check = _check(f"raised ({rung}) = source", mod, runs)
+        checks.append(required(_check("flat = source", flat, runs.good, flat=True)))
+        check = _check(f"raised ({rung}) = source", mod, runs.good)
         if not check.ok and rung == "blocks":
             notes.append(f"the raised form was dropped: {check.detail}")
-            mod, rung, conditions = fallback, "opaque", _conditions(resolved, found, None)
-            check = _check("raised (opaque) = source", mod, runs)
+            mod, rung, conditions = fallback, "opaque", _conditions(resolved, found, None, stated)
+            check = _check("raised (opaque) = source", mod, runs.good)
         checks.append(required(check))
         if rung == "blocks":
             checks.append(_check_form(raised))
     with watch("prove"):
         proved = obligations(found.reading, mod, rung)
-        notes += [f"{one} (no run shows it)" for one in refuted(proved, raised=False)]
+        notes += doubts_of(proved)
     return Lifted(
         replace(found.kernel, sizes=resolved.sizes),
         program,
@@ -98,7 +101,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0) -> Lifted:
         tuple(note for note in notes if note),
         (*program.assumptions, *(raised.assumptions if rung == "blocks" else ())),
         tuple(checks),
-        tuple(run.trial for run in runs),
+        tuple(run.trial for run in runs.good),
         fallback,
         text,
         found.reading.value_ranges,
@@ -119,14 +122,18 @@ def launch_values(kernel: Kernel, point: Point) -> dict[str, int]:
     return values
 
 
-def _conditions(kernel: Kernel, found: ReadForAll, raised: RaisedForAll | None) -> list[Condition]:
+def _conditions(
+    kernel: Kernel,
+    found: ReadForAll,
+    raised: RaisedForAll | None,
+    stated: Sequence[Condition],
+) -> list[Condition]:
+    """All conditions, those that say why before those of ranges, each once."""
     from .frontends.symbolic.ranges import range_conditions
 
-    conditions = [*range_conditions(kernel), *_launch_conditions(kernel), *found.conditions]
-    for one in raised.conditions if raised is not None else ():
-        if all(one.text != known.text for known in conditions):
-            conditions.append(one)
-    return conditions
+    told = [*stated, *found.conditions, *(raised.conditions if raised is not None else ())]
+    every = [*told, *range_conditions(kernel), *_launch_conditions(kernel)]
+    return list({one.text: one for one in reversed(every)}.values())[::-1]
 
 
 def _launch_conditions(kernel: Kernel) -> list[Condition]:
@@ -143,25 +150,47 @@ def _launch_conditions(kernel: Kernel) -> list[Condition]:
 # ---------------------------------------------------------------- runs of the source
 
 
-def _run_source(
-    found: ReadForAll, text: str, conditions: Sequence[Condition], seed: int
-) -> tuple[list[_Run], Check]:
-    """Runs the source at points that meet the conditions. Raises `CheckError` with the point."""
-    begun, runs = cpu_seconds(), []
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Runs of the source at points that meet the conditions.
+
+    `failed` are points at which it fails, with the error, and `unwritten` those at which it leaves
+    elements of its outputs as they were.
+    """
+
+    good: list[_Run]
+    failed: list[tuple[Point, XpilerError]]
+    unwritten: list[Point]
+    seconds: float
+
+
+def _run_source(found: ReadForAll, text: str, conditions: Sequence[Condition], seed: int) -> _Runs:
+    from .verification import unwritten_outputs
+
+    begun = cpu_seconds()
+    runs = _Runs([], [], [], 0.0)
     for number, point in enumerate(_points(found, conditions)):
         try:
-            runs.append(_run_at(found, text, point, seed + number))
+            run = _run_at(found, text, point, seed + number)
+            if number < CHECKED_POINTS:
+                _check_at(run, text)
         except XpilerError as error:
-            error.message = f"{error.message} (where {_named(point)})"
-            raise
-    if not runs:
-        raise ReadError(
-            "XP1014",
-            "no sizes in the ranges meet the conditions of the lift",
-            hint="; ".join(map(str, conditions)),
-        )
-    detail = f"{found.kernel.dialect} emulated at {'; '.join(_named(run.point) for run in runs)}"
-    return runs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+            runs.failed.append((point, error))
+            continue
+        if _tells_nothing(run):
+            continue
+        runs.good.append(run)
+        if unwritten_outputs(run.kernel, run.trial.outputs):
+            runs.unwritten.append(point)
+    return replace(runs, seconds=cpu_seconds() - begun)
+
+
+def _tells_nothing(run: _Run) -> bool:
+    """Whether all that the source made of the inputs is no number, as it may be of a few."""
+    import numpy as np
+
+    floats = [array for array in run.trial.outputs.values() if array.dtype.kind == "f"]
+    return any(bool(np.isnan(array).all()) for array in floats)
 
 
 def _named(point: Point) -> str:
@@ -170,7 +199,7 @@ def _named(point: Point) -> str:
 
 def _points(found: ReadForAll, conditions: Sequence[Condition]) -> list[dict[str, int]]:
     from .frontends.symbolic.points import nasty
-    from .frontends.symbolic.ranges import steps_of
+    from .frontends.symbolic.restricting import steps_of
 
     met = []
     for point in nasty(found.kernel, steps_of(found)):
@@ -186,20 +215,33 @@ def _run_at(found: ReadForAll, text: str, point: Point, seed: int) -> _Run:
     from .emulation import run_text
     from .frontends.program import to_module
     from .frontends.symbolic.instances import at_point
-    from .lifting import RUN_SECONDS, Trial
-    from .verification import inputs_for, require_written
+    from .lifting import RUN_SECONDS, Start, Trial, check_bounds
+    from .verification import inputs_for
     from .verification.reference import Reference
 
-    kernel = found.kernel.at(point)
+    kernel, ranges = found.kernel.at(point), found.reading.value_ranges
     family: Any = "indexed" if seed % 2 else "random"
-    inputs = inputs_for(kernel, seed, family, found.reading.value_ranges)
     scalars = _scalars(found.reading.program, point)
     free = {one.name: scalars[one.name] for one in kernel.scalars if one.value is None}
+    if found.reading.sites:  # indices from memory, or what only a run can tell
+        reading = frontends.read(kernel)
+        ranges = reading.value_ranges
+        start = Start(inputs_for(kernel, seed, family, ranges), free, family)
+        check_bounds(kernel, reading, [start])
+    inputs = inputs_for(kernel, seed, family, ranges)
     run = run_text(kernel, inputs, free, text=text, seconds=RUN_SECONDS)
-    require_written(kernel, run.arrays)
     flat = to_module(at_point(found.reading.program, found.kernel, point))
     (limits,) = Reference.of(flat, kernel).limits([(inputs, scalars)])
     return _Run(point, kernel, Trial(inputs, scalars, run.arrays, limits))
+
+
+def _check_at(run: _Run, text: str) -> None:
+    """A checked run of the source. Raises `CheckError` XP5012 with the first fault."""
+    from .lifting import Start, check_faults
+
+    scalars = run.trial.scalars
+    free = {one.name: scalars[one.name] for one in run.kernel.scalars if one.value is None}
+    check_faults(run.kernel, text, Start(run.trial.inputs, free, "random"))
 
 
 def _scalars(program: Program, point: Point) -> dict[str, int | float]:
@@ -212,34 +254,67 @@ def _scalars(program: Program, point: Point) -> dict[str, int | float]:
     return values
 
 
-def _unwritten_tails(found: ReadForAll, runs: Sequence[_Run]) -> Kernel | None:
-    """The kernel for multiples where elements stay unwritten at other sizes, and only there."""
-    from .frontends.symbolic.ranges import divisors_of
-    from .verification import unwritten_outputs
+def _source_runs(found: ReadForAll, runs: _Runs) -> list[Check]:
+    """The evidence of the runs, where all of them were good. Raises the first error else."""
+    for point, error in runs.failed:
+        error.message = f"{error.message} (where {_named(point)})"
+        raise error
+    if not runs.good:
+        raise ReadError("XP1014", "no sizes in the ranges meet the conditions of the lift")
+    points = [_named(run.point) for run in runs.good]
+    detail = f"{found.kernel.dialect} emulated at {'; '.join(points)}"
+    watched = "no race, no access out of bounds, nothing read before it is written"
+    where = "; ".join(points[:CHECKED_POINTS])
+    return [
+        Check("source runs", "tested", detail, None, runs.seconds),
+        Check("source has no faults", "tested", f"checked runs, {watched}: at {where}"),
+    ]
 
-    left = [bool(unwritten_outputs(run.kernel, run.trial.outputs)) for run in runs]
-    if not any(left):
+
+# ---------------------------------------------------------------- restrictions from runs
+
+
+def _restricted(found: ReadForAll, runs: _Runs) -> tuple[Kernel, Condition] | None:
+    """The kernel for multiples, or for larger or smaller sizes, where it fails at all others tried.
+
+    Of the restrictions that keep the bad points out, the one that keeps most of the good ones in.
+    `None` where there is none.
+    """
+    from .frontends.symbolic.restricting import divisors_of
+
+    bad = [point for point, _ in runs.failed] + runs.unwritten
+    good = [run.point for run in runs.good if run.point not in bad]
+    if not bad or not good:
         return None
+    why, span = "elements of an output are not written otherwise", None
+    if runs.failed:
+        error = runs.failed[0][1]
+        why, span = f"the source fails otherwise: {error.message}", error.span
     divisors = divisors_of(found)
-    sizes = []
-    for size in found.kernel.sizes:
-        fitting = [
-            divisor
-            for divisor in sorted(divisors.get(size.name, ()))
-            if all(
-                run.point[size.name] % divisor
-                for run, unwritten in zip(runs, left, strict=True)
-                if unwritten
-            )
-            and not all(run.point[size.name] % divisor for run in runs)
-            and divisor % size.multiple == 0
+    choices: list[tuple[int, Kernel, Condition]] = []
+    for position, size in enumerate(found.kernel.sizes):
+        tried = dict.fromkeys((*sorted(divisors.get(size.name, ())), 2, 4, 8))
+        values = [point[size.name] for point in good]
+        narrower = [
+            (replace(size, multiple=d), f"{size.name} % {d} == 0")
+            for d in tried
+            if d % size.multiple == 0 and d > size.multiple
         ]
-        sizes.append(replace(size, multiple=fitting[0]) if fitting else size)
-        if fitting:
-            break
-    sizes += found.kernel.sizes[len(sizes) :]
-    restricted = replace(found.kernel, sizes=tuple(sizes))
-    return restricted if restricted != found.kernel else None
+        if min(values) > size.least:
+            narrower.append((replace(size, least=min(values)), f"{size.name} >= {min(values)}"))
+        narrower.append((replace(size, most=max(values)), f"{size.name} <= {max(values)}"))
+        for chosen, text in narrower:
+            condition = Condition(text, why, span)
+            if any(map(condition.holds, bad)) or not any(map(condition.holds, good)):
+                continue
+            sizes = list(found.kernel.sizes)
+            sizes[position] = chosen
+            lost = sum(not condition.holds(point) for point in good)
+            choices.append((lost, replace(found.kernel, sizes=tuple(sizes)), condition))
+    if not choices:
+        return None
+    _, kernel, condition = min(choices, key=lambda choice: choice[0])
+    return kernel, condition
 
 
 # ---------------------------------------------------------------- checks
@@ -256,22 +331,6 @@ def _check_bounds(found: ReadForAll) -> Check:
         f"as of {site.name!r} in {site.span}"
     )
     return Check("accesses in bounds", "tested", detail)
-
-
-def _check_faults(text: str, runs: Sequence[_Run]) -> Check:
-    """Checked runs of the source. Raises `CheckError` XP5012 with the first fault."""
-    from .lifting import Start, check_faults
-
-    begun, checks = cpu_seconds(), []
-    for run in runs:
-        free = {
-            one.name: run.trial.scalars[one.name] for one in run.kernel.scalars if one.value is None
-        }
-        check, _ = check_faults(run.kernel, text, Start(run.trial.inputs, free, "random"))
-        checks.append(check)
-    verdict: Any = "tested" if all(check.ok for check in checks) else "unknown"
-    detail = f"{checks[0].detail}; at {'; '.join(_named(run.point) for run in runs)}"
-    return Check("source has no faults", verdict, detail, None, cpu_seconds() - begun)
 
 
 def _check(name: str, mod: tvm.IRModule, runs: Sequence[_Run], *, flat: bool = False) -> Check:

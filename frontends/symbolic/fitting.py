@@ -33,10 +33,12 @@ class Fitting:
         self.divisors = [d for d in dict.fromkeys(divisors) if d > 1]
         self.names = sorted(points[0])
         self._found: dict[tuple[int, ...], str | None] = {}
+        self._known: dict[tuple[int, ...], str] = {}
         for text in known:
             values = tuple(int(value_of(text, point)) for point in points)
             if len(set(values)) > 1:
-                self._found.setdefault(values, text)
+                self._known.setdefault(values, text)
+        self._found.update(self._known)
 
     def expression(self, values: Sequence[int]) -> str | None:
         """The simplest expression that has these values, or `None`."""
@@ -56,7 +58,9 @@ class Fitting:
         if all(value == first for value in values):
             return str(first)
         return (
-            self._scaled(values)
+            self._plain(values)
+            or self._multiple(values)
+            or self._scaled(values)
             or self._quotient(values)
             or (self._product(values, depth) if depth else None)
             or self._sum_of_sizes(values)
@@ -69,6 +73,18 @@ class Fitting:
             for names in combinations_with_replacement(self.names, degree):
                 numbers = tuple(prod(point[name] for name in names) for point in self.points)
                 yield " * ".join(names), numbers
+
+    def _plain(self, values: tuple[int, ...]) -> str | None:
+        """A product of sizes."""
+        return next((text for text, numbers in self._monomials() if numbers == values), None)
+
+    def _multiple(self, values: tuple[int, ...]) -> str | None:
+        """`a` times a known expression."""
+        for numbers, text in self._known.items():
+            factor, rest = divmod(values[0], numbers[0]) if numbers[0] else (0, 1)
+            if rest == 0 and factor > 1 and values == tuple(factor * x for x in numbers):
+                return f"{_factor(text)} * {factor}"
+        return None
 
     def _scaled(self, values: tuple[int, ...]) -> str | None:
         """`a * n * m + b`."""

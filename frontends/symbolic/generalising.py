@@ -77,10 +77,9 @@ def generalise(
         raise Unlike("its form is not the same at all sizes")
     put: dict[int, Expr] = {}
     for node, text in zip(found[0], texts, strict=True):
-        value = tir.as_expr(value_of(_extent(text), sizes))
-        if tir.dtype_of(node) == "bool":
-            value = node
-        elif tir.dtype_of(value) != tir.dtype_of(node):
+        extent = _extent(text)
+        value = node if isinstance(extent, int) else tir.as_expr(value_of(extent, sizes))
+        if tir.dtype_of(value) != tir.dtype_of(node):
             value = tirx.Cast(tir.dtype_of(node), value)
         key = _key(node)
         if key in put and not tir.same(put[key], value):
@@ -88,6 +87,13 @@ def generalise(
         put[key] = value
     func = _with(funcs[0], put)
     return General(func, tuple(texts), forms[0])
+
+
+def form_of(func: Any) -> int:
+    """A number that is the same for functions which differ in integers alone."""
+    nodes = _numbers(func)
+    blank = _without(func, nodes, [True] * len(nodes))
+    return hash((len(nodes), tvm_ffi.structural_hash(blank)))
 
 
 def _extent(text: str) -> Any:

@@ -20,8 +20,7 @@ MOST_ELEMENTS = 1 << 17  # of all tensors, where a program is run
 
 
 def generic(kernel: Kernel, count: int, largest: int = LARGEST) -> list[dict[str, int]]:
-    """Points that have nothing in common: primes and twice primes, times what sizes are multiples
-    of.
+    """Points that have nothing in common: primes, times what sizes are multiples of.
 
     The same size is the larger one in all points, so that terms are in the same order. There may be
     fewer points than asked for where ranges are narrow.
@@ -50,17 +49,18 @@ def _growing(start: float, size: Size, count: int) -> list[int]:
     first = max(least, min(int(start / unit), most - 16 * count, int(most * 0.6)), FIRST)
     for number in range(count):
         value = max(int(first * (1 + STEP * number)), last + 1)
-        # Twice a prime at every other point: odd numbers alone are alike modulo two.
-        twice = number % 2 + 1
-        value = -(-value // twice)
-        while not _is_prime(value):
+        while not _is_prime(value) or not _is_apart(value):
             value += 1
-        value *= twice
         if value > most:
             break
         found.append(value * unit)
         last = value
     return found
+
+
+def _is_apart(number: int) -> bool:
+    """Whether a number is in the midst of a tile, so that borders of tiles are no accident."""
+    return number < 100 or 2 < number % 16 < 14
 
 
 def _is_prime(number: int) -> bool:

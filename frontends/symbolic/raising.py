@@ -24,12 +24,12 @@ from xpiler_tvm.tir import Expr
 
 from ..program import Program, to_module
 from ..raising import Raised, opaque_module, raise_program
-from .generalising import General, Unlike, generalise
+from .generalising import General, Unlike, form_of, generalise
 from .instances import Choice, at_point, choices_of, sizes_of
 from .points import LARGEST, generic
 
 USED = 5  # points that a program is generalised from
-DRAWN = 15  # points of which those are taken that decide most alike
+DRAWN = 15  # points of which those are taken that are most alike
 FEWEST = 4  # points that a refusal is not for want of
 LATER = 1  # points at which the result has to be what raising makes there
 
@@ -72,22 +72,18 @@ class _Refusal:
 def _raised(program: Program, kernel: Kernel, largest: int) -> RaisedForAll | _Refusal:
     choices = choices_of(program, kernel)
     points, decided = _alike(program, kernel, choices, largest)
-    if len(points) < FEWEST:
-        return _Refusal("the ranges of its sizes leave too few points to generalise from")
+    found = _most_common_form(program, kernel, points)
+    if isinstance(found, _Refusal):
+        return found
+    points, raised = found
     used, later = points[:-LATER], points[-LATER:]
-    raised = []
-    for point in points:
-        one = raise_program(at_point(program, kernel, point))
-        if one.rung != "blocks":
-            return _Refusal(one.reason, one.span)
-        raised.append(one)
     try:
-        general = _generalised(program, kernel, raised[: len(used)], used)
+        general = _generalised(program, kernel, raised[:-LATER], used)
         conditions = _choice_conditions(choices, decided)
         conditions += _extent_conditions(general, program, kernel)
     except (Unlike, ReadError) as error:
         return _Refusal(f"raised at several sizes, {error}")
-    for one, point in zip(raised[len(used) :], later, strict=True):
+    for one, point in zip(raised[-LATER:], later, strict=True):
         if not general.agrees(one.mod["main"], point):
             return _Refusal(f"what was raised at some sizes is not what is raised at {point}")
     mod = tvm.IRModule({"main": general.func})
@@ -101,12 +97,39 @@ def _raised(program: Program, kernel: Kernel, largest: int) -> RaisedForAll | _R
     )
 
 
+def _most_common_form(
+    program: Program, kernel: Kernel, points: list[dict[str, int]]
+) -> tuple[list[dict[str, int]], list[Raised]] | _Refusal:
+    """The points at which raising makes the same form, and what it makes there.
+
+    At some points sizes have something in common with tiles by accident.
+    """
+    forms: dict[int, tuple[list[dict[str, int]], list[Raised]]] = {}
+    refused: list[Raised] = []
+    for point in points:
+        one = raise_program(at_point(program, kernel, point))
+        if one.rung != "blocks":
+            refused.append(one)
+            if len(refused) >= FEWEST - 1:
+                return _Refusal(one.reason, one.span)
+            continue
+        alike = forms.setdefault(form_of(one.mod["main"]), ([], []))
+        alike[0].append(point)
+        alike[1].append(one)
+        if len(alike[0]) == USED + LATER:
+            return alike
+    best = max(forms.values(), key=lambda alike: len(alike[0]), default=([], []))
+    if len(best[0]) < FEWEST:
+        return _Refusal("raised at several sizes, its form is not the same at enough of them")
+    return best
+
+
 def _alike(
     program: Program, kernel: Kernel, choices: list[Choice], largest: int
 ) -> tuple[list[dict[str, int]], tuple[bool, ...]]:
     """Points at which all choices come out alike, and how they do."""
     sizes = sizes_of(program, kernel)
-    drawn = generic(kernel, DRAWN if choices else USED + LATER, largest)
+    drawn = generic(kernel, DRAWN, largest)
     decided = []
     analyzer = sym.Analyzer()
     for point in drawn:
@@ -115,7 +138,7 @@ def _alike(
         decided.append(tuple(bool(tir.as_const(test)) for test in tests))
     common = Counter(decided).most_common(1)[0][0]
     alike = [point for point, found in zip(drawn, decided, strict=True) if found == common]
-    return alike[: USED + LATER], common
+    return alike, common
 
 
 def _generalised(
@@ -196,7 +219,8 @@ def _extent_conditions(general: General, program: Program, kernel: Kernel) -> li
     sizes = sizes_of(program, kernel)
     for size in kernel.sizes:
         most = tir.INT32_MAX if size.most is None else size.most
-        analyzer.bind(sizes[size.name], tvm.ir.Range(size.least, most + 1))
+        least = -(-size.least // size.multiple) * size.multiple
+        analyzer.bind(sizes[size.name], tvm.ir.Range(least, most + 1))
     found: dict[str, Condition] = {}
     for extent in _extents(general.func):
         positive = extent >= 1
