@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from .dialects.bang import KINDS
 from .errors import CheckError, ReadError, SetupError, XpilerError
-from .kernel import DIALECTS, Kernel, Launch, Param, Scalar, Tensor
+from .extents import Extent, checked
+from .kernel import DIALECTS, Kernel, Launch, Param, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
     from . import Translation
@@ -119,6 +121,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         help="a value for an argument of the host wrapper, or for a scalar of the kernel",
+    )
+    source.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="NAME[=LEAST:MOST[:MULTIPLE]]",
+        help="a name that stays symbolic in --param and --grid, as in --grid '(n + 255) / 256', or "
+        "an argument of the host wrapper (lift only)",
     )
 
     parser = argparse.ArgumentParser(
@@ -223,7 +233,8 @@ def _kernel(options: argparse.Namespace) -> Kernel:
         launch=_launch(options),
         args=dict(parse_arg(spec) for spec in options.arg),
     )
-    return replace(kernel, mode=options.mode or kernel.mode)
+    sizes = tuple(parse_size(spec) for spec in options.size)
+    return replace(kernel, mode=options.mode or kernel.mode, sizes=sizes)
 
 
 def _other_kernel(options: argparse.Namespace) -> Kernel | None:
@@ -235,7 +246,7 @@ def _other_kernel(options: argparse.Namespace) -> Kernel | None:
         if extra is not None:
             raise ReadError("XP1014", f"--{extra}-b is about a second file, and there is none")
         return None
-    return _kernel(argparse.Namespace(file=options.other, mode=options.mode, **mine))
+    return _kernel(argparse.Namespace(file=options.other, mode=options.mode, size=[], **mine))
 
 
 _OF_EACH = (
@@ -276,14 +287,34 @@ def _kind(name: str) -> str:
     return name
 
 
-def parse_extents(what: str, text: str) -> tuple[int, ...]:
-    """`4`, `4,2,1` or `16x16` as a tuple of integers."""
+def parse_extents(what: str, text: str) -> tuple[Extent, ...]:
+    """`4`, `4,2,1` or `16x16` as a tuple of integers; expressions in sizes are separated by commas.
+
+    `(n + 255) / 256, m` is two extents.
+    """
     words = [word.strip() for word in text.replace("x", ",").split(",")]
     if not all(word.isdigit() for word in words):
+        words = [word.strip() for word in _OUTSIDE_PARENTHESES.split(text)]
+    try:
+        return tuple(checked(word) for word in words)
+    except ReadError:
         raise ReadError(
             "XP1014", f"{what} {text!r} is malformed", hint="as in 4, 16x16 or 4,2,1 (x first)"
+        ) from None
+
+
+_OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
+
+
+def parse_size(spec: str) -> Size:
+    """`n`, `n=1:4096` or `n=32:4096:32` as a size with its range and what it is a multiple of."""
+    name, equals, text = spec.partition("=")
+    words = text.split(":") if equals else []
+    if len(words) not in (0, 2, 3) or not all(word.strip().isdigit() for word in words):
+        raise ReadError(
+            "XP1014", f"--size {spec!r} is malformed", hint="as in n, n=1:4096 or n=32:4096:32"
         )
-    return tuple(int(word) for word in words)
+    return Size(name.strip(), *(int(word) for word in words))
 
 
 def parse_arg(spec: str) -> tuple[str, int | float]:
@@ -313,6 +344,8 @@ def parse_param(spec: str) -> Param:
     if not bracket:
         if len(parts) == 2:
             raise malformed
+        if equals and not _is_number(value):
+            return Scalar(name, dtype.strip(), equals=value.strip())
         return Scalar(name, dtype.strip(), _number(what, value) if equals else None)
     if not extents.endswith("]") or equals:
         raise malformed
@@ -320,6 +353,14 @@ def parse_param(spec: str) -> Param:
     inside = extents[:-1].strip()
     shape = parse_extents(what, inside) if inside else None
     return Tensor(name, shape, dtype.strip(), intent)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        _number("", text)
+    except ReadError:
+        return not text.strip()
+    return True
 
 
 def _number(what: str, text: str) -> int | float:
@@ -460,6 +501,7 @@ def _lift(options: argparse.Namespace) -> int:
         "operators": [str(operator) for operator in lifted.operators],
         "notes": [*lifted.notes, *lifted.recognised.notes],
         "assumptions": list(lifted.assumptions),
+        "conditions": list(map(str, lifted.conditions)),
     }
     checks = [*lifted.evidence, lifted.recognised.check()]
     changes = list(differences(lifted.steps())) if options.explain else []

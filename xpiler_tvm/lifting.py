@@ -115,12 +115,27 @@ class Lifted:
 
         require_conditions(self.conditions, launch_values(self.kernel, sizes))
 
+    def __call__(self, *arrays: np.ndarray, **scalars: int | float) -> None:
+        """Runs `mod` on numpy arrays, one for each tensor in order; those written are filled.
+
+        Sizes and other scalars without a value go by keyword. Raises `LiftError` XP2007 where a
+        condition does not hold, and `CheckError` XP5007 where the arguments do not fit.
+        """
+        from .lifting_symbolic import run
+
+        run(self, arrays, scalars)
+
     def steps(self) -> tuple[Step, ...]:
         """The forms between the flat program and the raised one, each after a pass that changed
-        something. Their `mod` can be run like `flat`."""
+        something. Their `mod` can be run like `flat`. Symbolic sizes are numbers in them."""
         from .frontends.raising import steps_of
 
-        return steps_of(self.program)
+        if not self.conditions:
+            return steps_of(self.program)
+        from .frontends.symbolic.instances import at_point
+        from .frontends.symbolic.points import generic
+
+        return steps_of(at_point(self.program, self.kernel, generic(self.kernel, 1)[0]))
 
 
 def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:

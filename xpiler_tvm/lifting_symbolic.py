@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Point = Mapping[str, int]
 
+RUN_SECONDS = 60.0  # CPU seconds that a run may take
+
 MOST_POINTS = 10  # at which forms are run
 CHECKED_POINTS = 2  # of these, where the source runs with every access watched
 MOST_RESTRICTIONS = 4  # that runs of the source may lead to
@@ -109,6 +111,28 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
         seconds=watch.seconds,
         conditions=tuple(conditions),
     )
+
+
+def run(lifted: Lifted, arrays: Sequence[np.ndarray], scalars: Mapping[str, int | float]) -> None:
+    """`lifted(*arrays, **scalars)`."""
+    from .emulation import run_module
+
+    named = dict(scalars)
+    if lifted.conditions:
+        names = lifted.kernel.size_names
+        lifted.require(**{name: int(named[name]) for name in names if name in named})
+    order = [param.name for param, _ in lifted.program.params if isinstance(param, Scalar)]
+    if set(order) != set(named):
+        raise CheckError(
+            "XP5007",
+            f"the scalars {sorted(named)} are given, and it takes {sorted(order)}",
+            hint="sizes and scalars without a value go by keyword",
+        )
+    values = [named[name] for name in order]
+    results = run_module(lifted.mod, arrays, scalars=values, seconds=RUN_SECONDS).arrays
+    for tensor, array, result in zip(lifted.kernel.tensors, arrays, results, strict=True):
+        if tensor.written:
+            array[...] = result.reshape(array.shape)
 
 
 def launch_values(kernel: Kernel, point: Point) -> dict[str, int]:
@@ -215,7 +239,7 @@ def _run_at(found: ReadForAll, text: str, point: Point, seed: int) -> _Run:
     from .emulation import run_text
     from .frontends.program import to_module
     from .frontends.symbolic.instances import at_point
-    from .lifting import RUN_SECONDS, Start, Trial, check_bounds
+    from .lifting import Start, Trial, check_bounds
     from .verification import inputs_for
     from .verification.reference import Reference
 
@@ -337,7 +361,7 @@ def _check(name: str, mod: tvm.IRModule, runs: Sequence[_Run], *, flat: bool = F
     """The worst comparison of a module over the sizes with the source, compiled once."""
     from .emulation import run_module_each
     from .emulation.exposing import exposed
-    from .lifting import RUN_SECONDS, check_outputs
+    from .lifting import check_outputs
     from .verification import worst_of
 
     begun = cpu_seconds()

@@ -33,7 +33,8 @@ class Section:
 
 
 def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a report says beside its checks: the form, the rule, operators, notes, assumptions."""
+    """What a report says beside its checks: the form, the rule, operators, notes, assumptions,
+    conditions."""
     lines = []
     if "rung" in found:
         rule = f", scheduled by {found['rule']}" if found.get("rule") else ""
@@ -41,6 +42,7 @@ def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
     lines += [f"computes: {operator}" for operator in found.get("operators", ())]
     lines += [f"note: {note}" for note in found.get("notes", ())]
     lines += [f"assumes: {assumption}" for assumption in found.get("assumptions", ())]
+    lines += [f"holds where: {condition}" for condition in found.get("conditions", ())]
     return tuple(lines)
 
 

@@ -246,6 +246,13 @@ def transcompile(kernel: Kernel | Lifted, target: str) -> Translation:
 
     spec = targets.get(target)
     lifted = kernel if isinstance(kernel, Lifted) else lift(kernel)
+    if lifted.kernel.size_names:
+        names = ", ".join(lifted.kernel.size_names)
+        raise EmitError(
+            "XP4001",
+            f"the sizes {names} are symbolic, and what is emitted has numbers",
+            hint="translate the kernel at sizes: lifted.kernel.at({...})",
+        )
     first: XpilerFailure | None = None
     attempts = [(lifted.mod, lifted.rung)]
     if lifted.rung != "opaque":
