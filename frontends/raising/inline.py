@@ -9,7 +9,7 @@ it has. What reads the first content of a parameter that is overwritten stays wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import tvm
@@ -31,6 +31,7 @@ from .tensors import (
     rewritten,
     simplified,
 )
+from .uses import Uses, size_of
 
 MOST_READS = 1500
 MOST_INLINED = 256  # reads of an element with everything that is not reduced inlined
@@ -45,36 +46,34 @@ def inline(graph: Graph, copies_only: bool = False) -> Graph:
     elements are then still there to be recognised as reductions.
     """
     written = {output.param for output in graph.outputs}
-    for buffer in [tensor.buffer for tensor in graph.tensors]:
-        tensor = _named(graph, buffer)
-        if not tensor.plain:
-            continue
-        readers = [t for t, exprs in _readers(graph) if _read(exprs, buffer)]
-        if not readers:
+    uses = Uses(graph)
+    for number in range(len(graph.tensors)):
+        tensor = uses.tensor(number)
+        readers = uses.readers(tensor.buffer)
+        if not tensor.plain or not readers:
             continue
         work = _choosing(tensor.value) if copies_only else cost(tensor.value)
         limit = MOST_SIDES if copies_only else CHEAP
-        count = graph.readers().get(buffer, 0)
-        once = not copies_only and count == 1 and _points(readers[0]) <= _points(tensor)
+        count = uses.reads(tensor.buffer)
+        alone = not copies_only and count == 1
+        once = alone and _points(uses.tensor(readers[0])) <= _points(tensor)
         again = work <= limit and work * count <= 4 * CHEAP
-        if (again or once) and not _holds_old_content(tensor, graph, written):
-            graph = _inlined(graph, tensor)
-            refuse_large(graph)
-    return graph.live()
+        if (again or once) and not _holds_old_content(tensor, uses.outputs(), written):
+            uses.drop(number)
+            for reader in readers:
+                uses.rewrite(reader, _substitution(tensor))
+            _refuse_size(uses.size, graph)
+    return uses.graph().live()
 
 
 def refuse_large(graph: Graph) -> None:
     """Refuses a graph whose expressions have grown beyond what is worth looking at."""
-    size = 0
+    _refuse_size(sum(map(size_of, graph.expressions())), graph)
 
-    def count(_: Expr) -> None:
-        nonlocal size
-        size += 1
 
-    for expr in graph.expressions():
-        tvm_ffi.structural_walk(expr, [(tir.Load, count), (tvm.ir.Call, count)], order="pre")
-        if size > MOST_READS:
-            raise TooLarge("its expressions grow too large", graph.outputs[0].tensor.span)
+def _refuse_size(size: int, graph: Graph) -> None:
+    if size > MOST_READS:
+        raise TooLarge("its expressions grow too large", graph.outputs[0].tensor.span)
 
 
 def keep_deep(graph: Graph) -> Graph:
@@ -214,23 +213,22 @@ def substitute_reads(expr: Expr, tensor: Tensor) -> Expr:
     return tir.map_loads(expr, change)
 
 
-def _inlined(graph: Graph, tensor: Tensor) -> Graph:
+def _substitution(tensor: Tensor) -> Callable[[Expr, Tensor], Expr]:
     def change(expr: Expr, reader: Tensor) -> Expr:
-        if not any(load.source.same_as(tensor.buffer) for load in tir.loads(expr)):
+        if not _read([expr], tensor.buffer):
             return expr
         with knowing(reader.all_axes, reader.guard) as analyzer:
             return simplified(analyzer, substitute_reads(expr, tensor))
 
-    kept = Graph(tuple(t for t in graph.tensors if t is not tensor), graph.outputs)
-    return kept.rewrite(change)
+    return change
 
 
-def _holds_old_content(tensor: Tensor, graph: Graph, written: set[Buffer]) -> bool:
+def _holds_old_content(tensor: Tensor, outputs: Iterable[Output], written: set[Buffer]) -> bool:
     """Whether inlining would move a read of an overwritten parameter behind the overwriting."""
     old = [load for load in tir.loads(tensor.value) if load.source in written]
     if not old:
         return False
-    for output in graph.outputs:
+    for output in outputs:
         if _read([output.index], tensor.buffer):
             return True
         if not _read(parts(output.tensor), tensor.buffer):
