@@ -57,6 +57,12 @@ def values(expr: Any) -> dict[tuple[int, int], int]:
     return found
 
 
+def solver_of(data: dict[Any, str]) -> Solver:
+    solver = Solver([(T, THREADS)], data)
+    solver.bind(R, ROUNDS)
+    return solver
+
+
 def thread_program(buffer: Any, test: Any, *indices: Any) -> ThreadProgram:
     """`for i: if (test) { buffer[index] = 0; … }` by each thread."""
     stores = tuple(Store(buffer, index, tir.const(0, "int32"), SPAN) for index in indices)
@@ -74,7 +80,7 @@ def test_bounds(index: Any, test: Any, extent: int) -> None:
     buffer = tirx.decl_buffer((extent,), "int32", "b", scope="shared")
     thread = thread_program(buffer, test, index)
     trace = trace_of(thread)
-    solver = Solver([(T, THREADS), (R, ROUNDS)], trace.data)
+    solver = solver_of(trace.data)
     (found,) = bounds(trace.accesses, solver)
     at, happens = values(index), values(test)
     wrong = {place for place in at if happens[place] and not 0 <= at[place] < extent}
@@ -91,7 +97,7 @@ def test_races(one: Any, other: Any, test: Any) -> None:
     buffer = tirx.decl_buffer((1000,), "int32", "b", scope="shared")
     thread = thread_program(buffer, test, one, other)
     trace = trace_of(thread)
-    solver = Solver([(T, THREADS), (R, ROUNDS)], trace.data)
+    solver = solver_of(trace.data)
     (found,) = races(thread, trace, solver)
     happens = values(test)
     who: dict[int, set[int]] = {}
@@ -112,7 +118,7 @@ def test_coverage(index: Any, test: Any, extent: int) -> None:
     buffer = tirx.decl_buffer((extent,), "int32", "b")
     loops = ((T, tir.const(THREADS, "int32")), (R, tir.const(ROUNDS, "int32")))
     fill = Fill(index, Around(loops, (test,)), False)
-    found = coverage(buffer, [fill], Solver([(T, THREADS), (R, ROUNDS)], {}), None)
+    found = coverage(buffer, [fill], solver_of({}), None)
     at, happens = values(index), values(test)
     stored = {at[place] for place in at if happens[place]}
     missing = set(range(extent)) - stored

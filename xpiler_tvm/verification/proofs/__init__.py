@@ -63,7 +63,9 @@ def obligations(reading: Reading, mod: tvm.IRModule, rung: str) -> tuple[Obligat
         for param, var in thread.params
         if not isinstance(param, Tensor) and tir.is_int(var)
     }
-    solver = Solver([*thread.blocks, *thread.threads, *loops.items()], trace.data, scalars)
+    solver = Solver([*thread.blocks, *thread.threads], trace.data, scalars)
+    for var, extent in loops.items():
+        solver.bind(var, extent)
     spans: dict[str, Span] = {}
     for access in trace.accesses:
         if access.stores:

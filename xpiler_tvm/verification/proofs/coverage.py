@@ -75,7 +75,7 @@ class _Coverage:
         encoder = Encoder(self.solver.context, {})
         if stored:
             facts = [z3.Not(encoder.test(found)) for found in stored]
-            encoder.number(self.element)
+            facts += self.solver.inside(encoder, self.element)
             model = self.solver.ask([*facts, *self.solver.ranges(encoder)])
             if model is None:
                 return Answer("proved", "z3")

@@ -58,9 +58,9 @@ def _made_inside(expr: Expr, tests: tuple[Expr, ...], solver: Solver) -> Answer:
         extent = solver.extents.get(var)
         if extent is None and var not in solver.scalars:
             return Answer("unknown", detail=f"what becomes of {var.name} is not known")
-        if extent is not None and not isinstance(extent, int) and var not in loops:
-            loops[var] = extent
-            names += tir.variables(extent)
+        if extent is not None and var not in loops:
+            loops[var] = tir.as_expr(extent)
+            names += tir.variables(loops[var])
     return _part_fits(expr, Around(tuple(loops.items()), tests), solver)
 
 

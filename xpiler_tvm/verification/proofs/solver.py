@@ -53,14 +53,14 @@ def both(one: Answer, other: Answer) -> Answer:
 class Solver:
     """What is known of the variables of a kernel, and how many steps are left.
 
-    `ranges` are extents of variables from 0, outer ones first, and `data` are variables that stand
-    for what memory holds. The kernel's `scalars`, which are the same for all threads, are any
-    number of their type unless their size is known.
+    `ids` are extents of the variables that tell threads and blocks apart, and `data` are variables
+    that stand for what memory holds. The kernel's `scalars`, which are the same for all threads,
+    are any number of their type unless their size is known. Variables of loops are added by `bind`.
     """
 
     def __init__(
         self,
-        ranges: Iterable[tuple[Var, Expr | int]],
+        ids: Iterable[tuple[Var, Expr | int]],
         data: Mapping[Var, str],
         scalars: Mapping[Var, Size | None] | None = None,
     ) -> None:
@@ -74,12 +74,14 @@ class Solver:
         for var, size in self.sizes.items():
             self._bind_size(var, size)
         self.extents: dict[Var, Expr | int] = {}
-        for var, extent in ranges:
+        for var, extent in ids:
             self.bind(var, extent)
+        self.ids = tuple(self.extents)
         self.context = z3.Context()
         self.steps = 0
 
     def bind(self, var: Var, extent: Expr | int) -> None:
+        """Notes that a variable counts from 0 to an extent, where control comes to it."""
         if var not in self.extents:
             known = extent if isinstance(extent, int) else tir.as_const(extent)
             self.extents[var] = extent if known is None else known
@@ -156,14 +158,12 @@ class Solver:
         return facts + [encoder.test(test) for test in around.tests]
 
     def ranges(self, encoder: Encoder) -> list[Any]:
-        """The ranges of all variables that an encoder has met. A loop's extent that rests on other
-        variables than sizes holds at its place."""
+        """The ranges of all variables that an encoder has met, but of loops: one that has no rounds
+        says nothing about other places."""
         facts = []
-        for var in list(encoder.places):
-            extent = self.extents.get(var)
-            if isinstance(extent, int) or (extent is not None and self._is_size(extent)):
-                at = encoder.number(var)
-                facts += [at >= 0, at < encoder.number(tir.as_expr(extent))]
+        for var in self.ids:
+            if var in encoder.places:
+                facts += self.inside(encoder, var)
         for var, at in encoder.places.items():
             if var in self.sizes:
                 low, high = self._limits(self.sizes[var])
@@ -173,8 +173,10 @@ class Solver:
                 facts += [at >= low, at <= high]
         return facts
 
-    def _is_size(self, extent: Expr) -> bool:
-        return all(var in self.sizes for var in tir.variables(extent))
+    def inside(self, encoder: Encoder, var: Var) -> list[Any]:
+        """That a variable is in its range."""
+        at = encoder.number(var)
+        return [at >= 0, at < encoder.number(tir.as_expr(self.extents[var]))]
 
     def ask(self, facts: Sequence[Any]) -> Any:
         """A model in which all facts hold; `None` where they contradict each other, and `UNDECIDED`
