@@ -189,7 +189,11 @@ class _Renderer:
             name = "select" if name == "if_then_else" else name
             return f"{name}({','.join(self.text(each) for each in expr.args)})"
         if kind in _COMMUTATIVE:
-            return f"{kind}({','.join(sorted(self.text(each) for each in _operands(expr, kind)))})"
+            operands = _operands(expr, kind)
+            if kind == "Add" and tir.is_int(expr):  # what is left of axes of extent one
+                operands = [each for each in operands if tir.as_const(each) != 0] or operands[:1]
+            texts = sorted(self.text(each) for each in operands)
+            return texts[0] if len(texts) == 1 else f"{kind}({','.join(texts)})"
         if kind in ("GT", "GE"):
             return f"{'LT' if kind == 'GT' else 'LE'}({self.text(expr.b)},{self.text(expr.a)})"
         if kind == "Not":

@@ -18,7 +18,7 @@ from .affine import Axis
 from .elementwise import factors_of, product
 from .emitter import Axes, Emitter, Value
 from .rows import is_total_of
-from .terms import Apply, Node, Read, Reduce, parts_of
+from .terms import Apply, Const, Node, Read, Reduce, parts_of
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,18 @@ def matmul(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
     emitter.record(name, inputs, value, **{k: v for k, v in attributes.items() if v})
     if found.scale is None:
         return value
-    scale = emitter.emit(found.scale, axes)
-    scaled = emitter.op(relax.op.multiply(value, scale))
-    emitter.record("multiply", [value, scale], scaled)
-    return scaled
+    return scaled(emitter, axes, value, found.scale)
+
+
+def scaled(emitter: Emitter, axes: Axes, value: Value, scale: Node) -> Value:
+    """A sum times what does not depend on what is summed."""
+    factor = emitter.emit(scale, axes)
+    product = emitter.op(relax.op.multiply(value, factor))
+    if isinstance(scale, Const):
+        emitter.record("multiply", [value], product, constant=scale.value)
+    else:
+        emitter.record("multiply", [value, factor], product)
+    return product
 
 
 def _size(axes: Sequence[Axis]) -> int:

@@ -9,7 +9,7 @@ from tvm import relax
 
 from . import terms
 from .affine import Affine, Axis
-from .contraction import contraction_of
+from .contraction import contraction_of, scaled
 from .emitter import Axes, Emitter, Value
 from .terms import Node, Read, Reduce
 from .windows import attributes_of, data_of, over_windows, slidings, worth_saying
@@ -31,6 +31,10 @@ def with_channels(node: Reduce) -> Reduce:
             if unit <= 0 or not steps or min(steps) % unit:
                 continue
             channels = math.gcd(min(steps) // unit, inner.extent)
+            others = [axis.extent for axis in node.over if factors.get(axis, 0) > unit]
+            if channels == inner.extent and others and inner.extent % others[-1] == 0:
+                # Windows that fill each other's steps hide their width: let them be square.
+                channels //= others[-1]
             if 1 < channels < inner.extent:
                 high = Axis(inner.name + "k", inner.extent // channels)
                 low = Axis(inner.name + "c", channels)
@@ -77,7 +81,5 @@ def convolution(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
             emitter.record(name, inputs, value, **worth_saying(how), layout=layout)
             if found.scale is None:
                 return value
-            scaled = emitter.op(relax.op.multiply(value, emitter.emit(found.scale, axes)))
-            emitter.record("multiply", [value, "constant"], scaled)
-            return scaled
+            return scaled(emitter, axes, value, found.scale)
     return None

@@ -80,12 +80,12 @@ def elementwise(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
     """An operation on terms, as the named functions that it is made of, else as written."""
     if not isinstance(node, Apply):
         return None
-    if node.name == "cast":
-        return _cast(emitter, node, axes)
     for inner in _through(node):
         found = unary_name(node, inner)
         if found is not None and "float" in node.dtype and inner.dtype == node.dtype:
             return _unary(emitter, axes, node, inner, found)
+    if node.name == "cast":
+        return _cast(emitter, node, axes)
     parts = parts_of(node)
     if len(parts) == 2 and "float" in node.dtype and {p.dtype for p in parts} == {node.dtype}:
         named = binary_name(node, *parts)

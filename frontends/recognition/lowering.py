@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import tvm
-from tvm import relax, te
+from tvm import relax, te, tirx
 
 from .building import NoTerm, pieces_of
 from .equivalent import Equivalent
@@ -20,7 +20,7 @@ def lowered(equivalent: Equivalent) -> tvm.IRModule:
     """
     assert equivalent.mod is not None
     mod = relax.transform.DecomposeOpsForInference()(equivalent.mod)
-    mod = relax.transform.LegalizeOps({"relax.arange": _positions})(mod)
+    mod = relax.transform.LegalizeOps(_IMPLEMENTED_HERE)(mod)
     main = mod["main"]
     parts = {var: func for var, func in mod.functions.items() if var.name_hint != "main"}
     builder = relax.BlockBuilder(tvm.IRModule(parts))
@@ -40,6 +40,40 @@ def _positions(builder: relax.BlockBuilder, call: Any) -> Any:
     dtype = str(call.attrs.dtype)
     count = int(end.value)
     return builder.call_te(lambda: te.compute((count,), lambda i: i.astype(dtype), "positions"))
+
+
+_PRODUCT = te.comm_reducer(lambda x, y: x * y, lambda dtype: tirx.const(1, dtype), "prod")
+
+
+def _cumulative(builder: relax.BlockBuilder, call: Any) -> Any:
+    """Sums or products of all elements up to each, exclusively or not: TVM's own are packed
+    functions, which are not fused."""
+    data, about = call.args[0], call.attrs
+    shape = [int(extent) for extent in data.ty.shape]
+    axis = int(about.axis)
+    sums = call.op.name == "relax.cumsum"
+
+    def compute(x: te.Tensor) -> te.Tensor:
+        k = te.reduce_axis((0, shape[axis]), "k")
+
+        def element(*at: Any) -> Any:
+            used = k < at[axis] if about.exclusive else k <= at[axis]
+            place = (*at[:axis], k, *at[axis + 1 :])
+            value = x[place]
+            neutral = tirx.const(0 if sums else 1, value.dtype)
+            reduce = te.sum if sums else _PRODUCT
+            return reduce(tirx.if_then_else(used, value, neutral), k)
+
+        return te.compute(shape, element, "cumulative")
+
+    return builder.call_te(compute, data)
+
+
+_IMPLEMENTED_HERE = {
+    "relax.arange": _positions,
+    "relax.cumsum": _cumulative,
+    "relax.cumprod": _cumulative,
+}
 
 
 def is_same_term(mod: tvm.IRModule, other: tvm.IRModule) -> bool:
