@@ -35,6 +35,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
 """Words of names, and the operators of which a kernel so called has one: the beginnings of names.
 """
 _TRANSPOSED = {"nn": (False, False), "nt": (False, True), "tn": (True, False), "tt": (True, True)}
+_GOES_ON = {"conv": "er|olu"}
+"""How words go on that only begin like these."""
 _OF_OTHERS = re.compile(r"backward|bwd|grad|back")
 _MOST = 8  # more operators than that are an algorithm of their own
 
@@ -48,7 +50,7 @@ def contradictions(entry: str, operators: Sequence[Operator]) -> Iterator[str]:
     where = f"{place}: " if place else ""
     found = [operator.name for operator in operators]
     joined = name.replace("_", "")
-    words = [word for word in _WORDS if word in joined]
+    words = [word for word in _WORDS if re.search(rf"{word}(?!{_GOES_ON.get(word, '$^')})", joined)]
     for word in words:
         if any(word != other and word in other for other in words):
             continue
