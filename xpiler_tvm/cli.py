@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dialects.bang import KINDS
 from .errors import CheckError, ReadError, SetupError, XpilerError
-from .extents import Extent, checked
+from .extents import Extent, checked, names_of
 from .kernel import DIALECTS, Kernel, Launch, Param, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
@@ -225,15 +225,16 @@ def _version() -> str:
 
 
 def _kernel(options: argparse.Namespace) -> Kernel:
+    sizes = tuple(parse_size(spec) for spec in options.size)
+    names = [size.name for size in sizes]
     kernel = Kernel.from_file(
         options.file,
         dialect=options.dialect,
         entry=options.entry,
-        params=tuple(parse_param(spec) for spec in options.param) or None,
-        launch=_launch(options),
+        params=tuple(parse_param(spec, names) for spec in options.param) or None,
+        launch=_launch(options, names),
         args=dict(parse_arg(spec) for spec in options.arg),
     )
-    sizes = tuple(parse_size(spec) for spec in options.size)
     return replace(kernel, mode=options.mode or kernel.mode, sizes=sizes)
 
 
@@ -254,7 +255,7 @@ _OF_EACH = (
 )  # fmt: skip
 
 
-def _launch(options: argparse.Namespace) -> Launch | None:
+def _launch(options: argparse.Namespace, sizes: Collection[str]) -> Launch | None:
     tasks, kind = options.tasks, options.kind
     if tasks is not None:
         if options.grid is not None or options.block is not None:
@@ -275,7 +276,7 @@ def _launch(options: argparse.Namespace) -> Launch | None:
     if not shared.isdigit():
         raise ReadError("XP1014", f"--shared {shared!r} is no number of bytes")
     return Launch(
-        grid=parse_extents("--grid", options.grid),
+        grid=parse_extents("--grid", options.grid, sizes),
         block=parse_extents("--block", options.block),
         shared_bytes=int(shared),
     )
@@ -287,20 +288,30 @@ def _kind(name: str) -> str:
     return name
 
 
-def parse_extents(what: str, text: str) -> tuple[Extent, ...]:
-    """`4`, `4,2,1` or `16x16` as a tuple of integers; expressions in sizes are separated by commas.
+def parse_extents(what: str, text: str, sizes: Collection[str] = ()) -> tuple[Extent, ...]:
+    """`4`, `4,2,1` or `16x16` as a tuple of integers.
 
-    `(n + 255) / 256, m` is two extents.
+    Expressions in `sizes` are separated by commas: `(n + 255) / 256, m` is two extents.
     """
     words = [word.strip() for word in text.replace("x", ",").split(",")]
     if not all(word.isdigit() for word in words):
         words = [word.strip() for word in _OUTSIDE_PARENTHESES.split(text)]
-    try:
-        return tuple(checked(word) for word in words)
-    except ReadError:
+    if not all(word.isdigit() or _is_expression(word, sizes) for word in words):
         raise ReadError(
-            "XP1014", f"{what} {text!r} is malformed", hint="as in 4, 16x16 or 4,2,1 (x first)"
-        ) from None
+            "XP1014",
+            f"{what} {text!r} is malformed",
+            hint="as in 4, 16x16 or 4,2,1 (x first); names are given as --size",
+        )
+    return tuple(map(checked, words))
+
+
+def _is_expression(text: str, sizes: Collection[str]) -> bool:
+    """Whether a text is an expression in sizes, and in nothing else."""
+    try:
+        names = names_of(text)
+    except ReadError:
+        return False
+    return bool(names) and set(names) <= set(sizes)
 
 
 _OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
@@ -325,8 +336,10 @@ def parse_arg(spec: str) -> tuple[str, int | float]:
     return name.strip(), _number(f"--arg {spec!r}", value)
 
 
-def parse_param(spec: str) -> Param:
+def parse_param(spec: str, sizes: Collection[str] = ()) -> Param:
     """A parameter: `x:float32[64,64]:out` is a tensor, `n:int32=512` a scalar.
+
+    Extents and values may be expressions in `sizes`.
 
     `x:float32[]` is a tensor whose extent is to be inferred, `a:float32` a scalar without a value.
     """
@@ -344,23 +357,15 @@ def parse_param(spec: str) -> Param:
     if not bracket:
         if len(parts) == 2:
             raise malformed
-        if equals and not _is_number(value):
+        if equals and _is_expression(value, sizes):
             return Scalar(name, dtype.strip(), equals=value.strip())
         return Scalar(name, dtype.strip(), _number(what, value) if equals else None)
     if not extents.endswith("]") or equals:
         raise malformed
     intent: Any = parts[1] if len(parts) == 2 else "in"
     inside = extents[:-1].strip()
-    shape = parse_extents(what, inside) if inside else None
+    shape = parse_extents(what, inside, sizes) if inside else None
     return Tensor(name, shape, dtype.strip(), intent)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        _number("", text)
-    except ReadError:
-        return not text.strip()
-    return True
 
 
 def _number(what: str, text: str) -> int | float:
