@@ -25,7 +25,7 @@ from .carried import Register
 from .outputs import add_output, without_overwritten
 from .reaching import Reaching
 from .recurrences import solve_recurrences
-from .refusal import Circular, Unraisable
+from .refusal import Circular, Kept, Unraisable
 from .scatter import refuse_meetings
 from .tensors import (
     IDENTITY,
@@ -48,11 +48,19 @@ from .writes import Condition, Write, common, extent_of
 
 def to_tensors(program: Program) -> Graph:
     """The functional form of a flat program. Raises `Unraisable`."""
-    return _Dataflow(program).graph()
+    kept: set[Buffer] = set()
+    while True:
+        try:
+            return _Dataflow(program, kept).graph()
+        except Kept as one:
+            kept.add(one.buffer)
 
 
 class _Dataflow:
-    def __init__(self, program: Program) -> None:
+    """`kept` arrays are known to be needed as conditional stores leave them."""
+
+    def __init__(self, program: Program, kept: set[Buffer]) -> None:
+        self.kept = kept
         self.writes: list[Write] = []
         self.life: dict[Buffer, int] = {}
         self.made: set[Buffer] = set()
@@ -62,7 +70,11 @@ class _Dataflow:
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
         self.spans: dict[Loop, tuple[int, int]] = {}
         self.reads: dict[Buffer, list[tuple[tuple[Loop, ...], Store | None]]] = {}
+        self.asked: dict[Buffer, list[tuple[Condition, ...]]] = {}  # what each read stands under
         self._collect(program.body, (), ())
+        for write in self.writes:
+            if self._is_scoped(write):
+                write.scope = max(len(condition.loops) for condition in write.data)
         self.register = Register(self.spans, self.made)
         self.reaching = Reaching(self.writes, self.params, self._defined, self.register)
         self.by_buffer = self.reaching.by_buffer
@@ -95,7 +107,7 @@ class _Dataflow:
             self.spans[statement] = (start, len(self.writes))
         elif isinstance(statement, Branch):
             test = statement.test
-            self._note_reads(test, loops, None)
+            self._note_reads(test, loops, None, data)
             position = len(self.writes)
             for body, tests in (
                 (statement.then, tir.conjuncts(test)),
@@ -111,15 +123,22 @@ class _Dataflow:
             write = Write(statement, loops, guard, private, len(self.writes), data)
             self.writes.append(write)
             for expr in (statement.value, statement.index):
-                self._note_reads(expr, loops, statement)
+                self._note_reads(expr, loops, statement, data)
         elif isinstance(statement, While):
             raise Unraisable("a loop ends when data says so", statement.span)
         else:
             raise TypeError(type(statement).__name__)
 
-    def _note_reads(self, expr: Expr, loops: tuple[Loop, ...], store: Store | None) -> None:
+    def _note_reads(
+        self,
+        expr: Expr,
+        loops: tuple[Loop, ...],
+        store: Store | None,
+        data: tuple[Condition, ...],
+    ) -> None:
         for load in tir.loads(expr):
             self.reads.setdefault(load.source, []).append((loops, store))
+            self.asked.setdefault(load.source, []).append(data)
 
     # ------------------------------------------------------------ tensors
 
@@ -169,7 +188,8 @@ class _Dataflow:
             self._define_scatter(write, data)
             return
         own = store.buffer[index]
-        if data and not self._holds_something(write):  # elsewhere anything will do
+        if data and (write.scope is not None or not self._holds_something(write)):
+            # Elsewhere anything will do.
             value = self._resolved(value, write)
             if not self._is_total(value):
                 never = tir.const(0, store.buffer.dtype)
@@ -183,6 +203,16 @@ class _Dataflow:
         resolved = self._resolved(value, write)
         write.tensor = Tensor(
             self._buffer(write, write.axes), tuple(write.axes), resolved, None, plain, store.span
+        )
+
+    def _is_scoped(self, write: Write) -> bool:
+        """Whether all that reads the array stands under the same conditions on data."""
+        asked = self.asked.get(write.store.buffer, [])
+        return (
+            bool(write.data)
+            and write.store.buffer not in self.params
+            and write.store.buffer not in self.kept
+            and all(condition in data for data in asked for condition in write.data)
         )
 
     def _is_total(self, value: Expr) -> bool:

@@ -30,7 +30,7 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from .carried import Register
 from .invert import Solution, solve
 from .proving import proved
-from .refusal import Circular, TooLarge, Unraisable, Unwritten
+from .refusal import Circular, Kept, TooLarge, Unraisable, Unwritten
 from .tensors import assume, divisions, negated
 from .writes import Write, common, extent_of, tightened
 
@@ -141,6 +141,8 @@ class Reaching:
             return False
         if search.is_complete():
             return True
+        if any(one.scope is not None and depth <= one.scope for one in reaching):
+            raise Kept(search.buffer)
         pieces, stack = list(search.pieces), search.stack
         try:
             if self.register.holds(search.buffer, search.at.loops[depth - 1]):

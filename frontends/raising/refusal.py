@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xpiler_tvm.errors import Span
+from xpiler_tvm.tir import Buffer
 
 
 class Unraisable(Exception):
@@ -24,3 +25,11 @@ class Circular(Unraisable):
 
 class TooLarge(Unraisable):
     """A program that takes more steps to follow than it is worth."""
+
+
+class Kept(Exception):
+    """An array of which an iteration needs what an earlier one left, or kept under a condition."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        super().__init__(buffer.name)
+        self.buffer = buffer

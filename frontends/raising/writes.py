@@ -32,7 +32,8 @@ class Write:
     `inner` axes are those of an element that is read in place of a store.
 
     `tensor` is what it stores, and `reduced` the loops that it accumulates over, both once the
-    store is defined. `scattered` is an index from memory, over tensors.
+    store is defined. `scattered` is an index from memory, over tensors. An iteration of
+    the first `scope` loops that did not store may leave anything.
     """
 
     store: Store
@@ -44,6 +45,7 @@ class Write:
     tensor: Tensor | None = None
     reduced: tuple[Loop, ...] = field(default=())
     scattered: Expr | None = None
+    scope: int | None = None
     inner: tuple[Axis, ...] = ()
 
     @property
