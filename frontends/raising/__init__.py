@@ -53,6 +53,7 @@ from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
 from .outputs import without_overwritten
+from .proving import all_different
 from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
@@ -174,6 +175,7 @@ def _refuse_overlaps(graph: Graph) -> None:
         else:
             with knowing(axes, output.tensor.guard) as analyzer:
                 alone = injective(output.index, axes, analyzer)
+            alone = alone or all_different(output.index, axes, output.tensor.guard)
         if not alone:
             name = output.param.name
             raise Unraisable(f"an element of {name!r} may be stored twice", output.tensor.span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tvm import sym, tirx
@@ -19,6 +19,19 @@ def proved(test: Expr, analyzer: Any) -> bool:
         return True
     analyzer.set_z3_rlimit(MOST_RESOURCES)
     return bool(analyzer.can_prove(test, sym.ProofStrength.SYMBOLIC_BOUND))
+
+
+def all_different(index: Expr, axes: Sequence[tuple[Var, int]], guard: Sequence[Expr]) -> bool:
+    """Whether different points of the axes where the guard holds have different indices."""
+    other = {var: tirx.Var(var.name + "_", "int32") for var, _ in axes}
+    tests = [test for test in guard if not tir.has_load(test)]
+    analyzer = tir.analyzer_for({**dict(axes), **{other[var]: extent for var, extent in axes}})
+    same = [tirx.EQ(index, tir.substitute(index, other)), *tests]
+    same += [tir.substitute(test, other) for test in tests]
+    together = tir.conjunction(same)
+    return all(
+        proved(tirx.Or(tirx.Not(together), tirx.EQ(var, other[var])), analyzer) for var, _ in axes
+    )
 
 
 def settled(total: Expr, analyzer: Any) -> Expr:
