@@ -75,23 +75,24 @@ class Running:
 
     @property
     def term(self) -> Expr:
-        """What the steps compare with, where `guard` holds."""
+        """What the steps compare with, where the `guards` hold."""
         return self._guarded_term()[1]
 
     @property
-    def guard(self) -> Expr | None:
-        """Where steps compare at all; `None` where all do."""
+    def guards(self) -> tuple[Expr, ...]:
+        """Where steps compare at all: each under those before it."""
         return self._guarded_term()[0]
 
-    def _guarded_term(self) -> tuple[Expr | None, Expr]:
+    def _guarded_term(self) -> tuple[tuple[Expr, ...], Expr]:
         value, _, own = self._state()
         found = split_update(value, own)
         assert found is not None
         term = self._simple(tir.substitute(found[1], self._to_reader))
-        sides = choice_sides(term)
-        if sides is not None and is_identity(self.op, sides[2]):
-            return sides[0], sides[1]
-        return None, term
+        guards: list[Expr] = []
+        while (sides := choice_sides(term)) is not None and is_identity(self.op, sides[2]):
+            guards.append(sides[0])
+            term = sides[1]
+        return tuple(guards), term
 
     def _state(self) -> tuple[Expr, Expr | None, Expr]:
         assert self.tensor.recurrence is not None
@@ -105,7 +106,7 @@ class Running:
 
     def abstract(self, expr: Expr) -> Expr | None:
         """`expr` with `before` and `after` in place of reads of the running tensor, if it reads
-        no other step of it. Where `guard` does not hold, `after` need not be what it stands for.
+        no other step of it. Where `guards` do not hold, `after` need not be what it stands for.
         """
         expr = decided(self._written_in(expr))
         expr = _map_choices(expr, lambda node: self.before if self._is_before(node) else node)
@@ -270,7 +271,7 @@ def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
     """
     tests = conjuncts(test)
     term = running.term
-    guards = [] if running.guard is None else conjuncts(running.guard)
+    guards = [part for guard in running.guards for part in conjuncts(guard)]
     if not _is_exact(term):
         return None
     kinds = [part for part in tests if better(part, term, running.before) == running.op]

@@ -57,8 +57,7 @@ def rescaled_sum(
     opened = _opened(term, running, producers)
     if opened is not None:
         term, axes = opened
-    guard = running.guard
-    if guard is not None:
+    for guard in running.guards:
         scale, term = _under(scale, guard, 1), _under(term, guard, 0)
         if scale is None or term is None:
             return None
@@ -66,7 +65,7 @@ def rescaled_sum(
     if found is None:
         return None
     rescaling, term = found
-    if guard is not None:
+    for guard in reversed(running.guards):
         term = tirx.if_then_else(guard, term, tir.const(0, tir.dtype_of(term)))
     exponent = running.init - running.last
     for factor in rescaling.factors:
@@ -79,6 +78,10 @@ def _opened(
     term: Expr, running: Running, producers: Mapping[Buffer, Tensor]
 ) -> tuple[Expr, tuple[Axis, ...]] | None:
     """A term that is read from a sum which depends on the running maximum, as the sum's own."""
+    sides = choice_sides(term)
+    if sides is not None and _is(sides[2], 0):
+        inside = _opened(sides[1], running, producers)
+        return inside and (tirx.if_then_else(sides[0], inside[0], sides[2]), inside[1])
     producer = producers.get(term.source) if isinstance(term, tir.Load) else None
     if producer is None or producer.reduction is None or not running.is_in(producer):
         return None
