@@ -201,6 +201,7 @@ class Operation:
 
 
 INT32 = range_of("int32")
+MOST_TESTS = 3  # inside each other, of an expression that is simplified
 MOST_STEPS = 50_000  # of rewriting one expression; those of kernels take up to ten thousand
 NO_NAN = "floating-point numbers that are compared are no NaN"
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
@@ -237,6 +238,8 @@ class Arithmetic:
         return tir.bounds(self.analyzer, expr)
 
     def simplify(self, expr: Expr) -> Expr:
+        if tir.nested_tests(expr) > MOST_TESTS:
+            return expr
         self.analyzer.reset_rewrite_simplify_stats()
         self.analyzer.set_maximum_rewrite_steps(MOST_STEPS)
         try:

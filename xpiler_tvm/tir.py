@@ -77,6 +77,33 @@ def compared(test: Expr) -> list[Expr]:
     return found
 
 
+_TESTS = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE, tirx.Select)
+
+
+def nested_tests(expr: Expr) -> int:
+    """How many comparisons and choices stand inside each other, at most.
+
+    What TVM needs to simplify an expression, or to bound it, doubles with each of them.
+    """
+    found: list[Expr] = []
+    tvm_ffi.structural_walk(expr, [(kind, found.append) for kind in _TESTS], order="pre")
+    return _nested(expr) if len(found) > 1 else len(found)
+
+
+def _nested(expr: Expr) -> int:
+    if isinstance(expr, tirx.Select):
+        parts = [expr.condition, expr.true_value, expr.false_value]
+    elif isinstance(expr, tirx.Cast):
+        parts = [expr.value]
+    elif isinstance(expr, tvm.ir.Call):
+        parts = [part for part in expr.args if isinstance(part, tvm.ir.Expr)]
+    elif isinstance(expr, Load):
+        parts = list(expr.indices)
+    else:
+        parts = [getattr(expr, name) for name in ("a", "b") if hasattr(expr, name)]
+    return isinstance(expr, _TESTS) + max(map(_nested, parts), default=0)
+
+
 def is_large(expr: Expr) -> bool:
     """Whether an expression has more nodes than any that is worth simplifying again."""
     count = 0
