@@ -84,8 +84,9 @@ class Repeat:
 
 @dataclass(frozen=True, eq=False)
 class Either:
-    """A branch with barriers inside."""
+    """A branch with barriers inside, which goes the same way for all threads that meet there."""
 
+    test: Expr
     then: tuple[Node, ...]
     other: tuple[Node, ...]
 
@@ -209,7 +210,7 @@ class _Tracer:
         second = self.body(other, around.under(tirx.Not(plain)))
         self._forget((*then, *other))
         if holds_barrier(branch):
-            return [*found, Either(tuple(first), tuple(second))]
+            return [*found, Either(plain, tuple(first), tuple(second))]
         return [*found, *first, *second]
 
     # ------------------------------------------------------------ expressions

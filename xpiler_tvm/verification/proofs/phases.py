@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+
+from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.frontends.program import Barrier
@@ -27,16 +30,21 @@ class Event:
     """An access in a round of the loops around barriers: `at` says which, where it is the first,
     the last or the next one.
 
-    It is not `certain` where rounds may pass without a barrier.
+    It takes part where control has passed branches and loops around barriers, under the tests
+    `passed`.
     """
 
     access: Access
     at: Mapping[Var, Expr]
-    certain: bool = True
+    passed: tuple[Expr, ...] = ()
 
     def moved(self, var: Var, to: Expr) -> Event:
         at = {other: tir.substitute(value, {var: to}) for other, value in self.at.items()}
-        return replace(self, at={**at, var: to})
+        passed = tuple(tir.substitute(test, {var: to}) for test in self.passed)
+        return replace(self, at={**at, var: to}, passed=passed)
+
+    def under(self, tests: tuple[Expr, ...]) -> Event:
+        return replace(self, passed=(*self.passed, *tests)) if tests else self
 
     @property
     def index(self) -> Expr:
@@ -45,7 +53,7 @@ class Event:
     @property
     def around(self) -> Around:
         """The loops and tests around the access in its round, which is one of the loop's."""
-        given, tests = self.access.around, []
+        given, tests = self.access.around, list(self.passed)
         loops = [(var, tir.substitute(extent, self.at)) for var, extent in given.loops]
         for var, extent in loops:
             if var in self.at:
@@ -70,18 +78,22 @@ class Phase:
 class _Flow:
     """Events up to the first barrier and behind the last one, and the phases between.
 
-    Where `open` control may pass without a barrier; where nothing has a barrier, what is before the
-    first and what is behind the last are the same.
+    Under the tests in `passes` control goes through without a barrier, never where that is `None`;
+    where nothing has a barrier, what is before the first and what is behind the last are the same.
     """
 
     first: tuple[Event, ...]
     phases: tuple[Phase, ...]
     last: tuple[Event, ...]
-    open: bool
+    passes: tuple[Expr, ...] | None
     plain: bool
 
 
-_NOTHING = _Flow((), (), (), True, True)
+def _without_barrier(events: tuple[Event, ...]) -> _Flow:
+    return _Flow(events, (), events, (), True)
+
+
+_NOTHING = _without_barrier(())
 
 
 def phases(nodes: Iterable[Node], lanes: int) -> list[Phase]:
@@ -101,39 +113,47 @@ def _flow(nodes: Sequence[Node], lanes: int) -> _Flow:
 def _of(node: Node, lanes: int) -> _Flow:
     match node:
         case Access():
-            event = (Event(node, {}),)
-            return _Flow(event, (), event, True, True)
+            return _without_barrier((Event(node, {}),))
         case Barrier():
-            return replace(_NOTHING, open=False, plain=False) if node.lanes >= lanes else _NOTHING
+            return replace(_NOTHING, passes=None, plain=False) if node.lanes >= lanes else _NOTHING
         case Repeat(var, extent, body):
             return _repeated(var, extent, _flow(body, lanes))
-        case Either(then, other):
-            return _either(_flow(then, lanes), _flow(other, lanes))
+        case Either(test, then, other):
+            return _either(test, _flow(then, lanes), _flow(other, lanes))
     raise TypeError(type(node).__name__)
 
 
 def _then(a: _Flow, b: _Flow) -> _Flow:
     if a.plain and b.plain:
-        events = (*a.first, *b.first)
-        return _Flow(events, (), events, True, True)
+        return _without_barrier((*a.first, *b.first))
     between: tuple[Phase, ...] = ()
     if not a.plain and not b.plain:
         between = (Phase((*a.last, *b.first)),)
-    return _Flow(
-        (*a.first, *b.first) if a.open else a.first,
-        (*a.phases, *b.phases, *between),
-        (*a.last, *b.last) if b.open else b.last,
-        a.open and b.open,
-        False,
-    )
+    first, last, passes = a.first, b.last, None
+    if a.passes is not None:
+        first = (*first, *_under(a.passes, b.first))
+    if b.passes is not None:
+        last = (*last, *_under(b.passes, a.last))
+    if a.passes is not None and b.passes is not None:
+        passes = (*a.passes, *b.passes)
+    return _Flow(first, (*a.phases, *b.phases, *between), last, passes, False)
 
 
-def _either(a: _Flow, b: _Flow) -> _Flow:
+def _under(tests: tuple[Expr, ...], events: tuple[Event, ...]) -> tuple[Event, ...]:
+    return tuple(event.under(tests) for event in events)
+
+
+def _either(test: Expr, a: _Flow, b: _Flow) -> _Flow:
     events = (*a.first, *b.first)
     if a.plain and b.plain:
-        return _Flow(events, (), events, True, True)
-    last = (*a.last, *b.last)
-    return _Flow(events, (*a.phases, *b.phases), last, a.open or b.open, False)
+        return _without_barrier(events)
+    ways = [
+        tir.conjunction((side, *flow.passes))
+        for side, flow in ((test, a), (tirx.Not(test), b))
+        if flow.passes is not None
+    ]
+    passes = (reduce(tirx.Or, ways),) if ways else None
+    return _Flow(events, (*a.phases, *b.phases), (*a.last, *b.last), passes, False)
 
 
 def _repeated(var: Var | None, extent: Expr, body: _Flow) -> _Flow:
@@ -141,23 +161,24 @@ def _repeated(var: Var | None, extent: Expr, body: _Flow) -> _Flow:
         return body
     if var is None:  # as often as data says: rounds are told apart by nothing
         between = Phase((*body.last, *body.first))
-        return replace(body, phases=(*body.phases, between), open=True)
+        return replace(body, phases=(*body.phases, between), passes=_perhaps())
     one = tir.const(1, tir.dtype_of(var))
-    following = tuple(event.moved(var, var + one) for event in body.first)
-    between = Phase((*body.last, *following))
     phases = tuple(phase.inside(var, extent) for phase in body.phases)
-    if body.open:  # several rounds may pass between two barriers
-        first, last = _doubtful(body.first), _doubtful(body.last)
-        return _Flow(first, (*phases, Phase((*last, *first))), last, True, False)
+    if body.passes is not None:  # several rounds may pass between two barriers
+        first, last = _under(_perhaps(), body.first), _under(_perhaps(), body.last)
+        return _Flow(first, (*phases, Phase((*last, *first))), last, _perhaps(), False)
+    following = tuple(event.moved(var, var + one) for event in body.first)
+    between = Phase((*body.last, *following)).inside(var, extent)
     first = tuple(event.moved(var, tir.const(0, tir.dtype_of(var))) for event in body.first)
     last = tuple(event.moved(var, extent - one) for event in body.last)
     rounds = tir.as_const(extent)
-    some = rounds is not None and rounds > 0
-    return _Flow(first, (*phases, between.inside(var, extent)), last, not some, False)
+    passes = None if rounds is not None and rounds > 0 else (extent < one,)
+    return _Flow(first, (*phases, between), last, passes, False)
 
 
-def _doubtful(events: Sequence[Event]) -> tuple[Event, ...]:
-    return tuple(replace(event, certain=False) for event in events)
+def _perhaps() -> tuple[Expr, ...]:
+    """A test about which nothing is known."""
+    return (tirx.Var("perhaps", "bool"),)
 
 
 __all__ = ["Event", "Phase", "phases"]

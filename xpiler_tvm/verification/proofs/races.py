@@ -192,8 +192,6 @@ class _Races:
 
     def _doubt(self, event: Event) -> str:
         """Why control may never come to the event, or with another index; empty without reason."""
-        if not event.certain:
-            return "which rounds of a loop meet is not known"
         exprs = [event.index, *event.around.tests, *(extent for _, extent in event.around.loops)]
         names = [var for expr in exprs for var in tir.variables(expr)]
         if doubt := self.solver.doubt(names):
