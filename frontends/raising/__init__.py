@@ -2,6 +2,7 @@
 
     integers     arithmetic modulo 2^n that never wraps becomes plain
     counted      loops that count although the text does not say so
+    cycles       numbers that a loop only toggles
     dead         local arrays that no result depends on are dropped
     roll         stores written out one after another become loops
     scalars      local arrays with constant indices become scalars
@@ -39,10 +40,11 @@ import tvm
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 
-from ..program import Program
+from ..program import Program, statements
 from .axes import canonical_axes
 from .blocks import module_of, opaque_module
 from .counted import count_loops
+from .cycles import close_cycles
 from .dataflow import to_tensors
 from .dead import without_dead_stores
 from .digits import split_digits
@@ -69,9 +71,12 @@ from .updates import merge_updates
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
-PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
+ProgramPasses = tuple[tuple[str, Callable[[Program], Program]], ...]
+
+PROGRAM_PASSES: ProgramPasses = (
     ("integers", unwrap),
     ("counted", count_loops),
+    ("cycles", close_cycles),
     ("dead", without_dead_stores),
     ("roll", roll),
     ("scalars", scalarise),
@@ -79,6 +84,7 @@ PROGRAM_PASSES: tuple[tuple[str, Callable[[Program], Program]], ...] = (
     ("updates", merge_updates),
     ("digits", split_digits),
 )
+UNROLLED_PASSES: ProgramPasses = tuple(one for one in PROGRAM_PASSES if one[1] is not roll)
 COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("inline", partial(inline, copies_only=True)),
     ("joins", join_choices),
@@ -130,9 +136,11 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
                 raise
             unrolled = unroll(program)
             watch("unroll", unrolled)
-            graph = _tensors(unrolled, watch)
+            graph = _tensors(unrolled, watch, UNROLLED_PASSES)
         except Unraisable:
             return Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
+    else:
+        graph = _unrolled(program, graph, watch)
     size = bytes_of(graph)
     if size > MEMORY_LIMIT:
         reason = f"the intermediates would take {size >> 20} MiB"
@@ -141,9 +149,28 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
     return Raised(mod, "blocks", assumptions=_assumptions(graph))
 
 
-def _tensors(program: Program, watch: Watch) -> Graph:
+def _unrolled(program: Program, graph: Graph, watch: Watch) -> Graph:
+    """The graph, or one without recurrences, and of fewer tensors, that short loops become when
+    they are written out: a polynomial is an expression then."""
+    if all(tensor.recurrence is None for tensor in graph.tensors):
+        return graph
+    unrolled = unroll(program)
+    if len(list(statements(unrolled.body))) == len(list(statements(program.body))):
+        return graph
+    try:
+        other = _tensors(unrolled, unwatched, UNROLLED_PASSES)
+    except Unraisable:
+        return graph
+    ordered = any(tensor.recurrence is not None for tensor in other.tensors)
+    if ordered or len(other.tensors) >= len(graph.tensors):
+        return graph
+    watch("unroll", other)
+    return other
+
+
+def _tensors(program: Program, watch: Watch, passes: ProgramPasses = PROGRAM_PASSES) -> Graph:
     """The canonical tensors of a program. Raises `Unraisable`."""
-    for name, change in PROGRAM_PASSES:
+    for name, change in passes:
         program = change(program)
         watch(name, program)
     graph = to_tensors(program)

@@ -43,7 +43,7 @@ def ordered(form: Raised) -> list[str]:
 STAYS = {
     "a prefix sum": "float s = 0; for (int i = 0; i < n; i++) { s += x[t + i];"
     " if (i < 4) y[t * 4 + i] = s; }",
-    "an exclusive one": "float s = 0; for (int i = 0; i < 4; i++) { y[t * 4 + i] = s;"
+    "an exclusive one": "float s = 0; for (int i = 0; i < n; i++) { if (i < 4) y[t * 4 + i] = s;"
     " s += x[t + i]; }",
     "of second order": "if (t == 0) { y[0] = y[1] = x[0];"
     " for (int i = 2; i < 64; i++) y[i] = y[i - 1] * x[i] + y[i - 2]; }",
@@ -57,7 +57,7 @@ STAYS = {
     " for (int i = 0; i < n; i++) for (int k = 0; k < 4; k++)"
     " s[k] = s[k] * 0.9f + x[t + k + i]; for (int k = 0; k < 4; k++) y[t * 4 + k] = s[k];",
     "of an array in place": "float s[8]; for (int k = 0; k < 8; k++) s[k] = x[t + k];"
-    " for (int i = 0; i < n; i++) for (int k = 1; k < 8; k++) s[k] = s[k - 1] + x[t + i];"
+    " for (int i = 0; i < n; i++) for (int k = 1; k < 8; k++) s[k] = s[k] * 0.5f + s[k - 1];"
     " for (int k = 0; k < 4; k++) y[t * 4 + k] = s[2 * k];",
     "across threads": "__shared__ float u[18]; u[t + 1] = x[t]; if (t == 0) u[0] = u[17] = 0;"
     " __syncthreads(); for (int i = 0; i < n; i++) { float v = u[t] + u[t + 2] - u[t + 1];"
@@ -83,10 +83,16 @@ def test_stays_ordered(name: str) -> None:
     assert ordered(form)
 
 
+def test_a_short_one_is_written_out() -> None:
+    text = "float p = 0; for (int k = 0; k < 5; k++) p = p * x[t] + x[100 + k]; y[t] = p;"
+    form = raised(text)
+    assert form.rung == "blocks" and not ordered(form)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_few_steps(steps: int) -> None:
     for name in ("a prefix sum", "two loops deep", "of moments"):
-        assert raised(STAYS[name], steps=steps).rung == "blocks"
+        assert raised(STAYS[name], steps=steps).rung == "blocks", name
 
 
 def test_outer_axes_are_free() -> None:
