@@ -105,6 +105,7 @@ class FakeLifted:
     rung: str = "opaque"
     notes: tuple[str, ...] = ("k.cu:3:1: the loop leaves early",)
     assumptions: tuple[str, ...] = ("n is 512",)
+    conditions: tuple[str, ...] = ("n % 4 == 0 (the last are left out otherwise)",)
     seconds: dict[str, float] = field(default_factory=lambda: {"lift": 0.5})
     operators: tuple[str, ...] = ("y = relu(x)",)
     obligations: tuple[Obligation, ...] = (
@@ -271,6 +272,7 @@ def test_lift_prints_tensorir_and_evidence(
     assert "operators = source" in printed
     said = ["form: opaque", "computes: y = relu(x)", "note: k.cu:3:1: the loop leaves early"]
     said += ["note: the name suggests gelu", "assumes: n is 512"]
+    said += ["holds where: n % 4 == 0 (the last are left out otherwise)"]
     said += ["bounds: 1 proved", "race: 1 refuted", "race: y: refuted by z3: tx = 0, tx' = 1"]
     assert "\n".join(said) + "\n" in printed
     assert cli.main(["lift", "k.cu", "--json"]) == 0

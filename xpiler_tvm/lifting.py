@@ -111,7 +111,7 @@ class Lifted:
 
     def require(self, **sizes: int) -> None:
         """Raises `LiftError` XP2007 where the lift does not hold for these sizes."""
-        from .lifting_symbolic import launch_values
+        from .symbolic_runs import launch_values
 
         require_conditions(self.conditions, launch_values(self.kernel, sizes))
 

@@ -7,7 +7,7 @@ A size that is converted to floating point is data and stays a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import tvm_ffi
@@ -114,26 +114,38 @@ class Choice:
 
 
 def choices_of(program: Program, kernel: Kernel) -> list[Choice]:
-    """The tests of a program that are decided by its sizes."""
+    """The comparisons of a program that are decided by its sizes, those of extrema too."""
     sizes = list(sizes_of(program, kernel).values())
     found: list[Choice] = []
+
+    def note(test: Expr, span: Span) -> None:
+        names = tir.variables(test)
+        fixed = bool(names) and not tir.has_load(test)
+        fixed = fixed and all(any(name.same_as(size) for size in sizes) for name in names)
+        if fixed and not any(tir.same(test, known.test) for known in found):
+            found.append(Choice(test, span))
+
     for statement in statements(program.body):
-        for test in _tests(statement):
-            for part in tir.conjuncts(test):
-                names = tir.variables(part)
-                fixed = names and not tir.has_load(part)
-                if not fixed or any(not any(v.same_as(s) for s in sizes) for v in names):
-                    continue
-                if not any(tir.same(part, known.test) for known in found):
-                    found.append(Choice(part, statement.span))
+        for expr in _expressions(statement):
+            for kind in (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE):
+                for test in _nodes(expr, kind):
+                    note(test, statement.span)
+            for kind in (tirx.Min, tirx.Max):
+                for node in _nodes(expr, kind):
+                    if tir.is_int(node):
+                        note(node.a <= node.b, statement.span)
     return found
 
 
-def _tests(statement: Statement) -> Iterator[Expr]:
-    if isinstance(statement, Branch):
-        yield statement.test
-    elif isinstance(statement, Store):
-        for expr in (statement.index, statement.value):
-            found: list[Expr] = []
-            tvm_ffi.structural_walk(expr, [(tirx.Select, found.append)], order="pre")
-            yield from (select.condition for select in found)
+def _nodes(expr: Expr, kind: type) -> list[Expr]:
+    found: list[Expr] = []
+    tvm_ffi.structural_walk(expr, [(kind, found.append)], order="pre")
+    return found
+
+
+def _expressions(statement: Statement) -> tuple[Expr, ...]:
+    if isinstance(statement, Store):
+        return statement.index, statement.value
+    if isinstance(statement, Loop):
+        return (statement.extent,)
+    return (statement.test,) if isinstance(statement, (Branch, While)) else ()
