@@ -7,7 +7,8 @@
     normal        terms without the traces of how work was divided
     meaning       what a scalar expression is, told by its values
     emitter       terms as Relax expressions over rows of axes; the families below are its rules
-    elementwise, reductions, contraction, windows, rows, attention, movement
+    elementwise, reductions, contraction, convolution, pooling, softmax, normalisations, attention,
+    movement, scatter
     equivalent    a whole kernel as a Relax function and its operators
     lowering      the same as TensorIR, and whether it is the kernel's own term
     agreement     whether two raised modules are the same

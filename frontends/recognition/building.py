@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +55,11 @@ class NoTerm(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """`value` at each `address` that `axes` and `guard` allow, of the output `name`."""
+    """`value` at each `address` that `axes` and `guard` allow, of the output `name`.
+
+    Along `ordered` axes one address may be stored to several times, one after the other; with an
+    `op` the value is combined with what is there.
+    """
 
     name: str
     size: int
@@ -64,6 +67,8 @@ class Piece:
     address: Affine
     guard: Node | None
     value: Node
+    ordered: tuple[Axis, ...] = ()
+    op: str = ""
 
 
 def pieces_of(func: tirx.PrimFunc) -> tuple[Piece, ...]:
@@ -88,7 +93,6 @@ class _Builder:
         self.params = [param for param in func.params if tirx.is_buffer_var(param)]
         self.leaves = leaves
         self.splits = splits
-        self.names = itertools.count()
         self.values: dict[Var, Affine] = {}
         for leaf in leaves:
             for var, extent in leaf.axes:
@@ -122,11 +126,10 @@ class _Builder:
             value = self._value(leaf, place, values)
             if len(value.key) > MOST_TEXT:
                 raise NoTerm("the expressions are too large")
-            found.append(
-                Piece(
-                    str(leaf.buffer.name), size_of(leaf.buffer), tuple(axes), address, guard, value
-                )
-            )
+            ordered = tuple(a for var, _ in leaf.ordered for a in self.values[var].axes)
+            target = str(leaf.buffer.name), size_of(leaf.buffer)
+            op = leaf.op if ordered else ""
+            found.append(Piece(*target, tuple(axes), address, guard, value, ordered, op))
         return tuple(found)
 
     def _is_param(self, buffer: Buffer) -> bool:
@@ -134,7 +137,7 @@ class _Builder:
 
     def _value(self, leaf: Leaf, place: int, values: Mapping[Var, Affine]) -> Node:
         body = self._expr(leaf.value, values, place)
-        if not leaf.op:
+        if not leaf.op or leaf.ordered:
             return body
         over = [axis for var, _ in leaf.reduced for axis in self.values[var].axes]
         for test in leaf.guard:
@@ -216,7 +219,7 @@ class _Builder:
                 given[index] = value
             elif tir.as_const(index) is None or value.factors or value.const != tir.as_const(index):
                 raise NoTerm(f"{load.source.name!r} is not stored along its axes")
-        if leaf.guard or len(given) < len(leaf.spatial):
+        if leaf.guard or leaf.ordered or len(given) < len(leaf.spatial):
             raise NoTerm(f"{load.source.name!r} is written in part")
         # What is fixed at first is kept, so that one reduction is one object wherever it is read.
         key = writer, tuple(terms.affine_key(given[var]) for var, _ in leaf.spatial)

@@ -84,8 +84,6 @@ def elementwise(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
         found = unary_name(node, inner)
         if found is not None and "float" in node.dtype and inner.dtype == node.dtype:
             return _unary(emitter, axes, node, inner, found)
-    if node.name == "cast":
-        return _cast(emitter, node, axes)
     parts = parts_of(node)
     if len(parts) == 2 and "float" in node.dtype and {p.dtype for p in parts} == {node.dtype}:
         named = binary_name(node, *parts)
@@ -211,6 +209,8 @@ def _cast(emitter: Emitter, node: Apply, axes: Axes) -> Value:
 
 
 def _as_written(emitter: Emitter, node: Apply, axes: Axes) -> Value:
+    if node.name == "cast":
+        return _cast(emitter, node, axes)
     given = [emitter.emit(arg, axes) for arg in node.args]
     if node.name == "select":
         value = emitter.op(relax.op.where(*given))

@@ -21,6 +21,7 @@ from .normalisations import batch_norm, normalisation
 from .operator import Operator
 from .pooling import pooling
 from .reductions import cumulative, mean, reduction
+from .scatter import scattered
 from .softmax import softmax
 
 RULES: tuple[Rule, ...] = (
@@ -110,15 +111,18 @@ def _tensor(name: str, buffer: Any) -> relax.Var:
 def _read_names(pieces: Sequence[Piece]) -> set[str]:
     from .normal import reads_of
 
-    return {read.name for piece in pieces for read in reads_of(piece)}
+    read = {read.name for piece in pieces for read in reads_of(piece)}
+    return read | {piece.name for piece in pieces if piece.ordered}
 
 
 def _output(emitter: Emitter, pieces: Sequence[Piece]) -> Value:
     """All elements of an output, of its only piece or of pieces one behind the other."""
     parts: list[tuple[_Part, Value]] = []
+    if len(pieces) == 1 and pieces[0].ordered:
+        return scattered(emitter, pieces[0])
     for piece in pieces:
         digits = digits_of(piece.address, piece.size)
-        if digits is None or piece.guard is not None:
+        if digits is None or piece.guard is not None or piece.ordered:
             raise NoEquivalent(f"{piece.name!r} is written in part")
         order = tuple(axis for axis in digits[0] if axis is not None)
         value = emitter.over(piece.value, order)

@@ -23,7 +23,7 @@ def fused(piece: Piece) -> Piece:
         key=lambda axis: (-abs(piece.address.factor(axis)), axis.name),
     )
     roots = [value] if piece.guard is None else [value, piece.guard]
-    affines = [piece.address, *(each for root in roots for each in affines_of(root))]
+    affines = [*_of_address(piece.address), *(each for root in roots for each in affines_of(root))]
     kept, values = _fusion(axes, affines)
     whole = _substituted(replace(piece, value=value), values)
     return _within_guard(replace(whole, axes=tuple(kept)))
@@ -33,7 +33,7 @@ def _substituted(piece: Piece, values: dict[Axis, Affine]) -> Piece:
     guard = None if piece.guard is None else terms.substitute(piece.guard, values)
     return replace(
         piece,
-        address=piece.address.substitute(values),
+        address=terms.address_at(piece.address, values),
         guard=None if isinstance(guard, Const) and guard.value else guard,
         value=terms.substitute(piece.value, values),
     )
@@ -108,7 +108,11 @@ def affines_of(node: Node) -> Iterator[Affine]:
         if isinstance(one, Index):
             yield one.value
         elif isinstance(one, Read):
-            yield one.address
-            for term in one.address.factors:
-                if isinstance(term, Indirect):
-                    yield from affines_of(term.value)
+            yield from _of_address(one.address)
+
+
+def _of_address(address: Affine) -> Iterator[Affine]:
+    yield address
+    for term in address.factors:
+        if isinstance(term, Indirect):
+            yield from affines_of(term.value)

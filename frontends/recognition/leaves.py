@@ -23,7 +23,8 @@ class Leaf:
     """`buffer[indices] = value`, or `buffer[indices] = op(buffer[indices], value)` from `init` on.
 
     `spatial` and `reduced` are the axes, each with its extent, in the block's order; those of
-    extent one are gone. `guard` is in these axes. `op` is empty where nothing is reduced.
+    extent one are gone. `ordered` ones are loops inside the block, which run as they stand.
+    `guard` is in these axes. `op` is empty where nothing is reduced.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Leaf:
     indices: tuple[Expr, ...]
     spatial: tuple[tuple[Var, int], ...]
     reduced: tuple[tuple[Var, int], ...]
+    ordered: tuple[tuple[Var, int], ...]
     op: str
     init: Expr | None
     value: Expr
@@ -38,7 +40,7 @@ class Leaf:
 
     @property
     def axes(self) -> tuple[tuple[Var, int], ...]:
-        return (*self.spatial, *self.reduced)
+        return (*self.spatial, *self.reduced, *self.ordered)
 
 
 def leaves_of(func: tirx.PrimFunc) -> tuple[Leaf, ...] | None:
@@ -70,7 +72,12 @@ def _holds_blocks(block: Any) -> bool:
 
 def _leaf(realize: Any) -> Leaf | None:
     block = realize.block
-    store = block.body
+    store, ordered = block.body, []
+    while isinstance(store, tirx.For) and store.kind == tirx.ForKind.SERIAL:
+        if tir.as_const(store.min) != 0 or tir.as_const(store.extent) is None:
+            return None
+        ordered.append((store.loop_var, int(store.extent)))
+        store = store.body
     if not isinstance(store, tirx.BufferStore) or _holds_blocks(block):
         return None
     spatial, reduced, loops = [], [], {}
@@ -103,8 +110,13 @@ def _leaf(realize: Any) -> Leaf | None:
             return None
     elif reduced:
         return None
+    elif ordered:
+        op, value = _accumulated(store, value, indices)
+        if any(load.source.same_as(store.buffer) for load in tir.loads(value)):
+            return None
     name = str(block.name_hint)
-    return Leaf(name, store.buffer, indices, tuple(spatial), tuple(reduced), op, init, value, guard)
+    axes = tuple(spatial), tuple(reduced), tuple(ordered)
+    return Leaf(name, store.buffer, indices, *axes, op, init, value, guard)
 
 
 def _accumulated(store: Any, value: Expr, indices: tuple[Expr, ...]) -> tuple[str, Expr]:

@@ -17,7 +17,7 @@ from .affine import Affine, Axis
 from .building import Piece
 from .fusion import fused
 from .guards import ENDLESS, OPERATION, conjuncts, is_neutral, limit, plain, without_idle_steps
-from .terms import Apply, Node, Read, Reduce
+from .terms import Apply, Indirect, Node, Read, Reduce
 
 _REDUCTION = {operation: op for op, operation in OPERATION.items()}
 
@@ -46,7 +46,11 @@ def _last(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         order = {axis: Affine.of(Axis(f"s{n}", axis.extent)) for n, axis in enumerate(piece.axes)}
         where = terms.affine_key(piece.address.substitute(order))
         # A guarded piece may leave what was stored before.
-        key = f"{place}" if piece.guard is not None else f"{piece.name} {extents} {where}"
+        key = (
+            f"{place}"
+            if piece.guard is not None or piece.ordered
+            else f"{piece.name} {extents} {where}"
+        )
         kept[key] = piece
     return tuple(kept.values())
 
@@ -288,7 +292,7 @@ def _renamed(piece: Piece, like: Piece) -> Piece | None:
     extents = [axis.extent for axis in piece.axes]
     if piece.name != like.name or extents != [axis.extent for axis in like.axes]:
         return None
-    if piece.guard is not None or like.guard is not None:
+    if piece.guard is not None or like.guard is not None or piece.ordered or like.ordered:
         return None
     axes = dict(zip(piece.axes, map(Affine.of, like.axes), strict=True))
     address = piece.address.substitute(axes)
@@ -319,8 +323,8 @@ def _one_piece(group: Sequence[Piece]) -> list[Piece]:
 def reads_of(piece: Piece) -> list[Read]:
     """All reads of a piece, those in addresses and guards included."""
     found: list[Read] = []
-    roots = [piece.value] if piece.guard is None else [piece.value, piece.guard]
-    waiting: list[Node] = list(roots)
+    waiting: list[Node] = [piece.value] if piece.guard is None else [piece.value, piece.guard]
+    waiting += [term.value for term in piece.address.factors if isinstance(term, Indirect)]
     while waiting:
         for one in terms.walk(waiting.pop()):
             if isinstance(one, Read):
@@ -331,9 +335,10 @@ def reads_of(piece: Piece) -> list[Read]:
 
 def signature(piece: Piece) -> str:
     """A text that two pieces share where they store the same at the same places."""
-    names = {axis: Axis(f"s{place}", axis.extent) for place, axis in enumerate(piece.axes)}
+    axes = (*piece.axes, *piece.ordered)
+    names = {axis: Axis(f"s{place}", axis.extent) for place, axis in enumerate(axes)}
     values = {axis: Affine.of(named) for axis, named in names.items()}
-    extents = [axis.extent for axis in piece.axes]
+    extents = [axis.extent for axis in piece.axes], [axis.extent for axis in piece.ordered]
     guard = "" if piece.guard is None else terms.substitute(piece.guard, values).key
-    address = terms.affine_key(piece.address.substitute(values))
-    return f"{extents} {address} {guard} {terms.substitute(piece.value, values).key}"
+    address = terms.affine_key(terms.address_at(piece.address, values))
+    return f"{extents} {address} {piece.op} {guard} {terms.substitute(piece.value, values).key}"

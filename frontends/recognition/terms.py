@@ -247,7 +247,7 @@ def substitute(node: Node, values: Mapping[Axis, Affine]) -> Node:
     if isinstance(node, Index):
         return index(node.value.substitute(values), node.dtype)
     if isinstance(node, Read):
-        return replace(node, address=_address(node.address, values))
+        return replace(node, address=address_at(node.address, values))
     if isinstance(node, Apply):
         return apply(node.name, [substitute(arg, values) for arg in node.args], node.dtype)
     if isinstance(node, Reduce):
@@ -255,7 +255,8 @@ def substitute(node: Node, values: Mapping[Axis, Affine]) -> Node:
     return node
 
 
-def _address(address: Affine, values: Mapping[Axis, Affine]) -> Affine:
+def address_at(address: Affine, values: Mapping[Axis, Affine]) -> Affine:
+    """An address with axes replaced, those inside what is read from memory too."""
     found = address.substitute(values)
     if not any(isinstance(term, Indirect) for term in found.factors):
         return found

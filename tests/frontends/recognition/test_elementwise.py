@@ -6,6 +6,8 @@ import pytest
 import tvm
 from tvm import te, topi
 
+from xpiler_tvm.kernel import Tensor
+
 from ..support import out
 from .support import difference, given, module, names, raised, recognised
 
@@ -131,3 +133,14 @@ def test_what_is_stored_in_part_has_no_operator() -> None:
     found = equivalent_of(mod)
     assert (found.mod, found.operators) == (None, ())
     assert found.reason == "'y' is written in part"
+
+
+@pytest.mark.parametrize(("store", "name"), [("=", "scatter"), ("+=", "scatter_add")])
+def test_stores_at_places_from_memory(store: str, name: str) -> None:
+    body = f"""int j = threadIdx.x;
+    for (int i = 0; i < 5; i++) y[places[i] * 4 + j] {store} x[i * 4 + j];"""
+    params = given("x", 20), given("places", 5, "int32"), Tensor("y", (24,), intent="inout")
+    mod = raised(body, *params, block=4)
+    found = recognised(mod)
+    assert [str(operator) for operator in found.operators] == [f"y = {name}(y, places, x, axis=0)"]
+    assert difference(mod, found) < 1e-5
