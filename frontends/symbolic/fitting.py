@@ -65,6 +65,7 @@ class Fitting:
             or (self._product(values, depth) if depth else None)
             or self._sum_of_sizes(values)
             or (self._sum(values, depth) if depth else None)
+            or self._quotient(values, plain=False)
         )
 
     def _monomials(self) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -99,19 +100,24 @@ class Fitting:
                 return _plus(_times(factor, text), shift)
         return None
 
-    def _quotient(self, values: tuple[int, ...]) -> str | None:
-        """`(n * m + b) // d`; b is none or rounds up if it can, else as small as may be."""
+    def _quotient(self, values: tuple[int, ...], plain: bool = True) -> str | None:
+        """`(n * m + b) // d`, where b is none, or rounds up, or is beside these.
+
+        One that is not `plain` may have any b up to twice the divisor, the least that fits.
+        """
         for text, numbers in self._monomials():
             for divisor in self.divisors:
-                bounds = [(v * divisor - x, x) for v, x in zip(values, numbers, strict=True)]
-                least = max(low for low, _ in bounds)
-                most = min(low + divisor - 1 for low, _ in bounds)
+                bounds = [v * divisor - x for v, x in zip(values, numbers, strict=True)]
+                least, most = max(bounds), min(bounds) + divisor - 1
                 if least > most or abs(least) > 2 * divisor:
                     continue
-                nice = [b for b in (0, divisor - 1, -1, divisor, divisor - 2) if least <= b <= most]
-                shift = nice[0] if nice else min(range(least, most + 1), key=abs)
-                top = _plus(text, shift)
-                return f"({top}) // {divisor}" if shift or "*" in text else f"{top} // {divisor}"
+                usual = (0, divisor - 1, -1, divisor, divisor - 2)
+                shifts = [b for b in usual if least <= b <= most]
+                if not plain:
+                    shifts = [min(range(least, most + 1), key=abs)]
+                if shifts:
+                    top = _plus(text, shifts[0])
+                    return f"{_factor(top)} // {divisor}"
         return None
 
     def _product(self, values: tuple[int, ...], depth: int) -> str | None:

@@ -67,8 +67,8 @@ def _proved(found: ReadForAll) -> ReadForAll:
     best = len(found.reading.sites)
     chosen: Kernel | None = None
     for change in (
-        lambda size: _multiple(size, multiples),
         lambda size: _at_least(size, bounds[-1] if bounds else 1),
+        lambda size: _multiple(size, multiples),
         lambda size: _at_least(_multiple(size, multiples), bounds[-1] if bounds else 1),
     ):
         candidate = replace(kernel, sizes=tuple(map(change, kernel.sizes)))
