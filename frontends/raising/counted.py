@@ -119,7 +119,7 @@ def _counter(
     buffer, index = read[0].source, read[0].indices[0]
     updates = [one for one in stored if one.buffer.same_as(buffer)]
     places = [k for k, one in enumerate(loop.body) if one is updates[0]]
-    start = _start(buffer, index, before)
+    start = start_of(buffer, index, before)
     if len(updates) != 1 or not places or start is None or buffer.scope() != "local":
         return None
     if not tir.same(updates[0].index, index) or tir.dtype_of(start) != "int32":
@@ -128,7 +128,7 @@ def _counter(
     return None if step is None else _Counter(buffer, index, start, step, places[0])
 
 
-def _start(buffer: Buffer, index: Expr, before: list[Statement]) -> Expr | None:
+def start_of(buffer: Buffer, index: Expr, before: list[Statement]) -> Expr | None:
     """What the statements before the loop leave in an element."""
     for statement in reversed(before):
         if isinstance(statement, Store):
@@ -148,8 +148,8 @@ def _step(value: Expr, counter: Expr, start: Expr, tests: list[Expr], analyzer: 
     """By how much an update moves the counter, which lies between its start and the bounds."""
     now = tirx.Var("now", "int32")
     least = tir.bounds(analyzer, start)[0]
-    moved = _at_counter(value, counter, now)
-    bounds = [_at_counter(test, counter, now) for test in tests]
+    moved = with_value(value, counter, now)
+    bounds = [with_value(test, counter, now) for test in tests]
     most = [_most(bound, now, analyzer) for bound in bounds if not tir.has_load(bound)]
     known = [number for number in most if number is not None]
     if known and least > -tir.INT_INF:
@@ -185,10 +185,12 @@ def _room(test: Expr) -> Expr | None:
 
 
 def _at(expr: Expr, counter: _Counter, value: Expr) -> Expr:
-    return _at_counter(expr, counter.buffer[counter.index], value)
+    return with_value(expr, counter.buffer[counter.index], value)
 
 
-def _at_counter(expr: Expr, counter: Expr, value: Expr) -> Expr:
+def with_value(expr: Expr, counter: Expr, value: Expr) -> Expr:
+    """`expr` with a value in place of the reads of one element."""
+
     def change(load: Expr) -> Expr:
         return value if tir.same(load, counter) else load
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-from ..program import Body, Branch, Loop, Program, Statement, While, map_body
+from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body
 from .minmax import parts_of
-from .tensors import Axis, knowing, negated, simplified
+from .tensors import Axis, is_choice, knowing, negated, simplified
 
 
 def put_guards(program: Program) -> Program:
@@ -42,9 +42,27 @@ def _body(body: Body, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Body:
                 done += _body(statement.then if known else statement.other, axes, tests)
             else:
                 done.append(_branch(statement, axes, tests))
+        elif isinstance(statement, Store):
+            guarded = _guarded(statement)
+            if isinstance(guarded, Branch):
+                done += _body((guarded,), axes, tests)
+            else:
+                done.append(statement)
         else:
             done.append(statement)
     return tuple(done)
+
+
+def _guarded(store: Store) -> Store | Branch:
+    """`a = test ? value : a` as a guarded store."""
+    if not is_choice(store.value) or tir.has_load(store.value.args[0]):
+        return store
+    test, then, other = store.value.args
+    own = store.buffer[store.index]
+    for value, rest, holds in ((then, other, test), (other, then, negated(test))):
+        if tir.same(rest, own):
+            return Branch(holds, (replace(store, value=value),), (), store.span)
+    return store
 
 
 def _branch(branch: Branch, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Branch:
