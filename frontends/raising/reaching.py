@@ -232,14 +232,16 @@ class Reaching:
                     write.store.span,
                 )
             if any(tir.uses(test, [loop.var]) for test in tests):
-                return self._left(write, write.loops.index(loop), search, solution, moved)
+                whole = {**values, **moved}
+                return self._left(write, write.loops.index(loop), search, solution, whole)
             values[loop.var] = tir.const(extents[loop.var] - 1, "int32")
-        again = self._stored_again(write, search, depth, {**values, **moved})
+        whole = {**values, **moved}
+        again = self._stored_again(write, search, depth, whole)
         if again is not None:
-            return self._left(write, again, search, solution, moved)
+            return self._left(write, again, search, solution, whole)
         conditions = list(solution.conditions)
         for test in tests:
-            here = analyzer.simplify(tir.substitute(test, {**values, **moved}))
+            here = analyzer.simplify(tir.substitute(test, whole))
             if tir.as_const(here) != 1:
                 conditions.append(here)
         if _never(conditions, analyzer):
@@ -296,10 +298,9 @@ class Reaching:
         position: int,
         search: _Search,
         solution: Solution,
-        moved: dict[Var, Expr],
+        values: dict[Var, Expr],
     ) -> tuple[Expr, tuple[Expr, ...]]:
         """What a loop leaves in which another iteration may be the one that counts."""
-        values = {**solution.values, **moved}
         value, tests = self.register.left(write, position + 1, search.index, values)
         return value, (*solution.conditions, *tests)
 
