@@ -1,10 +1,13 @@
 """Blocks of raised modules: no element stored twice, none read before, outputs in full."""
 
+import pytest
 import tvm
 from tvm import IRModule
 
 import xpiler_tvm as xt
 from xpiler_tvm import Launch, Tensor
+from xpiler_tvm.frontends import raising
+from xpiler_tvm.frontends.raising import Raised
 from xpiler_tvm.frontends.threads import NO_RACES
 from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.verification.proofs import Obligation
@@ -141,8 +144,7 @@ def test_a_tail_that_is_never_written_has_its_first_element_named() -> None:
     assert one.span is not None and one.span.line == 2
 
 
-def test_a_lift_takes_for_granted_only_what_is_not_proved() -> None:
-    text = """\
+PAIRS = """\
 __global__ void k(const float* x, float* y) {
   __shared__ float s[64];
   s[threadIdx.x] = x[threadIdx.x];
@@ -150,8 +152,31 @@ __global__ void k(const float* x, float* y) {
   y[threadIdx.x] = s[threadIdx.x ^ 1];
 }
 """
-    kernel = Kernel(text, "cuda", "k", (X, out("y", 64)), Launch((1,), (64,)), filename="k.cu")
-    lifted = xt.lift(kernel)
+KERNEL = Kernel(PAIRS, "cuda", "k", (X, out("y", 64)), Launch((1,), (64,)), filename="k.cu")
+
+
+def test_a_lift_takes_for_granted_only_what_is_not_proved() -> None:
+    lifted = xt.lift(KERNEL)
     assert verdicts(list(lifted.obligations)) == {"proved"}
     assert NO_RACES not in lifted.assumptions
     assert "prove" in lifted.seconds
+
+
+def test_a_raised_form_that_is_refuted_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """\
+{head}x: T.Buffer((64,), "float32"), y: T.Buffer((64,), "float32")):
+    for i in range(64):
+        with T.sblock("y"):
+            vi = T.axis.spatial(64, i)
+            y[vi] = T.if_then_else(vi < 64, x[vi + 1 - vi % 2 * 2], x[vi + 1])
+"""
+    right = module(text.format(head=HEAD))
+    wrong = module(text.format(head=HEAD).replace("vi < 64", "vi < 63"))
+    for mod, rung in ((right, "blocks"), (wrong, "opaque")):
+        raised = Raised(mod, "blocks")
+        monkeypatch.setattr(raising, "raise_program", lambda _, raised=raised: raised)
+        lifted = xt.lift(KERNEL)
+        assert lifted.rung == rung
+    assert lifted.notes[0].startswith(
+        "the raised form was dropped: k.cu:5:18: bounds: read of x[i + 1] in block y: refuted"
+    )

@@ -17,7 +17,7 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.tir import Buffer, Var
+from xpiler_tvm.tir import Var
 
 from .accesses import Around
 from .blocks import Raised, Touch
@@ -31,7 +31,7 @@ from .solver import PROVED, Answer, Solver, both
 
 def writes(raised: Raised, solver: Solver, spans: Mapping[str, Span]) -> Iterator[Obligation]:
     """The obligations of blocks; `spans` are places in the source, by the name of the array that
-    is stored to there."""
+    is stored to there, which names blocks too."""
     return _Writes(raised, solver, spans).all()
 
 
@@ -48,20 +48,20 @@ class _Writes:
 
     def all(self) -> Iterator[Obligation]:
         for touch in self.raised.touches:
-            yield self._made("bounds", touch.name, touch.buffer, self._inside(touch))
+            yield self._made("bounds", touch.name, touch, self._inside(touch))
         for touch in self.stores:
-            yield self._made("injective", touch.name, touch.buffer, self._injective(touch))
+            yield self._made("injective", touch.name, touch, self._injective(touch))
         for one, other in combinations(self.stores, 2):
             if one.buffer.same_as(other.buffer):
                 subject = f"{one.name} and {other.name}"
-                yield self._made("disjoint", subject, one.buffer, self._disjoint(one, other))
+                yield self._made("disjoint", subject, one, self._disjoint(one, other))
         yield from self._read_where_stored()
 
-    def _made(self, kind: Kind, subject: str, buffer: Buffer, answer: Answer) -> Obligation:
+    def _made(self, kind: Kind, subject: str, touch: Touch, answer: Answer) -> Obligation:
         detail = answer.detail
         if answer.verdict == "refuted":
             detail = f"not for {shown(answer.values)}"
-        span = self.spans.get(str(buffer.name))
+        span = self.spans.get(touch.block) or self.spans.get(str(touch.buffer.name))
         verdict, values = answer.verdict, answer.values
         return Obligation(kind, subject, verdict, answer.by, detail, values, span, raised=True)
 
@@ -162,7 +162,7 @@ class _Writes:
             if touch.stores or not elsewhere or not kept:
                 continue
             answer = self._stored_before(touch, makers)
-            yield self._made("coverage", touch.name, touch.buffer, answer)
+            yield self._made("coverage", touch.name, touch, answer)
 
     def _stored_before(self, touch: Touch, makers: Sequence[Touch]) -> Answer:
         claims = []
