@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import terms
-from .elementwise import factors_of, product
 from .emitter import Axes, Emitter, Value
 from .operator import Operator
+from .products import factors_of, product
 from .rows import is_total_of
 from .terms import Apply, Node, Reduce
 

@@ -15,8 +15,8 @@ from tvm import relax
 
 from . import terms
 from .affine import Axis
-from .elementwise import factors_of, product
 from .emitter import Axes, Emitter, Value
+from .products import factors_of, product
 from .rows import is_total_of
 from .terms import Apply, Const, Node, Read, Reduce, parts_of
 

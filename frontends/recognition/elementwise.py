@@ -14,6 +14,7 @@ from tvm import relax
 from . import terms
 from .emitter import Axes, Emitter, NoEquivalent, Value
 from .meaning import binary_name, unary_name
+from .products import factors_of, product
 from .terms import Apply, Const, Node, parts_of
 
 _UNARY: Mapping[str, Callable[..., Any]] = {
@@ -142,26 +143,6 @@ def _by_parts(node: Apply) -> Node | None:
     for other in products[1:]:
         whole = terms.apply("multiply", [whole, other], node.dtype)
     return None if whole.key == node.key else whole
-
-
-def factors_of(node: Node, inverse: bool = False) -> list[tuple[Node, bool]]:
-    """What is multiplied, and whether it is divided by."""
-    if isinstance(node, Apply) and node.name == "multiply":
-        return [each for arg in node.args for each in factors_of(arg, inverse)]
-    if isinstance(node, Apply) and node.name == "divide":
-        return factors_of(node.args[0], inverse) + factors_of(node.args[1], not inverse)
-    return [(node, inverse)]
-
-
-def product(factors: list[tuple[Node, bool]], dtype: str) -> Node:
-    above = [factor for factor, inverse in factors if not inverse]
-    whole: Node = above[0] if above else terms.const(1.0, dtype)
-    for factor in above[1:]:
-        whole = terms.apply("multiply", [whole, factor], dtype)
-    for factor, inverse in factors:
-        if inverse:
-            whole = terms.apply("divide", [whole, factor], dtype)
-    return whole
 
 
 def _unary(

@@ -66,6 +66,12 @@ def _fused_inside(node: Node) -> Node:
     return node
 
 
+def axes_of_reduction(node: Reduce) -> int:
+    """How many axes a reduction has at least."""
+    fewest = _fused_inside(node)
+    return len(fewest.over) if isinstance(fewest, Reduce) else 0
+
+
 def _fusion(
     axes: Sequence[Axis], affines: Sequence[Affine]
 ) -> tuple[list[Axis], dict[Axis, Affine]]:

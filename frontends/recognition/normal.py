@@ -15,8 +15,9 @@ from itertools import pairwise
 from . import terms
 from .affine import Affine, Axis
 from .building import Piece
-from .fusion import fused
+from .fusion import axes_of_reduction, fused
 from .guards import ENDLESS, OPERATION, conjuncts, is_neutral, limit, plain, without_idle_steps
+from .products import factors_of, joined_exponentials, product
 from .terms import Apply, Indirect, Node, Read, Reduce
 
 _REDUCTION = {operation: op for op, operation in OPERATION.items()}
@@ -71,8 +72,29 @@ def _merged(node: Node, endless: float) -> Node:
         body = _merged(node.body, endless)
         if isinstance(body, Apply) and body.name == OPERATION[node.op]:
             body = _combined(body.name, _operands(body, body.name), body.dtype, least=2)
-        return _unguarded(node, body, endless)
+        return _unguarded(*_flattened(node, body), endless)
     return node
+
+
+def _flattened(node: Reduce, body: Node) -> tuple[Reduce, Node]:
+    """A sum of parts, each a sum of its own with a factor, as one sum, where that has no more axes.
+
+    Sum{i} exp(m[i] - t) * Sum{j} exp(x[8 i + j] - m[i])   ->   Sum{i, j} exp(x[8 i + j] - t)
+    """
+    if node.op != "sum":
+        return node, body
+    factors = factors_of(body)
+    for place, (part, inverse) in enumerate(factors):
+        if inverse or not isinstance(part, Reduce) or part.op != "sum":
+            continue
+        others = [*factors[:place], *factors[place + 1 :]]
+        if not others or any(other.axes & set(part.over) for other, _ in others):
+            continue
+        whole = joined_exponentials(product([*factors_of(part.body), *others], body.dtype))
+        flat = replace(node, over=(*node.over, *part.over), body=whole)
+        if axes_of_reduction(flat) <= len(node.over):
+            return flat, whole
+    return node, body
 
 
 def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
