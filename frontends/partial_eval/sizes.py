@@ -76,7 +76,7 @@ class Sizes:
         """Inside the loop of `var`, whose range is not empty there."""
         if not self.uses(extent):
             return nullcontext()
-        return self.analyzer.constraint_scope(var < extent)  # type: ignore[no-any-return]
+        return self.analyzer.constraint_scope(var < extent)
 
     def uses(self, expr: Expr) -> bool:
         return bool(self.names) and tir.uses(expr, self.names.values())

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.kernel import Kernel, Tensor
+from xpiler_tvm.kernel import Kernel, Param, Tensor
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, statements
@@ -33,7 +34,7 @@ def at_point(program: Program, kernel: Kernel, point: Mapping[str, int]) -> Prog
     there = {tensor.name: tensor for tensor in kernel.at(point).tensors}
     sizes = sizes_of(program, kernel)
     buffers: dict[Buffer, Buffer] = {}
-    params = []
+    params: list[tuple[Param, Any]] = []
     for param, place in program.params:
         if isinstance(param, Tensor):
             fixed = there[param.name]
