@@ -178,5 +178,5 @@ def test_a_raised_form_that_is_refuted_is_dropped(monkeypatch: pytest.MonkeyPatc
         lifted = xt.lift(KERNEL)
         assert lifted.rung == rung
     assert lifted.notes[0].startswith(
-        "the raised form was dropped: k.cu:5:18: bounds: read of x[i + 1] in block y: refuted"
+        "the raised form was dropped: k.cu:5:3: bounds: read of x[i + 1] in block y: refuted"
     )
