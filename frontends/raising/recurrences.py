@@ -359,6 +359,9 @@ class _Circle:
             ):
                 continue
             own = {name: var for name, (var, _) in zip(names, member.axes, strict=True)}
+            tests = [tir.substitute(test, own) for test in one.guard]
+            if not all(any(tir.same(test, held) for held in member.guard) for test in tests):
+                continue  # the state is not kept at all the member's points
             return replace(member, value=tir.substitute(after[one.buffer], own))
         return member
 
