@@ -141,3 +141,56 @@ def test_what_is_not_linear_has_no_strides() -> None:
     for index in (v * w, v * v, tirx.floordiv(v, 2) + w * 4):
         assert strides(index, axes) is None
         assert solve(index, tir.const(3, "int32"), axes, tir.analyzer_for(dict(axes))) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(
+        [(4, 64, 4, 1), (2, 32, 2, 1), (5, 7, 1, 1), (6, 6, 6, 1), (3, 5, 1, 2), (4, 3, 1, 1)]
+    ),
+    st.integers(2, 24),
+    st.sampled_from([1, 2]),
+    st.integers(0, 6),
+)
+def test_a_number_that_is_taken_apart_is_put_together(
+    parts: tuple[int, int, int, int], extent: int, width: int, offset: int
+) -> None:
+    """k // d * high + j * low + k % d * unit + offset, k = 3*a + b or one variable."""
+    divisor, high, low, unit = parts
+    a, b, j = (tirx.Var(name, "int32") for name in "abj")
+    axes = [(a, extent), (b, 3 if width == 2 else 1), (j, 2)]
+    number = a * 3 + b if width == 2 else a + b
+    index = tirx.floordiv(number, divisor) * high + j * low + tirx.floormod(number, divisor) * unit
+    index = index + offset
+    target = tirx.Var("t", "int32")
+    limit = 200
+    solution = solve(index, target, axes, tir.analyzer_for({target: limit}))
+    assert solution is not None or parts != (4, 64, 4, 1)
+    assume(solution is not None)
+    assert solution is not None
+    written: dict[int, list[dict[Any, int]]] = {}
+    for at in points(axes):
+        written.setdefault(value_of(index, at), []).append(at)
+    for value in range(limit):
+        at = {target: value}
+        holds = all(value_of(test, at) for test in solution.conditions)
+        assert holds == (value in written)
+        if holds:
+            (point,) = written[value]
+            used = {var: value_of(found, at) for var, found in solution.values.items()}
+            assert all(point[var] == number for var, number in used.items())
+
+
+def test_digits_go_no_further_than_tests_let_them() -> None:
+    a, b, c, t = (tirx.Var(name, "int32") for name in "abct")
+    axes = [(a, 6), (b, 3), (c, 8)]
+    index = a * 20 + b * 8 + c
+    analyzer = tir.analyzer_for({t: 120})
+    assert solve(index, t, axes, analyzer) is None
+    assert solve(index, t, axes, analyzer, [b * 8 + c < 21]) is None
+    solution = solve(index, t, axes, analyzer, [b * 8 + c < 20])
+    assert solution is not None and not solution.conditions
+    for value in range(120):
+        found = {var: value_of(expr, {t: value}) for var, expr in solution.values.items()}
+        assert value_of(index, found) == value
+        assert found[b] * 8 + found[c] < 20
