@@ -5,19 +5,20 @@ y[8 i + j] = x[8 i + j]      ->      y[i] = x[i]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from . import terms
 from .affine import Affine, Axis
 from .building import Piece
-from .guards import conjuncts, limit
+from .guards import conjuncts, limit, unguarded
 from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce
 
 
-def fused(piece: Piece) -> Piece:
+def fused(piece: Piece, endless: float) -> Piece:
     """The piece with as few axes as can be, those of the output by falling stride."""
-    value = _fused_inside(piece.value)
+    value = _fused_inside(piece.value, endless)
     axes = sorted(
         (axis for axis in piece.axes if axis.extent > 1),
         key=lambda axis: (-abs(piece.address.factor(axis)), axis.name),
@@ -52,23 +53,25 @@ def _within_guard(piece: Piece) -> Piece:
     return piece
 
 
-def _fused_inside(node: Node) -> Node:
+def _fused_inside(node: Node, endless: float) -> Node:
     if isinstance(node, Apply):
-        args = [_fused_inside(arg) for arg in node.args]
+        args = [_fused_inside(arg, endless) for arg in node.args]
         return terms.apply(node.name, args, node.dtype)
     if isinstance(node, Reduce):
-        body = _fused_inside(node.body)
+        body = _fused_inside(node.body, endless)
         affines = list(affines_of(body))
         reach = {axis: [abs(a.factor(axis)) for a in affines] for axis in node.over}
         over = sorted(node.over, key=lambda axis: (reach[axis], axis.extent), reverse=True)
         kept, values = _fusion(over, affines)
-        return replace(node, over=tuple(kept), body=terms.substitute(body, values))
+        whole = replace(node, over=tuple(kept), body=terms.substitute(body, values))
+        # A test on digits may be one on the axis that they made.
+        return unguarded(whole, whole.body, endless)
     return node
 
 
 def axes_of_reduction(node: Reduce) -> int:
     """How many axes a reduction has at least."""
-    fewest = _fused_inside(node)
+    fewest = _fused_inside(node, math.inf)
     return len(fewest.over) if isinstance(fewest, Reduce) else 0
 
 

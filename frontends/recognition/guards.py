@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from . import terms
 from .affine import Affine, Axis
 from .meaning import Meaningless, evaluate, points_for
-from .terms import Apply, Const, Index, Node, parts_of
+from .terms import Apply, Const, Index, Node, Reduce, parts_of
 
 ENDLESS = 1e29
 """Constants that kernels begin maxima with where they mean infinity are at least this large."""
@@ -37,17 +38,24 @@ def conjuncts(test: Node) -> list[Node]:
 
 
 def limit(test: Node) -> tuple[Axis, int] | None:
-    """The axis that a test bounds from above, and the number of its values that pass it."""
+    """The one axis that a test bounds from above, and the number of its values that pass it."""
+    found = reaches(test)
+    return found[0] if len(found) == 1 else None
+
+
+def reaches(test: Node) -> list[tuple[Axis, int]]:
+    """The axes that a test bounds from above, each with how many of its values may pass it, at
+    the start of the others."""
     if not isinstance(test, Apply) or test.name not in ("less", "less_equal"):
-        return None
+        return []
     left, right = test.args
-    if not isinstance(left, Index) or not isinstance(right, Const) or len(left.value.factors) != 1:
-        return None
-    ((axis, factor),) = left.value.factors.items()
-    if not isinstance(axis, Axis) or factor < 0:
-        return None
+    if not isinstance(left, Index) or not isinstance(right, Const):
+        return []
+    axes = left.value.axes
+    if len(axes) < len(left.value.factors) or min(map(left.value.factor, axes)) < 0:
+        return []
     room = int(right.value) - left.value.const - (test.name == "less")
-    return axis, room // factor + 1
+    return [(axis, room // left.value.factor(axis) + 1) for axis in axes]
 
 
 def plain(test: Node) -> Node:
@@ -94,7 +102,42 @@ def _positions(part: Node, grid: dict[Axis, np.ndarray]) -> np.ndarray:
     return value
 
 
-def without_idle_steps(op: str, over: list[Axis], body: Node) -> tuple[Node, list[Axis]]:
+def unguarded(node: Reduce, body: Node, endless: float) -> Node:
+    """A reduction of `body` whose guard says how far axes go, over what is left of them.
+
+    Max{k < 32} (k < 5 ? x[k] : -inf)   ->   Max{k < 5} x[k]
+    """
+    over = list(node.over)
+    if endless < math.inf:
+        body, over = _without_idle_steps(node.op, over, body)
+    while isinstance(body, Apply) and body.name == "select":
+        condition, _, other = body.args
+        if not is_neutral(node.op, other, endless):
+            break
+        found = [
+            (axis, extent)
+            for test in conjuncts(condition)
+            for axis, extent in reaches(test)
+            if axis in over and 0 < extent < axis.extent
+        ]
+        if not found:
+            break
+        body, over = _shortened(body, over, *found[0])
+    return terms.reduce(node.op, over, body, node.name)
+
+
+def _shortened(
+    body: Node, over: Sequence[Axis], axis: Axis, extent: int
+) -> tuple[Node, list[Axis]]:
+    """`body` and its axes with `axis` no longer than `extent`."""
+    if extent == 1:
+        return terms.substitute(body, {axis: Affine()}), [one for one in over if one is not axis]
+    short = Axis(axis.name + "s", extent)
+    rest = [short if one is axis else one for one in over]
+    return terms.substitute(body, {axis: Affine.of(short)}), rest
+
+
+def _without_idle_steps(op: str, over: list[Axis], body: Node) -> tuple[Node, list[Axis]]:
     """A reduction without the steps that add nothing, told by their value.
 
     Sum{k < 32} exp((k < 5 ? x[k] : -inf) - m)   ->   Sum{k < 5} exp(x[k] - m)
@@ -108,11 +151,8 @@ def without_idle_steps(op: str, over: list[Axis], body: Node) -> tuple[Node, lis
             continue
         if not _does_nothing(op, _replaced(body, choice, idle)):
             continue
-        axis, extent = known
-        short = Axis(axis.name + "s", extent)
-        rest = terms.substitute(_replaced(body, choice, used), {axis: Affine.of(short)})
-        over = [short if each is axis else each for each in over]
-        return without_idle_steps(op, over, rest)
+        rest, over = _shortened(_replaced(body, choice, used), over, *known)
+        return _without_idle_steps(op, over, rest)
     return body, over
 
 

@@ -7,7 +7,6 @@ y[8 i + j] = x[8 i + j]                 ->      y[i] = x[i]
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +15,7 @@ from . import terms
 from .affine import Affine, Axis
 from .building import Piece
 from .fusion import axes_of_reduction, fused
-from .guards import ENDLESS, OPERATION, conjuncts, is_neutral, limit, plain, without_idle_steps
+from .guards import ENDLESS, OPERATION, plain, unguarded
 from .products import factors_of, joined_exponentials, product
 from .terms import Apply, Indirect, Node, Read, Reduce
 
@@ -36,7 +35,7 @@ def normalised(pieces: Sequence[Piece], endless: float = ENDLESS) -> tuple[Piece
         )
         for piece in pieces
     ]
-    return _last([fused(piece) for piece in _joined(merged)])
+    return _last([fused(piece, endless) for piece in _joined(merged)])
 
 
 def _last(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -72,7 +71,7 @@ def _merged(node: Node, endless: float) -> Node:
         body = _merged(node.body, endless)
         if isinstance(body, Apply) and body.name == OPERATION[node.op]:
             body = _combined(body.name, _operands(body, body.name), body.dtype, least=2)
-        return _unguarded(*_flattened(node, body), endless)
+        return unguarded(*_flattened(node, body), endless)
     return node
 
 
@@ -95,37 +94,6 @@ def _flattened(node: Reduce, body: Node) -> tuple[Reduce, Node]:
         if axes_of_reduction(flat) <= len(node.over):
             return flat, whole
     return node, body
-
-
-def _unguarded(node: Reduce, body: Node, endless: float) -> Node:
-    """A reduction of `body` whose guard says how far one axis goes, over what is left of it.
-
-    Max{k < 32} (k < 5 ? x[k] : -inf)   ->   Max{k < 5} x[k]
-    """
-    over = list(node.over)
-    if endless < math.inf:
-        body, over = without_idle_steps(node.op, over, body)
-    while isinstance(body, Apply) and body.name == "select":
-        condition, value, other = body.args
-        if not is_neutral(node.op, other, endless):
-            break
-        tests = conjuncts(condition)
-        limits = [(test, limit(test)) for test in tests]
-        found = [
-            (test, known)
-            for test, known in limits
-            if known is not None and known[0] in over and 0 < known[1] < known[0].extent
-        ]
-        if not found:
-            break
-        test, (axis, extent) = found[0]
-        short = Axis(axis.name + "s", extent)
-        for rest in tests:
-            if rest is not test:
-                value = terms.apply("select", [rest, value, other], body.dtype)
-        body = terms.substitute(value, {axis: Affine.of(short)})
-        over = [short if each is axis else each for each in over]
-    return terms.reduce(node.op, over, body, node.name)
 
 
 def _is_end(name: str, value: Node, endless: float) -> bool:
