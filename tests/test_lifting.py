@@ -72,7 +72,7 @@ def test_assumptions_are_said() -> None:
 
 
 def test_time_is_told_by_stage() -> None:
-    stages = "read, lift, check bounds, run source, check source, reference, raise, check lift"
+    stages = "read, lift, check bounds, run source, check source, reference, raise, prove, check lift"
     assert list(bound().seconds) == stages.split(", ")
     assert all(seconds >= 0 for seconds in bound().seconds.values())
 
