@@ -310,9 +310,13 @@ def _through_digits(
     found: _Digits, target: Expr, unknowns: list[Axis], analyzer: Any, tests: Sequence[Expr]
 ) -> Solution | None:
     digits = solve(found.index, target, [*found.digits, *found.others], analyzer)
-    if digits is None or any(var not in digits.values for var, _ in found.digits):
+    if digits is None:
         return None
-    number = analyzer.simplify(tir.substitute(found.whole, digits.values))
+    only = {var: tir.const(0, "int32") for var, extent in found.digits if extent == 1}
+    known = {**only, **digits.values}
+    if any(var not in known for var, _ in found.digits):
+        return None
+    number = analyzer.simplify(tir.substitute(found.whole, known))
     inside = [axis for axis in unknowns if axis not in found.others]
     rest = solve(found.of, number, inside, analyzer, tests)
     if rest is None:
