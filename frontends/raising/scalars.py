@@ -26,8 +26,9 @@ def scalarise(program: Program) -> Program:
         and int(statement.buffer.shape[0]) > 1
     }
     for buffer, index in _accesses(program.body):
-        if buffer in small and tir.as_const(index) is None:
-            small.discard(buffer)
+        place = tir.as_const(index)
+        if buffer in small and (place is None or not 0 <= place < int(buffer.shape[0])):
+            small.discard(buffer)  # beyond its end where no guard lets it come to that
     if not small:
         return program
     parts: dict[tuple[Buffer, int], Buffer] = {}
