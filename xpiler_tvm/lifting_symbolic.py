@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .frontends.symbolic.raising import RaisedForAll
     from .frontends.symbolic.restricting import ReadForAll
     from .lifting import Lifted
+    from .verification.proofs import Obligation
 
 MOST_RESTRICTIONS = 4  # that runs of the source may lead to
 
@@ -90,6 +91,11 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
             checks.append(_check_form(raised))
     with watch("prove"):
         proved = obligations(found.reading, mod, rung)
+        if refuted(proved, raised=True):
+            larger = _large_enough(found, mod, rung, runs.good)
+            if larger is not None:
+                condition, proved = larger
+                conditions.append(condition)
         if faults := refuted(proved, raised=True):
             notes.append(f"the raised form was dropped: {faults[0]}")
             mod, rung, conditions = fallback, "opaque", _conditions(resolved, found, None, stated)
@@ -240,6 +246,30 @@ def _check(name: str, mod: tvm.IRModule, runs: Sequence[Run], *, flat: bool = Fa
 
 def _arrays(run: Run) -> list[np.ndarray]:
     return [run.trial.inputs[tensor.name] for tensor in run.kernel.tensors]
+
+
+def _large_enough(
+    found: ReadForAll, mod: tvm.IRModule, rung: str, runs: Sequence[Run]
+) -> tuple[Condition, tuple[Obligation, ...]] | None:
+    """The least size from which on nothing of a raised form is refuted, and what is proved then.
+
+    Small sizes may leave a tile that the form takes to be full. `None` where no size is enough.
+    """
+    from .frontends.symbolic.restricting import lengths_of
+    from .verification.proofs import obligations, refuted
+
+    for least in lengths_of(found):
+        for size in found.kernel.sizes:
+            condition = Condition(f"{size.name} >= {least}", "the raised form takes a tile as full")
+            if size.least >= least or not any(condition.holds(run.point) for run in runs):
+                continue
+            narrower = replace(size, least=least)
+            sizes = tuple(narrower if one is size else one for one in found.kernel.sizes)
+            reading = replace(found.reading, kernel=replace(found.reading.kernel, sizes=sizes))
+            proved = obligations(reading, mod, rung)
+            if not refuted(proved, raised=True):
+                return condition, proved
+    return None
 
 
 def _check_form(raised: RaisedForAll) -> Check:

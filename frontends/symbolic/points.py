@@ -47,20 +47,18 @@ def _growing(start: float, size: Size, count: int) -> list[int]:
     least = -(-size.least // unit)
     most = (size.most if size.most is not None else LIMIT) // unit
     first = max(least, min(int(start / unit), most - 16 * count, int(most * 0.6)), FIRST)
+    # Little is left in the last tile, so that no part of it is full by accident.
+    tile = 256 if unit == 1 and most > 64 * 256 else 16
+    small = first < 100
     for number in range(count):
         value = max(int(first * (1 + STEP * number)), last + 1)
-        while not _is_prime(value) or not _is_apart(value):
+        while not _is_prime(value) or not (small or 2 < value % tile < 14):
             value += 1
         if value > most:
             break
         found.append(value * unit)
         last = value
     return found
-
-
-def _is_apart(number: int) -> bool:
-    """Whether a number is in the midst of a tile, so that borders of tiles are no accident."""
-    return number < 100 or 2 < number % 16 < 14
 
 
 def _is_prime(number: int) -> bool:

@@ -22,7 +22,7 @@ from xpiler_tvm.extents import names_of
 from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.tir import Expr
 
-from ..program import Program, to_module
+from ..program import Program, Store, statements, to_module
 from ..raising import Raised, opaque_module, raise_program
 from .generalising import General, Unlike, form_of, generalise
 from .instances import Choice, at_point, choices_of, sizes_of
@@ -107,7 +107,10 @@ def _most_common_form(
     forms: dict[int, tuple[list[dict[str, int]], list[Raised]]] = {}
     refused: list[Raised] = []
     for point in points:
-        one = raise_program(at_point(program, kernel, point))
+        there = at_point(program, kernel, point)
+        if not any(isinstance(one, Store) for one in statements(there.body)):
+            return _Refusal(f"the kernel does nothing where its sizes are {point}")
+        one = raise_program(there)
         if one.rung != "blocks":
             refused.append(one)
             if len(refused) >= FEWEST - 1:

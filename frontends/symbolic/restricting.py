@@ -189,6 +189,11 @@ def divisors_of(found: ReadForAll) -> dict[str, list[int]]:
     return _divisors(found.reading.program, found.kernel)
 
 
+def lengths_of(found: ReadForAll) -> list[int]:
+    """The lengths of blocks and tiles, ascending."""
+    return _numbers(found.reading.program)
+
+
 def steps_of(found: ReadForAll) -> list[int]:
     """Numbers at whose multiples sizes are worth trying: divisors, and lengths of loops."""
     program = found.reading.program
