@@ -156,7 +156,8 @@ def cache(sch: s_tir.Schedule) -> bool:
     applies = False
     for stage in stages(sch):
         rows, _ = _rows_first(sch, stage)
-        if not rows or not is_parameter(sch, stage.block.writes[0].source):
+        # What an opaque block leaves as it was would be lost with a copy of it.
+        if not rows or stage.is_opaque or not is_parameter(sch, stage.block.writes[0].source):
             continue
         applies = True
         out = sch.cache_write(stage.rv, 0, "local")

@@ -189,8 +189,11 @@ class _Writer:
         """`target[point] = tensor` over the tensor's axes."""
         if tensor.recurrence is not None:
             return self._ordered_block(tensor, target, point, name)
-        spatial = [(var, extent) for var, extent in tensor.axes]
         reduced = list(tensor.reduction.axes) if tensor.reduction else []
+        spatial = list(tensor.axes)
+        if not spatial and not reduced:
+            # `rfactor` takes any block without a loop beside the one it works on for a mistake.
+            spatial = [(tirx.Var("i", "int32"), 1)]
         names = _axis_names([var for var, _ in (*spatial, *reduced)])
         loops = [(tirx.Var(names[var], "int32"), extent) for var, extent in (*spatial, *reduced)]
         inside = {var: tirx.Var("v" + names[var], "int32") for var, _ in (*spatial, *reduced)}
