@@ -4,6 +4,7 @@
     counted      loops that count although the text does not say so
     cycles       numbers that a loop only toggles
     dead         local arrays that no result depends on are dropped
+    branches     both sides of a branch store to one element
     roll         stores written out one after another become loops
     scalars      local arrays with constant indices become scalars
     guards       what guards leave no choice is put in place
@@ -43,6 +44,7 @@ from xpiler_tvm.errors import Span
 from ..program import Program, statements
 from .axes import canonical_axes
 from .blocks import module_of, opaque_module
+from .branches import join_branches
 from .counted import count_loops
 from .cycles import close_cycles
 from .dataflow import to_tensors
@@ -78,6 +80,7 @@ PROGRAM_PASSES: ProgramPasses = (
     ("counted", count_loops),
     ("cycles", close_cycles),
     ("dead", without_dead_stores),
+    ("branches", join_branches),
     ("roll", roll),
     ("scalars", scalarise),
     ("guards", put_guards),
@@ -190,6 +193,8 @@ def _assumptions(graph: Graph) -> tuple[str, ...]:
         found.append("floating-point sums and products may be reassociated")
     if ops & {"max", "min"}:
         found.append("maxima and minima are over numbers, at least one of them finite")
+    if any(t.reduction is not None and t.reduction.rescaled for t in tensors):
+        found.append("sums that are rescaled while a maximum grows are sums over the last maximum")
     return tuple(found)
 
 

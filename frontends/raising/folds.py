@@ -104,6 +104,8 @@ class _Fold:
             parts = rescaled_sum(self.step, self.own, running, producers)
             if parts is not None:
                 reduced, value = self._reduction("+", parts.term, (*self.axes, *parts.axes))
+                assert reduced.reduction is not None
+                reduced = replace(reduced, reduction=replace(reduced.reduction, rescaled=True))
                 if not is_identity("+", self.init):
                     value = self.init * parts.scale + value
                 return [reduced, self._final(value)]

@@ -218,7 +218,7 @@ def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffe
             reduction = replace(tensor.reduction, axes=(*tensor.reduction.axes, *axes))
         else:
             assert inner is not None
-            reduction = Reduction(inner.op, axes, inner.init)
+            reduction = replace(inner, axes=axes)
         tensor = replace(tensor, value=value, reduction=reduction)
         tensor = resimplified(tensor)
     return tensor

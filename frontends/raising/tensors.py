@@ -27,11 +27,15 @@ from .invert import Axis, fixed_digits
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """`op` (`+ * max min`) over `axes`, starting from `init`."""
+    """`op` (`+ * max min`) over `axes`, starting from `init`.
+
+    `rescaled` where the program changes the scale of the sum on its way, see `online`.
+    """
 
     op: str
     axes: tuple[Axis, ...]
     init: Expr
+    rescaled: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -202,7 +202,7 @@ def test_folds(name: str) -> None:
     assert not ordered(form)
     assert blocks is None or shapes(form.mod) == blocks
     if "softmax" in name:
-        assert any("reassociated" in one for one in form.assumptions)
+        assert any("rescaled" in one for one in form.assumptions)
 
 
 MISSES = {
