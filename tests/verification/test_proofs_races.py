@@ -136,6 +136,15 @@ def test_data_as_an_index_leaves_it_open() -> None:
     assert one.span is not None and one.span.line == 2
 
 
+def test_data_in_an_index_may_make_up_for_the_thread() -> None:
+    index = Tensor("index", (64,), "int32")
+    text = "y[(index[threadIdx.x]{}) + threadIdx.x * 8] = 1.0f;"
+    found = of(proofs_of(text.format(""), index, out("y", 512), block=(64,)), "race")
+    assert verdicts(found) == {"unknown"}
+    found = of(proofs_of(text.format(" & 7"), index, out("y", 512), block=(64,)), "race")
+    assert verdicts(found) == {"proved"}
+
+
 def test_data_that_does_not_matter_does_no_harm() -> None:
     text = "if (x[threadIdx.x] > 0.0f) y[threadIdx.x * 2 + (x[0] > 1.0f)] = 1.0f;"
     found = of(proofs_of(text, X, out("y", 128), block=(64,)), "race")

@@ -97,6 +97,21 @@ def test_what_is_read_has_to_be_stored() -> None:
     assert "refuted" not in verdicts(of(rows(), "coverage", raised=True))
 
 
+def test_an_index_from_memory_may_meet_itself() -> None:
+    text = """\
+{head}ids: T.Buffer((8,), "int32"), y: T.Buffer((1000,), "float32")):
+    for i in range(8):
+        with T.sblock("y"):
+            vi = T.axis.spatial(8, i)
+            y[{index}] = 1.0
+"""
+    found = written(module(text.format(head=HEAD, index="ids[vi] + vi * 64")))
+    one = only(of(found, "injective", raised=True), "unknown")
+    assert one.detail == "it rests on what ids holds"
+    found = written(module(text.format(head=HEAD, index="ids[vi] % 64 + vi * 64")))
+    assert only(of(found, "injective", raised=True), "proved").by == "z3"
+
+
 def test_parts_of_an_array() -> None:
     text = """\
 {head}x: T.Buffer((64,), "float32"), y: T.Buffer((128,), "float32")):

@@ -130,16 +130,11 @@ class _Races:
             return False
         alike = [var for var, _ in phase.shared]
         alike += [var for var, _ in self.blocks] if pair.together else []
-        names = [var for var, _ in (self.threads if pair.together else self.blocks)]
-        for var in tir.variables(index):
-            if var in self.solver.scalars or var in names or var in alike:
-                continue
-            if var not in self.solver.extents:
-                return False
-            names.append(var)
+        who = [var for var, _ in (self.threads if pair.together else self.blocks)]
         only = len({event.access.around for event in events}) == 1
         only = only and not any(event.at for event in events)
-        return told_apart(index, names, events[0].around if only else Around(), self.solver)
+        around = events[0].around if only else Around()
+        return told_apart(index, who, around, self.solver, alike)
 
     # ------------------------------------------------------------ by z3
 

@@ -17,11 +17,26 @@ from .accesses import Around
 from .solver import Solver
 
 
-def told_apart(index: Expr, names: Sequence[Var], around: Around, solver: Solver) -> bool:
-    """Whether different values of the variables, at the place, give different indices."""
-    axes = [(var, solver.most(var)) for var in names]
+def told_apart(
+    index: Expr, who: Sequence[Var], around: Around, solver: Solver, alike: Sequence[Var] = ()
+) -> bool:
+    """Whether different values of the variables in `who`, at the place, give different indices.
+
+    Those in `alike` are the same for both, as scalars are; others are loops', each with its own.
+    """
+    names = dict.fromkeys(who)
+    for var in tir.variables(index):
+        if var in alike or var in solver.scalars:
+            continue
+        if var not in solver.extents:  # what memory holds may be the same, or make up for the rest
+            return False
+        names[var] = None
+    return _told_apart(index, [(var, solver.most(var)) for var in names], around, solver)
+
+
+def _told_apart(index: Expr, axes: Sequence[Axis], around: Around, solver: Solver) -> bool:
     with solver.within(around) as analyzer:
-        if injective(analyzer.simplify(index), axes, analyzer):
+        if injective(analyzer.simplify(index), list(axes), analyzer):
             return True
     return any(_by_size(index, axes, size, around, solver) for size in solver.sizes)
 
@@ -35,22 +50,24 @@ def _by_size(index: Expr, axes: Sequence[Axis], size: Var, around: Around, solve
     if not found or tir.uses(found[-1], names):
         return False
     rows, columns = tir.const(0, "int32"), tir.const(0, "int32")
-    row_names: list[Var] = []
-    column_names: list[Var] = []
-    for name, coefficient in zip(names, found, strict=False):
+    row_axes: list[Axis] = []
+    column_axes: list[Axis] = []
+    for (name, most), coefficient in zip(axes, found, strict=False):
         if tir.uses(coefficient, [size]):
             factor = solver.analyzer.simplify(tirx.floordiv(coefficient, size))
             if not solver.analyzer.can_prove_equal(factor * size, coefficient):
                 return False
-            rows, row_names = rows + name * factor, [*row_names, name]
+            rows = rows + name * factor
+            row_axes.append((name, most))
         else:
-            columns, column_names = columns + name * coefficient, [*column_names, name]
-    if not row_names:
+            columns = columns + name * coefficient
+            column_axes.append((name, most))
+    if not row_axes:
         return False
     if solver.holds(tirx.And(columns >= 0, columns < size), around).verdict != "proved":
         return False
-    return told_apart(rows, row_names, around, solver) and (
-        told_apart(columns, column_names, around, solver)
+    return _told_apart(rows, row_axes, around, solver) and (
+        _told_apart(columns, column_axes, around, solver)
     )
 
 

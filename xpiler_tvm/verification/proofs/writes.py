@@ -80,10 +80,8 @@ class _Writes:
     # ------------------------------------------------------------ injective
 
     def _injective(self, touch: Touch) -> Answer:
-        solver, index = self.solver, touch.flat
-        used = [*touch.apart, *tir.variables(index)]
-        names = [var for var in dict.fromkeys(used) if var in solver.extents]
-        if told_apart(index, names, touch.around, solver):
+        solver = self.solver
+        if told_apart(touch.flat, touch.apart, touch.around, solver):
             return PROVED
         first, second = solver.two_threads()
         facts = [
