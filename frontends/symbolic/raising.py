@@ -108,7 +108,8 @@ def _most_common_form(
     refused: list[Raised] = []
     for point in points:
         there = at_point(program, kernel, point)
-        if not any(isinstance(one, Store) for one in statements(there.body)):
+        written = {one.buffer for one in statements(there.body) if isinstance(one, Store)}
+        if not any(place in written for _, place in there.params):
             return _Refusal(f"the kernel does nothing where its sizes are {point}")
         one = raise_program(there)
         if one.rung != "blocks":
