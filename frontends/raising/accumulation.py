@@ -72,12 +72,12 @@ def kept_under(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
     if tir.same(other, own):
         return test, then
     if tir.same(then, own):
-        return opposite(test), other
+        return negated(test), other
     if tir.same(test, own) and tir.dtype_of(own) == "bool":
         if tir.as_const(then) == 1:  # own or other
             return other, then
         if tir.as_const(other) == 0:  # own and then
-            return opposite(then), other
+            return negated(then), other
     return None
 
 
@@ -154,7 +154,7 @@ def _chosen(test: Expr, then: Expr, other: Expr, own: Expr) -> tuple[str, Expr] 
     if depends(new, own):
         return None
     tests = conjuncts(test)
-    kinds = [op for part in tests if (op := better(part, new, own)) is not None]
+    kinds = [kind for part in tests if (kind := better(part, new, own)) is not None]
     others = [part for part in tests if better(part, new, own) is None]
     if len(kinds) != 1 or any(depends(part, own) for part in others):
         return None

@@ -19,7 +19,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .accumulation import better, choice_sides, conjuncts, decided, split_update
+from .accumulation import better, choice_sides, conjuncts, decided, opposite, split_update
 from .tensors import Axis, Tensor, is_choice, is_identity, knowing, parts, simplified
 
 DEEPEST = 8  # tensors between a step and the running maximum that it reads
@@ -278,7 +278,8 @@ def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
     others = [part for part in tests if part not in kinds]
     if len(kinds) != 1 or len(others) != len(guards) or not all(map(tir.same, others, guards)):
         return None
-    strict = isinstance(kinds[0], (tirx.GT, tirx.LT)) != isinstance(kinds[0], tirx.Not)
+    kind = opposite(kinds[0].a) if isinstance(kinds[0], tirx.Not) else kinds[0]
+    strict = isinstance(kind, (tirx.GT, tirx.LT))
     ends = tirx.EQ(term, running.last)
     beyond = running.last > running.init if running.op == "max" else running.last < running.init
     condition = tir.conjunction([*guards, ends, *([beyond] if strict else [])])

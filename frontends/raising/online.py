@@ -53,7 +53,8 @@ def rescaled_sum(
     parts = None if abstract is None else _affine(abstract, own)
     if parts is None or parts[0] is None or parts[1] is None:
         return None
-    (scale, term), axes = parts, ()
+    scale, term = parts[0], parts[1]
+    axes: tuple[Axis, ...] = ()
     opened = _opened(term, running, producers)
     if opened is not None:
         term, axes = opened
@@ -175,13 +176,12 @@ def _rescaling(scale: Expr, running: Running) -> _Rescaling | None:
     exponents = _terms(scale.args[0], (running.before, running.after))
     if len(exponents) != 2:
         return None
-    (gained,) = [one for one in exponents if one[0] > 0][:1] or [None]
-    (lost,) = [one for one in exponents if one[0] < 0][:1] or [None]
-    if gained is None or lost is None:
-        return None
+    exponents.sort(key=lambda one: -one[0])
+    gained, lost = exponents
     symbols = [running.before, running.after, *(var for var, _ in running.axes)]
     if (
-        not tir.same(gained[1], running.before)
+        (gained[0], lost[0]) != (1, -1)
+        or not tir.same(gained[1], running.before)
         or not tir.same(lost[1], running.after)
         or not _alike(gained[2], lost[2])
         or any(tir.uses(factor, symbols) for factor in gained[2])

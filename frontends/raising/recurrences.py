@@ -127,11 +127,13 @@ class _Circle:
         self._check()
         self.elements = {}
         self.spatial = self._spatial_axes()
-        self.cells = {
-            node.buffer: self._cell_buffer(node) for node in (*self.members, *self.states)
-        }
+        self.cells = {node.buffer: self._cell_buffer(node) for node in self._inner_nodes()}
 
     # ------------------------------------------------------------ loops
+
+    def _inner_nodes(self) -> list[Node]:
+        """What is computed in each step."""
+        return [*self.members, *self.states]
 
     def _refuse(self) -> Unraisable:
         return self.carried[0].refusal()
@@ -149,12 +151,12 @@ class _Circle:
     def _check(self) -> None:
         """That every read within the circle is of the same step, or of the one before."""
         steps = {var for var, _ in self.ordered}
-        for node in (*self.members, *self.states):
+        for node in self._inner_nodes():
             if not steps <= {var for var, _ in node.axes}:
                 raise self._refuse()
             if isinstance(node, Tensor) and node.reduction is not None:
                 raise self._refuse()
-        for node in (*self.members, *self.states):
+        for node in self._inner_nodes():
             exprs = (node.after,) if isinstance(node, Carried) else parts(node)
             for load in self._inner_loads(exprs):
                 target = self.by_buffer[load.source]
@@ -193,7 +195,7 @@ class _Circle:
         """The axes that every read within the circle keeps, and each node's names for them."""
         steps = {var for var, _ in self.ordered}
         groups = _Groups()
-        nodes: list[Node] = [*self.members, *self.states]
+        nodes = self._inner_nodes()
         for node in nodes:
             for var, _ in node.axes:
                 if var not in steps:

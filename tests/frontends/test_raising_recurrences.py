@@ -146,6 +146,14 @@ FOLDED = {
         BEST + "{" + ROUND + "if (v >= b) { b = v; k = i; } } y[t] = k;",
         [EACH, ROW, ROW, POINT],
     ),
+    "the first greatest, kept otherwise": (
+        BEST + "{" + ROUND + "k = b >= v ? k : i; b = fmaxf(b, v); } y[t] = k;",
+        [EACH, ROW, ROW, POINT],
+    ),
+    "the last greatest, kept otherwise": (
+        BEST + "{" + ROUND + "k = b > v ? k : i; b = fmaxf(b, v); } y[t] = k;",
+        [EACH, ROW, ROW, POINT],
+    ),
     "the greatest under a guard": (
         BEST + "{" + ROUND + "if (i < t && v > b) { b = v; k = i; } } y[t] = k;",
         [EACH, ROW, ROW, POINT],
