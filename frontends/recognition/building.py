@@ -19,7 +19,7 @@ from .terms import Indirect, Node, Read
 
 MOST_NODES = 4000
 MOST_SPLITS = 24
-MOST_TEXT = 50_000
+MOST_TEXT = 12_000
 
 _BINARY = {
     "Add": "add",
@@ -153,8 +153,12 @@ class _Builder:
 
     def _expr(self, expr: Expr, values: Mapping[Var, Affine], place: int) -> Node:
         self.count += 1
-        if self.count > MOST_NODES:
+        node = self._made_of(expr, values, place)
+        if self.count > MOST_NODES or node.nodes > MOST_NODES:
             raise NoTerm("the expressions are too large")
+        return node
+
+    def _made_of(self, expr: Expr, values: Mapping[Var, Affine], place: int) -> Node:
         dtype = tir.dtype_of(expr)
         if isinstance(expr, tirx.IntImm):
             return terms.const(int(expr.value), dtype)

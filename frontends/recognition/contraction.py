@@ -18,7 +18,7 @@ from .affine import Axis
 from .emitter import Axes, Emitter, Value
 from .products import factors_of, product
 from .rows import is_total_of
-from .terms import Apply, Const, Node, Read, Reduce, parts_of
+from .terms import Const, Node, Read, Reduce, parts_of
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ def contraction_of(node: Node, axes: Axes) -> Contraction | None:
     """A reduction as a sum of products of two operands, over the axes that both share."""
     if not isinstance(node, Reduce) or node.op != "sum":
         return None
-    body, casts = node.body, []
-    while isinstance(body, Apply) and body.name == "cast" and isinstance(body.args[0], Apply):
-        casts.append(body.dtype)
-        body = body.args[0]
-    dtype = casts[0] if casts else body.dtype
+    body, dtype = node.body, node.body.dtype
     over = set(node.over)
     constant: list[tuple[Node, bool]] = []
     groups: list[tuple[frozenset[Axis], list[tuple[Node, bool]]]] = []
@@ -71,7 +67,7 @@ def contraction_of(node: Node, axes: Axes) -> Contraction | None:
             home[1].extend(factors)
     if len(operands) != 2:
         return None
-    left, right = (_widened(product(factors, body.dtype), dtype) for _, factors in operands)
+    left, right = (product(factors, dtype) for _, factors in operands)
     if left.key == right.key:
         return None
     out = [axis for axis in axes if axis in left.axes or axis in right.axes]
@@ -83,10 +79,6 @@ def contraction_of(node: Node, axes: Axes) -> Contraction | None:
     batch = tuple(a for a in out if a in left.axes and a in right.axes)
     scale = product(constant, dtype) if constant else None
     return Contraction(left, right, scale, batch, rows, columns, depth)
-
-
-def _widened(node: Node, dtype: str) -> Node:
-    return terms.apply("cast", [node], dtype)
 
 
 def matmul(emitter: Emitter, node: Node, axes: Axes) -> Value | None:

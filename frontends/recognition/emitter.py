@@ -17,7 +17,7 @@ from tvm import relax
 
 from .affine import Affine, Axis
 from .operator import Operator
-from .terms import Const, Index, Indirect, Node, Read, Reduce, Scalar
+from .terms import Apply, Const, Index, Indirect, Node, Read, Reduce, Scalar
 
 Value = Any  # a Relax variable
 Axes = tuple[Axis, ...]
@@ -74,8 +74,16 @@ class Emitter:
             if value is not None:
                 if isinstance(node, Reduce):
                     self._note_origin(value, node.name)
-                return value
+                return self._of_type(value, node.dtype)
         raise NoEquivalent(f"there is no operator for {node.key[:80]}")
+
+    def _of_type(self, value: Value, dtype: str) -> Value:
+        given = self.dtype(value)
+        if given == dtype:
+            return value
+        converted = self.op(relax.op.astype(value, dtype))
+        self.record("cast", [value], converted, dtype=dtype)
+        return converted
 
     def _constant(self, node: Const, shape: list[int]) -> Value:
         value = relax.const(node.value, node.dtype)
@@ -111,7 +119,9 @@ class Emitter:
             if any(axis in order for axis in inner):
                 return self._taken_flat(node, axes)
             at = self.emit(digit.value, inner)
-            value = self.op(relax.op.take(value, at, axis=place))
+            # An index that is computed may be one of an element that is not used then.
+            mode = "fast" if isinstance(_without_casts(digit.value), Read) else "clip"
+            value = self.op(relax.op.take(value, at, axis=place, mode=mode))
             order[place : place + 1] = inner
             self.record("gather", [node.name, self.source(at)], value, axis=place)
         return self.arranged(value, order, axes)
@@ -168,7 +178,7 @@ class Emitter:
                 part = self.op(relax.op.multiply(part, relax.const(factor, "int64")))
             whole = self.op(relax.op.add(whole, part))
         flat = self.reshaped(self.params[node.name], [node.size])
-        value = self.op(relax.op.take(flat, whole, axis=0))
+        value = self.op(relax.op.take(flat, whole, axis=0, mode="clip"))
         inputs = [self.source(self.emit(index.value, axes)) for index in node.indices]
         self.record("gather", [node.name, *inputs], value, axis=0)
         return value
@@ -261,6 +271,12 @@ class Emitter:
         if origin in self._names:
             self._names.setdefault(value, self._names[origin])
         return value
+
+
+def _without_casts(node: Node) -> Node:
+    while isinstance(node, Apply) and node.name == "cast":
+        node = node.args[0]
+    return node
 
 
 Digits = tuple[list[Any], list[int], list[int]]

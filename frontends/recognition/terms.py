@@ -41,6 +41,11 @@ class Node:
     def children(self) -> tuple[Node, ...]:
         return ()
 
+    @cached_property
+    def nodes(self) -> int:
+        """The number of nodes of the term written out."""
+        return 1 + sum(child.nodes for child in self.children)
+
 
 @dataclass(frozen=True, eq=False)
 class Const(Node):
