@@ -10,15 +10,15 @@
     elementwise, reductions, contraction, convolution, pooling, softmax, normalisations, attention,
     movement, scatter
     equivalent    a whole kernel as a Relax function and its operators
-    lowering      the same as TensorIR, and whether it is the kernel's own term
-    agreement     whether two raised modules are the same
+    lowering      the same as TensorIR
+    agreement     whether two raised modules are the same, as blocks and as terms
 
 Nothing here knows of schedules, or runs anything.
 """
 
-from .agreement import canonical_form, difference
+from .agreement import canonical_form, difference, is_same_term
 from .equivalent import Equivalent, equivalent_of
-from .lowering import is_same_term, lowered
+from .lowering import lowered
 from .operator import Operator
 
 __all__ = [

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,9 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
+from .building import NoTerm, pieces_of
 from .leaves import Leaf, flat_address, leaves_of
+from .normal import normalised, signature
 
 _COMMUTATIVE = {"Add", "Mul", "Max", "Min", "And", "Or", "EQ", "NE"}
 _PERMUTED = 4  # reduction axes of which all orders are tried
@@ -60,7 +63,8 @@ def difference(mod_a: tvm.IRModule, mod_b: tvm.IRModule) -> str:
         return "opaque" if (leaves[0] is None) != (leaves[1] is None) else "opaque, other text"
     more = len(leaves[1]) - len(leaves[0])
     if more:
-        return f"{abs(more)} {'more' if more > 0 else 'fewer'} block{'s' * (abs(more) > 1)}"
+        counted = f"{abs(more)} {'more' if more > 0 else 'fewer'} block{'s' * (abs(more) > 1)}"
+        return f"{counted} of the same term" if is_same_term(mod_a, mod_b) else counted
     layouts = [
         str(p.name)
         for p, q in zip(a.params, b.params, strict=True)
@@ -78,7 +82,21 @@ def difference(mod_a: tvm.IRModule, mod_b: tvm.IRModule) -> str:
             return name
     ones, twos = _blocks(leaves[0], a, _WHOLE), _blocks(leaves[1], b, _WHOLE)
     differing = [leaf.name for leaf, text in ones if text not in {text for _, text in twos}]
-    return f"expression of {differing[0]}" if differing else "expression"
+    place = f"of {differing[0]}" if differing else ""
+    name = "spelling" if is_same_term(mod_a, mod_b) else "expression"
+    return f"{name} {place}".strip()
+
+
+def is_same_term(mod: tvm.IRModule, other: tvm.IRModule) -> bool:
+    """Whether two functions store the same terms, but for the names of what they store to."""
+    try:
+        ours, theirs = (
+            sorted(map(signature, normalised(pieces_of(each["main"]), math.inf)))
+            for each in (mod, other)
+        )
+    except NoTerm:
+        return False
+    return ours == theirs
 
 
 def _shape(buffer: Buffer) -> tuple[int, ...]:

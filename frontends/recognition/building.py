@@ -75,7 +75,7 @@ def pieces_of(func: tirx.PrimFunc) -> tuple[Piece, ...]:
     """What a function stores in its parameters. Raises `NoTerm`."""
     leaves = leaves_of(func)
     if leaves is None:
-        raise NoTerm("a block is more than one store")
+        raise NoTerm("a block is more than one store, or a size is symbolic")
     splits: dict[Var, Affine] = {}
     for _ in range(MOST_SPLITS):
         builder = _Builder(func, leaves, splits)

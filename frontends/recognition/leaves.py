@@ -44,7 +44,11 @@ class Leaf:
 
 
 def leaves_of(func: tirx.PrimFunc) -> tuple[Leaf, ...] | None:
-    """The leaf blocks in program order; `None` where one is more than a single store."""
+    """The leaf blocks in program order; `None` where one is more than a single store, or a size is
+    symbolic."""
+    shapes = [param.shape for param in func.params if tirx.is_buffer_var(param)]
+    if any(tir.as_const(extent) is None for shape in shapes for extent in shape):
+        return None
     realizes: list[Any] = []
     tvm_ffi.structural_walk(func.body, [(s_tir.SBlockRealize, realizes.append)], order="pre")
     inner = [each for each in realizes if each.block.iter_vars or not _holds_blocks(each.block)]

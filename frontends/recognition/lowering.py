@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import tvm
 from tvm import relax, te, tirx
 
-from .building import NoTerm, pieces_of
 from .equivalent import Equivalent
-from .normal import normalised, signature
 
 
 def lowered(equivalent: Equivalent) -> tvm.IRModule:
@@ -74,15 +71,3 @@ _IMPLEMENTED_HERE = {
     "relax.cumsum": _cumulative,
     "relax.cumprod": _cumulative,
 }
-
-
-def is_same_term(mod: tvm.IRModule, other: tvm.IRModule) -> bool:
-    """Whether two functions store the same terms, but for the names of what they store to."""
-    try:
-        ours, theirs = (
-            sorted(map(signature, normalised(pieces_of(each["main"]), math.inf)))
-            for each in (mod, other)
-        )
-    except NoTerm:
-        return False
-    return ours == theirs

@@ -75,6 +75,8 @@ def test_blocks_are_counted() -> None:
     twice = module(x, te.compute((8,), lambda i: half[i] * 2.0, "y"))
     assert difference(once, twice) == "1 more block"
     assert difference(twice, once) == "1 fewer block"
+    flat = module(x, te.compute((8,), lambda i: (x[i] + 1.0) * 2.0, "y"))
+    assert difference(flat, twice) == "1 more block of the same term"
 
 
 def test_intermediates_go_by_what_is_in_them() -> None:
