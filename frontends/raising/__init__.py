@@ -139,7 +139,7 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
                 raise
             unrolled = unroll(program)
             watch("unroll", unrolled)
-            graph = _tensors(unrolled, watch, UNROLLED_PASSES)
+            graph = _tensors(unrolled, watch)
         except Unraisable:
             return Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
     else:
