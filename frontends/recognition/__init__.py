@@ -2,7 +2,7 @@
 
     leaves        the blocks of a raised function
     affine        indices as sums of multiples of axes
-    terms         one closed expression an output, in terms of the parameters' memory
+    nodes, terms  one closed expression an output, in terms of the parameters' memory
     building      from blocks to terms
     normal        terms without the traces of how work was divided
     meaning       what a scalar expression is, told by its values
