@@ -124,10 +124,24 @@ def _unwrapped(expr: Expr, modulus: int, analyzer: Any) -> Expr | None:
         if sides[0] is None or sides[1] is None:
             return None
         whole = type(expr)(*sides)
+    elif _hides_sign(expr, analyzer):
+        return None
     else:
         whole = expr if dtype == "int64" else tirx.Cast("int64", expr)
     low, high = tir.bounds(analyzer, whole)
     return whole if -(1 << 62) < low <= high < 1 << 62 else None
+
+
+def _hides_sign(expr: Expr, analyzer: Any) -> bool:
+    """Whether an expression takes a number that may be negative as unsigned: TVM's bounds of what
+    comes out are then too low."""
+    found: list[Expr] = []
+    tvm_ffi.structural_walk(expr, [(tirx.Cast, found.append)], order="pre")
+    return any(
+        tir.dtype_of(node).startswith("uint") and tir.bounds(analyzer, node.value)[0] < 0
+        for node in found
+        if tir.is_int(node.value)
+    )
 
 
 def _narrowed(node: Expr, analyzer: Any) -> Expr:
