@@ -139,7 +139,10 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
                 raise
             unrolled = unroll(program)
             watch("unroll", unrolled)
-            graph = _tensors(unrolled, watch)
+            try:
+                graph = _tensors(unrolled, watch)
+            except Unraisable:
+                graph = _tensors(unrolled, watch, UNROLLED_PASSES)
         except Unraisable:
             return Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
     else:
