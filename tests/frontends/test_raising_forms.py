@@ -175,7 +175,11 @@ OPAQUE: dict[str, tuple[str, str, int]] = {
         "as an earlier one left it",
         4,
     ),
-    "a scatter in turns": ("y[t] = 0;\ny[(int)(x[t] * 8) & 63] = x[t];", "stores to 'y' take turns", 4),
+    "a scatter in turns": (
+        "y[t] = 0;\ny[(int)(x[t] * 8) & 63] = x[t];",
+        "stores to 'y' take turns",
+        4,
+    ),
     "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "write the same element of 'y'", 3),
     "until the data says so": (
         "float v = x[t];\nwhile (v * v > 0.01f) v *= 0.5f;\ny[t] = v;",
