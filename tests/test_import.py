@@ -46,7 +46,7 @@ def test_few_modules_of_ours_are_loaded() -> None:
     )
     assert set(done.stdout.split()) == {
         "xpiler_tvm",
-        *(f"xpiler_tvm.{name}" for name in ("errors", "evidence", "kernel", "pins")),
+        *(f"xpiler_tvm.{name}" for name in ("errors", "evidence", "extents", "kernel", "pins")),
     }
 
 
