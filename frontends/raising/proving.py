@@ -10,7 +10,7 @@ from tvm import sym, tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-MOST_RESOURCES = 200_000  # of z3, about 50 ms
+MOST_RESOURCES = 20_000  # of z3
 
 
 def proved(test: Expr, analyzer: Any) -> bool:
