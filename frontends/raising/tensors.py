@@ -341,14 +341,20 @@ def simplified(analyzer: Any, expr: Expr) -> Expr:
     return tvm_ffi.structural_map(expr, (tirx.Select, at_select), order="post")
 
 
+MOST_CHOICES = 200  # in one expression
+
+
 def is_choice(expr: Expr) -> bool:
     """Whether an expression is an `if_then_else`."""
     return isinstance(expr, tvm.ir.Call) and getattr(expr.op, "name", "") == "prim.if_then_else"
 
 
 def outermost_choices(expr: Expr) -> list[Expr]:
-    """The `if_then_else`s of an expression that stand in no other."""
+    """The `if_then_else`s of an expression that stand in no other; none of an expression that holds
+    too many to be worth a look."""
     found = _choices(expr)
+    if len(found) > MOST_CHOICES:
+        return []
     inner = [c for choice in found for arg in choice.args for c in _choices(arg)]
     return [c for c in found if not any(c.same_as(other) for other in inner)]
 
