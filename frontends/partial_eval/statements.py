@@ -199,7 +199,12 @@ class Statements(Calls):
             self.env = env
         (then, then_env), (other, other_env) = results
         self.branch(test, then, other, statement.span, early=exits and not self.frames[-1].loops)
-        if exits and rest:
+        loops = self.frames[-1].loops
+        # Where no flag says who goes on, a side can only have left for the end of the loop's body.
+        meet = bool(loops) and loops[-1].running is None
+        if exits and meet:
+            self.env = self._merged(test, then_env, other_env, statement.span)
+        if exits and (rest or meet):
             return any(reached)
         if reached[0] and reached[1]:
             self.env = self._merged(test, then_env, other_env, statement.span)
