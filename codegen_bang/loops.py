@@ -15,9 +15,10 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import Expr, Var
 
+from xpiler_tvm import tir
+
 _ORDER = {tirx.LT: ("a", "b", True), tirx.LE: ("a", "b", False)}
 _ORDER |= {tirx.GT: ("b", "a", True), tirx.GE: ("b", "a", False)}
-_NEGATED = {tirx.LT: tirx.GE, tirx.GE: tirx.LT, tirx.GT: tirx.LE, tirx.LE: tirx.GT}
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ def conjuncts(condition: Expr) -> list[Expr]:
         return [*conjuncts(condition.a), *conjuncts(condition.b)]
     if isinstance(condition, tvm.ir.Call) and condition.op.name.endswith(".likely"):
         return conjuncts(condition.args[0])
-    if isinstance(condition, tirx.Not) and type(condition.a) in _NEGATED:
+    if isinstance(condition, tirx.Not) and type(condition.a) in tir.OPPOSITE_ORDERS:
         inner = condition.a
-        return [_NEGATED[type(inner)](inner.a, inner.b)]
+        return [tir.OPPOSITE_ORDERS[type(inner)](inner.a, inner.b)]
     return [condition]
 
 

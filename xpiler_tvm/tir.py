@@ -25,6 +25,10 @@ one side of another is hoisted out of a loop as if it stood in both."""
 KEPT = "xpiler.kept"
 """The annotation of blocks that no schedule inlines: what reads them reads them often."""
 
+OPPOSITE_ORDERS = {tirx.LT: tirx.GE, tirx.LE: tirx.GT, tirx.GT: tirx.LE, tirx.GE: tirx.LT}
+OPPOSITES = {**OPPOSITE_ORDERS, tirx.EQ: tirx.NE, tirx.NE: tirx.EQ}
+"""The comparison that holds where another does not, of numbers that are no NaN."""
+
 INT_INF = 1 << 62
 INT32_MAX = (1 << 31) - 1
 LARGE = 200

@@ -74,6 +74,7 @@ ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
 
 ProgramPasses = tuple[tuple[str, Callable[[Program], Program]], ...]
+TensorPasses = tuple[tuple[str, Callable[[Graph], Graph]], ...]
 
 PROGRAM_PASSES: ProgramPasses = (
     ("integers", unwrap),
@@ -88,8 +89,7 @@ PROGRAM_PASSES: ProgramPasses = (
     ("digits", split_digits),
 )
 UNROLLED_PASSES: ProgramPasses = tuple(one for one in PROGRAM_PASSES if one[1] is not roll)
-COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
-    ("inline", partial(inline, copies_only=True)),
+_FOLDING: TensorPasses = (
     ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),
@@ -97,14 +97,10 @@ COPY_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("folds", fold_recurrences),
     ("reductions", gather_reductions),
 )
-TENSOR_PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+COPY_PASSES: TensorPasses = (("inline", partial(inline, copies_only=True)), *_FOLDING)
+TENSOR_PASSES: TensorPasses = (
     ("inline", partial(inline, copies_only=False)),
-    ("joins", join_choices),
-    ("pin", pin),
-    ("shrink", shrink),
-    ("tidy", tidy_recurrences),
-    ("folds", fold_recurrences),
-    ("reductions", gather_reductions),
+    *_FOLDING,
     ("reroll", reroll),
     ("axes", canonical_axes),
     ("outputs", without_overwritten),

@@ -124,12 +124,7 @@ def opposite(test: Expr) -> Expr:
     test = negated(test)
     if not isinstance(test, tirx.Not):
         return test
-    other = {
-        tirx.GT: tirx.LE,
-        tirx.GE: tirx.LT,
-        tirx.LT: tirx.GE,
-        tirx.LE: tirx.GT,
-    }.get(type(test.a))
+    other = tir.OPPOSITE_ORDERS.get(type(test.a))
     return test if other is None else other(test.a.a, test.a.b)
 
 

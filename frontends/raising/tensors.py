@@ -281,14 +281,7 @@ def _facts(test: Expr, analyzer: Any) -> list[Expr]:
     inner = test.a
     if isinstance(inner, tirx.Or):
         return _facts(tirx.Not(inner.a), analyzer) + _facts(tirx.Not(inner.b), analyzer)
-    flipped = {
-        tirx.LT: tirx.GE,
-        tirx.LE: tirx.GT,
-        tirx.GT: tirx.LE,
-        tirx.GE: tirx.LT,
-        tirx.EQ: tirx.NE,
-        tirx.NE: tirx.EQ,
-    }.get(type(inner))
+    flipped = tir.OPPOSITES.get(type(inner))
     if flipped is None or tir.has_load(inner) or not tir.is_int(inner.a):
         return [test]
     return _facts(flipped(inner.a, inner.b), analyzer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,19 +12,20 @@ COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum", "and", "or", "
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class Node(ABC):
     """A term; `dtype` is the type of its value."""
 
     dtype: str
 
-    @cached_property
+    @property
+    @abstractmethod
     def key(self) -> str:
-        raise NotImplementedError
+        """What terms that are equal have in common, and no others."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def axes(self) -> frozenset[Axis]:
         """The axes that its value depends on."""
-        raise NotImplementedError
 
     @property
     def children(self) -> tuple[Node, ...]:

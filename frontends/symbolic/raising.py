@@ -206,14 +206,7 @@ def _choice_conditions(choices: list[Choice], decided: tuple[bool, ...]) -> list
 
 
 def _opposite(test: Expr) -> Expr:
-    flipped = {
-        tirx.LT: tirx.GE,
-        tirx.LE: tirx.GT,
-        tirx.GT: tirx.LE,
-        tirx.GE: tirx.LT,
-        tirx.EQ: tirx.NE,
-        tirx.NE: tirx.EQ,
-    }.get(type(test))
+    flipped = tir.OPPOSITES.get(type(test))
     return sym.Analyzer().simplify(tirx.Not(test)) if flipped is None else flipped(test.a, test.b)
 
 
