@@ -1,6 +1,7 @@
 """Flat program -> SBlock TensorIR that `s_tir.Schedule` works on, one pass a file.
 
     integers     arithmetic modulo 2^n that never wraps becomes plain
+    masks        tests of a mask's bits become comparisons
     counted      loops that count although the text does not say so
     cycles       numbers that a loop only toggles
     dead         local arrays that no result depends on are dropped
@@ -56,6 +57,7 @@ from .inline import inline, keep_deep, pin, refuse_large, shrink
 from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
+from .masks import read_masks
 from .outputs import without_overwritten
 from .proving import all_different
 from .reductions import gather_reductions
@@ -78,6 +80,7 @@ TensorPasses = tuple[tuple[str, Callable[[Graph], Graph]], ...]
 
 PROGRAM_PASSES: ProgramPasses = (
     ("integers", unwrap),
+    ("masks", read_masks),
     ("counted", count_loops),
     ("cycles", close_cycles),
     ("dead", without_dead_stores),

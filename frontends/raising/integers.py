@@ -9,7 +9,6 @@ masks, and `(e ^ 2^(n-1)) - 2^(n-1)` for the sign.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import tvm_ffi
@@ -19,41 +18,15 @@ from tvm.tirx import BitwiseAnd, BitwiseXor
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
 
-from ..program import Body, Branch, Loop, Program, Statement, Store, While
-from .tensors import Axis, knowing
+from ..program import Program
+from .contexts import map_expressions
 
 _BITS = {"int32": 32, "uint32": 32, "int64": 64}
 
 
 def unwrap(program: Program) -> Program:
     """The program with such integers as plain ones."""
-    return replace(program, body=_body(program.body, (), ()))
-
-
-def _body(body: Body, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Body:
-    with knowing(axes, tests) as analyzer:
-        return tuple(_statement(statement, axes, tests, analyzer) for statement in body)
-
-
-def _statement(
-    statement: Statement, axes: tuple[Axis, ...], tests: tuple[Expr, ...], analyzer: Any
-) -> Statement:
-    if isinstance(statement, Store):
-        index, value = plain(statement.index, analyzer), plain(statement.value, analyzer)
-        return replace(statement, index=index, value=value)
-    if isinstance(statement, Loop):
-        extent = plain(statement.extent, analyzer)
-        known = tir.as_const(extent)
-        inner = axes if known is None else (*axes, (statement.var, known))
-        return replace(statement, extent=extent, body=_body(statement.body, inner, tests))
-    if isinstance(statement, While):
-        return replace(statement, body=_body(statement.body, axes, tests))
-    if isinstance(statement, Branch):
-        test = plain(statement.test, analyzer)
-        holds = [part for part in tir.conjuncts(test) if not tir.has_load(part)]
-        then = _body(statement.then, axes, (*tests, *holds))
-        return replace(statement, test=test, then=then, other=_body(statement.other, axes, tests))
-    return statement
+    return map_expressions(program, plain)
 
 
 def plain(expr: Expr, analyzer: Any) -> Expr:
