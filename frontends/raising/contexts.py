@@ -21,9 +21,7 @@ def map_expressions(program: Program, change: Change) -> Program:
     return replace(program, body=_body(program.body, change, (), ()))
 
 
-def _body(
-    body: Body, change: Change, axes: tuple[Axis, ...], tests: tuple[Expr, ...]
-) -> Body:
+def _body(body: Body, change: Change, axes: tuple[Axis, ...], tests: tuple[Expr, ...]) -> Body:
     with knowing(axes, tests) as analyzer:
         return tuple(_statement(each, change, axes, tests, analyzer) for each in body)
 

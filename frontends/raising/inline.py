@@ -34,7 +34,7 @@ from .tensors import (
 from .uses import Uses, size_of
 
 MOST_READS = 1500
-MOST_INLINED = 256  # reads of an element with everything that is not reduced inlined
+MOST_INLINED = 48  # reads of an element with everything that is not reduced inlined
 MOST_SIDES = 4  # choices between copies
 CHEAP = 12  # nodes that may be computed again for each reader
 

@@ -34,7 +34,7 @@ from .refusal import Circular, Kept, TooLarge, Unraisable, Unwritten
 from .tensors import assume, divisions, negated
 from .writes import Write, common, extent_of, tightened
 
-MOST_STEPS = 1000  # questions of the kind: did this store write that element?
+MOST_STEPS = 800  # questions of the kind: did this store write that element?
 MOST_BACK = 4  # iterations between a store and its reader
 
 

@@ -31,7 +31,7 @@ def _merged(body: Body) -> Body:
             new = replace(statement, then=then, other=other)
         elif isinstance(statement, Store) and statement.buffer.scope() == "local":
             earlier = _previous(done, statement)
-            if earlier is not None:
+            if earlier is not None and _stays_small(earlier, statement):
                 new = _joined(earlier, statement)
                 done = [one for one in done if one is not earlier]
         done.append(new)
@@ -58,6 +58,13 @@ def _previous(done: list[Statement], store: Store) -> Store | None:
 def _reads(store: Store, buffer: Buffer) -> bool:
     reads = (*tir.loads(store.value), *tir.loads(store.index))
     return any(load.source.same_as(buffer) for load in reads)
+
+
+def _stays_small(earlier: Store, later: Store) -> bool:
+    """Whether joining two updates does not multiply an expression that is long already: what a
+    hash makes of a number would double with each step."""
+    reads = sum(load.source.same_as(earlier.buffer) for load in tir.loads(later.value))
+    return reads < 2 or not tir.is_large(earlier.value)
 
 
 def _joined(earlier: Store, later: Store) -> Store:

@@ -278,6 +278,7 @@ def test_directives_are_read_as_compilers_read_them() -> None:
 
 def test_a_bomb_of_macros_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vetting, "SECONDS", 3.0)
+    monkeypatch.setattr(compiler, "LIMIT_CPU_SECONDS", 3)
     lines = ["#define A0 1 +"] + [
         f"#define A{i} {' '.join(4 * [f'A{i - 1}'])}" for i in range(1, 30)
     ]

@@ -31,7 +31,7 @@ FAMILIES: dict[str, st.SearchStrategy[Program]] = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_size(family: str, data: st.DataObject) -> None:
     program = data.draw(FAMILIES[family])
