@@ -21,6 +21,7 @@
     axes         guards, block and thread ids become plain axes
     scatter      stores at indices from memory stay in order where they may meet
     outputs      what is stored again later is left out
+    adjoining    outputs side by side along an axis become one
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
@@ -43,6 +44,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 
 from ..program import Program, statements
+from .adjoining import join_adjoining
 from .axes import canonical_axes
 from .blocks import module_of, opaque_module
 from .branches import join_branches
@@ -107,6 +109,7 @@ TENSOR_PASSES: TensorPasses = (
     ("reroll", reroll),
     ("axes", canonical_axes),
     ("outputs", without_overwritten),
+    ("adjoining", join_adjoining),
 )
 
 
