@@ -176,9 +176,13 @@ def layout(sch: s_tir.Schedule) -> bool:
             continue
         sch.transform_layout(stage.rv, ("write", 0), _transposed(len(written.shape)))
         return True
+    outputs = [stage.block.writes[0].source for stage in stages(sch)]
     for stage in stages(sch):
         for place, region in enumerate(stage.block.reads):
             source = region.source
+            # TVM puts the copy of an array that is written later behind the last writer.
+            if any(source.same_as(output) for output in outputs):
+                continue
             if is_parameter(sch, source) and len(source.shape) > 1:
                 copy = sch.cache_read(stage.rv, place, "global")
                 rank = len(source.shape)

@@ -100,13 +100,18 @@ class Tensor:
 
     @property
     def all_axes(self) -> tuple[Axis, ...]:
-        """The axes of every expression of the tensor, its own first."""
+        """The axes of every expression of the tensor, its own first.
+
+        A recurrence may compute more elements of a state than the tensor has: extents are those
+        of the state then.
+        """
         if self.recurrence is None:
             return (*self.axes, *(self.reduction.axes if self.reduction else ()))
-        own = {var for var, _ in self.axes}
-        inner = (axis for cell in self.recurrence.cells for axis in cell.axes)
-        others = [axis for axis in (*self.recurrence.axes, *inner) if axis[0] not in own]
-        return (*self.axes, *others)
+        inner = [axis for cell in self.recurrence.cells for axis in cell.axes]
+        most: dict[Var, int] = {}
+        for var, extent in (*self.axes, *self.recurrence.axes, *inner):
+            most[var] = max(extent, most.get(var, 0))
+        return tuple(most.items())
 
     @property
     def ordered_positions(self) -> list[int]:
@@ -174,7 +179,7 @@ class Graph:
         return tuple(
             (
                 tensor.buffer.name,
-                tuple(extent for _, extent in tensor.all_axes),
+                tuple(extent for _, extent in (*tensor.axes, *tensor.all_axes)),
                 str(tensor.value),
                 len(tensor.guard),
                 str([cell.value for cell in tensor.recurrence.cells]) if tensor.recurrence else "",
