@@ -122,3 +122,24 @@ def test_divisions_are_counted_as_they_were_read() -> None:
     assert said.count(("'/' is C's, which truncates", 3)) == 1
     assert said.count(("'/' rounds down, of numbers not below zero", 3)) == 1
     assert said.count(("'%' rounds down, of numbers not below zero", 3)) == 1
+
+
+def test_a_recurrence_of_which_only_a_part_is_kept_reads_that_part() -> None:
+    """The loop's elements are those of the block, 8 x 8; the array has 5 x 5."""
+    text = """
+        __shared__ float d[8][8];
+        int i = threadIdx.y, j = threadIdx.x;
+        bool on = i < 5 && j < 5;
+        if (on) d[i][j] = x[i * 5 + j];
+        __syncthreads();
+        for (int k = 0; k < 5; k++) {
+            float through = 9;
+            if (on) through = d[i][k] + d[k][j];
+            __syncthreads();
+            if (on && through < d[i][j]) d[i][j] = through;
+            __syncthreads();
+        }
+        if (on) y[i * 5 + j] = d[i][j];"""
+    found = proofs_of(text, Tensor("x", (25,), "float32"), out("y", 25), block=(8, 8), blocks=True)
+    reads = of(found, "bounds", "x", raised=True)
+    assert reads and verdicts(reads) == {"proved"}
