@@ -76,6 +76,7 @@ from .updates import merge_updates
 
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
+MOST_UNROLLED = 80  # statements of a program that is understood, tried again with loops written out
 
 ProgramPasses = tuple[tuple[str, Callable[[Program], Program]], ...]
 TensorPasses = tuple[tuple[str, Callable[[Graph], Graph]], ...]
@@ -163,7 +164,8 @@ def _unrolled(program: Program, graph: Graph, watch: Watch) -> Graph:
     if all(tensor.recurrence is None for tensor in graph.tensors):
         return graph
     unrolled = unroll(program)
-    if len(list(statements(unrolled.body))) == len(list(statements(program.body))):
+    before, after = (len(list(statements(one.body))) for one in (program, unrolled))
+    if after == before or after > MOST_UNROLLED:
         return graph
     try:
         other = _tensors(unrolled, unwatched, UNROLLED_PASSES)
