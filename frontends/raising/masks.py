@@ -37,10 +37,11 @@ MOST_RUNS = 4  # of ones in a constant: each becomes two comparisons
 
 def read_masks(program: Program) -> Program:
     """The program without tests of bits, where it is known which bits are set."""
-    return map_expressions(program, _tested)
+    return map_expressions(program, plain_tests)
 
 
-def _tested(expr: Expr, analyzer: Any) -> Expr:
+def plain_tests(expr: Expr, analyzer: Any) -> Expr:
+    """`expr` with such tests as comparisons."""
     shifts: list[Expr] = []
     tvm_ffi.structural_walk(expr, [((LShift, RShift), shifts.append)], order="pre")
     if not shifts or tir.nested_tests(expr) > MOST_TESTS:
@@ -58,12 +59,12 @@ def _choice(node: Expr, analyzer: Any) -> Expr:
     """A choice between truths, with the tests of bits in it read; another one as it is."""
     if tir.dtype_of(node) != "bool":
         return node
-    test = _tested(node.condition, analyzer)
+    test = plain_tests(node.condition, analyzer)
     sides = []
     for holds, side in ((test, node.true_value), (negated(test), node.false_value)):
         with ExitStack() as stack:
             assume(stack, holds, analyzer, ())
-            sides.append(_tested(side, analyzer))
+            sides.append(plain_tests(side, analyzer))
     return _chosen(test, *sides, analyzer)
 
 
@@ -175,7 +176,7 @@ def _bit(word: Expr, place: Expr, analyzer: Any) -> Expr | None:
             return None
         return _bit(word.value, place, analyzer)
     if isinstance(word, tirx.Select):
-        test, sides = _tested(word.condition, analyzer), []
+        test, sides = plain_tests(word.condition, analyzer), []
         for holds, side in ((test, word.true_value), (negated(test), word.false_value)):
             with ExitStack() as stack:
                 assume(stack, holds, analyzer, ())
