@@ -131,7 +131,7 @@ def vectorize(sch: s_tir.Schedule) -> bool:
 def inline(sch: s_tir.Schedule) -> bool:
     applies = False
     for stage in stages(sch):
-        if stage.is_injective and not is_parameter(sch, stage.block.writes[0].source):
+        if stage.is_inlinable and not is_parameter(sch, stage.block.writes[0].source):
             applies = True
             sch.compute_inline(stage.rv)
     return applies
@@ -156,8 +156,11 @@ def cache(sch: s_tir.Schedule) -> bool:
     applies = False
     for stage in stages(sch):
         rows, _ = _rows_first(sch, stage)
-        # What an opaque block leaves as it was would be lost with a copy of it.
-        if not rows or stage.is_opaque or not is_parameter(sch, stage.block.writes[0].source):
+        # What an opaque block leaves as it was would be lost with a copy of it, and a block that
+        # updates what it is given would read its own copy.
+        if not rows or stage.is_opaque or _updates(stage):
+            continue
+        if not is_parameter(sch, stage.block.writes[0].source):
             continue
         applies = True
         out = sch.cache_write(stage.rv, 0, "local")
@@ -167,6 +170,12 @@ def cache(sch: s_tir.Schedule) -> bool:
                 copy = sch.cache_read(stage.rv, place, "local", [stage.rv])
                 sch.compute_at(copy, rows[-1])
     return applies
+
+
+def _updates(stage: Stage) -> bool:
+    written = stage.block.writes[0].source
+    reads = any(region.source.same_as(written) for region in stage.block.reads)
+    return reads and not stage.is_reduction
 
 
 def layout(sch: s_tir.Schedule) -> bool:
