@@ -143,6 +143,8 @@ def together(sch: s_tir.Schedule) -> bool:
     written = [stage for stage in program if is_parameter(sch, stage.block.writes[0].source)]
     if len(program) < 2 or not shared or len(written) != 1:
         return False
+    if any(stage.is_opaque for stage in program):
+        return False  # TVM does not see which part of it a row needs
     loops = sch.get_loops(program[-1].rv)
     row = loops[shared[0][-1].position]
     if shared[0][-1].position:

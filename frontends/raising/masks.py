@@ -65,7 +65,8 @@ def _choice(node: Expr, analyzer: Any) -> Expr:
         with ExitStack() as stack:
             assume(stack, holds, analyzer, ())
             sides.append(plain_tests(side, analyzer))
-    return _chosen(test, *sides, analyzer)
+    then, other = sides
+    return _chosen(test, then, other, analyzer)
 
 
 def _chosen(test: Expr, then: Expr, other: Expr, analyzer: Any) -> Expr:
@@ -184,8 +185,8 @@ def _bit(word: Expr, place: Expr, analyzer: Any) -> Expr | None:
         then, other = sides
         return None if then is None or other is None else _chosen(test, then, other, analyzer)
     if isinstance(word, BitwiseNot):
-        inner = _bit(word.a, place, analyzer)
-        return None if inner is None else negated(inner)
+        same = _bit(word.a, place, analyzer)
+        return None if same is None else negated(same)
     if isinstance(word, (LShift, RShift)):
         return _shifted_bit(word, place, analyzer)
     if isinstance(word, (tirx.Sub, tirx.Add)):

@@ -156,7 +156,8 @@ def _reading(graph: Graph, members: list[Tensor], whole: Tensor) -> Graph:
         if place is None:
             return load
         point = load.indices if members[0].axes else ()
-        return buffer[(*point, tir.const(place, "int32"))]
+        at = (*point, tir.const(place, "int32"))
+        return buffer[at]
 
     tensors: list[Tensor] = []
     for tensor in graph.tensors:
