@@ -35,7 +35,7 @@ def plain(expr: Expr, analyzer: Any) -> Expr:
         return expr
 
     def change(node: Expr) -> Expr:
-        found = _signed(node) or _unsigned(node)
+        found = _signed(node) or low_part(node)
         if found is None or tir.dtype_of(node) != "int64":
             return node
         inner, low, high = found
@@ -62,8 +62,8 @@ def _wraps(expr: Expr) -> bool:
     return bool(found)
 
 
-def _unsigned(node: Expr) -> tuple[Expr, int, int] | None:
-    """`(e, 0, 2^n - 1)` of `e & (2^n - 1)`."""
+def low_part(node: Expr) -> tuple[Expr, int, int] | None:
+    """`(e, 0, 2^n - 1)` of `e & (2^n - 1)`, its low n bits."""
     mask = tir.as_const(node.b) if isinstance(node, BitwiseAnd) else None
     if mask is None or mask <= 0 or mask & (mask + 1):
         return None
@@ -75,7 +75,7 @@ def _signed(node: Expr) -> tuple[Expr, int, int] | None:
     half = tir.as_const(node.b) if isinstance(node, tirx.Sub) else None
     if half is None or not isinstance(node.a, BitwiseXor) or tir.as_const(node.a.b) != half:
         return None
-    inner = _unsigned(node.a.a)
+    inner = low_part(node.a.a)
     return (inner[0], -half, half - 1) if inner is not None and inner[2] == 2 * half - 1 else None
 
 
@@ -84,7 +84,7 @@ def _unwrapped(expr: Expr, modulus: int, analyzer: Any) -> Expr | None:
 
     `None` where a part of it may overflow.
     """
-    found = _unsigned(expr) or _signed(expr)
+    found = low_part(expr) or _signed(expr)
     if found is not None and (found[2] - found[1] + 1) % modulus == 0:
         return _unwrapped(found[0], modulus, analyzer)
     dtype = tir.dtype_of(expr)

@@ -20,6 +20,7 @@ from xpiler_tvm.tir import Expr
 
 from ..program import Program
 from .contexts import map_expressions
+from .integers import low_part
 from .tensors import assume, negated
 
 _BITS = {"uint8": 8, "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64}
@@ -267,12 +268,12 @@ def _stripped(expr: Expr) -> tuple[Expr, int]:
     """A word without casts and masks around it, and how many of its low bits they leave."""
     width = 64
     while True:
-        known = tir.as_const(expr.b) if isinstance(expr, BitwiseAnd) else None
+        masked = low_part(expr)
         if isinstance(expr, tirx.Cast) and tir.is_int(expr.value):
             width = min(width, _BITS.get(tir.dtype_of(expr), 0))
             expr = expr.value
-        elif known is not None and known > 0 and not known & (known + 1):
-            width = min(width, known.bit_length())
-            expr = expr.a
+        elif masked is not None:
+            width = min(width, masked[2].bit_length())
+            expr = masked[0]
         else:
             return expr, min(width, _BITS.get(tir.dtype_of(expr), 0))
