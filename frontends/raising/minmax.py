@@ -2,6 +2,7 @@
 
     max(64*core, 16) + i < 80                      ->    64*core + i < 80 and 16 + i < 80
     i < (core == 1 ? 5120 - 4096*core : 4096)      ->    i < 5120 - 4096*core and i < 4096
+    0 < (core < 3 ? 1 : 0)                         ->    core < 3
 
 So the last of several parts of an array, which is shorter, looks like the others.
 """
@@ -30,9 +31,26 @@ def parts_of(test: Expr, analyzer: Any) -> list[Expr]:
     for sign, node in (*_terms(test.a, 1), *_terms(test.b, -1)):
         sides = _both(node, sign, analyzer)
         if sides is not None:
-            parts = (analyzer.simplify(_with(test, node, side)) for side in sides)
+            parts = [analyzer.simplify(_with(test, node, side)) for side in sides]
+        else:
+            parts = _only(test, node, analyzer)
+        if parts:
             return [one for part in parts for one in parts_of(part, analyzer)]
     return [test]
+
+
+def _only(test: Expr, node: Expr, analyzer: Any) -> list[Expr]:
+    """The tests that hold together where one side of a choice in `test` never passes it; none
+    where both may."""
+    if not isinstance(node, tirx.Select):
+        return []
+    for holds, passes, fails in (
+        (node.condition, node.true_value, node.false_value),
+        (negated(node.condition), node.false_value, node.true_value),
+    ):
+        if tir.as_const(analyzer.simplify(_with(test, node, fails))) == 0:
+            return [holds, analyzer.simplify(_with(test, node, passes))]
+    return []
 
 
 def _terms(expr: Expr, sign: int) -> Iterator[tuple[int, Expr]]:

@@ -115,3 +115,26 @@ def test_parts_of_a_test_say_what_it_says(limit: int, shift: int, extent: int, k
         for b in range(4):
             at = {i: a, core: b}
             assert all(value_of(part, at) for part in parts) == bool(value_of(tests[kind], at))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(-2, 6),
+    st.tuples(st.integers(-3, 3), st.integers(-3, 3)),
+    st.integers(-4, 4),
+    st.booleans(),
+)
+def test_a_test_that_one_side_of_a_choice_passes_is_the_choice(
+    middle: int, sides: tuple[int, int], limit: int, moves: bool
+) -> None:
+    core, i = tirx.Var("core", "int32"), tirx.Var("i", "int32")
+    then, other = (tir.const(side, "int32") for side in sides)
+    choice = tirx.Select(core < middle, then, other + i if moves else other)
+    test = tirx.LT(tir.const(limit, "int32"), choice)
+    parts = parts_of(test, tir.analyzer_for({core: 4, i: 3}))
+    for b in range(4):
+        for a in range(3):
+            at = {core: b, i: a}
+            assert all(value_of(part, at) for part in parts) == bool(value_of(test, at))
+    if sides[1] + 2 * moves <= limit < sides[0]:
+        assert not any("Select" in str(part) for part in parts), [str(part) for part in parts]
