@@ -21,5 +21,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--all-targets",
         action="store_true",
         default=False,
-        help="translate every kernel of tests/kernels for all targets, not for one in turn",
+        help="translate all of tests/kernels for all targets, not every second for one in turn",
     )
