@@ -28,7 +28,14 @@ import tvm
 from tvm import s_tir, tirx
 from tvm.s_tir import TensorIntrin
 
-from xpiler_tvm.schedules.analysis import Axis, Stage, is_parameter, shared_axes, stages
+from xpiler_tvm.schedules.analysis import (
+    Axis,
+    Stage,
+    collect,
+    is_parameter,
+    shared_axes,
+    stages,
+)
 from xpiler_tvm.schedules.base import Declined, fresh, unbind
 from xpiler_tvm.schedules.matmul import contraction
 
@@ -175,9 +182,10 @@ def cache(sch: s_tir.Schedule) -> bool:
 
 
 def _updates(stage: Stage) -> bool:
+    """Whether a block uses what it overwrites; raising does not list that as read."""
     written = stage.block.writes[0].source
-    reads = any(region.source.same_as(written) for region in stage.block.reads)
-    return reads and not stage.is_reduction
+    loads = collect(stage.block.body, tvm.ir.TensorLoad)
+    return not stage.is_reduction and any(load.source.same_as(written) for load in loads)
 
 
 def layout(sch: s_tir.Schedule) -> bool:
