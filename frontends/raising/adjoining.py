@@ -17,7 +17,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-from .tensors import Axis, Graph, Output, Tensor, is_choice, knowing, simplified
+from .tensors import Axis, Graph, Output, Tensor, is_choice, knowing, reads_elsewhere, simplified
 
 MOST_PARTS = 4  # of one output: each is a test for those after it
 
@@ -39,6 +39,8 @@ def _joined(first: Output, second: Output) -> Output | None:
         return None
     for output in (first, second):
         if not output.tensor.plain or output.tensor.guard or tir.has_load(output.index):
+            return None
+        if reads_elsewhere(output):
             return None
     if _parts(first.tensor.value) + _parts(second.tensor.value) > MOST_PARTS:
         return None

@@ -20,7 +20,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
-from .tensors import Graph, Output, Tensor, knowing, rewritten, simplified
+from .tensors import Graph, Output, Tensor, knowing, reads_elsewhere, rewritten, simplified
 
 _OPS = {"+": tirx.Add, "*": tirx.Mul, "max": tirx.Max, "min": tirx.Min}
 
@@ -44,6 +44,8 @@ def reroll(graph: Graph) -> Graph:
 def _like(first: Output, other: Output) -> Output | None:
     """`other` over the axes of `first`, where both may be steps of one iteration."""
     if not first.param.same_as(other.param):
+        return None
+    if reads_elsewhere(first) or reads_elsewhere(other):
         return None
     tensor = _aligned(first.tensor, other.tensor)
     if tensor is None:

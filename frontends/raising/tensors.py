@@ -206,6 +206,22 @@ class Graph:
         return Graph(tuple(reversed(kept)), self.outputs)
 
 
+def reads_elsewhere(output: Output) -> bool:
+    """Whether an output needs old elements of its parameter beside the one it stores: what stores
+    those must stay behind it."""
+    tensor = output.tensor
+    old = [
+        load
+        for expr in parts(tensor)
+        for load in tir.loads(expr)
+        if load.source.same_as(output.param)
+    ]
+    if not old:
+        return False
+    with knowing(tensor.all_axes, tensor.guard) as analyzer:
+        return not all(analyzer.can_prove_equal(load.indices[0], output.index) for load in old)
+
+
 def parts(tensor: Tensor) -> tuple[Expr, ...]:
     return (tensor.value, *tensor.guard, *inner_parts(tensor))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xpiler_tvm import Tensor
+
 from .support import Given, kernel, out, random, run_both
 
 N = 64
@@ -58,3 +60,19 @@ def test_what_belongs_together_is_one_block(name: str) -> None:
     assert form.rung == "blocks", form.reason
     np.testing.assert_allclose(flat, result, rtol=1e-5, atol=1e-6)
     assert blocks(str(form.mod)) == count, str(form.mod)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y[t] = y[t + 64]; y[t + 64] = x[t];",
+        "y[t] = y[t + 64]; __syncthreads(); y[t + 64] = y[t + 128];",
+    ],
+)
+def test_what_an_output_overwrites_is_read_in_time(text: str) -> None:
+    """As one block, its iterations would depend on each other."""
+    arrays: tuple[Given, ...] = (("x", X), ("y", random(3 * N, seed=1)))
+    known = kernel(T + text, arrays[0], Tensor("y", (3 * N,), "float32", "inout"), block=(N,))
+    form, flat, result = run_both(known, *arrays)
+    np.testing.assert_array_equal(flat, result)
+    assert blocks(str(form.mod)) >= 2, str(form.mod)
