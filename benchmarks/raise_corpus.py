@@ -43,7 +43,7 @@ from rich.table import Table
 
 from xpiler_tvm import frontends
 from xpiler_tvm.errors import XpilerError
-from xpiler_tvm.frontends.raising import raise_program
+from xpiler_tvm.frontends.raising import out_of_place, raise_program
 from xpiler_tvm.frontends.recognition.agreement import difference
 from xpiler_tvm.kernel import DIALECTS, Kernel
 from xpiler_tvm.lifting import Trial, check_module
@@ -156,10 +156,12 @@ def examine(subject: Subject) -> Row | None:
     wrong = [] if check.ok else [f"raised: {check.detail}"]
     if not row.raised:
         return replace(row, wrong="; ".join(wrong))
-    attempts: dict[str, Attempt] = dict(battery(raised.mod))
+    made = out_of_place(raised.mod)
+    attempts: dict[str, Attempt] = dict(battery(made.mod))
     for name, attempt in attempts.items():
         if attempt.mod is not None:
-            check = check_module(f"{name} = source", attempt.mod, kernel, trials)
+            label, updated = f"{name} = source", made.updated
+            check = check_module(label, attempt.mod, kernel, trials, updated=updated)
             wrong += [] if check.ok else [f"{name}: {check.detail}"]
     return replace(
         row,

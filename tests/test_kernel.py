@@ -97,3 +97,10 @@ def test_macros_take_other_values() -> None:
     with pytest.raises(xt.ReadError) as refusal:
         kernel.with_macros({"M": 1})
     assert refusal.value.code == "XP1014"
+
+
+def test_a_scalar_with_a_text_for_a_number_is_refused() -> None:
+    with pytest.raises(ReadError, match="no number") as refusal:
+        Scalar("n", "int32", "m * k")  # type: ignore[arg-type]
+    assert refusal.value.code == "XP1014"
+    assert "equals='m * k'" in (refusal.value.hint or "")

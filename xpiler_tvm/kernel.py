@@ -106,6 +106,12 @@ class Scalar:
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
+        if isinstance(self.value, str):
+            raise ReadError(
+                "XP1014",
+                f"scalar {self.name!r} has the value {self.value!r}, which is no number",
+                hint=f"an expression in sizes goes by Scalar(..., equals={self.value!r})",
+            )
         if self.equals:
             checked(self.equals)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tvm
 
     from .frontends.program import Program
-    from .frontends.raising import Step
+    from .frontends.raising import OutOfPlace, Step
     from .frontends.reading import Reading
     from .frontends.recognition import Operator
     from .recognised import Recognised
@@ -108,6 +108,29 @@ class Lifted:
         """The operators that it is made of, held against the source; empty where none were
         recognised."""
         return self.recognised.operators
+
+    @cached_property
+    def out_of_place(self) -> OutOfPlace:
+        """`mod` with an output of its own for each parameter that the kernel updates: the form
+        that all of TVM's primitives, and Relax's `call_tir`, take. An opaque block stays as it is.
+
+        Raises `LiftError` XP2007 where sizes are symbolic, and `CheckError` XP5001 where it differs
+        from the source.
+        """
+        from .frontends.raising import OutOfPlace, out_of_place
+
+        if self.kernel.size_names:
+            names = ", ".join(self.kernel.size_names)
+            raise LiftError(
+                "XP2007",
+                f"the sizes {names} are symbolic, and the form is checked at one size",
+                hint="lift the kernel at sizes: lifted.kernel.at({...})",
+            )
+        made = OutOfPlace(self.mod) if self.rung == "opaque" else out_of_place(self.mod)
+        if made.updated:
+            name = "raised, out of place = source"
+            require(check_module(name, made.mod, self.kernel, self.trials, updated=made.updated))
+        return made
 
     def require(self, **sizes: int) -> None:
         """Raises `LiftError` XP2007 where the lift does not hold for these sizes."""
@@ -423,10 +446,12 @@ def check_module(
     target: Mapping[str, Any] | None = None,
     *,
     flat: bool = False,
+    updated: Sequence[str] = (),
 ) -> Check:
     """Runs a module without thread bindings on each trial's inputs and compares.
 
-    The local arrays of a `flat` one, which is plain loops, are watched like its parameters.
+    The local arrays of a `flat` one, which is plain loops, are watched like its parameters. The
+    results of tensors that are `updated` out of place are its last parameters.
     """
     from .emulation import run_module_each
     from .emulation.exposing import exposed
@@ -435,7 +460,11 @@ def check_module(
     mod, local = exposed(mod) if flat else (mod, [])
     starts = [
         (
-            [*(one.inputs[tensor.name] for tensor in kernel.tensors), *local],
+            [
+                *(one.inputs[tensor.name] for tensor in kernel.tensors),
+                *local,
+                *(one.inputs[name] for name in updated),
+            ],
             list(one.scalars.values()),
         )
         for one in trials
@@ -445,10 +474,12 @@ def check_module(
     except CheckError as error:
         detail = f"{error.code}: {error.message}"
         return Check(name, "refuted", detail, None, cpu_seconds() - begun)
-    results = [
-        {tensor.name: array for tensor, array in zip(kernel.tensors, run.arrays, strict=False)}
-        for run in runs
-    ]
+    names = [tensor.name for tensor in kernel.tensors]
+    results = []
+    for run in runs:
+        arrays = dict(zip(names, run.arrays, strict=False))
+        arrays.update(zip(updated, run.arrays[len(names) + len(local) :], strict=True))
+        results.append(arrays)
     check = check_outputs(name, results, kernel, trials)
     return replace(check, seconds=cpu_seconds() - begun)
 

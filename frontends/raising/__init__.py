@@ -25,6 +25,7 @@
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
+    out_of_place arrays that are updated become an input and an output
     steps        what each pass made of a kernel, for people and for checks
 
 Where the first pass refuses, the kernel becomes one opaque block over its parallel loops, with
@@ -60,6 +61,7 @@ from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
 from .masks import read_masks
+from .out_of_place import OutOfPlace, out_of_place
 from .outputs import without_overwritten
 from .proving import all_different
 from .reductions import gather_reductions
@@ -250,4 +252,13 @@ def steps_of(program: Program) -> tuple[Step, ...]:
     return tuple(kept) if kept[-1].script == last.script else (*kept, last)
 
 
-__all__ = ["Raised", "Step", "canonical", "opaque_module", "raise_program", "steps_of"]
+__all__ = [
+    "OutOfPlace",
+    "Raised",
+    "Step",
+    "canonical",
+    "opaque_module",
+    "out_of_place",
+    "raise_program",
+    "steps_of",
+]
