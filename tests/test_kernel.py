@@ -100,7 +100,7 @@ def test_macros_take_other_values() -> None:
 
 
 def test_a_scalar_with_a_text_for_a_number_is_refused() -> None:
-    with pytest.raises(ReadError, match="no number") as refusal:
-        Scalar("n", "int32", "m * k")  # type: ignore[arg-type]
+    with pytest.raises(xt.ReadError, match="no number") as refusal:
+        xt.Scalar("n", "int32", "m * k")  # type: ignore[arg-type]
     assert refusal.value.code == "XP1014"
     assert "equals='m * k'" in (refusal.value.hint or "")
