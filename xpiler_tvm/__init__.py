@@ -30,6 +30,7 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
+    from . import targets
     from .checking import CheckReport, check
     from .emulation.findings import Finding
     from .lifting import Lifted, lift
@@ -58,6 +59,7 @@ _LAZY = {
     "Translation": "translation",
     "transcompile": "translation",
 }
+_MODULES = ("targets",)
 
 __all__ = [
     "Check",
@@ -81,6 +83,7 @@ __all__ = [
     "__version__",
     "check",
     "lift",
+    "targets",
     "transcompile",
 ]
 
@@ -88,6 +91,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

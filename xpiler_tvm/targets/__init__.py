@@ -1,6 +1,11 @@
-"""The targets: `get("hip")` gives limits, schedule rules and the emitter, one file each."""
+"""The targets: `get("hip")` gives limits, schedule rules and the emitter, one file each.
+
+`bang()`, `cuda()`, `hip()` and `vnni()` are targets of `tvm.compile`.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from xpiler_tvm.errors import ReadError
 
@@ -10,7 +15,10 @@ from .cuda import CUDA
 from .hip import HIP
 from .vnni import VNNI
 
-__all__ = ["TARGETS", "Emitted", "Limits", "TargetSpec", "get"]
+if TYPE_CHECKING:
+    from tvm.target import Target
+
+__all__ = ["TARGETS", "Emitted", "Limits", "TargetSpec", "bang", "cuda", "get", "hip", "vnni"]
 
 TARGETS: dict[str, TargetSpec] = {spec.name: spec for spec in (HIP, BANG, VNNI, CUDA)}
 
@@ -22,3 +30,28 @@ def get(name: str) -> TargetSpec:
             "XP1012", f"{name!r} is no target", hint=f"one of {', '.join(sorted(TARGETS))}"
         )
     return TARGETS[name]
+
+
+# The names of the modules that describe them, which are loaded by now.
+def bang() -> Target:
+    """The target of `tvm.compile` for MLUs: a module of BANG C, which runs emulated."""
+    from .compiling import device_target
+
+    return device_target(BANG, ["bang", "gpu"])
+
+
+def hip() -> Target:
+    """The target of `tvm.compile` for AMD GPUs as HIP; it runs there, or emulated."""
+    from .compiling import device_target
+
+    return device_target(HIP, ["hip", "gpu"])
+
+
+def cuda() -> Target:
+    """TVM's own target for NVIDIA GPUs."""
+    return CUDA.target()
+
+
+def vnni() -> Target:
+    """TVM's own target for CPUs with AVX-512 VNNI."""
+    return VNNI.target()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .base import Emitted, Limits, TargetSpec
+from xpiler_tvm.dialects.bang import ALIGN, ARCHS, DEFAULT_ARCH, WRAM_ALIGN
+
+from .base import Axis, Compiler, Emitted, Limits, Memory, TargetSpec
 
 if TYPE_CHECKING:
     import tvm
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     from xpiler_tvm.schedules.base import Rule
 
     from .base import Accept
+
+ARCH = ARCHS[DEFAULT_ARCH]
+LIMITS = Limits(
+    axes=(Axis("blockIdx.x", 65535),),
+    memories=(
+        Memory("local.nram", ARCH.nram_usable, ALIGN),
+        Memory("local.wram", ARCH.wram, WRAM_ALIGN),
+        Memory("shared.sram", ARCH.sram_usable, ALIGN),
+    ),
+)
 
 
 def _target() -> Target:
@@ -37,8 +49,19 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
 def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     from xpiler_tvm.codegen_bang import emit_bang
 
-    text, emitted = emit_bang(mod, kernel)
-    return Emitted(text, emitted, str(emitted.entry))
+    printed = emit_bang(mod, kernel)
+    entry = str(printed.kernel.entry)
+    cost = {**printed.estimate.as_dict(), "slow": list(printed.slow)}
+    return Emitted(printed.text, printed.kernel, entry, cost=cost)
 
 
-BANG = TargetSpec("bang", ".mlu", "BANG C for Cambricon MLUs", Limits(), _target, _rules, _emit)
+BANG = TargetSpec(
+    "bang",
+    ".mlu",
+    "BANG C for Cambricon MLUs",
+    LIMITS,
+    _target,
+    _rules,
+    _emit,
+    Compiler(("cncc", "--bang-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__BANG__"),
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
     import tvm
     from tvm.target import Target
 
@@ -15,15 +16,63 @@ if TYPE_CHECKING:
 
 
 Accept: TypeAlias = "Callable[[tvm.IRModule], Declined | None]"
+Arrays: TypeAlias = "Mapping[str, np.ndarray]"
+Runner: TypeAlias = "Callable[[Emitted, Arrays, Mapping[str, int | float]], Arrays]"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory that a schedule may put arrays in.
+
+    Attributes
+    ----------
+    scope : TVM's storage scope (`"shared"`); scopes below it (`"shared.dyn"`) count as it.
+    size : bytes that one block, task or thread has of it.
+    alignment : bytes on whose multiples arrays begin.
+    """
+
+    scope: str
+    size: int
+    alignment: int = 1
+
+    def holds(self, scope: str) -> bool:
+        return f"{scope}.".startswith(f"{self.scope}.")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A direction of the launch by TVM's thread tag, and the largest extent along it."""
+
+    tag: str
+    most: int
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one block (CUDA, HIP) or task (BANG) may use; 0 where the notion does not apply."""
+    """What one launch may use; 0 and nothing where the notion does not apply.
+
+    `max_threads` of a block in all directions together, `warp` of them in step.
+    """
 
     max_threads: int = 0
     warp: int = 0
-    shared_bytes: int = 0
+    axes: tuple[Axis, ...] = ()
+    memories: tuple[Memory, ...] = ()
+
+    def bytes_of(self, scope: str) -> int:
+        """How much of a memory there is; 0 where the device has none."""
+        return sum(memory.size for memory in self.memories if memory.scope == scope)
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """The vendor's compiler: what it is called with to look at a file, and what it defines.
+
+    In `command`, `{file}` is the emitted file, and `{arch}` the device.
+    """
+
+    command: tuple[str, ...]
+    macro: str
 
 
 @dataclass(frozen=True)
@@ -37,12 +86,14 @@ class Emitted:
         is a kernel again.
     libraries : further files by suffix (`".so"`, `".ll"`), as bytes.
     entry : the name of the kernel in text and libraries.
+    cost : what a model of the target says the kernel costs, as plain data; empty without one.
     """
 
     text: str
     kernel: Kernel | None
     entry: str
     libraries: Mapping[str, bytes] = field(default_factory=dict)
+    cost: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,13 +102,19 @@ class TargetSpec:
 
     Attributes
     ----------
-    name : the target's name on the command line, also a dialect's.
+    name : the target's name on the command line; a dialect's too where its text can be read.
     suffix : the emitted text's file suffix.
     title : the target in words.
-    limits : of the devices that emitted kernels are for.
+    limits : parallel axes and memories of the devices that emitted kernels are for.
     make_target : the TVM target that scheduled modules are lowered for.
     make_rules : the schedule rules in order, and what every schedule must pass.
     emitter : scheduled module and resolved source kernel to text.
+    compiler : what compiles the text on a machine that has it.
+    make_functions : the table of the language's functions that emitted code calls: spelling by the
+        operator's name in TIR.
+    runner : what runs emitted code to check it, where that is not the emulator: it takes what was
+        emitted, arrays and values of scalars, and gives every tensor's array. It raises
+        `SetupError` where this machine has nothing to run it.
     """
 
     name: str
@@ -67,6 +124,9 @@ class TargetSpec:
     make_target: Callable[[], Target]
     make_rules: Callable[[], tuple[tuple[Rule, ...], Accept | None]]
     emitter: Callable[[tvm.IRModule, Kernel], Emitted]
+    compiler: Compiler
+    make_functions: Callable[[], Mapping[str, str]] = dict
+    runner: Runner | None = None
 
     def target(self) -> Target:
         return self.make_target()

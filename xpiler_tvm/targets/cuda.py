@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .base import Emitted, Limits, TargetSpec
+from xpiler_tvm.dialects.simt import MAX_BLOCK, MAX_GRID, MAX_THREADS
+
+from .base import Axis, Compiler, Emitted, Limits, Memory, TargetSpec
 
 if TYPE_CHECKING:
     import tvm
@@ -15,7 +18,18 @@ if TYPE_CHECKING:
 
     from .base import Accept
 
-LIMITS = Limits(max_threads=1024, warp=32, shared_bytes=48 * 1024)
+AXES = tuple(
+    Axis(f"{kind}.{direction}", most)
+    for kind, extents in (("blockIdx", MAX_GRID), ("threadIdx", MAX_BLOCK))
+    for direction, most in zip("xyz", extents, strict=True)
+)
+LIMITS = Limits(
+    max_threads=MAX_THREADS,
+    warp=32,
+    axes=AXES,
+    # Of 512 KB a thread, the stack included.
+    memories=(Memory("shared", 48 * 1024, 16), Memory("local", 256 * 1024)),
+)
 ARCH = "sm_80"
 
 
@@ -30,7 +44,7 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
 
     from .device import one_kernel
 
-    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.shared_bytes)
+    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
     return gpu.rules(limits), one_kernel(_target(), LIMITS)
 
 
@@ -41,4 +55,20 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(text, emitted, str(emitted.entry))
 
 
-CUDA = TargetSpec("cuda", ".cu", "CUDA C++ for NVIDIA GPUs", LIMITS, _target, _rules, _emit)
+def _functions() -> Mapping[str, str]:
+    from xpiler_tvm.codegen.cuda import CUDA as PRINTED
+
+    return PRINTED.functions
+
+
+CUDA = TargetSpec(
+    "cuda",
+    ".cu",
+    "CUDA C++ for NVIDIA GPUs",
+    LIMITS,
+    _target,
+    _rules,
+    _emit,
+    Compiler(("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__"),
+    _functions,
+)

@@ -15,10 +15,7 @@ from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Dialect, Kernel, Param, Scalar, Tensor
 from xpiler_tvm.schedules.base import Declined
 
-from .base import Accept, Limits
-
-LOCAL_BYTES = 256 * 1024
-"""Of arrays that one thread keeps for itself. CUDA allows 512 KB, the stack included."""
+from .base import Accept, Limits, Memory
 
 
 def one_kernel(target: Target, limits: Limits) -> Accept:
@@ -29,12 +26,14 @@ def one_kernel(target: Target, limits: Limits) -> Accept:
         x, y, z = function.block
         if x * y * z > limits.max_threads:
             return Declined(f"a block of {x * y * z} threads is beyond {limits.max_threads}")
-        if any(extent > 65535 for extent in function.grid[1:]):
-            return Declined(f"a grid of {function.grid} is beyond 65535 blocks along y or z")
-        for scope, most in (("shared", limits.shared_bytes), ("local", LOCAL_BYTES)):
-            used = bytes_in(function, scope)
-            if used > most:
-                return Declined(f"{used} bytes of {scope} memory are beyond {most}")
+        most = {axis.tag: axis.most for axis in limits.axes}
+        for tag, axis in function.axes.items():
+            if axis.extent > most.get(tag, 0):
+                return Declined(f"{axis.extent} along {tag} are beyond {most.get(tag, 0)}")
+        for memory in limits.memories:
+            used = bytes_in(function, memory)
+            if used > memory.size:
+                return Declined(f"{used} bytes of {memory.scope} memory are beyond {memory.size}")
         return None
 
     return reasons(check)
@@ -66,16 +65,16 @@ def kernel_of(mod: tvm.IRModule, dialect: Dialect) -> Kernel:
     return Kernel("", dialect, "kernel", tuple(params))
 
 
-def bytes_in(function: DeviceFunction, scope: str) -> int:
-    """The bytes of all arrays of one scope that a device function declares."""
+def bytes_in(function: DeviceFunction, memory: Memory) -> int:
+    """The bytes of all arrays in one memory that a device function declares."""
     sizes: list[int] = []
 
     def add(stmt: tirx.AllocBuffer) -> None:
-        if str(stmt.buffer.scope()).split(".")[0] == scope:
+        if memory.holds(str(stmt.buffer.scope())):
             size = tvm.DataType(str(stmt.buffer.dtype)).bits // 8
             for extent in stmt.buffer.shape:
                 size *= int(extent)
-            sizes.append(size)
+            sizes.append(-(-size // memory.alignment) * memory.alignment)
 
     tvm_ffi.structural_walk(function.body, [(tirx.AllocBuffer, add)])
     return sum(sizes)

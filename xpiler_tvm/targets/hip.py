@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .base import Emitted, Limits, TargetSpec
+from xpiler_tvm.dialects.simt import MAX_THREADS
+
+from .base import Compiler, Emitted, Limits, Memory, TargetSpec
+from .cuda import AXES
 
 if TYPE_CHECKING:
     import tvm
@@ -15,7 +19,12 @@ if TYPE_CHECKING:
 
     from .base import Accept
 
-LIMITS = Limits(max_threads=1024, warp=64, shared_bytes=64 * 1024)
+LIMITS = Limits(
+    max_threads=MAX_THREADS,
+    warp=64,
+    axes=AXES,
+    memories=(Memory("shared", 64 * 1024, 16), Memory("local", 256 * 1024)),
+)
 
 
 def _target() -> Target:
@@ -29,7 +38,7 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
 
     from .device import one_kernel
 
-    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.shared_bytes)
+    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
     return gpu.rules(limits), one_kernel(_target(), LIMITS)
 
 
@@ -40,4 +49,20 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(text, emitted, str(emitted.entry))
 
 
-HIP = TargetSpec("hip", ".hip", "HIP C++ for AMD GPUs", LIMITS, _target, _rules, _emit)
+def _functions() -> Mapping[str, str]:
+    from xpiler_tvm.codegen.hip import HIP as PRINTED
+
+    return PRINTED.functions
+
+
+HIP = TargetSpec(
+    "hip",
+    ".hip",
+    "HIP C++ for AMD GPUs",
+    LIMITS,
+    _target,
+    _rules,
+    _emit,
+    Compiler(("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__HIPCC__"),
+    _functions,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .base import Emitted, Limits, TargetSpec
+from .base import Compiler, Emitted, Limits, Memory, TargetSpec
 
 if TYPE_CHECKING:
     import tvm
@@ -38,4 +38,13 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(compiled.assembly, None, compiled.entry, libraries)
 
 
-VNNI = TargetSpec("vnni", ".s", "CPUs with AVX-512 VNNI", Limits(), _target, _rules, _emit)
+VNNI = TargetSpec(
+    "vnni",
+    ".s",
+    "CPUs with AVX-512 VNNI",
+    Limits(memories=(Memory("local", 256 * 1024, 64),)),
+    _target,
+    _rules,
+    _emit,
+    Compiler(("g++", "-O2", "-march={arch}", "-c", "-o", "/dev/null", "{file}"), "__GNUC__"),
+)
