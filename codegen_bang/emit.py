@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import tvm
+from tvm import tirx
 from tvm.target import Target
 
-from xpiler_tvm.codegen.c_family import INDENT, arguments, banner, entry_name, signature
+from xpiler_tvm.codegen.c_family import (
+    INDENT,
+    arguments,
+    banner,
+    buffer_size,
+    entry_name,
+    signature,
+)
 from xpiler_tvm.codegen.lower import DeviceFunction, device_function
 from xpiler_tvm.dialects.bang import ARCHS, DEFAULT_ARCH, KINDS, Arch, TaskKind
 from xpiler_tvm.errors import EmitError, ReadError
 from xpiler_tvm.kernel import Kernel, Launch
 
-from .memory import MOST_SLOTS, NramPlan
+from .cost import Estimate
+from .memory import ITEM_BYTES, MOST_SLOTS, NramPlan
 from .printer import BANG, BangPrinter
 
 
@@ -23,10 +34,17 @@ def bang_target() -> Target:
     return Target({"kind": "ext_dev", "keys": ["bang", "gpu"], "device": "bang"}, host="llvm")
 
 
-def emit_bang(
-    scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_ARCH
-) -> tuple[str, Kernel]:
-    """The text of a BANG C file, and the kernel in it.
+class Printed(NamedTuple):
+    """An emitted file: its text, the kernel in it, the modelled cost, what it does slowly."""
+
+    text: str
+    kernel: Kernel
+    estimate: Estimate
+    slow: tuple[str, ...]
+
+
+def emit_bang(scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_ARCH) -> Printed:
+    """The text of a BANG C file, the kernel in it, and what it is modelled to cost.
 
     Parameters
     ----------
@@ -45,24 +63,40 @@ def emit_bang(
         raise ReadError("XP1012", f"no MLU is called {arch!r}", hint=f"one of {', '.join(ARCHS)}")
     function = device_function(scheduled_mod, bang_target())
     tasks, kind = function.grid[0], _kind(function.grid[0])
-    body, helpers, plan = _print(function, kernel, ARCHS[arch])
+    printer, body = _print(function, kernel, ARCHS[arch])
     name = entry_name(kernel)
     launch = Launch(tasks=(tasks, 1, 1), kind=kind.name)
     parts = [
         banner(kernel, f"BANG C for {arch}", f"{tasks} tasks, {kind.name}", scheduled_mod),
         "#include <bang.h>\n",
-        "".join(f"{line}\n" for line in plan.declarations()),
-        *helpers,
+        "".join(f"{line}\n" for line in printer.plan.declarations()),
+        *printer.helpers.values(),
         _kernel_text(name, kernel, kind, body),
         _launcher_text(name, kernel, launch, kind),
     ]
     text = "\n".join(part for part in parts if part)
-    return text, Kernel(text, "bang", name, kernel.params, launch, filename=f"{name}.mlu")
+    written = Kernel(text, "bang", name, kernel.params, launch, filename=f"{name}.mlu")
+    estimate = printer.meter.estimate(_parameter_bytes(function))
+    return Printed(text, written, estimate, tuple(_warnings(printer.slow, estimate.cycles)))
 
 
-def _print(
-    function: DeviceFunction, kernel: Kernel, arch: Arch
-) -> tuple[list[str], list[str], NramPlan]:
+NOTED = 0.05
+"""The part of a task's cycles from which on a scalar loop is told."""
+
+
+def _warnings(slow: Mapping[str, float], total: float) -> Iterator[str]:
+    """What was left scalar, the most costly first."""
+    for what, cycles in sorted(slow.items(), key=lambda pair: -pair[1]):
+        if cycles >= NOTED * total:
+            yield f"{what}; {round(100 * cycles / total)} % of the modelled time"
+
+
+def _parameter_bytes(function: DeviceFunction) -> int:
+    buffers = [param for param in function.params if isinstance(param.ty, tirx.BufferType)]
+    return sum((buffer_size(each) or 0) * ITEM_BYTES[str(each.dtype)] for each in buffers)
+
+
+def _print(function: DeviceFunction, kernel: Kernel, arch: Arch) -> tuple[BangPrinter, list[str]]:
     """The kernel's body. Printed twice: how long a slot can be depends on how many there are."""
     plan = NramPlan(arch, slot_bytes=arch.nram_usable // MOST_SLOTS)
     for _ in range(3):
@@ -70,7 +104,7 @@ def _print(
         body = printer.body()
         slot = plan.best_slot()
         if slot == plan.slot_bytes or not plan.slots:
-            return body, list(printer.helpers.values()), plan
+            return printer, body
         plan = NramPlan(arch, slot_bytes=slot)
     raise EmitError("XP4002", "the length of vectors in NRAM does not settle")
 

@@ -28,9 +28,11 @@ from xpiler_tvm.codegen.c_family import (
     identifier,
 )
 from xpiler_tvm.codegen.lower import DeviceFunction
+from xpiler_tvm.dialects.bang_rates import ARITHMETIC, DRAM_ACCESS, NRAM_ACCESS
 from xpiler_tvm.kernel import Kernel
 
 from .copies import BlockCopy, block_copy
+from .cost import CopyWork, Meter, ScalarWork
 from .loops import (
     Range,
     condition_of,
@@ -43,7 +45,8 @@ from .loops import (
     substitute,
 )
 from .memory import ITEM_BYTES, NramPlan
-from .selection import LANES, REDUCTIONS, Selection
+from .scalars import scalar_cycles
+from .selection import LANES, REDUCTIONS, Piece, Selection
 from .vectors import NoVectorForm, Vector
 
 BANG = CDialect(
@@ -64,14 +67,13 @@ SHORTEST = 8
 """Loops with fewer iterations stay scalar: starting a copy costs more than they do."""
 
 _FOLD = """\
-// {name} folds the n values of v into total: {lanes} lanes by one pool, then lane by lane.
+// {name} folds the n values of v into total: {lanes} lanes by one pool, then the lanes.
 {q} float {name}(float total, float* v, int n) {{
   const int rows = n / {lanes};
   if (rows > 0) {{
     {pool}({array}, v, {lanes}, 1, rows, 1, rows, 1, 1);
-    for (int i = 0; i < {lanes}; ++i) {{
-      total = {from_lane};
-    }}
+    {lanes_fold}({array} + {lanes}, {array}, {lanes});
+    total = {from_lanes};
   }}
   for (int i = rows * {lanes}; i < n; ++i) {{
     total = {from_tail};
@@ -88,6 +90,8 @@ class BangPrinter(CPrinter):
     def __init__(self, function: DeviceFunction, kernel: Kernel, plan: NramPlan) -> None:
         super().__init__(BANG, function, kernel)
         self.plan = plan
+        self.meter = Meter(plan.arch, function.grid[0])
+        self.slow: dict[str, float] = {}
         self.taken |= {*plan.slot_names(), _LANES_ARRAY}
         self.nram: set[tvm.ir.Var] = set()
 
@@ -129,9 +133,55 @@ class BangPrinter(CPrinter):
             return
         found = guarded_store(node, self.analyzer)
         if found is None or not self.independent(*found):
-            super().stmt_For(node)
+            self.scalar_loop(node)
         else:
             self.store_over(*found)
+
+    def scalar_loop(self, node: tirx.For, why: str = "it does several things") -> None:
+        """A loop as C has it, what it costs, and why no instruction does the same."""
+        before = self.meter.elapsed
+        with self.meter.loop(self.upper_bound(node.extent)):
+            super().stmt_For(node)
+        self.note_slow(f"the loop over {node.loop_var.name!r} is scalar: {why}", before, node.body)
+
+    def note_slow(self, what: str, before: float, body: tirx.Stmt) -> None:
+        """Remember a scalar loop with the cycles that passed since `before`, if none is in it."""
+        inner: list[tirx.Stmt] = []
+        tvm_ffi.structural_walk(body, [(tirx.For, inner.append), (tirx.While, inner.append)])
+        if not inner:
+            self.slow[what] = self.slow.get(what, 0.0) + self.meter.elapsed - before
+
+    # --- the cost of scalar code ----------------------------------------------------------------
+
+    def stmt_BufferStore(self, node: tirx.BufferStore) -> None:
+        super().stmt_BufferStore(node)
+        self.charge_scalar(node)
+
+    def stmt_Bind(self, node: tirx.Bind) -> None:
+        super().stmt_Bind(node)
+        self.charge_scalar(node.value)
+
+    def stmt_While(self, node: tirx.While) -> None:
+        before = self.meter.elapsed
+        with self.meter.loop(None):
+            self.charge_scalar(node.condition)
+            super().stmt_While(node)
+        self.note_slow("a loop runs until the data say so", before, node.body)
+
+    def stmt_IfThenElse(self, node: tirx.IfThenElse) -> None:
+        self.charge_scalar(node.condition)
+        super().stmt_IfThenElse(node)
+
+    def charge_scalar(self, node: Expr | tirx.Stmt) -> None:
+        self.meter.charge(ScalarWork(self.scalar_cycles(node)))
+
+    def scalar_cycles(self, node: Expr | tirx.Stmt) -> float:
+        return scalar_cycles(node, self.access_cycles)
+
+    def access_cycles(self, buffer: tirx.Buffer) -> float:
+        if self.in_nram(buffer):
+            return NRAM_ACCESS
+        return DRAM_ACCESS if self.in_gdram(buffer) else ARITHMETIC
 
     def copy_block(self, copied: BlockCopy) -> bool:
         """Print one `__memcpy` for a rectangle, unless no instruction moves it in one piece."""
@@ -165,6 +215,10 @@ class BangPrinter(CPrinter):
             steps = f"{target.stride * size}, {source.stride * size}"
             last = self.expr(simplified(copied.rows - 1)).code
             call = f"__memcpy({ends}, {length}, {'2'.join(spaces)}, {steps}, {last});"
+        rows = self.upper_bound(copied.rows) or 1
+        run = (self.upper_bound(copied.length) or 1) * size
+        runs = (rows * run, 1) if gapless else (run, rows)
+        self.meter.charge(CopyWork("2".join(spaces), *runs))
         if not checks:
             self.line(call)
             return True
@@ -241,16 +295,18 @@ class BangPrinter(CPrinter):
             self.three_parts(span, inner, yes, no)
             return
         condition = tirx.all(*inner.conditions)
-        with (
-            self.braces(f"if ({self.expr(condition).code})", "} else {"),
-            self.assuming(condition),
-        ):
-            self.three_parts(span, inner, yes, no)
-        self.depth += 1
-        with self.assuming(tirx.Not(condition)):
-            self.store_over(span, no)
-        self.depth -= 1
-        self.line("}")
+        with self.meter.either():
+            with (
+                self.braces(f"if ({self.expr(condition).code})", "} else {"),
+                self.assuming(condition),
+            ):
+                self.three_parts(span, inner, yes, no)
+            self.depth += 1
+            self.meter.other()
+            with self.assuming(tirx.Not(condition)):
+                self.store_over(span, no)
+            self.depth -= 1
+            self.line("}")
 
     def three_parts(
         self, span: Range, inner: Range, yes: tirx.BufferStore, no: tirx.BufferStore
@@ -268,22 +324,24 @@ class BangPrinter(CPrinter):
             return
         length = self.analyzer.simplify(span.high - span.low)
         fixed = int(length) if isinstance(length, tirx.IntImm) else None
+        why = "it is short"
         if fixed is None or fixed >= SHORTEST:
             lines, taken, helpers = len(self.lines), set(self.taken), dict(self.helpers)
-            depth, memory = self.depth, self.plan.snapshot()
+            depth, memory, cost = self.depth, self.plan.snapshot(), self.meter.snapshot()
             try:
                 self.vector_loop(span, store, fixed)
                 return
-            except NoVectorForm:
+            except NoVectorForm as reason:
                 # Nothing of a failed attempt may stay, neither text nor memory.
                 del self.lines[lines:]
                 self.taken, self.helpers, self.depth = taken, helpers, depth
                 self.plan.restore(memory)
+                self.meter.restore(cost)
+                why = str(reason)
         if fixed == 1:
             self.stmt(_at(store, span.var, span.low, self.analyzer))
             return
-        loop = tirx.For(span.var, span.low, length, tirx.ForKind.SERIAL, store)
-        super().stmt_For(loop)
+        self.scalar_loop(tirx.For(span.var, span.low, length, tirx.ForKind.SERIAL, store), why)
 
     def vector_loop(self, span: Range, store: tirx.BufferStore, fixed: int | None) -> None:
         """Vector code, in pieces that fit into the slots. Raises `NoVectorForm`.
@@ -299,7 +357,7 @@ class BangPrinter(CPrinter):
         bound = fixed if fixed is not None else self.upper_bound(span.high - span.low)
         self.plan.need(None if bound is None else bound * width)
         if fixed is not None and fixed <= most:
-            self.instructions(span, store, str(fixed), span.low)
+            self.instructions(Piece(span, str(fixed), fixed, span.low), store)
             return
         count = self.reserve("count")
         if bound is not None and bound <= most:
@@ -307,15 +365,19 @@ class BangPrinter(CPrinter):
             length = self.analyzer.simplify(span.high - span.low)
             self.line(f"const int {count} = {self.expr(length).code};")
             with self.braces(f"if ({count} > 0)"):
-                self.instructions(span, store, count, span.low)
+                self.instructions(Piece(span, count, bound, span.low), store)
             return
         self.analyzer.bind(span.var, tvm.ir.Range(span.low, span.high), allow_override=True)
         var, ctype = self.declare(span.var), self.dialect.type(dtype_of(span.var))
         low, end = self.expr(span.low).code, self.expr(span.high).within(SUM)
-        with self.braces(f"for ({ctype} {var} = {low}; {var} < {end}; {var} += {most})"):
+        pieces = None if bound is None else bound / most
+        with (
+            self.meter.loop(pieces),
+            self.braces(f"for ({ctype} {var} = {low}; {var} < {end}; {var} += {most})"),
+        ):
             rest = f"{end} - {var}"
             self.line(f"const int {count} = {rest} < {most} ? {rest} : {most};")
-            self.instructions(span, store, count, None)
+            self.instructions(Piece(span, count, most, None), store)
         self.taken -= {var, count}
 
     def upper_bound(self, value: Expr) -> int | None:
@@ -328,11 +390,9 @@ class BangPrinter(CPrinter):
         self.taken.add(name)
         return name
 
-    def instructions(
-        self, span: Range, store: tirx.BufferStore, count: str, start: Expr | None
-    ) -> None:
-        """`count` iterations from `start`, or from the printed loop variable where it is `None`."""
-        code = Selection(self, span, store, count, start).run()
+    def instructions(self, piece: Piece, store: tirx.BufferStore) -> None:
+        """Vector code for one piece, its temporaries in slots."""
+        code = Selection(self, piece, store).run()
         slots, used = code.allocate()
         self.plan.use_slots(used)
 
@@ -344,21 +404,24 @@ class BangPrinter(CPrinter):
             return slot if vector.dtype == "float32" else cast + slot
 
         for instruction in code.instructions:
+            for work in instruction.work:
+                self.meter.charge(work)
             for line in instruction.text(name):
                 self.line(line)
 
     def fold_helper(self, kind: type) -> str:
         """The name of the function that folds a vector into a float."""
-        short, pool, step = REDUCTIONS[kind]
+        short, pool, lanes_fold, step = REDUCTIONS[kind]
         name = f"vector_{short}"
-        self.plan.add(_LANES_ARRAY, "float", LANES, ITEM_BYTES["float32"])
+        self.plan.add(_LANES_ARRAY, "float", 2 * LANES, ITEM_BYTES["float32"])
         self.helpers[name] = _FOLD.format(
             name=name,
             q=self.dialect.helper,
             pool=pool,
             array=_LANES_ARRAY,
             lanes=LANES,
-            from_lane=step.format(f"{_LANES_ARRAY}[i]"),
+            lanes_fold=lanes_fold,
+            from_lanes=step.format(f"{_LANES_ARRAY}[{LANES}]"),
             from_tail=step.format("v[i]"),
         )
         return name

@@ -7,7 +7,7 @@ operands in NRAM. Operands elsewhere are copied in first, strided ones by stride
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import tvm
@@ -16,7 +16,9 @@ from tvm import tirx
 from tvm.ir import Expr, TensorLoad
 
 from xpiler_tvm.codegen.c_family import SUM, UNARY, Text, buffer_size, dtype_of
+from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
+from .cost import CopyWork, ScalarWork, VectorWork, Work
 from .functions import FUNCTIONS, quotient
 from .loops import Range, affine, condition_of, depends, loads, sides_of, substitute
 from .memory import ITEM_BYTES
@@ -29,11 +31,12 @@ LANES = 32
 """Float channels of a pooling instruction: 128 bytes."""
 
 REDUCTIONS = {
-    tirx.Add: ("sum", "__bang_sumpool", "total + {}"),
-    tirx.Max: ("max", "__bang_maxpool", "fmaxf(total, {})"),
-    tirx.Min: ("min", "__bang_minpool", "fminf(total, {})"),
+    tirx.Add: ("sum", "__bang_sumpool", "__bang_reduce_sum", "total + {}"),
+    tirx.Max: ("max", "__bang_maxpool", "__bang_argmax", "fmaxf(total, {})"),
+    tirx.Min: ("min", "__bang_minpool", "__bang_argmin", "fminf(total, {})"),
 }
-"""By combining operator: a name, the pool that does it lane by lane, one step in C."""
+"""By combining operator: a name, the pool that does it lane by lane, what folds the lanes into the
+first element, one step in C."""
 
 _BINARY = {tirx.Add: "a + b", tirx.Sub: "a - b", tirx.Mul: "a * b", tirx.Div: "a / b"}
 # Two vectors, and a vector with a scalar: the instructions differ in what they do at a NaN.
@@ -48,25 +51,28 @@ class _NoInstruction(Exception):
     """The operator at the root has no instruction, but its operands may have."""
 
 
-class Selection:
-    """Vector code for `store` at `count` values of `span.var`, counted from `start`.
+@dataclass(frozen=True)
+class Piece:
+    """`count` (a C expression, at most `most`) of the values of `span`, from `start` on.
 
     Where `start` is `None` the printed loop variable is the first value.
     """
 
-    def __init__(
-        self,
-        printer: BangPrinter,
-        span: Range,
-        store: tirx.BufferStore,
-        count: str,
-        start: Expr | None,
-    ) -> None:
+    span: Range
+    count: str
+    most: int
+    start: Expr | None
+
+
+class Selection:
+    """Vector code for `store` at the values of a piece of its loop."""
+
+    def __init__(self, printer: BangPrinter, piece: Piece, store: tirx.BufferStore) -> None:
         self.printer = printer
-        self.span = span
+        self.span = piece.span
         self.store = store
-        self.start = start
-        self.code = VectorCode(printer.plan.arch.name, count)
+        self.start = piece.start
+        self.code = VectorCode(printer.plan.arch.name, piece.count, piece.most)
         self.known: list[tuple[Expr, Value]] = []
 
     def run(self) -> VectorCode:
@@ -136,7 +142,9 @@ class Selection:
             steps = ", ".join(str(stride * size) for stride in strides)
             return [f"__memcpy({ends}, {size}, {direction}, {steps}, {last});"]
 
-        self.code.add(target, [source], text, in_place=False)
+        most = self.code.most
+        runs = (size * most, 1) if strides == (1, 1) else (size, most)
+        self.code.add(target, [source], text, in_place=False, work=[CopyWork(direction, *runs)])
 
     # --- the two kinds of loop ------------------------------------------------------------------
 
@@ -180,6 +188,7 @@ class Selection:
                 None,
                 [vector],
                 lambda names: [f"{target} = {helper}({target}, {names(vector)}, {count});"],
+                work=fold_work(self.code.most),
             )
             return
         element = tirx.Var("element", value.ty)
@@ -227,6 +236,7 @@ class Selection:
         """`node` at all values of the loop variable; equal expressions are computed once."""
         if not depends(node, self.span.var):
             text = self.printer.expr(node)
+            self.printer.charge_scalar(node)
             return Scalar(text.code, text.strength)
         for other, value in self.known:
             if tvm_ffi.structural_equal(other, node):
@@ -343,7 +353,15 @@ class Selection:
         # An element is read before its place is written, so equal sizes may share their memory.
         sizes = {ITEM_BYTES[vector.dtype] for _, vector in operands}
         in_place = result is None or sizes <= {ITEM_BYTES[result.dtype]}
-        self.code.add(result, [vector for _, vector in operands], text, in_place=in_place)
+        accesses = NRAM_ACCESS * (len(operands) + 1) + ARITHMETIC
+        cycles = self.code.most * (printer.scalar_cycles(body) + accesses)
+        self.code.add(
+            result,
+            [vector for _, vector in operands],
+            text,
+            in_place=in_place,
+            work=[ScalarWork(cycles)],
+        )
 
     def check_conditional_reads(self, node: Expr) -> None:
         """What is read under a condition is read always here: it must lie inside its array."""
@@ -363,6 +381,13 @@ class Selection:
             analyzer.can_prove(index >= 0) and analyzer.can_prove(index < size)
         ):
             raise NoVectorForm("a conditional read that may lie outside its array")
+
+
+def fold_work(count: int) -> list[Work]:
+    """What folding `count` floats costs: the pool, the fold of its lanes, what is left over."""
+    whole, rest = divmod(count, LANES)
+    scalar = ScalarWork((rest + 1) * (NRAM_ACCESS + 2 * ARITHMETIC))
+    return [VectorWork(whole * LANES, 4), VectorWork(LANES, 4), scalar] if whole else [scalar]
 
 
 def _array(pointer: str) -> str:

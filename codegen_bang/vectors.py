@@ -14,6 +14,9 @@ from xpiler_tvm.codegen.c_family import PRIMARY
 from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, Conversion
 from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE, Elementwise
 
+from .cost import VectorWork, Work
+from .memory import ITEM_BYTES
+
 
 class NoVectorForm(Exception):
     """There is no instruction for it: the loop stays scalar. Never leaves this package."""
@@ -43,13 +46,15 @@ Names = Callable[[Vector], str]
 class Instruction:
     """`text(names)` gives its lines, where `names` gives the C pointer of each vector.
 
-    `in_place` says whether `target` may share its memory with a source that ends here.
+    `in_place` says whether `target` may share its memory with a source that ends here; `work` is
+    what the lines cost.
     """
 
     target: Vector | None
     sources: tuple[Vector, ...]
     text: Callable[[Names], list[str]]
     in_place: bool = True
+    work: tuple[Work, ...] = ()
 
 
 def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwise]]:
@@ -82,10 +87,11 @@ _CASTS: dict[tuple[str, str], Conversion] = {
 
 @dataclass
 class VectorCode:
-    """A sequence of instructions on vectors of `count` elements (a C expression)."""
+    """Instructions on vectors of `count` elements, a C expression that is at most `most`."""
 
     arch: str
     count: str
+    most: int
     instructions: list[Instruction] = field(default_factory=list)
 
     def add(
@@ -95,8 +101,13 @@ class VectorCode:
         text: Callable[[Names], list[str]],
         *,
         in_place: bool = True,
+        work: Sequence[Work] | None = None,
     ) -> None:
-        self.instructions.append(Instruction(target, tuple(sources), text, in_place))
+        """One more instruction; `work` is a pass over the vectors where nothing else is said."""
+        if work is None:
+            vectors = (*sources, *([] if target is None else [target]))
+            work = [VectorWork(self.most, max(ITEM_BYTES[each.dtype] for each in vectors))]
+        self.instructions.append(Instruction(target, tuple(sources), text, in_place, tuple(work)))
 
     def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:
         """The instruction for a meaning on such operands, if the architecture has one."""

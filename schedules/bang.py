@@ -173,7 +173,7 @@ class Matmul:
             return Declined(f"{rows} x {columns} is too thin for tiles")
         tile_j, tile_k = _even(columns, self.columns), _even(depth, self.depth)
         bands = batch * -(-columns // tile_j)
-        tile_i = _even(rows, max(1, min(self.rows, rows * bands // self.arch.cores)))
+        tile_i = _even(rows, min(self.rows, -(-rows * bands // self.arch.cores)))
 
         # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
         main = normalize(sch, found)

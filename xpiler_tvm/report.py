@@ -41,9 +41,21 @@ def remarks(found: Mapping[str, Any]) -> tuple[str, ...]:
         lines.append(f"form: {found['rung']}{rule}")
     lines += [f"computes: {operator}" for operator in found.get("operators", ())]
     lines += [f"note: {note}" for note in found.get("notes", ())]
+    if "cost" in found:
+        lines += _cost(found["cost"])
     lines += [f"assumes: {assumption}" for assumption in found.get("assumptions", ())]
     lines += [f"holds where: {condition}" for condition in found.get("conditions", ())]
     return tuple(lines)
+
+
+def _cost(cost: Mapping[str, Any]) -> list[str]:
+    """What a model says of the emitted kernel, and what it does slowly."""
+    share = f", {100 * cost['share of peak']:.2g} % of its peak" if cost["share of peak"] else ""
+    summary = f"{cost['microseconds']:.3g} us, bound by {cost['bound']}{share}"
+    return [
+        f"modelled for {cost['arch']}, not measured: {summary}",
+        *(f"warning: {reason}" for reason in cost["slow"]),
+    ]
 
 
 def proofs(obligations: Sequence[Obligation]) -> tuple[str, ...]:

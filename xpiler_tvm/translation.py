@@ -54,6 +54,7 @@ class Translation:
     rule : the schedule rule that applied; `declined` the others, with their reasons.
     libraries : further files by suffix, as bytes.
     seconds : CPU seconds by stage.
+    cost : what a model of the target says the kernel costs; empty where there is no model.
     """
 
     target: str
@@ -70,6 +71,7 @@ class Translation:
     entry: str
     libraries: Mapping[str, bytes]
     seconds: dict[str, float]
+    cost: Mapping[str, object]
 
     # ------------------------------------------------------------ running
 
@@ -206,6 +208,7 @@ class Translation:
             "notes": list(self.notes),
             "assumptions": list(self.lifted.assumptions),
             "schedule": trace,
+            **({"cost": dict(self.cost)} if self.cost else {}),
             **as_dict(self.evidence, self.seconds),
         }
 
@@ -304,6 +307,7 @@ def _attempt(
         emitted.entry,
         emitted.libraries,
         watch.seconds,
+        emitted.cost,
     )
 
 

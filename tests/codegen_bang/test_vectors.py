@@ -60,7 +60,7 @@ def test_a_guard_that_is_no_interval():
 
 
 def test_slots_are_reused_but_never_shared():
-    code = VectorCode("mtp_592", "64")
+    code = VectorCode("mtp_592", "64", 64)
     x = Vector("float32", "x")
     a = code.apply("a + b", "float32", x, Scalar("1.0f"))
     b = code.apply("a * b", "float32", a, x)
@@ -75,11 +75,11 @@ def test_slots_are_reused_but_never_shared():
 
 def test_an_instruction_that_an_architecture_lacks():
     x = Vector("float32", "x")
-    VectorCode("mtp_592", "64").apply("a / b", "float32", x, x)
+    VectorCode("mtp_592", "64", 64).apply("a / b", "float32", x, x)
     with pytest.raises(NoVectorForm):
-        VectorCode("mtp_372", "64").apply("a / b", "float32", x, x)
+        VectorCode("mtp_372", "64", 64).apply("a / b", "float32", x, x)
     with pytest.raises(NoVectorForm):
-        VectorCode("mtp_592", "64").apply("a + b", "float64", x, x)
+        VectorCode("mtp_592", "64", 64).apply("a + b", "float64", x, x)
 
 
 FUNCTIONS: dict[str, tuple[Callable, Callable, tuple[float, float]]] = {

@@ -63,5 +63,5 @@ BANG = TargetSpec(
     _target,
     _rules,
     _emit,
-    Compiler(("cncc", "--bang-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__BANG__"),
+    Compiler(("cncc", "--bang-mlu-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__BANG__"),
 )
