@@ -142,10 +142,15 @@ def _parser() -> argparse.ArgumentParser:
         "translate", parents=[source, common], help="write a kernel for other platforms"
     )
     translate.add_argument(
-        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(DIALECTS)}"
+        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(DIALECTS)}, or all"
     )
     translate.add_argument(
         "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
+    )
+    translate.add_argument(
+        "--main",
+        action="store_true",
+        help="add a main that runs the kernel on generated data and prints checksums",
     )
     translate.set_defaults(action=_translate)
 
@@ -380,8 +385,9 @@ def _number(what: str, text: str) -> int | float:
 
 
 def parse_targets(text: str) -> tuple[str, ...]:
-    """`hip,bang` as a tuple of targets, each once."""
-    targets = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    """`hip,bang` as a tuple of targets, each once; `all` is all of them."""
+    words = DIALECTS if text.strip() == "all" else text.split(",")
+    targets = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     for target in targets:
         if target not in DIALECTS:
             raise ReadError(
@@ -412,7 +418,7 @@ def _translate(options: argparse.Namespace) -> int:
         lifted = xt.lift(kernel)
         translations: dict[str, Translation] = {}
         for target in targets:
-            result = xt.transcompile(lifted, target)
+            result = xt.transcompile(lifted, target, main=options.main)
             _refuse_refuted(target, result)
             part = Path(folder) / target
             part.mkdir()

@@ -238,8 +238,11 @@ class Translation:
         return [folder / file for file in files]
 
 
-def transcompile(kernel: Kernel | Lifted, target: str) -> Translation:
+def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) -> Translation:
     """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`), checked by execution.
+
+    With `main` the file also gets a `main` that runs the kernel on generated data and prints a
+    checksum of each output.
 
     A kernel that is translated to several targets is best lifted once. Raises what `lift` raises,
     `ScheduleError` and `EmitError` where the target has no form for it, and `CheckError` XP5001
@@ -263,7 +266,7 @@ def transcompile(kernel: Kernel | Lifted, target: str) -> Translation:
     notes = list(lifted.notes)
     for mod, rung in attempts:
         try:
-            return _attempt(spec, lifted, mod, rung, tuple(notes))
+            return _attempt(spec, lifted, mod, rung, tuple(notes), main=main)
         except (ScheduleError, EmitError, CheckError) as error:
             first = first or error
             notes.append(f"the {rung} form was dropped for {target}: {error.code}: {error.message}")
@@ -275,7 +278,13 @@ XpilerFailure = ScheduleError | EmitError | CheckError
 
 
 def _attempt(
-    spec: TargetSpec, lifted: Lifted, mod: tvm.IRModule, rung: str, notes: tuple[str, ...]
+    spec: TargetSpec,
+    lifted: Lifted,
+    mod: tvm.IRModule,
+    rung: str,
+    notes: tuple[str, ...],
+    *,
+    main: bool,
 ) -> Translation:
     from . import schedules
 
@@ -286,6 +295,8 @@ def _attempt(
         scheduled = schedules.apply(mod, spec.name)
     with watch("emit"):
         emitted = spec.emit(scheduled.mod, lifted.kernel.free_standing())
+        if main:
+            emitted = spec.with_main(emitted, lifted.value_ranges)
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
         checks.append(

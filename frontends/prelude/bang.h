@@ -40,6 +40,7 @@ struct xp_queue; typedef xp_queue *cnrtQueue_t;
 struct xp_notifier; typedef xp_notifier *cnrtNotifier_t;
 template <class T> cnrtRet_t cnrtMalloc(T **, size_t);
 cnrtRet_t cnrtFree(void *); cnrtRet_t cnrtMemcpy(void *, const void *, size_t, cnrtMemTransDir_t); cnrtRet_t cnrtMemset(void *, int, size_t);
+cnrtRet_t cnrtGetLastError(); cnrtRet_t cnrtPeekAtLastError(); const char *cnrtGetErrorStr(cnrtRet_t);
 cnrtRet_t cnrtSetDevice(int); cnrtRet_t cnrtQueueCreate(cnrtQueue_t *); cnrtRet_t cnrtQueueSync(cnrtQueue_t); cnrtRet_t cnrtQueueDestroy(cnrtQueue_t);
 cnrtRet_t cnrtNotifierCreate(cnrtNotifier_t *); cnrtRet_t cnrtPlaceNotifier(cnrtNotifier_t, cnrtQueue_t); cnrtRet_t cnrtNotifierDestroy(cnrtNotifier_t);
 cnrtRet_t cnrtNotifierDuration(cnrtNotifier_t, cnrtNotifier_t, float *);

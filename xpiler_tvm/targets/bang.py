@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xpiler_tvm.kernel import Kernel
     from xpiler_tvm.schedules.base import Rule
 
-    from .base import Accept
+    from .base import Accept, Ranges
 
 ARCH = ARCHS[DEFAULT_ARCH]
 LIMITS = Limits(
@@ -55,6 +55,13 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(printed.text, printed.kernel, entry, cost=cost)
 
 
+def _main(kernel: Kernel, ranges: Ranges) -> str:
+    from xpiler_tvm.codegen.host_main import CNRT, host_main
+    from xpiler_tvm.codegen_bang.printer import BANG as PRINTED
+
+    return host_main(kernel, PRINTED, CNRT, ranges)
+
+
 BANG = TargetSpec(
     "bang",
     ".mlu",
@@ -64,4 +71,5 @@ BANG = TargetSpec(
     _rules,
     _emit,
     Compiler(("cncc", "--bang-mlu-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__BANG__"),
+    _main,
 )

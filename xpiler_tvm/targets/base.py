@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from xpiler_tvm.errors import EmitError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 Accept: TypeAlias = "Callable[[tvm.IRModule], Declined | None]"
 Arrays: TypeAlias = "Mapping[str, np.ndarray]"
+Ranges: TypeAlias = "Mapping[str, tuple[int, int]]"
 Runner: TypeAlias = "Callable[[Emitted, Arrays, Mapping[str, int | float]], Arrays]"
 
 
@@ -74,6 +78,10 @@ class Compiler:
     command: tuple[str, ...]
     macro: str
 
+    def command_for(self, file: Path, arch: str) -> list[str]:
+        """The command that compiles a file, and leaves nothing behind."""
+        return [word.format(file=file, arch=arch) for word in self.command]
+
 
 @dataclass(frozen=True)
 class Emitted:
@@ -110,6 +118,8 @@ class TargetSpec:
     make_rules : the schedule rules in order, and what every schedule must pass.
     emitter : scheduled module and resolved source kernel to text.
     compiler : what compiles the text on a machine that has it.
+    host_main : a `main` that runs the emitted kernel on generated data, to stand behind it; the
+        ranges are of integers that it uses as indices.
     make_functions : the table of the language's functions that emitted code calls: spelling by the
         operator's name in TIR.
     runner : what runs emitted code to check it, where that is not the emulator: it takes what was
@@ -125,6 +135,7 @@ class TargetSpec:
     make_rules: Callable[[], tuple[tuple[Rule, ...], Accept | None]]
     emitter: Callable[[tvm.IRModule, Kernel], Emitted]
     compiler: Compiler
+    host_main: Callable[[Kernel, Ranges], str]
     make_functions: Callable[[], Mapping[str, str]] = dict
     runner: Runner | None = None
 
@@ -138,3 +149,13 @@ class TargetSpec:
     def emit(self, scheduled_mod: tvm.IRModule, kernel: Kernel) -> Emitted:
         """The text for a scheduled module. Raises `EmitError` where there is none."""
         return self.emitter(scheduled_mod, kernel)
+
+    def with_main(self, emitted: Emitted, ranges: Ranges) -> Emitted:
+        """What was emitted, with a `main` behind it.
+
+        Raises `EmitError` XP4001 where what was emitted is no kernel that could be called.
+        """
+        if emitted.kernel is None:
+            raise EmitError("XP4001", f"{self.name} has no text that a main could stand in")
+        text = f"{emitted.text}\n{self.host_main(emitted.kernel, ranges)}"
+        return replace(emitted, text=text, kernel=replace(emitted.kernel, source=text))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xpiler_tvm.kernel import Kernel
     from xpiler_tvm.schedules.base import Rule
 
-    from .base import Accept
+    from .base import Accept, Ranges
 
 AXES = tuple(
     Axis(f"{kind}.{direction}", most)
@@ -61,6 +61,13 @@ def _functions() -> Mapping[str, str]:
     return PRINTED.functions
 
 
+def _main(kernel: Kernel, ranges: Ranges) -> str:
+    from xpiler_tvm.codegen.cuda import CUDA as PRINTED
+    from xpiler_tvm.codegen.host_main import gpu_api, host_main
+
+    return host_main(kernel, PRINTED, gpu_api("cuda"), ranges)
+
+
 CUDA = TargetSpec(
     "cuda",
     ".cu",
@@ -70,5 +77,6 @@ CUDA = TargetSpec(
     _rules,
     _emit,
     Compiler(("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__"),
+    _main,
     _functions,
 )

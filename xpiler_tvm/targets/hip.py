@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xpiler_tvm.kernel import Kernel
     from xpiler_tvm.schedules.base import Rule
 
-    from .base import Accept
+    from .base import Accept, Ranges
 
 LIMITS = Limits(
     max_threads=MAX_THREADS,
@@ -55,6 +55,13 @@ def _functions() -> Mapping[str, str]:
     return PRINTED.functions
 
 
+def _main(kernel: Kernel, ranges: Ranges) -> str:
+    from xpiler_tvm.codegen.hip import HIP as PRINTED
+    from xpiler_tvm.codegen.host_main import gpu_api, host_main
+
+    return host_main(kernel, PRINTED, gpu_api("hip"), ranges)
+
+
 HIP = TargetSpec(
     "hip",
     ".hip",
@@ -64,5 +71,6 @@ HIP = TargetSpec(
     _rules,
     _emit,
     Compiler(("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__HIPCC__"),
+    _main,
     _functions,
 )

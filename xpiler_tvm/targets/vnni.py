@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xpiler_tvm.kernel import Kernel
     from xpiler_tvm.schedules.base import Rule
 
-    from .base import Accept
+    from .base import Accept, Ranges
 
 MCPU = "cascadelake"
 
@@ -38,6 +38,13 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(compiled.assembly, None, compiled.entry, libraries)
 
 
+def _main(kernel: Kernel, ranges: Ranges) -> str:
+    from xpiler_tvm.codegen.c_family import CDialect
+    from xpiler_tvm.codegen.host_main import host_main
+
+    return host_main(kernel, CDialect("C"), None, ranges)
+
+
 VNNI = TargetSpec(
     "vnni",
     ".s",
@@ -47,4 +54,5 @@ VNNI = TargetSpec(
     _rules,
     _emit,
     Compiler(("g++", "-O2", "-march={arch}", "-c", "-o", "/dev/null", "{file}"), "__GNUC__"),
+    _main,
 )
