@@ -5,6 +5,7 @@
 The pipeline is TVM's own for SBlocks, less what only serves its code generators: no
 host/device split (it reorders and drops parameters), no packed ABI, no vectorisation, no
 unrolling and no common subexpressions (a C compiler does these better, and the text stays short).
+Sums over threads stay calls, which the printer knows how to write.
 """
 
 from __future__ import annotations
@@ -91,7 +92,6 @@ def pipeline(target: Target) -> tvm.ir.transform.Sequential:
             block.ThreadSync("shared"),
             block.ThreadSync("shared.dyn"),
             block.ThreadSync("warp"),
-            block.LowerThreadAllreduce(),
             flat.LowerWarpMemory(),
             flat.StmtSimplify(),
         ]

@@ -4,7 +4,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) add(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ z, int n) {
+extern "C" __global__ void __launch_bounds__(128)
+add(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ z, int n) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 128 + tx < 10007) {

@@ -3,8 +3,10 @@
 // Launch: grid (79, 1, 1), block (128, 1, 1).
 
 #include <hip/hip_runtime.h>
+#include <cstdint>
 
-extern "C" __global__ void __launch_bounds__(128) add(const int8_t* __restrict__ x, const int8_t* __restrict__ y, int8_t* __restrict__ z, int n) {
+extern "C" __global__ void __launch_bounds__(128)
+add(const int8_t* __restrict__ x, const int8_t* __restrict__ y, int8_t* __restrict__ z, int n) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 128 + tx < 10007) {

@@ -3,7 +3,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) gelu_erf(const float* __restrict__ x, float* __restrict__ y) {
+extern "C" __global__ void __launch_bounds__(128)
+gelu_erf(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 16 + tx / 8 < 625) {

@@ -3,7 +3,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) gemm(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
+extern "C" __global__ void __launch_bounds__(128)
+gemm(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 32 + tx / 4 < 825) {

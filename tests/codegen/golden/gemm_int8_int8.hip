@@ -2,8 +2,10 @@
 // Launch: grid (8, 1, 1), block (128, 1, 1).
 
 #include <hip/hip_runtime.h>
+#include <cstdint>
 
-extern "C" __global__ void __launch_bounds__(128) gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __restrict__ C) {
+extern "C" __global__ void __launch_bounds__(128)
+gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __restrict__ C) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 2 + tx / 64 < 15) {

@@ -3,7 +3,27 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) layernorm(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
+static __device__ inline float block_sum(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = x + y;
+  }
+  __shared__ float parts[2];
+  __syncthreads();  // the parts of the call before have been read
+  if (threadIdx.x % 64 == 0) parts[threadIdx.x / 64] = x;
+  __syncthreads();
+  x = parts[threadIdx.x % 2];
+#pragma unroll
+  for (int d = 1; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 2);
+    x = x + y;
+  }
+  return x;
+}
+
+extern "C" __global__ void __launch_bounds__(128)
+layernorm(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   __shared__ float total_shared[1];
@@ -11,84 +31,24 @@ extern "C" __global__ void __launch_bounds__(128) layernorm(const float* __restr
   __shared__ float square_shared[1];
   float in_thread_total_shared;
   float in_thread_square_shared;
-  volatile __shared__ float red_result[1];
+  float cross_thread_total_shared;
   in_thread_total_shared = 0.0f;
   in_thread_total_shared += x[bx * 128 + tx];
-  __shared__ float red_buf_staging[2];
-  float t0;
-  float red_buf0;
-  float t0_1;
-  float red_buf0_1;
-  red_buf0 = in_thread_total_shared;
-  t0 = __shfl_down(red_buf0, 32, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 16, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 8, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 4, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 2, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 1, 64);
-  red_buf0 += t0;
-  if (tx % 64 == 0) {
-    red_buf_staging[tx / 64] = red_buf0;
-  }
-  __syncthreads();
-  if (tx < 2) {
-    red_buf0_1 = red_buf_staging[tx];
-  }
-  t0_1 = __shfl_down(red_buf0_1, 1, 64);
-  red_buf0_1 += t0_1;
+  cross_thread_total_shared = block_sum(in_thread_total_shared);
   if (tx == 0) {
-    red_result[0] = red_buf0_1;
-  }
-  __syncthreads();
-  if (tx == 0) {
-    total_shared[0] = red_result[0];
+    total_shared[0] = cross_thread_total_shared;
   }
   __syncthreads();
   if (tx == 0) {
     mean_shared[0] = total_shared[0] / 128.0f;
   }
-  volatile __shared__ float red_result_1[1];
+  float cross_thread_square_shared;
   in_thread_square_shared = 0.0f;
   __syncthreads();
   in_thread_square_shared += (x[bx * 128 + tx] - mean_shared[0]) * (x[bx * 128 + tx] - mean_shared[0]);
-  __shared__ float red_buf_staging_1[2];
-  float t0_2;
-  float red_buf0_2;
-  float t0_3;
-  float red_buf0_3;
-  red_buf0_2 = in_thread_square_shared;
-  t0_2 = __shfl_down(red_buf0_2, 32, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 16, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 8, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 4, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 2, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 1, 64);
-  red_buf0_2 += t0_2;
-  if (tx % 64 == 0) {
-    red_buf_staging_1[tx / 64] = red_buf0_2;
-  }
-  __syncthreads();
-  if (tx < 2) {
-    red_buf0_3 = red_buf_staging_1[tx];
-  }
-  t0_3 = __shfl_down(red_buf0_3, 1, 64);
-  red_buf0_3 += t0_3;
+  cross_thread_square_shared = block_sum(in_thread_square_shared);
   if (tx == 0) {
-    red_result_1[0] = red_buf0_3;
-  }
-  __syncthreads();
-  if (tx == 0) {
-    square_shared[0] = red_result_1[0];
+    square_shared[0] = cross_thread_square_shared;
   }
   __syncthreads();
   y[bx * 128 + tx] = (x[bx * 128 + tx] - mean_shared[0]) / sqrtf(square_shared[0] / 128.0f + 1e-05f) * gamma[tx] + beta[tx];

@@ -3,7 +3,17 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(64) layernorm(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
+static __device__ inline float warp_sum(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = x + y;
+  }
+  return x;
+}
+
+extern "C" __global__ void __launch_bounds__(64)
+layernorm(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   __shared__ float total_shared[1];
@@ -11,56 +21,28 @@ extern "C" __global__ void __launch_bounds__(64) layernorm(const float* __restri
   __shared__ float square_shared[1];
   float in_thread_total_shared;
   float in_thread_square_shared;
-  float red_buf0;
+  float cross_thread_total_shared;
   in_thread_total_shared = 0.0f;
   for (int ax0_0 = 0; ax0_0 < 2; ++ax0_0) {
     in_thread_total_shared += x[bx * 128 + ax0_0 * 64 + tx];
   }
-  float t0;
-  red_buf0 = in_thread_total_shared;
-  t0 = __shfl_down(red_buf0, 32, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 16, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 8, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 4, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 2, 64);
-  red_buf0 += t0;
-  t0 = __shfl_down(red_buf0, 1, 64);
-  red_buf0 += t0;
-  red_buf0 = __shfl(red_buf0, 0, 64);
+  cross_thread_total_shared = warp_sum(in_thread_total_shared);
   if (tx == 0) {
-    total_shared[0] = red_buf0;
+    total_shared[0] = cross_thread_total_shared;
   }
   __syncthreads();
   if (tx == 0) {
     mean_shared[0] = total_shared[0] / 128.0f;
   }
-  float red_buf0_1;
+  float cross_thread_square_shared;
   in_thread_square_shared = 0.0f;
   __syncthreads();
   for (int ax0_0 = 0; ax0_0 < 2; ++ax0_0) {
     in_thread_square_shared += (x[bx * 128 + ax0_0 * 64 + tx] - mean_shared[0]) * (x[bx * 128 + ax0_0 * 64 + tx] - mean_shared[0]);
   }
-  float t0_1;
-  red_buf0_1 = in_thread_square_shared;
-  t0_1 = __shfl_down(red_buf0_1, 32, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 16, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 8, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 4, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 2, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 1, 64);
-  red_buf0_1 += t0_1;
-  red_buf0_1 = __shfl(red_buf0_1, 0, 64);
+  cross_thread_square_shared = warp_sum(in_thread_square_shared);
   if (tx == 0) {
-    square_shared[0] = red_buf0_1;
+    square_shared[0] = cross_thread_square_shared;
   }
   __syncthreads();
   for (int j_0 = 0; j_0 < 2; ++j_0) {

@@ -3,7 +3,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) opaque(const float* __restrict__ x, float* __restrict__ y, int* __restrict__ steps) {
+extern "C" __global__ void __launch_bounds__(128)
+opaque(const float* __restrict__ x, float* __restrict__ y, int* __restrict__ steps) {
   const int tx = threadIdx.x;
   float run;
   int left;

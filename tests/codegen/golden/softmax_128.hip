@@ -3,7 +3,46 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) softmax(const float* __restrict__ x, float* __restrict__ y) {
+static __device__ inline float block_max(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = fmaxf(x, y);
+  }
+  __shared__ float parts[2];
+  __syncthreads();  // the parts of the call before have been read
+  if (threadIdx.x % 64 == 0) parts[threadIdx.x / 64] = x;
+  __syncthreads();
+  x = parts[threadIdx.x % 2];
+#pragma unroll
+  for (int d = 1; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 2);
+    x = fmaxf(x, y);
+  }
+  return x;
+}
+
+static __device__ inline float block_sum(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = x + y;
+  }
+  __shared__ float parts[2];
+  __syncthreads();  // the parts of the call before have been read
+  if (threadIdx.x % 64 == 0) parts[threadIdx.x / 64] = x;
+  __syncthreads();
+  x = parts[threadIdx.x % 2];
+#pragma unroll
+  for (int d = 1; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 2);
+    x = x + y;
+  }
+  return x;
+}
+
+extern "C" __global__ void __launch_bounds__(128)
+softmax(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   __shared__ float top_shared[1];
@@ -11,46 +50,16 @@ extern "C" __global__ void __launch_bounds__(128) softmax(const float* __restric
   __shared__ float total_shared[1];
   float in_thread_top_shared;
   float in_thread_total_shared;
-  volatile __shared__ float red_result[1];
+  float cross_thread_top_shared;
   in_thread_top_shared = -3.4028235e+38f;
   for (int ax0_0 = 0; ax0_0 < 2; ++ax0_0) {
     if (ax0_0 * 16 + tx / 8 < 25) {
       in_thread_top_shared = fmaxf(in_thread_top_shared, x[bx * 200 + ax0_0 * 128 + tx]);
     }
   }
-  __shared__ float red_buf_staging[2];
-  float t0;
-  float red_buf0;
-  float t0_1;
-  float red_buf0_1;
-  red_buf0 = in_thread_top_shared;
-  t0 = __shfl_down(red_buf0, 32, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 16, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 8, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 4, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 2, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 1, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  if (tx % 64 == 0) {
-    red_buf_staging[tx / 64] = red_buf0;
-  }
-  __syncthreads();
-  if (tx < 2) {
-    red_buf0_1 = red_buf_staging[tx];
-  }
-  t0_1 = __shfl_down(red_buf0_1, 1, 64);
-  red_buf0_1 = fmaxf(red_buf0_1, t0_1);
+  cross_thread_top_shared = block_max(in_thread_top_shared);
   if (tx == 0) {
-    red_result[0] = red_buf0_1;
-  }
-  __syncthreads();
-  if (tx == 0) {
-    top_shared[0] = red_result[0];
+    top_shared[0] = cross_thread_top_shared;
   }
   __syncthreads();
   for (int ax0_0 = 0; ax0_0 < 2; ++ax0_0) {
@@ -58,7 +67,7 @@ extern "C" __global__ void __launch_bounds__(128) softmax(const float* __restric
       e_shared[ax0_0 * 128 + tx] = expf(x[bx * 200 + ax0_0 * 128 + tx] - top_shared[0]);
     }
   }
-  volatile __shared__ float red_result_1[1];
+  float cross_thread_total_shared;
   in_thread_total_shared = 0.0f;
   __syncthreads();
   for (int ax0_0 = 0; ax0_0 < 2; ++ax0_0) {
@@ -66,39 +75,9 @@ extern "C" __global__ void __launch_bounds__(128) softmax(const float* __restric
       in_thread_total_shared += e_shared[ax0_0 * 128 + tx];
     }
   }
-  __shared__ float red_buf_staging_1[2];
-  float t0_2;
-  float red_buf0_2;
-  float t0_3;
-  float red_buf0_3;
-  red_buf0_2 = in_thread_total_shared;
-  t0_2 = __shfl_down(red_buf0_2, 32, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 16, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 8, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 4, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 2, 64);
-  red_buf0_2 += t0_2;
-  t0_2 = __shfl_down(red_buf0_2, 1, 64);
-  red_buf0_2 += t0_2;
-  if (tx % 64 == 0) {
-    red_buf_staging_1[tx / 64] = red_buf0_2;
-  }
-  __syncthreads();
-  if (tx < 2) {
-    red_buf0_3 = red_buf_staging_1[tx];
-  }
-  t0_3 = __shfl_down(red_buf0_3, 1, 64);
-  red_buf0_3 += t0_3;
+  cross_thread_total_shared = block_sum(in_thread_total_shared);
   if (tx == 0) {
-    red_result_1[0] = red_buf0_3;
-  }
-  __syncthreads();
-  if (tx == 0) {
-    total_shared[0] = red_result_1[0];
+    total_shared[0] = cross_thread_total_shared;
   }
   __syncthreads();
   for (int j_0 = 0; j_0 < 2; ++j_0) {

@@ -3,7 +3,26 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(64) softmax(const float* __restrict__ x, float* __restrict__ y) {
+static __device__ inline float warp_max(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = fmaxf(x, y);
+  }
+  return x;
+}
+
+static __device__ inline float warp_sum(float x) {
+#pragma unroll
+  for (int d = 32; d > 0; d /= 2) {
+    const float y = __shfl_xor(x, d, 64);
+    x = x + y;
+  }
+  return x;
+}
+
+extern "C" __global__ void __launch_bounds__(64)
+softmax(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   __shared__ float top_shared[1];
@@ -11,30 +30,16 @@ extern "C" __global__ void __launch_bounds__(64) softmax(const float* __restrict
   __shared__ float total_shared[1];
   float in_thread_top_shared;
   float in_thread_total_shared;
-  float red_buf0;
+  float cross_thread_top_shared;
   in_thread_top_shared = -3.4028235e+38f;
   for (int ax0_0 = 0; ax0_0 < 4; ++ax0_0) {
     if (ax0_0 * 8 + tx / 8 < 25) {
       in_thread_top_shared = fmaxf(in_thread_top_shared, x[bx * 200 + ax0_0 * 64 + tx]);
     }
   }
-  float t0;
-  red_buf0 = in_thread_top_shared;
-  t0 = __shfl_down(red_buf0, 32, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 16, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 8, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 4, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 2, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  t0 = __shfl_down(red_buf0, 1, 64);
-  red_buf0 = fmaxf(red_buf0, t0);
-  red_buf0 = __shfl(red_buf0, 0, 64);
+  cross_thread_top_shared = warp_max(in_thread_top_shared);
   if (tx == 0) {
-    top_shared[0] = red_buf0;
+    top_shared[0] = cross_thread_top_shared;
   }
   __syncthreads();
   for (int ax0_0 = 0; ax0_0 < 4; ++ax0_0) {
@@ -42,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(64) softmax(const float* __restrict
       e_shared[ax0_0 * 64 + tx] = expf(x[bx * 200 + ax0_0 * 64 + tx] - top_shared[0]);
     }
   }
-  float red_buf0_1;
+  float cross_thread_total_shared;
   in_thread_total_shared = 0.0f;
   __syncthreads();
   for (int ax0_0 = 0; ax0_0 < 4; ++ax0_0) {
@@ -50,23 +55,9 @@ extern "C" __global__ void __launch_bounds__(64) softmax(const float* __restrict
       in_thread_total_shared += e_shared[ax0_0 * 64 + tx];
     }
   }
-  float t0_1;
-  red_buf0_1 = in_thread_total_shared;
-  t0_1 = __shfl_down(red_buf0_1, 32, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 16, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 8, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 4, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 2, 64);
-  red_buf0_1 += t0_1;
-  t0_1 = __shfl_down(red_buf0_1, 1, 64);
-  red_buf0_1 += t0_1;
-  red_buf0_1 = __shfl(red_buf0_1, 0, 64);
+  cross_thread_total_shared = warp_sum(in_thread_total_shared);
   if (tx == 0) {
-    total_shared[0] = red_buf0_1;
+    total_shared[0] = cross_thread_total_shared;
   }
   __syncthreads();
   for (int j_0 = 0; j_0 < 4; ++j_0) {

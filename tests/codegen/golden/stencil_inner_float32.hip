@@ -3,7 +3,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) stencil_inner(const float* __restrict__ x, float* __restrict__ y) {
+extern "C" __global__ void __launch_bounds__(128)
+stencil_inner(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (69 < bx * 128 + tx && bx * 16 + tx / 8 < 385 && 0 < (bx * 128 + tx) % 70 && (bx * 128 + tx) % 70 < 69 && bx * 64 + tx / 2 < 1575) {

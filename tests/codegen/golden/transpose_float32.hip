@@ -3,7 +3,8 @@
 
 #include <hip/hip_runtime.h>
 
-extern "C" __global__ void __launch_bounds__(128) transpose(const float* __restrict__ x, float* __restrict__ y) {
+extern "C" __global__ void __launch_bounds__(128)
+transpose(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
   if (bx * 64 + tx / 2 < 1925) {

@@ -1,0 +1,375 @@
+"""Files of CUDA and HIP: a kernel and the host function that launches it.
+
+The languages share everything but names. `SimtLanguage` says what those are, `SimtPrinter` prints
+what blocks of threads have beyond C: sums over threads and copies of whole vectors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.target import Target
+
+from xpiler_tvm.kernel import Dialect, Kernel, Launch
+
+from .c_family import (
+    INDENT,
+    OR,
+    CDialect,
+    CPrinter,
+    Text,
+    arguments,
+    banner,
+    dtype_of,
+    entry_name,
+    signature,
+)
+from .lower import DeviceFunction, device_function
+from .reductions import Reduction, Shuffles, kind_of, thread_axes
+
+INDEX_NAMES: Mapping[str, str] = {
+    "blockIdx.x": "bx",
+    "blockIdx.y": "by",
+    "blockIdx.z": "bz",
+    "threadIdx.x": "tx",
+    "threadIdx.y": "ty",
+    "threadIdx.z": "tz",
+}
+RESERVED = frozenset({"warpSize", "blockIdx", "threadIdx", "blockDim", "gridDim", "stream"})
+
+SUFFIX_OF: Mapping[Dialect, str] = {"cuda": ".cu", "hip": ".hip"}
+
+VECTOR_BYTES = 16
+"""The most that one thread moves at once."""
+
+_VECTORS: Mapping[int, tuple[str, str]] = {
+    16: ("uint4", "make_uint4(0, 0, 0, 0)"),
+    8: ("uint2", "make_uint2(0, 0)"),
+    4: ("unsigned int", "0u"),
+}
+_FLOATS: Mapping[int, tuple[str, str]] = {
+    16: ("float4", "make_float4(0.0f, 0.0f, 0.0f, 0.0f)"),
+    8: ("float2", "make_float2(0.0f, 0.0f)"),
+}
+"""The type that moves so many bytes at once, and its zero."""
+
+
+@dataclass(frozen=True)
+class SimtLanguage:
+    """What CUDA and HIP call things.
+
+    Attributes
+    ----------
+    dialect : names of types, axes and functions.
+    prefix : of the runtime's functions, and the name of the dialect: `cuda` or `hip`.
+    header : what every file includes.
+    shuffles : how lanes exchange values.
+    type_headers : further headers by TIR dtype.
+    mask : the lanes that take part in a shuffle, where it says so.
+    """
+
+    dialect: CDialect
+    prefix: Dialect
+    header: str
+    shuffles: Shuffles
+    type_headers: Mapping[str, str] = field(default_factory=dict)
+    mask: str = ""
+
+
+class SimtPrinter(CPrinter):
+    """Prints a kernel for blocks of threads."""
+
+    def __init__(self, language: SimtLanguage, function: DeviceFunction, kernel: Kernel) -> None:
+        super().__init__(language.dialect, function, kernel)
+        self.language = language
+        self.reducers: list[tirx.CommReducer] = []
+        self.divergent = False
+        self.in_vectors = _in_vectors(function.body)
+        self.moved_as_vectors: set[str] = set()
+
+    # --- expressions ------------------------------------------------------------------------
+
+    def expr_Cast(self, node: tirx.Cast) -> Text:
+        """Through float: the classes of short floats convert to several types, or to few."""
+        short = dtype_of(node.value) in ("float16", "bfloat16")
+        if short and dtype_of(node) != "float32":
+            return self.cast(self.cast(self.expr(node.value), "float32"), dtype_of(node))
+        return super().expr_Cast(node)
+
+    def warp(self, node: tvm.ir.Call, name: str) -> Text:
+        shuffled = super().warp(node, name)
+        mask = f"({self.language.mask}, " if self.language.mask else "("
+        return Text(shuffled.code.replace("(", mask, 1))
+
+    # --- sums over threads ------------------------------------------------------------------
+
+    def stmt_AttrStmt(self, node: tirx.AttrStmt) -> None:
+        if node.attr_key == "reduce_scope" and isinstance(node.node, tirx.CommReducer):
+            self.reducers.append(node.node)
+            self.stmt(node.body)
+            self.reducers.pop()
+            return
+        super().stmt_AttrStmt(node)
+
+    def stmt_IfThenElse(self, node: tirx.IfThenElse) -> None:
+        outer = self.divergent
+        self.divergent = outer or self._differs_between_threads(node.condition)
+        super().stmt_IfThenElse(node)
+        self.divergent = outer
+
+    def _differs_between_threads(self, condition: tvm.ir.Expr) -> bool:
+        found: list[object] = []
+        tvm_ffi.structural_walk(condition, [((tvm.ir.Var, tvm.ir.TensorLoad), found.append)])
+        return any(
+            self.axis_of.get(node, "").startswith("threadIdx")
+            if isinstance(node, tvm.ir.Var)
+            else True
+            for node in found
+        )
+
+    def stmt_Evaluate(self, node: tirx.Evaluate) -> None:
+        value = node.value
+        if isinstance(value, tvm.ir.Call) and value.op.name == "tirx.tvm_thread_allreduce":
+            self._allreduce(value)
+            return
+        super().stmt_Evaluate(node)
+
+    def _allreduce(self, call: tvm.ir.Call) -> None:
+        if self.divergent:
+            self.refuse(call, "only some of a block's threads would reach a sum over all of them")
+        reducer, count = self.reducers[-1], int(call.args[0])
+        values, taken = call.args[1 : 1 + count], call.args[1 + count]
+        results = call.args[2 + count : 2 + 2 * count]
+        if not (isinstance(taken, tirx.IntImm) and int(taken)):
+            self.refuse(call, "some threads would be left out of a sum over all of them")
+        axes = thread_axes(call, lambda var: self.axis_of[var])
+        types = tuple(self.dialect.type(dtype_of(value)) for value in values)
+
+        def combine(left: Sequence[str], right: Sequence[str]) -> list[str]:
+            return self._combined(reducer, left, right)
+
+        reduction = Reduction(kind_of(reducer), types, axes, self.function.block, combine)
+        name = self._reduction_function(reduction)
+        targets = [self.expr(result).code for result in results]
+        if count == 1:
+            self.line(f"{targets[0]} = {name}({self.expr(values[0]).code});")
+            return
+        for target, value in zip(targets, values, strict=True):
+            self.line(f"{target} = {self.expr(value).code};")
+        self.line(f"{name}({', '.join(targets)});")
+
+    def _combined(
+        self, reducer: tirx.CommReducer, left: Sequence[str], right: Sequence[str]
+    ) -> list[str]:
+        names = dict(zip((*reducer.lhs, *reducer.rhs), (*left, *right), strict=True))
+        outer = dict(self.names)
+        self.names.update(names)
+        results = [self.expr(result).code for result in reducer.result]
+        self.names = outer
+        return results
+
+    def _reduction_function(self, reduction: Reduction) -> str:
+        """The name of the function for a reduction, which the file defines once."""
+        shuffles = self.language.shuffles
+        name = reduction.name(shuffles.warp)
+        number = 0
+        while True:
+            chosen = f"{name}_{number}" if number else name
+            try:
+                text = reduction.definition(chosen, self.dialect.helper, shuffles)
+            except ValueError as error:
+                self.refuse(reduction, str(error))
+            if self.helpers.setdefault(chosen, text) == text:
+                self.called.add(chosen)
+                return chosen
+            number += 1
+
+    # --- copies of vectors ------------------------------------------------------------------
+
+    def stmt_For(self, node: tirx.For) -> None:
+        if node.kind == tirx.ForKind.VECTORIZED:
+            copy = self._vector_copy(node)
+            if copy is not None:
+                self.line(copy)
+                return
+        super().stmt_For(node)
+
+    def _vector_copy(self, loop: tirx.For) -> str | None:
+        """The statement for a loop that copies neighbours to neighbours, all at once.
+
+            for v: a[4 * i + v] = x[8 * j + v]   ->   *(uint4*)&a[4 * i] = *(uint4*)&x[8 * j]
+
+        Both addresses must be multiples of the vector's size, as the arrays' beginnings are. A
+        value that is read under a condition which is the same for all becomes zeros where it fails.
+        """
+        store = loop.body
+        lanes = int(loop.extent) if isinstance(loop.extent, tirx.IntImm) else 0
+        if not isinstance(store, tirx.BufferStore) or not lanes:
+            return None
+        value, condition = store.value, None
+        if isinstance(value, tvm.ir.Call) and value.op.name.endswith("if_then_else"):
+            condition, value, other = value.args
+            zero = isinstance(other, (tirx.IntImm, tirx.FloatImm)) and float(other.value) == 0
+            if not zero or _mentions(condition, loop.loop_var):
+                return None
+        if not isinstance(value, tvm.ir.TensorLoad):
+            return None
+        dtype = str(store.buffer.dtype)
+        size = lanes * tvm.DataType(dtype).bits // 8
+        vectors = _FLOATS if dtype == "float32" else _VECTORS
+        places = [
+            self._aligned_base(buffer, indices, loop.loop_var, lanes)
+            for buffer, indices in ((store.buffer, store.indices), (value.source, value.indices))
+        ]
+        if size not in vectors or str(value.source.dtype) != dtype or None in places:
+            return None
+        ctype, nothing = vectors[size]
+        self.moved_as_vectors |= {self.name(buffer) for buffer in (store.buffer, value.source)}
+        target, source = (f"&{place}" for place in places)
+        read = Text(f"*reinterpret_cast<const {ctype}*>({source})")
+        if condition is not None:
+            read = Text(f"{self.expr(condition).within(OR)} ? {read.code} : {nothing}")
+        return f"*reinterpret_cast<{ctype}*>({target}) = {read.code};"
+
+    def _aligned_base(
+        self, buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr], lane: tirx.Var, lanes: int
+    ) -> str | None:
+        """The first element of a vector as text, where it lies at a multiple of `lanes`."""
+        if buffer in self.scalars or len(indices) != 1:
+            return None
+        zero = tirx.const(0, dtype_of(lane))
+        base = self.analyzer.simplify(
+            tvm_ffi.structural_map(
+                indices[0], (tirx.Var, lambda var: zero if var.same_as(lane) else var)
+            )
+        )
+        self.analyzer.bind(lane, tvm.ir.Range(0, lanes), allow_override=True)
+        follows = self.analyzer.can_prove_equal(indices[0], base + lane)
+        if not follows or not self.analyzer.can_prove_equal(tirx.floormod(base, lanes), 0):
+            return None
+        return self.element(buffer, [base])
+
+    def array(self, buffer: tirx.Buffer, name: str, size: int) -> str:
+        text = super().array(buffer, name, size)
+        return f"alignas({VECTOR_BYTES}) {text}" if buffer in self.in_vectors else text
+
+
+def emit_simt(
+    language: SimtLanguage,
+    scheduled_mod: tvm.IRModule,
+    kernel: Kernel,
+    target: Target,
+    title: str,
+) -> tuple[str, Kernel]:
+    """The text of a file, and the kernel in it.
+
+    Parameters
+    ----------
+    scheduled_mod : a module whose `main` has its loops bound to blocks and threads; its parameters
+        are named as the kernel's.
+    kernel : the resolved source kernel. The emitted one has the same parameters in the same order,
+        also those that the scheduled program no longer reads.
+    target : what the module is lowered for.
+    title : the language and the devices, for the comment at the top.
+
+    Raises
+    ------
+    EmitError XP4001 : the schedule makes several kernels, or a construct has no form.
+    """
+    function = device_function(scheduled_mod, target)
+    printer = SimtPrinter(language, function, kernel)
+    body = printer.body()
+    name = entry_name(kernel)
+    launch = Launch(grid=function.grid, block=function.block)
+    aligned = [t.name for t in kernel.tensors if t.name in printer.moved_as_vectors]
+    kernel_text = _kernel_text(name, kernel, function, body, language.dialect)
+    parts = [
+        banner(kernel, title, f"grid {launch.grid}, block {launch.block}", scheduled_mod)
+        + (
+            f"// Arrays at multiples of {VECTOR_BYTES} bytes: {', '.join(aligned)}.\n"
+            * bool(aligned)
+        ),
+        _includes(language, "\n".join([*printer.helpers.values(), kernel_text])),
+        *printer.helpers.values(),
+        kernel_text,
+        _launcher_text(name, kernel, launch, language, aligned),
+    ]
+    text = "\n".join(parts)
+    filename = name + SUFFIX_OF[language.prefix]
+    emitted = Kernel(text, language.prefix, name, kernel.params, launch, filename=filename)
+    return text, emitted
+
+
+def _includes(language: SimtLanguage, code: str) -> str:
+    """Headers that the code needs, and no others."""
+    types = language.dialect.types
+    headers = [language.header]
+    if re.search(r"\bu?int\d+_t\b", code):
+        headers.append("cstdint")
+    headers += [
+        header
+        for dtype, header in language.type_headers.items()
+        if re.search(rf"\b{types[dtype]}\b", code)
+    ]
+    return "".join(f"#include <{header}>\n" for header in headers)
+
+
+def _kernel_text(
+    name: str, kernel: Kernel, function: DeviceFunction, body: list[str], dialect: CDialect
+) -> str:
+    x, y, z = function.block
+    head = f'extern "C" __global__ void __launch_bounds__({x * y * z})'
+    return "\n".join([head, f"{name}({signature(kernel, dialect)}) {{", *body, "}", ""])
+
+
+def _launcher_text(
+    name: str, kernel: Kernel, launch: Launch, language: SimtLanguage, aligned: Sequence[str]
+) -> str:
+    """A host function that starts the kernel on a stream, unless an array lies unevenly."""
+    dialect, prefix = language.dialect, language.prefix
+    formal = signature(kernel, dialect, restrict=False)
+    grid = ", ".join(str(extent) for extent in launch.grid)
+    block = ", ".join(str(extent) for extent in launch.block)
+    check = []
+    if aligned:
+        addresses = " | ".join(f"(size_t){name}" for name in aligned)
+        both = addresses if len(aligned) == 1 else f"({addresses})"
+        check = [f"{INDENT}if ({both} % {VECTOR_BYTES} != 0) return {prefix}ErrorInvalidValue;"]
+    return "\n".join(
+        [
+            f'extern "C" {prefix}Error_t launch_{name}({formal}, {prefix}Stream_t stream) {{',
+            *check,
+            f"{INDENT}{name}<<<dim3({grid}), dim3({block}), {launch.shared_bytes}, stream>>>"
+            f"({arguments(kernel)});",
+            f"{INDENT}return {prefix}GetLastError();",
+            "}",
+            "",
+        ]
+    )
+
+
+def _in_vectors(body: tirx.Stmt) -> set[tvm.ir.Var]:
+    """The buffers that loops over vectors read or write."""
+    found: set[tvm.ir.Var] = set()
+    loops: list[tirx.For] = []
+    tvm_ffi.structural_walk(body, [(tirx.For, loops.append)])
+    for loop in loops:
+        if loop.kind == tirx.ForKind.VECTORIZED:
+            stores: list[tirx.BufferStore] = []
+            loads: list[tvm.ir.TensorLoad] = []
+            tvm_ffi.structural_walk(
+                loop.body, [(tirx.BufferStore, stores.append), (tvm.ir.TensorLoad, loads.append)]
+            )
+            found |= {store.buffer for store in stores} | {load.source for load in loads}
+    return found
+
+
+def _mentions(node: tvm.ir.Expr, var: tirx.Var) -> bool:
+    found: list[tvm.ir.Var] = []
+    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
+    return any(each.same_as(var) for each in found)
