@@ -22,6 +22,8 @@ from ..program import Program
 from .contexts import map_expressions
 
 _BITS = {"int32": 32, "uint32": 32, "int64": 64}
+# What gives in 32 bits what it gives in 64, where operands and result have room there.
+_WITHIN = (tirx.Add, tirx.Sub, tirx.Mul, tirx.FloorDiv, tirx.FloorMod, tirx.Min, tirx.Max)
 
 
 def unwrap(program: Program) -> Program:
@@ -134,7 +136,7 @@ def _in_int32(expr: Expr, analyzer: Any) -> Expr | None:
         return tir.const(known, "int32")
     if isinstance(expr, tirx.Cast) and tir.dtype_of(expr.value) == "int32":
         return expr.value
-    if isinstance(expr, (tirx.Add, tirx.Sub, tirx.Mul)):
+    if isinstance(expr, _WITHIN):
         sides = [_in_int32(side, analyzer) for side in (expr.a, expr.b)]
         return None if any(side is None for side in sides) else type(expr)(*sides)
     return None

@@ -114,12 +114,12 @@ def _candidates(
     shapes: list[tuple[int, ...]] = [declared] if len(declared) > 1 else []
     coefficients: set[int] = set()
     for index, tensor in accesses:
-        if tir.has_load(index):
-            coefficients |= {abs(c) for c, _ in affine(index)[0]}
-            continue
-        found = linear(index, [var for var, _ in tensor.all_axes])
+        variables = [var for var, _ in tensor.all_axes]
+        found = None if tir.has_load(index) else linear(index, variables)
         if found is not None:
             coefficients |= {abs(c) for c in found[0] if c}
+        else:  # what comes from memory, or from a minimum, has a factor too
+            coefficients |= {abs(c) for c, _ in affine(index)[0]}
     # A longest chain of divisors, from the size down to 1.
     chain = [1]
     for stride in sorted(coefficients):

@@ -23,6 +23,7 @@ from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .invert import Axis, fixed_digits
+from .recombine import recombined
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,13 +323,15 @@ def _beyond_end(test: Expr, analyzer: Any) -> list[Expr]:
 
 def simplified(analyzer: Any, expr: Expr) -> Expr:
     """`expr` with its integer parts simplified; floating-point arithmetic is left alone."""
+
+    def short(part: Expr) -> Expr:
+        return recombined(analyzer.simplify(part), analyzer)
+
     if tir.is_int(expr) and not tir.has_load(expr):
-        return analyzer.simplify(expr)
+        return short(expr)
 
     def at_load(load: Expr) -> Expr:
-        indices = [
-            index if tir.has_load(index) else analyzer.simplify(index) for index in load.indices
-        ]
+        indices = [index if tir.has_load(index) else short(index) for index in load.indices]
         return load.source[tuple(indices)]
 
     expr = _integers_simplified(analyzer, tir.map_loads(expr, at_load))
@@ -336,7 +339,7 @@ def simplified(analyzer: Any, expr: Expr) -> Expr:
     def at_choice(call: Expr) -> Expr:
         if not is_choice(call) or tir.has_load(call.args[0]):
             return call
-        test = analyzer.simplify(call.args[0])
+        test = short(call.args[0])
         known = tir.as_const(test)
         if known is not None:
             return call.args[1] if known else call.args[2]
