@@ -337,6 +337,8 @@ def _check_emitted(
 
     Each detail begins with how it was run.
     """
+    from .compiled import check_compiles
+
     name = f"emitted {spec.name} = source"
     if emitted.kernel is None:
         return [_check_library(name, scheduled, emitted, lifted)]
@@ -356,6 +358,8 @@ def _check_emitted(
         return results[-1]
 
     checks = [_told("emulated", check_runs(name, kept, lifted.kernel, lifted.trials))]
+    if spec.compiler.arch:
+        checks.append(check_compiles(spec, emitted))
     if checks[0].ok:
         label = f"emitted {spec.name}"
         checks.append(check_reference(label, lifted.trials, lifted.kernel, results))

@@ -72,11 +72,13 @@ class Limits:
 class Compiler:
     """The vendor's compiler: what it is called with to look at a file, and what it defines.
 
-    In `command`, `{file}` is the emitted file, and `{arch}` the device.
+    In `command`, `{file}` is the emitted file, and `{arch}` the device. `arch` is the device that
+    emitted files are compiled for as a check; without one they are not.
     """
 
     command: tuple[str, ...]
     macro: str
+    arch: str = ""
 
     def command_for(self, file: Path, arch: str) -> list[str]:
         """The command that compiles a file, and leaves nothing behind."""

@@ -76,7 +76,7 @@ CUDA = TargetSpec(
     _target,
     _rules,
     _emit,
-    Compiler(("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__"),
+    Compiler(("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__", ARCH),
     _main,
     _functions,
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .base import Accept, Ranges
 
+ARCH = "gfx90a"
 LIMITS = Limits(
     max_threads=MAX_THREADS,
     warp=64,
@@ -70,7 +71,9 @@ HIP = TargetSpec(
     _target,
     _rules,
     _emit,
-    Compiler(("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__HIPCC__"),
+    Compiler(
+        ("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__HIPCC__", ARCH
+    ),
     _main,
     _functions,
 )
