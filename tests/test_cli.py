@@ -15,7 +15,7 @@ import xpiler_tvm
 from xpiler_tvm import cli, doctor
 from xpiler_tvm.errors import EmitError, ReadError, XpilerError
 from xpiler_tvm.evidence import Check
-from xpiler_tvm.kernel import Kernel, Launch, Scalar, Tensor
+from xpiler_tvm.kernel import DIALECTS, Kernel, Launch, Scalar, Tensor
 from xpiler_tvm.verification.proofs import Obligation
 
 KERNEL = "__global__ void k(const float *x, float *y, int n) { y[threadIdx.x] = x[threadIdx.x]; }\n"
@@ -81,6 +81,7 @@ def test_arguments() -> None:
 
 def test_targets() -> None:
     assert cli.parse_targets("hip,bang,hip") == ("hip", "bang")
+    assert cli.parse_targets("all") == DIALECTS
     for text in ("", ",", "hip,metal"):
         with pytest.raises(ReadError) as error:
             cli.parse_targets(text)
@@ -150,7 +151,7 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         seen["kernel"] = kernel
         return FakeLifted(kernel)
 
-    def transcompile(lifted: FakeLifted, target: str) -> FakeTranslation:
+    def transcompile(lifted: FakeLifted, target: str, *, main: bool) -> FakeTranslation:
         if target in seen["fail"]:
             raise seen["fail"][target]
         return FakeTranslation(target, **seen.get("result", {}))
