@@ -26,6 +26,7 @@ from xpiler_tvm.processor import missing_features
 from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .c_family import entry_name
+from .vector_math import vectorisable
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Compiled:
 
 def cpu_target(mcpu: str = "cascadelake") -> Target:
     """The TVM target for a CPU by LLVM's name for it."""
-    return Target({"kind": "llvm", "mcpu": mcpu})
+    # LLVM would rather not use vectors of 512 bits on the first CPUs that had them.
+    return Target({"kind": "llvm", "mcpu": mcpu, "mattr": ["-prefer-256-bit"]})
 
 
 def compile_vnni(
@@ -142,7 +144,7 @@ def _compile_in_child(mod: tvm.IRModule, target: Target, library: Path) -> tuple
 def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, ...]:
     try:
         with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
-            compiled = tvm.compile(mod, target=target)
+            compiled = tvm.compile(vectorisable(mod), target=target)
         texts = tuple(str(compiled.mod.inspect_source(form)) for form in ("ll", "s"))
         compiled.export_library(str(library))
     except Exception as error:  # of any kind: it goes back to the parent as text
