@@ -1,0 +1,86 @@
+"""Sums of products on GPUs, by multiplications and additions in registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tvm
+from tvm import s_tir
+
+from .base import Declined, fresh
+from .gpu_device import MAX_GRID_Y, GpuLimits
+from .matmul import find_contraction, normalize
+from .steps import accumulate_in, fused, inline_around
+
+
+@dataclass(frozen=True)
+class Matmul:
+    """One sum of products (matrix product, convolution) with elementwise stages around it.
+
+    256 threads compute a square tile of the result. Tiles of the operands pass through shared
+    memory, `step` deep; each thread keeps a square of results in registers. Sizes that are no
+    multiple of the tile are padded with zeros as they enter shared memory and cropped at the store.
+    """
+
+    limits: GpuLimits
+    tiles: tuple[int, ...] = (128, 64, 32)
+    step: int = 16
+    name: str = "gpu.matmul"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        found = find_contraction(sch)
+        if isinstance(found, Declined):
+            return found
+        batch, rows, columns, depth = found.extents()
+        if min(rows, columns) < 16 or depth < 4:
+            return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
+        tile = self._tile(batch, rows, columns)
+        each = tile // 16
+
+        # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
+        main = normalize(sch, found)
+        sch.pad_einsum(main, [1, tile, tile, self.step])
+
+        # Step 2. Tiles to blocks, 16 x 16 threads to a block, a square of results to a thread.
+        b, i, j, k = sch.get_loops(main)
+        block_i, thread_i, own_i = sch.split(i, [None, 16, each])
+        block_j, thread_j, own_j = sch.split(j, [None, 16, each])
+        steps, inner = sch.split(k, [None, self.step])
+        sch.reorder(b, block_i, block_j, thread_i, thread_j, steps, inner, own_i, own_j)
+        tiles_i = sch.fuse(b, block_i)
+        if batch * -(-rows // tile) > MAX_GRID_Y:
+            block_j = sch.fuse(tiles_i, block_j)
+        else:
+            sch.bind(tiles_i, "blockIdx.y")
+        sch.bind(block_j, "blockIdx.x")
+        sch.bind(thread_i, "threadIdx.y")
+        sch.bind(thread_j, "threadIdx.x")
+
+        # Step 3. Sum in registers; operands through shared memory, fetched by all threads.
+        accumulate_in(sch, main, thread_j, "local")
+        for operand, along_k in ((0, found.left_runs), (1, found.right_runs)):
+            staged = sch.cache_read(main, operand, "shared")
+            sch.compute_at(staged, steps, preserve_unit_loops=True)
+            loops = sch.get_loops(staged)[-3:]
+            if along_k != (operand == 0):  # fetch in the order in which the source lies in memory
+                sch.reorder(loops[2], loops[1])
+            _, row, column = sch.split(
+                fused(sch, staged, sch.get_loops(staged)[-3:]), [None, 16, 16]
+            )
+            sch.bind(row, "threadIdx.y")
+            sch.bind(column, "threadIdx.x")
+            if operand == 0:  # rows of A_shared start in different banks
+                sch.storage_align(staged, 0, axis=-2, factor=16, offset=1)
+        sch.decompose_reduction(main, steps)
+
+        # Step 4. Gathering, padding and the work around the product go into these copies.
+        inline_around(sch)
+        return sch
+
+    def _tile(self, batch: int, rows: int, columns: int) -> int:
+        """The largest tile that still gives every multiprocessor of a large device some work."""
+        for tile in self.tiles:
+            if batch * -(-rows // tile) * -(-columns // tile) >= 128:
+                return tile
+        return self.tiles[-1]
