@@ -112,7 +112,7 @@ def main(x: T.Buffer((1100,), "float32"), y: T.Buffer((1100,), "float32")):
 
 
 def versions(mod: tvm.IRModule) -> int:
-    return vectorisable(mod).script().count("largest[0] < ")
+    return vectorisable(mod).script().count("if largest < ")
 
 
 def test_a_recurrence_is_left_alone() -> None:
