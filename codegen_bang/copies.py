@@ -38,10 +38,12 @@ class BlockCopy:
     conditions: tuple[Expr, ...]
 
 
-def block_copy(loop: tirx.For, analyzer: tvm.sym.Analyzer) -> BlockCopy | None:
-    """What `loop` copies, where it and the loop in it copy rows, both sides without gaps in a row.
+def rows_of(
+    loop: tirx.For, analyzer: tvm.sym.Analyzer
+) -> tuple[Range, Range, tirx.BufferStore] | None:
+    """The ranges of two loops around one store, both guarded at most by intervals.
 
-    Rows must not overlap and all have the same range.
+    All rows have the same range of columns.
     """
     guards: list[Expr] = []
     inner = loop.body
@@ -49,12 +51,11 @@ def block_copy(loop: tirx.For, analyzer: tvm.sym.Analyzer) -> BlockCopy | None:
         guards += conjuncts(inner.condition)
         inner = inner.then_case
     found = guarded_store(inner, analyzer) if isinstance(inner, tirx.For) else None
-    if found is None or not isinstance(found[1].value, TensorLoad):
+    if found is None or (loop.step is not None and int(loop.step) != 1):
         return None
     columns, store = found
     whole = Range(loop.loop_var, loop.min, analyzer.simplify(loop.min + loop.extent))
     rows = whole.within([*guards, *columns.conditions], analyzer)
-    most = analyzer.const_int_bound(columns.high - columns.low).max_value
     if (
         rows is None
         or any(loads(condition) for condition in rows.conditions)
@@ -63,6 +64,19 @@ def block_copy(loop: tirx.For, analyzer: tvm.sym.Analyzer) -> BlockCopy | None:
         or analyzer.const_int_bound(whole.high - whole.low).max_value > MAX_SEGMENTS
     ):
         return None
+    return rows, columns, store
+
+
+def block_copy(loop: tirx.For, analyzer: tvm.sym.Analyzer) -> BlockCopy | None:
+    """What `loop` copies, where it and the loop in it copy rows, both sides without gaps in a row.
+
+    Rows must not overlap.
+    """
+    found = rows_of(loop, analyzer)
+    if found is None or not isinstance(found[2].value, TensorLoad):
+        return None
+    rows, columns, store = found
+    most = analyzer.const_int_bound(columns.high - columns.low).max_value
     target = _rectangle(store.buffer, store.indices, rows, columns, analyzer)
     source = _rectangle(store.value.source, store.value.indices, rows, columns, analyzer)
     if target is None or source is None or min(target.stride, source.stride) < most:

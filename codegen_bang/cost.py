@@ -29,7 +29,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from xpiler_tvm.dialects.bang import Arch, spaces
 from xpiler_tvm.dialects.bang_rates import (
@@ -100,6 +100,9 @@ class _Frame:
 
     def copy(self) -> _Frame:
         return _Frame(dict(self.busy), dict(self.peak), self.elapsed, self.trips)
+
+
+MeterState: TypeAlias = "tuple[list[_Frame], int]"
 
 
 @dataclass(frozen=True)
@@ -246,10 +249,10 @@ class Meter:
         """Cycles of a task in what is charged since the innermost open loop, all its iterations."""
         return self.frames[-1].elapsed * math.prod(frame.trips for frame in self.frames)
 
-    def snapshot(self) -> tuple[list[_Frame], int]:
+    def snapshot(self) -> MeterState:
         return [frame.copy() for frame in self.frames], self.open_loops
 
-    def restore(self, saved: tuple[list[_Frame], int]) -> None:
+    def restore(self, saved: MeterState) -> None:
         self.frames, self.open_loops = [frame.copy() for frame in saved[0]], saved[1]
 
     # --- the result ---------------------------------------------------------------------------

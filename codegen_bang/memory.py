@@ -37,7 +37,8 @@ def padded(size: int) -> int:
 
 @dataclass
 class NramPlan:
-    """Sizes in bytes. `arrays` gives C type, elements and bytes by name, in order of appearance.
+    """Sizes in bytes. `arrays` gives C type, elements and bytes by name, in order of appearance;
+    `weights` the same of those in WRAM.
 
     `slot_bytes` is the length of a slot while printing; `best_slot` tells, after printing, what it
     should have been.
@@ -45,13 +46,23 @@ class NramPlan:
 
     arch: Arch
     slot_bytes: int
+    weights: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     arrays: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     slots: int = 0
     longest: int = ALIGN
 
-    def add(self, name: str, ctype: str, size: int, item: int) -> None:
-        """Declare an array of `size` elements of `item` bytes, padded to whole vector words."""
-        self.arrays[name] = (ctype, padded(size * item) // item, padded(size * item))
+    def add(self, name: str, ctype: str, size: int, item: int, *, weights: bool = False) -> None:
+        """Declare an array of `size` elements of `item` bytes, padded to whole vector words.
+
+        What is declared again is as large as the largest of both.
+        """
+        space = self.weights if weights else self.arrays
+        known = space[name][2] if name in space else 0
+        total = max(known, padded(size * item))
+        space[name] = (ctype, total // item, total)
+
+    def names(self) -> set[str]:
+        return {*self.arrays, *self.weights}
 
     def use_slots(self, count: int) -> None:
         self.slots = max(self.slots, count)
@@ -75,8 +86,15 @@ class NramPlan:
     def best_slot(self) -> int:
         """The length that slots can have beside the arrays.
 
-        Raises `EmitError` XP4002 where the arrays leave no room for them.
+        Raises `EmitError` XP4002 where the arrays leave no room for them, or weights do not fit.
         """
+        weights = sum(size for *_, size in self.weights.values())
+        if weights > self.arch.wram:
+            raise EmitError(
+                "XP4002",
+                f"the kernel keeps {weights} bytes in WRAM, {self.arch.name} has {self.arch.wram}",
+                hint="a schedule with smaller tiles fits",
+            )
         fixed = sum(size for *_, size in self.arrays.values())
         room = self.arch.nram_usable - fixed
         if room < self.slots * ALIGN or self.slots > MOST_SLOTS:
@@ -93,11 +111,15 @@ class NramPlan:
         return min(self.longest, LONGEST_SLOT, room // self.slots // ALIGN * ALIGN)
 
     def declarations(self) -> list[str]:
-        """The `__nram__` arrays, one a line; each fills whole vector words."""
+        """The arrays, one a line; each fills whole vector words."""
         return [
             *(
                 f"__nram__ {ctype} {name}[{size}];"
                 for name, (ctype, size, _) in self.arrays.items()
+            ),
+            *(
+                f"__wram__ {ctype} {name}[{size}];"
+                for name, (ctype, size, _) in self.weights.items()
             ),
             *(
                 f"__nram__ float {self.slot_name(index)}[{self.slot_bytes // 4}];"

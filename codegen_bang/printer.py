@@ -13,6 +13,10 @@ and, outside NRAM, always slow.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import tvm
 import tvm_ffi
 from tvm import tirx
@@ -21,8 +25,10 @@ from tvm.ir import Expr
 from xpiler_tvm.codegen.c_family import (
     C_TYPES,
     SUM,
+    UNARY,
     CDialect,
     CPrinter,
+    Text,
     buffer_size,
     dtype_of,
     identifier,
@@ -31,12 +37,13 @@ from xpiler_tvm.codegen.lower import DeviceFunction
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, DRAM_ACCESS, NRAM_ACCESS
 from xpiler_tvm.kernel import Kernel
 
-from .copies import BlockCopy, block_copy
-from .cost import CopyWork, Meter, ScalarWork
+from .copies import BlockCopy, block_copy, rows_of
+from .cost import CopyWork, Meter, MeterState, ScalarWork
 from .loops import (
     Range,
     condition_of,
     conjuncts,
+    depends,
     earlier,
     guarded_store,
     later,
@@ -44,10 +51,14 @@ from .loops import (
     sides_of,
     substitute,
 )
-from .memory import ITEM_BYTES, NramPlan
+from .memory import ITEM_BYTES, NramPlan, Snapshot
 from .scalars import scalar_cycles
-from .selection import LANES, REDUCTIONS, Piece, Selection
+from .selection import LANES, REDUCTIONS, Piece, Rows, Selection
 from .vectors import NoVectorForm, Vector
+from .whole import print_whole
+
+WRAM_SCOPE = "local.wram"
+"""The storage scope of weights for the matrix unit; every other array of a task is in NRAM."""
 
 BANG = CDialect(
     name="BANG C",
@@ -84,6 +95,17 @@ _FOLD = """\
 _LANES_ARRAY = "vector_lanes"
 
 
+class Checkpoint(NamedTuple):
+    """The state of a printer before an attempt."""
+
+    lines: int
+    depth: int
+    taken: set[str]
+    helpers: dict[str, str]
+    memory: Snapshot
+    cost: MeterState
+
+
 class BangPrinter(CPrinter):
     """Prints one kernel. `plan` collects what it keeps in NRAM and says how long a slot is."""
 
@@ -94,6 +116,7 @@ class BangPrinter(CPrinter):
         self.slow: dict[str, float] = {}
         self.taken |= {*plan.slot_names(), _LANES_ARRAY}
         self.nram: set[tvm.ir.Var] = set()
+        self.wram: set[tvm.ir.Var] = set()
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -105,37 +128,128 @@ class BangPrinter(CPrinter):
         if size is None:
             self.refuse(node, f"the extent of {buffer.name!r} is no constant")
         # Whatever a kernel allocates is a task's own: tasks share nothing but their parameters.
-        # Arrays in NRAM are declared at file scope: their names end with the file, not the block.
-        self.nram.add(buffer)
-        short = identifier(buffer.name).replace("_local_nram", "_nram")
-        name = identifier(short, self.taken | set(self.plan.arrays))
+        # Such arrays are declared at file scope: their names end with the file, not the block.
+        weights = buffer.scope() == WRAM_SCOPE
+        (self.wram if weights else self.nram).add(buffer)
+        short = re.sub("_local_(nram|wram)", r"_\1", identifier(buffer.name))
+        name = identifier(short, self.taken | self.plan.names())
         self.taken.add(name)
         self.names[buffer] = name
         dtype = str(buffer.dtype)
-        self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype])
+        self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype], weights=weights)
+
+    def scratch(self, name: str, dtype: str, size: int) -> str:
+        """The name of an array in NRAM that holds nothing from one statement to the next."""
+        short = identifier(name, self.taken)
+        self.plan.add(short, self.dialect.type(dtype), size, ITEM_BYTES[dtype])
+        return short
 
     def stmt_DeclBuffer(self, node: tirx.DeclBuffer) -> None:
         super().stmt_DeclBuffer(node)
-        if node.data.args[0] in self.nram:
-            self.nram.add(node.buffer)
+        for space in (self.nram, self.wram):
+            if node.data.args[0] in space:
+                space.add(node.buffer)
 
     def in_nram(self, buffer: tirx.Buffer) -> bool:
         return buffer in self.nram
 
+    def in_wram(self, buffer: tirx.Buffer) -> bool:
+        return buffer in self.wram
+
     def in_gdram(self, buffer: tirx.Buffer) -> bool:
-        return buffer not in self.nram and buffer not in self.scalars
+        return not any(buffer in space for space in (self.nram, self.wram, self.scalars))
+
+    def space(self, buffer: tirx.Buffer) -> str:
+        """The memory of an array, as directions of copies name it."""
+        return "NRAM" if self.in_nram(buffer) else "WRAM" if self.in_wram(buffer) else "GDRAM"
+
+    def element(self, buffer: tirx.Buffer, indices: Iterable[Expr]) -> str:
+        if self.in_wram(buffer):
+            self.refuse(buffer, f"only the matrix unit can use {buffer.name!r}, which is in WRAM")
+        return super().element(buffer, indices)
 
     # --- loops ------------------------------------------------------------------------------
 
     def stmt_For(self, node: tirx.For) -> None:
+        if print_whole(self, node):
+            return
         copied = block_copy(node, self.analyzer)
         if copied is not None and self.copy_block(copied):
+            return
+        if self.rows_at_once(node):
             return
         found = guarded_store(node, self.analyzer)
         if found is None or not self.independent(*found):
             self.scalar_loop(node)
         else:
             self.store_over(*found)
+
+    def rows_at_once(self, node: tirx.For) -> bool:
+        """Vector code for two loops, as many rows in a vector as a slot holds.
+
+        for r: for c: y[r*w + c] = x[r*n + c] + b[c]   ->   __bang_cycle_add(v, x, b, rows * n, n)
+        """
+        found = rows_of(node, self.analyzer)
+        if found is None or not self.independent(found[0], found[2]):
+            return False
+        rows, columns, store = found
+        length = self.analyzer.simplify(columns.high - columns.low)
+        if not isinstance(length, tirx.IntImm) or columns.conditions or int(length) < 1:
+            return False
+        if any(depends(each, rows.var) for each in (columns.low, columns.high)):
+            return False
+        saved = self.checkpoint()
+        try:
+            self.row_pieces(rows, columns, store, int(length))
+        except NoVectorForm:
+            self.roll_back(saved)
+            return False
+        return True
+
+    def row_pieces(self, rows: Range, columns: Range, store: tirx.BufferStore, length: int) -> None:
+        """Pieces of rows. Raises `NoVectorForm`, also where a slot holds no more than one row."""
+        row_bytes = length * self.widest(store)
+        most = self.plan.slot_bytes // row_bytes
+        bound = self.upper_bound(rows.high - rows.low)
+        if bound is None or bound < 2 or most < 2:
+            raise NoVectorForm("rows one at a time")
+        self.plan.need(bound * row_bytes)
+        if rows.conditions:
+            condition = tirx.all(*rows.conditions)
+            with self.braces(f"if ({self.expr(condition).code})"), self.assuming(condition):
+                self.row_pieces(Range(rows.var, rows.low, rows.high), columns, store, length)
+            return
+
+        def print_piece(count: str, many: int, start: Expr | None) -> None:
+            piece = Rows(rows.var, count, many, length, start)
+            whole = str(int(count) * length) if count.isdigit() else f"{count} * {length}"
+            span = Range(columns.var, columns.low, columns.high)
+            self.instructions(Piece(span, whole, many * length, columns.low, piece), store)
+
+        extent = self.analyzer.simplify(rows.high - rows.low)
+        if isinstance(extent, tirx.IntImm) and bound <= most:
+            print_piece(str(bound), bound, rows.low)
+            return
+        count = self.reserve("rows")
+        if bound <= most:
+            self.line(f"const int {count} = {self.expr(extent).code};")
+            with self.braces(f"if ({count} > 0)"):
+                print_piece(count, bound, rows.low)
+            return
+        self.analyzer.bind(rows.var, tvm.ir.Range(rows.low, rows.high), allow_override=True)
+        var, low, end = (
+            self.declare_loop(rows.var),
+            self.expr(rows.low).code,
+            self.expr(rows.high).within(SUM),
+        )
+        with (
+            self.meter.loop(bound / most),
+            self.braces(f"for (int {var} = {low}; {var} < {end}; {var} += {most})"),
+        ):
+            rest = f"{end} - {var}"
+            self.line(f"const int {count} = {rest} < {most} ? {rest} : {most};")
+            print_piece(count, most, None)
+        self.taken -= {var, count}
 
     def scalar_loop(self, node: tirx.For, why: str = "it does several things") -> None:
         """A loop as C has it, what it costs, and why no instruction does the same."""
@@ -199,7 +313,9 @@ class BangPrinter(CPrinter):
             for each in (copied.rows, copied.length)
             if not self.analyzer.can_prove(each > 0)
         ]
-        spaces = ["NRAM" if self.in_nram(each.buffer) else "GDRAM" for each in (source, target)]
+        spaces = [self.space(each.buffer) for each in (source, target)]
+        if "WRAM" in spaces:
+            return False
         ends = f"{self.pointer(target.buffer, target.first)}, "
         ends += self.pointer(source.buffer, source.first)
         simplified = self.analyzer.simplify
@@ -232,6 +348,11 @@ class BangPrinter(CPrinter):
         if isinstance(first, tirx.IntImm) and int(first) == 0:
             return name
         return f"{name} + {self.expr(first).within(SUM)}"
+
+    def filling(self, value: Text, dtype: str) -> str:
+        """`value` as the argument of a fill: the element size is that of the argument's type."""
+        cast = f"({self.dialect.type(dtype)})"
+        return value.code if value.code.startswith(cast) else cast + value.within(UNARY)
 
     def independent(self, span: Range, store: tirx.BufferStore) -> bool:
         """Whether the loop's guards do not change while it runs."""
@@ -326,17 +447,12 @@ class BangPrinter(CPrinter):
         fixed = int(length) if isinstance(length, tirx.IntImm) else None
         why = "it is short"
         if fixed is None or fixed >= SHORTEST:
-            lines, taken, helpers = len(self.lines), set(self.taken), dict(self.helpers)
-            depth, memory, cost = self.depth, self.plan.snapshot(), self.meter.snapshot()
+            saved = self.checkpoint()
             try:
                 self.vector_loop(span, store, fixed)
                 return
             except NoVectorForm as reason:
-                # Nothing of a failed attempt may stay, neither text nor memory.
-                del self.lines[lines:]
-                self.taken, self.helpers, self.depth = taken, helpers, depth
-                self.plan.restore(memory)
-                self.meter.restore(cost)
+                self.roll_back(saved)
                 why = str(reason)
         if fixed == 1:
             self.stmt(_at(store, span.var, span.low, self.analyzer))
@@ -348,11 +464,7 @@ class BangPrinter(CPrinter):
 
         `fixed` is the number of iterations where it is a constant.
         """
-        casts: list[Expr] = []
-        tvm_ffi.structural_walk(store.value, [(tirx.Cast, casts.append)])
-        held = [*loads(store.value), *casts, *(cast.value for cast in casts)]
-        dtypes = {str(store.buffer.dtype), *(dtype_of(each) for each in held)}
-        width = max(ITEM_BYTES[dtype] for dtype in dtypes)
+        width = self.widest(store)
         most = self.plan.slot_bytes // width
         bound = fixed if fixed is not None else self.upper_bound(span.high - span.low)
         self.plan.need(None if bound is None else bound * width)
@@ -379,6 +491,32 @@ class BangPrinter(CPrinter):
             self.line(f"const int {count} = {rest} < {most} ? {rest} : {most};")
             self.instructions(Piece(span, count, most, None), store)
         self.taken -= {var, count}
+
+    def widest(self, store: tirx.BufferStore) -> int:
+        """Bytes of an element of the widest vector that a store needs."""
+        casts: list[Expr] = []
+        tvm_ffi.structural_walk(store.value, [(tirx.Cast, casts.append)])
+        held = [*loads(store.value), *casts, *(cast.value for cast in casts)]
+        dtypes = {str(store.buffer.dtype), *(dtype_of(each) for each in held)}
+        return max(ITEM_BYTES[dtype] for dtype in dtypes)
+
+    def checkpoint(self) -> Checkpoint:
+        """What an attempt at vector code may change."""
+        return Checkpoint(
+            len(self.lines),
+            self.depth,
+            set(self.taken),
+            dict(self.helpers),
+            self.plan.snapshot(),
+            self.meter.snapshot(),
+        )
+
+    def roll_back(self, saved: Checkpoint) -> None:
+        """Nothing of a failed attempt stays, neither text nor memory."""
+        del self.lines[saved.lines :]
+        self.depth, self.taken, self.helpers = saved.depth, saved.taken, saved.helpers
+        self.plan.restore(saved.memory)
+        self.meter.restore(saved.cost)
 
     def upper_bound(self, value: Expr) -> int | None:
         high = self.analyzer.const_int_bound(value).max_value

@@ -8,14 +8,14 @@ operands in NRAM. Operands elsewhere are copied in first, strided ones by stride
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import tvm
 import tvm_ffi
 from tvm import tirx
 from tvm.ir import Expr, TensorLoad
 
-from xpiler_tvm.codegen.c_family import SUM, UNARY, Text, buffer_size, dtype_of
+from xpiler_tvm.codegen.c_family import SUM, Text, buffer_size, dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
 from .cost import CopyWork, ScalarWork, VectorWork, Work
@@ -55,13 +55,34 @@ class _NoInstruction(Exception):
 class Piece:
     """`count` (a C expression, at most `most`) of the values of `span`, from `start` on.
 
-    Where `start` is `None` the printed loop variable is the first value.
+    Where `start` is `None` the printed loop variable is the first value. With `rows` it is that
+    for each of some rows, all elements of them one vector.
     """
 
     span: Range
     count: str
     most: int
     start: Expr | None
+    rows: Rows | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`count` (a C expression, at most `most`) rows of `length` elements, from row `start` on."""
+
+    var: tvm.ir.Var
+    count: str
+    most: int
+    length: int
+    start: Expr | None
+
+
+class Access(NamedTuple):
+    """How far an element moves with the row and with the loop variable, and the first element."""
+
+    across: int
+    along: int
+    first: Expr
 
 
 class Selection:
@@ -72,22 +93,30 @@ class Selection:
         self.span = piece.span
         self.store = store
         self.start = piece.start
-        self.code = VectorCode(printer.plan.arch.name, piece.count, piece.most)
+        self.rows = piece.rows
+        period = piece.rows.length if piece.rows is not None else 0
+        self.code = VectorCode(printer.plan.arch.name, piece.count, piece.most, period)
         self.known: list[tuple[Expr, Value]] = []
 
     def run(self) -> VectorCode:
         """The instructions. Raises `NoVectorForm`."""
-        stride, first = self.access(self.store.indices)
-        if stride == 0:
+        place = self.access(self.store.indices)
+        if place.along == 0:
             self.fold()
         else:
-            self.map(stride, first)
+            self.map(place)
         return self.code
 
     # --- accesses -----------------------------------------------------------------------------
 
-    def access(self, indices: list[Expr]) -> tuple[int, Expr]:
-        """Stride and index of the first element."""
+    def varies(self, node: Expr) -> bool:
+        """Whether `node` is not the same for all elements of the vectors."""
+        return depends(node, self.span.var) or (
+            self.rows is not None and depends(node, self.rows.var)
+        )
+
+    def access(self, indices: list[Expr]) -> Access:
+        """Steps and index of the first element."""
         if len(indices) != 1:
             raise NoVectorForm("an array of several dimensions")
         (index,) = indices
@@ -95,8 +124,19 @@ class Selection:
         if found is None or found[0] < 0:
             raise NoVectorForm("an index that is not linear in the loop variable")
         if self.start is not None:
-            index = self.printer.analyzer.simplify(substitute(index, self.span.var, self.start))
-        return found[0], index
+            index = substitute(index, self.span.var, self.start)
+        if self.rows is None:
+            return Access(0, found[0], self.printer.analyzer.simplify(index))
+        down = affine(found[1], self.rows.var, self.printer.analyzer)
+        if down is None or found[0] != 1 or (down[0] != 0 and down[0] < self.rows.length):
+            raise NoVectorForm("rows that are not apart in memory")
+        if self.rows.start is not None:
+            index = substitute(index, self.rows.var, self.rows.start)
+        return Access(down[0], 1, self.printer.analyzer.simplify(index))
+
+    def is_vector(self, access: Access) -> bool:
+        """Whether the elements follow each other in memory."""
+        return access.along == 1 and (self.rows is None or access.across == self.rows.length)
 
     def is_target(self, load: Expr) -> bool:
         """Whether `load` reads the very element that its iteration writes."""
@@ -126,13 +166,11 @@ class Selection:
         strides: tuple[int, int] = (1, 1),
     ) -> None:
         """A `__memcpy` of `count` elements; `strides` of target and source in elements."""
+        if self.rows is not None:
+            raise NoVectorForm("elements of rows that are apart")
         size, count = ITEM_BYTES[target.dtype], self.code.count
-        if count.isdigit():
-            total = str(int(count) * size)
-            last = str(int(count) - 1)
-        else:
-            total = count if size == 1 else f"{count} * {size}"
-            last = f"{count} - 1"
+        total = _product(count, size)
+        last = str(int(count) - 1) if count.isdigit() else f"{count} - 1"
 
         def text(names: Names) -> list[str]:
             ends = f"{names(target)}, {names(source)}"
@@ -146,25 +184,57 @@ class Selection:
         runs = (size * most, 1) if strides == (1, 1) else (size, most)
         self.code.add(target, [source], text, in_place=False, work=[CopyWork(direction, *runs)])
 
+    def move(self, target: Vector, source: Vector, direction: str, to: int, of: int) -> None:
+        """A `__memcpy` of whole rows, `to` and `of` elements apart; of one row for a cycle."""
+        assert self.rows is not None
+        size, length, rows = ITEM_BYTES[target.dtype], self.rows.length, self.rows
+        run, gapless = length * size, to == of == length
+        if target.cycle:
+            total, tail, work = str(run), "", CopyWork(direction, run)
+        elif gapless:
+            total, tail = _product(self.code.count, size), ""
+            work = CopyWork(direction, rows.most * run)
+        else:
+            last = str(int(rows.count) - 1) if rows.count.isdigit() else f"{rows.count} - 1"
+            total, tail = str(run), f", {to * size}, {of * size}, {last}"
+            work = CopyWork(direction, run, rows.most)
+        self.code.add(
+            target,
+            [source],
+            lambda names: [
+                f"__memcpy({names(target)}, {names(source)}, {total}, {direction}{tail});"
+            ],
+            in_place=False,
+            work=[work],
+        )
+
     # --- the two kinds of loop ------------------------------------------------------------------
 
-    def map(self, stride: int, first: Expr) -> None:
-        """`buffer[stride * i + first] = value(i)`, where no iteration reads another's element."""
+    def map(self, place: Access) -> None:
+        """`buffer[along * i + first] = value(i)`, where no iteration reads another's element."""
         store, printer = self.store, self.printer
         for load in (load for part in (store.value, *store.indices) for load in loads(part)):
             if self.in_target(load) and not self.is_target(load):
                 raise NoVectorForm("a loop that reads what it wrote")
-        target = Vector(str(store.buffer.dtype), self.printer.pointer(store.buffer, first))
-        if printer.in_nram(store.buffer) and stride == 1:
+        target = Vector(str(store.buffer.dtype), self.printer.pointer(store.buffer, place.first))
+        if printer.in_nram(store.buffer) and self.is_vector(place):
             self.value_into(store.value, target)
             return
         direction = self.direction(store.buffer, into_nram=False)
-        value = store.value
+        value, stride = store.value, place.along
+        if self.rows is not None:
+            if place.across == 0:
+                raise NoVectorForm("rows that overwrite each other")
+            whole = self.vector(value, target.dtype)
+            if whole.cycle:
+                raise NoVectorForm("rows that are all the same")
+            self.move(target, whole, direction, place.across, self.rows.length)
+            return
         if isinstance(value, TensorLoad) and printer.in_nram(value.source):
-            step, origin = self.access(value.indices)
-            if step > 0:
-                source = Vector(target.dtype, self.printer.pointer(value.source, origin))
-                self.copy(target, source, direction, (stride, step))
+            access = self.access(value.indices)
+            if access.along > 0:
+                source = Vector(target.dtype, self.printer.pointer(value.source, access.first))
+                self.copy(target, source, direction, (stride, access.along))
                 return
         self.copy(target, self.vector(value, target.dtype), direction, (stride, 1))
 
@@ -178,7 +248,7 @@ class Selection:
             own, other = other, own
         if not self.is_target(own) or any(self.in_target(load) for load in loads(other)):
             raise NoVectorForm("a loop that overwrites one element")
-        if not depends(other, self.span.var):
+        if self.rows is not None or not depends(other, self.span.var):
             raise NoVectorForm("one value, folded again and again")
         vector = self.vector(other, dtype_of(value))
         target = printer.element(store.buffer, store.indices)
@@ -198,13 +268,15 @@ class Selection:
 
     def value_into(self, value: Expr, target: Vector) -> None:
         """Compute `value` so that it ends in `target`, which lies in NRAM."""
-        if isinstance(value, TensorLoad) and depends(value, self.span.var):
+        if isinstance(value, TensorLoad) and self.varies(value):
             self.load(value, target)
             return
         result = self.value(value)
         if isinstance(result, Scalar):
             self.fill(result, target)
             return
+        if result.cycle:
+            raise NoVectorForm("rows that are all the same")
         last = self.code.instructions[-1]
         if last.target is result and result.place is None:
             # The last instruction writes to the final place instead of a temporary.
@@ -224,9 +296,7 @@ class Selection:
     def fill(self, value: Scalar, target: Vector) -> None:
         if target.dtype == "float64":
             raise NoVectorForm("a vector of doubles")
-        # The element size of a fill is that of its value: the cast is not for show.
-        cast = f"({self.printer.dialect.type(target.dtype)})"
-        code = cast + Text(value.code, value.strength).within(UNARY)
+        code = self.printer.filling(Text(value.code, value.strength), target.dtype)
         count = self.code.count
         self.code.add(
             target, [], lambda names: [f"__bang_write_value({names(target)}, {count}, {code});"]
@@ -234,7 +304,7 @@ class Selection:
 
     def value(self, node: Expr) -> Value:
         """`node` at all values of the loop variable; equal expressions are computed once."""
-        if not depends(node, self.span.var):
+        if not self.varies(node):
             text = self.printer.expr(node)
             self.printer.charge_scalar(node)
             return Scalar(text.code, text.strength)
@@ -263,7 +333,7 @@ class Selection:
             return self.binary(_BINARY[type(node)], node, dtype)
         if type(node) in _EXTREMA:
             of_vectors, with_scalar = _EXTREMA[type(node)]
-            both = depends(node.a, self.span.var) and depends(node.b, self.span.var)
+            both = self.varies(node.a) and self.varies(node.b)
             return self.binary(of_vectors if both else with_scalar, node, dtype)
         if isinstance(node, tirx.Cast):
             converted = self.code.convert(self.vector(node.value, dtype_of(node.value)), dtype)
@@ -279,6 +349,13 @@ class Selection:
         left, right = self.value(node.a), self.value(node.b)
         if isinstance(left, Scalar) and meaning in _COMMUTES:
             left, right = right, left
+        if isinstance(left, Vector) and isinstance(right, Vector) and left.cycle > right.cycle:
+            # Only the second operand can be a cycle.
+            if meaning == "a - b" and dtype == "float32":
+                right, meaning = self.code.apply("a * b", dtype, right, Scalar("-1.0f")), "a + b"
+            if meaning not in _COMMUTES:
+                raise NoVectorForm(f"a row before {meaning}")
+            left, right = right, left
         if isinstance(left, Scalar):
             left = self.vector(node.a, dtype)
         if meaning == "a / b" and dtype == "float32":
@@ -292,19 +369,29 @@ class Selection:
 
     def load(self, node: TensorLoad, target: Vector | None = None) -> Vector:
         """The elements in NRAM: where they lie if they are contiguous there, else copied."""
-        stride, first = self.access(node.indices)
-        source = Vector(dtype_of(node), self.printer.pointer(node.source, first))
-        if self.printer.in_nram(node.source) and stride == 1 and target is None:
+        access = self.access(node.indices)
+        cycle = self.rows is not None and access.across == 0
+        place = self.printer.pointer(node.source, access.first)
+        source = Vector(dtype_of(node), place, cycle)
+        direct = cycle or self.is_vector(access)
+        if self.printer.in_nram(node.source) and direct and target is None:
             return source
-        result = target or Vector(source.dtype)
+        if cycle and target is not None:
+            raise NoVectorForm("rows that are all the same")
+        result = target or Vector(source.dtype, cycle=cycle)
         direction = self.direction(node.source, into_nram=True)
-        self.copy(result, source, direction, (1, stride))
+        if self.rows is not None:
+            self.move(result, source, direction, self.rows.length, access.across)
+        else:
+            self.copy(result, source, direction, (1, access.along))
         return result
 
     # --- scalar loops over NRAM -------------------------------------------------------------------
 
     def scalar_loop(self, node: Expr) -> Vector:
         """A loop for what has no instruction; the arrays it reads are brought into NRAM."""
+        if self.rows is not None:
+            raise NoVectorForm("scalar code in rows")
         self.check_conditional_reads(node)
         operands: list[tuple[tirx.Var, Vector]] = []
         places: list[tuple[TensorLoad, tirx.Var]] = []
@@ -381,6 +468,12 @@ class Selection:
             analyzer.can_prove(index >= 0) and analyzer.can_prove(index < size)
         ):
             raise NoVectorForm("a conditional read that may lie outside its array")
+
+
+def _product(count: str, size: int) -> str:
+    if count.isdigit():
+        return str(int(count) * size)
+    return count if size == 1 else f"{count} * {size}"
 
 
 def fold_work(count: int) -> list[Work]:

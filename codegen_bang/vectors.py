@@ -24,10 +24,14 @@ class NoVectorForm(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """`n` elements of `dtype` in NRAM. `place` is the C pointer of a placed vector."""
+    """`n` elements of `dtype` in NRAM. `place` is the C pointer of a placed vector.
+
+    A `cycle` has as many elements as a row, and stands for a vector that repeats them.
+    """
 
     dtype: str
     place: str | None = None
+    cycle: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwis
     """Instructions by what they mean, on which operands and for which type; the first is used."""
     table: dict[tuple[str, tuple[str, ...], str], list[Elementwise]] = {}
     for row in ELEMENTWISE:
-        if row.accurate and not row.scratch and not row.selector and "cycle" not in row.operands:
+        if row.accurate and not row.scratch and not row.selector:
             for dtype in row.dtypes:
                 table.setdefault((row.meaning, row.operands, dtype), []).append(row)
     return table
@@ -87,11 +91,15 @@ _CASTS: dict[tuple[str, str], Conversion] = {
 
 @dataclass
 class VectorCode:
-    """Instructions on vectors of `count` elements, a C expression that is at most `most`."""
+    """Instructions on vectors of `count` elements, a C expression that is at most `most`.
+
+    Cycles among them have `period` elements, which divide `count`.
+    """
 
     arch: str
     count: str
     most: int
+    period: int = 0
     instructions: list[Instruction] = field(default_factory=list)
 
     def add(
@@ -106,12 +114,18 @@ class VectorCode:
         """One more instruction; `work` is a pass over the vectors where nothing else is said."""
         if work is None:
             vectors = (*sources, *([] if target is None else [target]))
-            work = [VectorWork(self.most, max(ITEM_BYTES[each.dtype] for each in vectors))]
+            whole = self.period if all(each.cycle for each in vectors) else self.most
+            work = [VectorWork(whole, max(ITEM_BYTES[each.dtype] for each in vectors))]
         self.instructions.append(Instruction(target, tuple(sources), text, in_place, tuple(work)))
 
     def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:
         """The instruction for a meaning on such operands, if the architecture has one."""
-        kinds = tuple("vector" if isinstance(each, Vector) else "scalar" for each in operands)
+        vectors = [each for each in operands if isinstance(each, Vector)]
+        cycles = any(each.cycle for each in vectors) and not all(each.cycle for each in vectors)
+        kinds = tuple(
+            "scalar" if isinstance(each, Scalar) else "cycle" if cycles and each.cycle else "vector"
+            for each in operands
+        )
         rows = _TABLE.get((meaning, kinds, dtype), [])
         return next((row for row in rows if row.on(self.arch)), None)
 
@@ -126,23 +140,31 @@ class VectorCode:
         row = self.row(meaning, dtype, *operands)
         if row is None:
             raise NoVectorForm(f"{meaning} for {dtype}")
-        name, result = row.name, Vector(dtype)
+        sources = [each for each in operands if isinstance(each, Vector)]
+        name, result = row.name, Vector(dtype, cycle=all(each.cycle for each in sources))
+        repeats = "cycle" in row.operands
+        counts = [self.count_of(result), *([str(self.period)] if repeats else [])]
 
         def text(names: Names) -> list[str]:
             args = [each.code if isinstance(each, Scalar) else names(each) for each in operands]
-            return [f"{name}({', '.join([names(result), *args, self.count])});"]
+            return [f"{name}({', '.join([names(result), *args, *counts])});"]
 
-        sources = [each for each in operands if isinstance(each, Vector)]
-        self.add(result, sources, text, in_place=row.in_place)
+        # A cycle is read again and again: its memory must not hold the result.
+        self.add(result, sources, text, in_place=row.in_place and not repeats)
         return result
+
+    def count_of(self, vector: Vector) -> str:
+        """How many elements it has, as a C expression."""
+        return str(self.period) if vector.cycle else self.count
 
     def convert(self, value: Vector, dtype: str) -> Vector | None:
         """`value` in another type, if there is an instruction for it."""
         row = _CASTS.get((value.dtype, dtype))
         if row is None:
             return None
-        result, tail = Vector(dtype), ", 0" if row.position else ""
-        call = f"{row.name}({{}}, {{}}, {self.count}{tail});"
+        result = Vector(dtype, cycle=value.cycle)
+        tail = ", 0" if row.position else ""
+        call = f"{row.name}({{}}, {{}}, {self.count_of(value)}{tail});"
         self.add(
             result,
             [value],

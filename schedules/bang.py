@@ -3,6 +3,7 @@
 | rule | program | who computes what |
 |---|---|---|
 | `bang.flat` | elementwise, every array indexed alike | a task a contiguous piece |
+| `bang.matrix` | a sum of products that the matrix unit computes exactly | a task some tiles |
 | `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
 | `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
 
@@ -35,8 +36,9 @@ from .analysis import (
     shared_axes,
     stages,
 )
+from .bang_common import NRAM, keep_on_chip, share_out
+from .bang_products import Matmul, Matrix, Model
 from .base import Declined, Rule, fresh
-from .matmul import find_contraction, normalize
 from .steps import (
     CHEAP_CALLS,
     accumulate_in,
@@ -46,9 +48,6 @@ from .steps import (
     is_constant,
     one_loop,
 )
-
-NRAM = "local.nram"
-"""Scope of arrays in a core's vector memory."""
 
 CHUNK = 4096
 """Elements of a piece where the last shared axis is the one that runs along memory."""
@@ -62,25 +61,15 @@ SMALLEST_PIECE = 1024
 """Elements below which dividing work among more tasks costs more than it brings."""
 
 
-def rules(arch: Arch = ARCHS[DEFAULT_ARCH]) -> tuple[Rule, ...]:
-    """The rules in the order in which they are tried."""
-    return (Flat(arch), Matmul(arch), Rows(arch))
+def rules(
+    arch: Arch = ARCHS[DEFAULT_ARCH], model: Model | None = None, *, inexact: bool = False
+) -> tuple[Rule, ...]:
+    """The rules in the order in which they are tried.
 
-
-def _tasks(pieces: int, arch: Arch) -> int:
-    """How many tasks share equal pieces of work, the same number of pieces each.
-
-    One task a core where that comes out nearly even, else so many that the last round of tasks is
-    short beside the others. Tasks beyond the number of cores wait for a free one.
+    Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
+    round float32 operands.
     """
-    if pieces <= arch.cores:
-        return pieces
-    small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
-    divisors = sorted({*small, *(pieces // each for each in small)})
-    fitting = max(each for each in divisors if each <= arch.cores)
-    if 4 * fitting >= 3 * arch.cores:
-        return fitting
-    return next((each for each in divisors if each >= 4 * arch.cores), pieces)
+    return (Flat(arch), Matrix(arch, model, inexact), Matmul(arch), Rows(arch))
 
 
 def _bytes(buffer: tirx.Buffer) -> int:
@@ -144,70 +133,6 @@ def _same(load: tvm.ir.TensorLoad, store: tirx.BufferStore) -> bool:
     )
 
 
-# -- Matrix products ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Matmul:
-    """One sum of products: a tile of the result stays in NRAM while rows of B are added to it.
-
-    for k: for i: C[i, :] += A[i, k] * B[k, :]      vectors along j, A[i, k] a scalar
-
-    This is the vector unit's work, in float32 throughout. The matrix unit would be faster by an
-    order of magnitude, but it rounds float32 operands on some chips.
-    """
-
-    arch: Arch
-    rows: int = 16
-    columns: int = 512
-    depth: int = 64
-    name: str = "bang.matmul"
-
-    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
-        found = find_contraction(sch)
-        if isinstance(found, Declined):
-            return found
-        batch, rows, columns, depth = found.extents()
-        if columns < 8 or rows < 2:
-            return Declined(f"{rows} x {columns} is too thin for tiles")
-        tile_j, tile_k = _even(columns, self.columns), _even(depth, self.depth)
-        bands = batch * -(-columns // tile_j)
-        tile_i = _even(rows, min(self.rows, -(-rows * bands // self.arch.cores)))
-
-        # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
-        main = normalize(sch, found)
-        sch.pad_einsum(main, [1, tile_i, tile_j, tile_k])
-
-        # Step 2. Tiles to tasks; in a tile, rows of the result under steps of k.
-        b, i, j, k = sch.get_loops(main)
-        block_i, own_i = sch.split(i, [None, tile_i])
-        block_j, own_j = sch.split(j, [None, tile_j])
-        steps, own_k = sch.split(k, [None, tile_k])
-        sch.reorder(b, block_i, block_j, steps, own_k, own_i, own_j)
-        tiles = sch.fuse(b, block_i, block_j)
-        count = bands * -(-rows // tile_i)
-        task, tile = sch.split(tiles, [_tasks(count, self.arch), None])
-        sch.bind(task, "blockIdx.x")
-
-        # Step 3. Sum in NRAM; operands in NRAM, a step of k at a time.
-        accumulate_in(sch, main, tile, NRAM)
-        for operand in (0, 1):
-            staged = sch.cache_read(main, operand, NRAM)
-            sch.compute_at(staged, steps, preserve_unit_loops=True)
-        sch.decompose_reduction(main, steps)
-
-        # Step 4. Gathering, padding and the work around the product go into these copies.
-        inline_around(sch)
-        _keep_on_chip(sch)
-        return sch
-
-
-def _even(extent: int, most: int) -> int:
-    """The tile, up to `most`, that divides `extent` into the fewest tiles of nearly equal size."""
-    return -(-extent // -(-extent // most))
-
-
 # -- Rows -----------------------------------------------------------------------------------------
 
 
@@ -252,11 +177,11 @@ class Rows:
         count = (
             _count(rows) if chunk is None else _count(rows[:-1]) * -(-rows[-1][0].extent // chunk)
         )
-        task, row = sch.split(row, [_tasks(count, self.arch), None])
+        task, row = sch.split(row, [share_out(count, self.arch), None])
         sch.bind(task, "blockIdx.x")
 
         # Step 2. Memory: intermediates, and operands that are read more than once.
-        _keep_on_chip(sch, None if across else points)
+        keep_on_chip(sch, None if across else points)
         for buffer, every_row in shared:
             self._stage_in(sch, buffer, row if every_row else task)
 
@@ -402,16 +327,6 @@ def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)
     return stages(sch)
-
-
-def _keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
-    """Move every intermediate to NRAM; to a variable where it has one value at each of `points`."""
-    for stage in stages(sch):
-        for place, region in enumerate(sch.get(stage.rv).writes):
-            buffer = region.source
-            if not is_parameter(sch, buffer) and buffer.scope() == "global":
-                alone = math.prod(int(extent) for extent in buffer.shape) == points
-                sch.set_scope(stage.rv, place, "local" if alone else NRAM)
 
 
 def _is_plain(program: Sequence[Stage]) -> bool:

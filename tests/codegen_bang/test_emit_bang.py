@@ -34,7 +34,7 @@ EXPECTED_RULE = {
     "gelu_erf": "bang.flat",
     "gelu_tanh": "bang.flat",
     "gemm": "bang.matmul",
-    "gemm_int8": "bang.matmul",
+    "gemm_int8": "bang.matrix",
 }
 
 

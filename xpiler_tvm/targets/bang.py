@@ -43,7 +43,20 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
         # How many vectors a program keeps in NRAM is known once there is a text.
         _emit(mod, kernel_of(mod, "bang"))
 
-    return bang.rules(), reasons(check)
+    return bang.rules(model=_modelled), reasons(check)
+
+
+def _modelled(mod: tvm.IRModule) -> float | None:
+    """The seconds that a model of the device gives a scheduled program."""
+    from xpiler_tvm.codegen_bang import emit_bang
+    from xpiler_tvm.errors import EmitError
+
+    from .device import kernel_of
+
+    try:
+        return emit_bang(mod, kernel_of(mod, "bang")).estimate.seconds
+    except EmitError:
+        return None
 
 
 def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:

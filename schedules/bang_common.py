@@ -1,0 +1,43 @@
+"""What schedules for MLUs share: memories by name, and how work is divided among tasks."""
+
+from __future__ import annotations
+
+import math
+
+from tvm import s_tir
+
+from xpiler_tvm.dialects.bang import Arch
+
+from .analysis import is_parameter, stages
+
+NRAM = "local.nram"
+"""Scope of arrays in a core's vector memory."""
+
+WRAM = "local.wram"
+"""Scope of weights for a core's matrix unit."""
+
+
+def share_out(pieces: int, arch: Arch) -> int:
+    """How many tasks share equal pieces of work, the same number of pieces each.
+
+    One task a core where that comes out nearly even, else so many that the last round of tasks is
+    short beside the others. Tasks beyond the number of cores wait for a free one.
+    """
+    if pieces <= arch.cores:
+        return pieces
+    small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
+    divisors = sorted({*small, *(pieces // each for each in small)})
+    fitting = max(each for each in divisors if each <= arch.cores)
+    if 4 * fitting >= 3 * arch.cores:
+        return fitting
+    return next((each for each in divisors if each >= 4 * arch.cores), pieces)
+
+
+def keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
+    """Move every intermediate to NRAM; to a variable where it has one value at each of `points`."""
+    for stage in stages(sch):
+        for place, region in enumerate(sch.get(stage.rv).writes):
+            buffer = region.source
+            if not is_parameter(sch, buffer) and buffer.scope() == "global":
+                alone = math.prod(int(extent) for extent in buffer.shape) == points
+                sch.set_scope(stage.rv, place, "local" if alone else NRAM)
