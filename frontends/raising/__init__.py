@@ -22,6 +22,7 @@
     scatter      stores at indices from memory stay in order where they may meet
     outputs      what is stored again later is left out
     adjoining    outputs side by side along an axis become one
+    total        intermediates have an element at each point of their axes
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     blocks       one SBlock a tensor
@@ -73,6 +74,7 @@ from .scatter import is_ordered
 from .steps import Recorder, Step, Watch, bytes_of, unwatched
 from .tensors import Graph, knowing
 from .tidy import tidy_recurrences
+from .total import without_guards
 from .unroll import unroll
 from .updates import merge_updates
 
@@ -188,7 +190,8 @@ def _tensors(program: Program, watch: Watch, passes: ProgramPasses = PROGRAM_PAS
     graph = to_tensors(program)
     watch("dataflow", graph)
     graph = canonical(graph, watch)
-    graph = keep_deep(graph)
+    graph = without_guards(keep_deep(graph))
+    watch("total", graph)
     _refuse_overlaps(graph)
     return graph
 

@@ -5,7 +5,8 @@
     y[2*i] = a[i];  y[2*i + 1] = b[i]              ->    y[2*i + j] = j < 1 ? a[i] : b[i],  j < 2
 
 Concatenations, parts of a number or a pixel, and the ends of a row that a kernel treats apart, are
-then one block, as when each thread asks for what it makes.
+then one block, as when each thread asks for what it makes. A reduction that is a part of such an
+output becomes an intermediate of its own.
 """
 
 from __future__ import annotations
@@ -25,13 +26,28 @@ MOST_PARTS = 4  # of one output: each is a test for those after it
 def join_adjoining(graph: Graph) -> Graph:
     """The graph with such outputs joined, where nothing is stored between the two."""
     done: list[Output] = []
+    staged: list[Tensor] = []
     for output in graph.outputs:
-        joined = _joined(done[-1], output) if done else None
+        (first, its), (second, other) = map(_read, (done[-1] if done else output, output))
+        joined = _joined(first, second) if done else None
         if joined is None:
             done.append(output)
         else:
             done[-1] = joined
-    return Graph(graph.tensors, tuple(done))
+            staged += [*its, *other]
+    return Graph((*graph.tensors, *staged), tuple(done))
+
+
+def _read(output: Output) -> tuple[Output, list[Tensor]]:
+    """The output as a copy of a tensor, where it is a reduction, and that tensor."""
+    tensor = output.tensor
+    if tensor.reduction is None:
+        return output, []
+    shape = [extent for _, extent in tensor.axes] or [1]
+    buffer = tirx.decl_buffer(shape, tensor.buffer.dtype, tensor.buffer.name)
+    value = buffer[tuple(var for var, _ in tensor.axes) or (tir.const(0, "int32"),)]
+    copy = replace(tensor, value=value, reduction=None)
+    return replace(output, tensor=copy), [replace(tensor, buffer=buffer)]
 
 
 def _joined(first: Output, second: Output) -> Output | None:

@@ -246,13 +246,16 @@ class _Writer:
                     read.setdefault(load.source, []).append(list(load.indices))
         reads = [_hull(buffer, points, analyzer, inner) for buffer, points in read.items()]
         writes = [_hull(target, [at], analyzer, inner)]
+        guard = [
+            test for test in tensor.guard if not tir.has_load(test) and not tir.uses(test, inner)
+        ]
+        if guard and target in self.intermediates.values():
+            # Nothing reads elements beyond it, and a block without it covers what it writes.
+            test = tir.substitute(tir.conjunction(guard), inside)
+            body, guard = tirx.IfThenElse(test, body, None), []
         block = s_tir.SBlock(iters, reads, writes, name, body, alloc_buffers=local)
         outer = {var: loop for (var, _), (loop, _) in zip(spatial, loops, strict=True)}
-        predicate = tir.conjunction(
-            tir.substitute(test, outer)
-            for test in tensor.guard
-            if not tir.has_load(test) and not tir.uses(test, inner)
-        )
+        predicate = tir.conjunction(tir.substitute(test, outer) for test in guard)
         realize = s_tir.SBlockRealize([loop for loop, _ in loops], predicate, block)
         return _loops(loops, realize)
 

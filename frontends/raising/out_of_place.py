@@ -45,7 +45,8 @@ def out_of_place(mod: tvm.IRModule) -> OutOfPlace:
     written = {store.buffer for store in stores}
     read = {
         load.source
-        for block in blocks[1:]  # the first is the root
+        for block in blocks
+        if not block.same_as(func.body.block)
         for load in tir.loads(block)
         if load.source not in _accumulated(block)
     }

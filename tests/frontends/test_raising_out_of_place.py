@@ -24,6 +24,8 @@ UPDATES = {
     "a part": ("if (t < 20) x[3 * t] = x[3 * t] + z[t]; y[t] = z[t];", ["x"]),
     "a running sum": (
         "if (t == 0) for (int i = 1; i < 64; i++) x[i] += x[i - 1]; y[t] = z[t];", ["x"]),
+    "a sum, which reads what it has stored": (
+        "float s = 0; for (int k = 0; k < 64; k++) s += z[k] * z[t]; y[t] = s; x[t] = z[t];", []),
     "nothing": ("x[t] = z[t]; y[t] = z[t] + 1;", []),
 }  # fmt: skip
 
