@@ -3,7 +3,7 @@
 | rule | program | how |
 |---|---|---|
 | `cpu.transpose` | reads across what it writes | tile by tile |
-| `cpu.vnni` | a product of uint8 and int8 summed in int32 | `vpdpbusd` on packed tiles |
+| `cpu.vnni` | products of bytes or words summed in int32 | `vpdpbusd`, `vpdpwssd` on packed tiles |
 | `cpu.matmul` | any other sum of products | packed tiles, results in registers |
 | `cpu.rows` | stages that share axes | all stages of a row together, rows in parallel |
 | `cpu.stages` | anything | each stage by itself |
@@ -19,9 +19,7 @@ from dataclasses import dataclass
 
 import tvm
 from tvm import s_tir
-from tvm.s_tir.schedule import LoopRV, SBlockRV
 
-from . import intrinsics
 from .analysis import (
     Axis,
     Stage,
@@ -33,160 +31,16 @@ from .analysis import (
     stages,
 )
 from .base import Declined, Rule, fresh
-from .matmul import find_contraction, normalize
-from .steps import fused, inline_around, inline_injective, one_loop
+from .cpu_gemm import DotProducts, Matmul
+from .cpu_limits import WORTH_THREADS, CpuLimits
+from .steps import fused, inline_injective, one_loop
 
-WORTH_THREADS = 1 << 15
-"""Steps of work from which on waking other threads costs less than it brings."""
-
-
-@dataclass(frozen=True)
-class CpuLimits:
-    """The machine's shape: bytes of a vector register."""
-
-    vector_bytes: int = 64
-
-    def lanes(self, dtype: str) -> int:
-        return max(1, self.vector_bytes * 8 // tvm.DataType(dtype).bits)
+__all__ = ["CpuLimits", "rules"]
 
 
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried."""
-    return (Transpose(), VnniMatmul(), Matmul(limits), Rows(limits), Stages(limits))
-
-
-# -- Matrix products ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Matmul:
-    """One sum of products: B in panels of `nr` columns, A in panels of `mr` rows, C in registers.
-
-    pack B[K, N] as [N / nr][K][nr]
-    for i0 (parallel): pack A[i0 : i0 + panels * mr, K] as [panels][K][mr]
-        for j (nr columns): for i1 (mr rows): for k: C_local[mr, nr] += A[k, mr] * B[k, nr]
-    """
-
-    limits: CpuLimits
-    panels: int = 8
-    name: str = "cpu.matmul"
-
-    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
-        found = find_contraction(sch)
-        if isinstance(found, Declined):
-            return found
-        batch, rows, columns, depth = found.extents()
-        lanes = self.limits.lanes(str(found.stage.block.writes[0].source.dtype))
-        if rows < 2 or columns < lanes or depth < 4:
-            return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
-        mr = 6 if rows >= 96 else min(4, rows)
-        nr = lanes * min(4, -(-columns // lanes))
-        panels = _panels(rows, mr, self.panels)
-
-        # Step 1. C[b, i, j] += A[b, i, k] * B[b, k, j] with padded sizes, operands packed.
-        main = normalize(sch, found)
-        sch.pad_einsum(main, [1, mr * panels, nr, 1])
-        packed_left, packed_right = (sch.cache_read(main, place, "global") for place in (0, 1))
-        sch.transform_layout(main, ("read", 0), lambda b, i, k: (b, i // mr, k, i % mr))
-        sch.transform_layout(main, ("read", 1), lambda b, k, j: (b, j // nr, k, j % nr))
-
-        # Step 2. Tiles: mr x nr results at a time stay in registers while k runs.
-        b, i, j, k = sch.get_loops(main)
-        block, panel, own_i = sch.split(i, [None, panels, mr])
-        tile, own_j = sch.split(j, [None, nr])
-        steps, step = sch.split(k, [None, 2 if depth % 2 == 0 else 1])
-        sch.reorder(b, block, tile, panel, steps, step, own_i, own_j)
-        outer = sch.fuse(b, block)
-        parallel = batch * rows * columns * depth >= WORTH_THREADS
-        sch.unroll(step)
-        sch.unroll(own_i)
-        sch.vectorize(own_j)
-        start = _finish_tiles(
-            sch, (main, packed_left, packed_right), (outer, panel, steps), parallel
-        )
-        sch.vectorize(sch.get_loops(start)[-1])
-        inline_around(sch, keep=(packed_left, packed_right))
-        return sch
-
-
-@dataclass(frozen=True)
-class VnniMatmul:
-    """uint8 times int8 summed in int32, four products to an instruction.
-
-    B is packed as [j / 16][k / 4][16][4], so that one vector holds four steps of sixteen columns;
-    `vpdpbusd` multiplies it with four neighbouring elements of a row of A and adds to C.
-    """
-
-    panels: int = 8
-    name: str = "cpu.vnni"
-
-    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
-        found = find_contraction(sch)
-        if isinstance(found, Declined):
-            return found
-        reads = found.stage.block.reads
-        dtypes = [str(reads[place].source.dtype) for place in (found.left, found.right)]
-        if [*dtypes, str(found.stage.block.writes[0].source.dtype)] != ["uint8", "int8", "int32"]:
-            return Declined(f"the product is of {' and '.join(dtypes)}, not of uint8 and int8")
-        batch, rows, columns, depth = found.extents()
-        mr, tiles = min(4, rows), min(4, -(-columns // 16))
-        panels = _panels(rows, mr, self.panels)
-
-        # Step 1. C[b, i, j] += A[b, i, k] * B[b, k, j] with padded sizes, operands packed.
-        main = normalize(sch, found)
-        sch.pad_einsum(main, [1, mr * panels, 16 * tiles, 4])
-        packed_left, packed_right = (sch.cache_read(main, place, "global") for place in (0, 1))
-        sch.transform_layout(main, ("read", 1), lambda b, k, j: (b, j // 16, k // 4, j % 16, k % 4))
-
-        # Step 2. Tiles, and the instruction inside.
-        b, i, j, k = sch.get_loops(main)
-        block, panel, own_i = sch.split(i, [None, panels, mr])
-        tile, own_tile, lane = sch.split(j, [None, tiles, 16])
-        steps, four = sch.split(k, [None, 4])
-        sch.reorder(b, block, tile, panel, steps, own_i, own_tile, lane, four)
-        outer = sch.fuse(b, block)
-        parallel = batch * rows * columns * depth >= WORTH_THREADS
-        sch.unroll(own_i)
-        sch.unroll(own_tile)
-        start = _finish_tiles(
-            sch, (main, packed_left, packed_right), (outer, panel, steps), parallel
-        )
-        sch.vectorize(sch.get_loops(start)[-1])
-        sch.tensorize(lane, intrinsics.dot_product_u8_i8())
-        inline_around(sch, keep=(packed_left, packed_right))
-        return sch
-
-
-def _panels(rows: int, mr: int, most: int) -> int:
-    """How many panels of `mr` rows a block takes, so that blocks of equal size waste little."""
-    panels = -(-rows // mr)
-    blocks = -(-panels // most)
-    return -(-panels // blocks)
-
-
-def _finish_tiles(
-    sch: s_tir.Schedule,
-    blocks: tuple[SBlockRV, SBlockRV, SBlockRV],
-    loops: tuple[LoopRV, LoopRV, LoopRV],
-    parallel: bool,
-) -> SBlockRV:
-    """Registers for the results, places for the packing; the block that sets the registers to zero.
-
-    The left operand is packed block by block within the outer loop, the right one before it.
-    """
-    main, packed_left, packed_right = blocks
-    outer, panel, steps = loops
-    stored = sch.cache_write(main, 0, "local")
-    sch.reverse_compute_at(stored, panel, preserve_unit_loops=True)
-    sch.vectorize(sch.get_loops(stored)[-1])
-    sch.compute_at(packed_left, outer, preserve_unit_loops=True)
-    packing = sch.fuse(*sch.get_loops(packed_right)[:2])
-    if parallel:
-        sch.parallel(outer)
-        sch.parallel(packing)
-    return sch.decompose_reduction(main, steps)
+    return (Transpose(), DotProducts(limits), Matmul(limits), Rows(limits), Stages(limits))
 
 
 # -- Transposition --------------------------------------------------------------------------------

@@ -1,68 +1,101 @@
 """Instructions that a schedule can put in place of loops.
 
-TVM has a table of its own, but loading it takes 15 seconds, and its form of this instruction no
-longer fits LLVM's signature.
+TVM has a table of its own, but loading it takes 15 seconds, and its form of these instructions no
+longer fits LLVM's signatures.
 """
 
 from __future__ import annotations
 
-import functools
+from dataclasses import dataclass
 
 import tvm
 import tvm_ffi
 from tvm import tirx
 from tvm.s_tir import TensorIntrin
 
-VPDPBUSD = "llvm.x86.avx512.vpdpbusd.512"
-
-_DOT_PRODUCT = """
+_DESCRIPTION = """
 @T.prim_func(s_tir=True)
 def description(
-    A: T.Buffer((4,), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1, scope="local"),
+    A: T.Buffer(({group},), "{left}", offset_factor=1),
+    B: T.Buffer(({lanes}, {group}), "{right}", offset_factor=1),
+    C: T.Buffer(({lanes},), "int32", offset_factor=1, scope="local"),
 ):
     with T.sblock("root"):
-        T.reads(C[0:16], A[0:4], B[0:16, 0:4])
-        T.writes(C[0:16])
-        for i, k in T.grid(16, 4):
+        T.reads(C[0:{lanes}], A[0:{group}], B[0:{lanes}, 0:{group}])
+        T.writes(C[0:{lanes}])
+        for i, k in T.grid({lanes}, {group}):
             with T.sblock("update"):
                 vi, vk = T.axis.remap("SR", [i, k])
-                C[vi] = C[vi] + T.cast(A[vk], "int32") * T.cast(B[vi, vk], "int32")
+                C[vi] = C[vi] + {product}
 """
 
-_VPDPBUSD = f"""
+_IMPLEMENTATION = """
 @T.prim_func(s_tir=True)
 def implementation(
-    A: T.Buffer((4,), "uint8", offset_factor=1),
-    B: T.Buffer((16, 4), "int8", offset_factor=1),
-    C: T.Buffer((16,), "int32", offset_factor=1, scope="local"),
+    A: T.Buffer(({group},), "{left}", offset_factor=1),
+    B: T.Buffer(({lanes}, {group}), "{right}", offset_factor=1),
+    C: T.Buffer(({lanes},), "int32", offset_factor=1, scope="local"),
 ):
     with T.sblock("root"):
-        T.reads(C[0:16], A[0:4], B[0:16, 0:4])
-        T.writes(C[0:16])
-        four = T.reinterpret(A.vload([0], "uint8x4"), dtype="int32")
-        C[T.ramp(T.int32(0), 1, 16)] = T.call_llvm_pure_intrin(
-            T.llvm_lookup_intrinsic_id("{VPDPBUSD}"),
-            C.vload([0], dtype="int32x16"),
-            T.reinterpret(T.broadcast(four, 16), dtype="uint8x64"),
-            B.vload([0, 0], dtype="int8x64"),
-            dtype="int32x16",
+        T.reads(C[0:{lanes}], A[0:{group}], B[0:{lanes}, 0:{group}])
+        T.writes(C[0:{lanes}])
+        word = T.reinterpret(A.vload([0], "{left}x{group}"), dtype="int32")
+        row = T.reinterpret(T.broadcast(word, {lanes}), dtype="{left}x{width}")
+        columns = B.vload([0, 0], dtype="{right}x{width}")
+        C[T.ramp(T.int32(0), 1, {lanes})] = T.call_llvm_pure_intrin(
+            T.llvm_lookup_intrinsic_id("{instruction}"),
+            C.vload([0], dtype="int32x{lanes}"),
+            {operands},
+            dtype="int32x{lanes}",
         )
 """
 
 
-@functools.cache
-def dot_product_u8_i8() -> str:
-    """The name of `C[16] += A[4] * B[16, 4]`, uint8 by int8, as one `vpdpbusd`."""
-    name = "xpiler_vpdpbusd_16x4"
-    TensorIntrin.register(
-        name,
-        tvm.script.from_source(_DOT_PRODUCT),
-        tvm.script.from_source(_VPDPBUSD),
-        override=True,
+@dataclass(frozen=True)
+class DotProduct:
+    """`C[lanes] += A[group] * B[lanes, group]` of AVX512-VNNI, exact in int32.
+
+    `left` is the type of A and `right` that of B. `swapped` says that the instruction takes B's
+    type first: of its two factors the first is unsigned.
+    """
+
+    instruction: str
+    left: str
+    right: str
+    group: int
+    lanes: int = 16
+    swapped: bool = False
+
+    def register(self) -> str:
+        """The name under which a schedule may tensorize with it."""
+        name = f"xpiler_{self.left}_{self.right}_{self.lanes}x{self.group}"
+        factors = ['T.cast(A[vk], "int32")', 'T.cast(B[vi, vk], "int32")']
+        facts = {
+            "group": self.group,
+            "lanes": self.lanes,
+            "left": self.left,
+            "right": self.right,
+            "width": self.lanes * self.group,
+            "instruction": self.instruction,
+            "operands": "columns, row" if self.swapped else "row, columns",
+            "product": " * ".join(factors),
+        }
+        texts = (text.format(**facts) for text in (_DESCRIPTION, _IMPLEMENTATION))
+        TensorIntrin.register(name, *map(tvm.script.from_source, texts), override=True)
+        return name
+
+
+_BYTES, _WORDS = "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpwssd.512"
+
+DOT_PRODUCTS: dict[tuple[str, str], DotProduct] = {
+    (each.left, each.right): each
+    for each in (
+        DotProduct(_BYTES, "uint8", "int8", 4),
+        DotProduct(_BYTES, "int8", "uint8", 4, swapped=True),
+        DotProduct(_WORDS, "int16", "int16", 2),
     )
-    return name
+}
+"""By the types of A and B."""
 
 
 def portable(mod: tvm.IRModule) -> tvm.IRModule:
@@ -70,8 +103,8 @@ def portable(mod: tvm.IRModule) -> tvm.IRModule:
 
         vpdpbusd(c, a, b)   ->   c + i32(a[0::4]) * i32(b[0::4]) + ... + i32(a[3::4]) * i32(b[3::4])
 
-    with `c` of 16 lanes, `a` of 64 unsigned and `b` of 64 signed bytes. LLVM ends the process on an
-    instruction that its target lacks.
+    with `c` of 16 lanes, `a` of 64 unsigned and `b` of 64 signed bytes; vpdpwssd is the same of
+    pairs of words. LLVM ends the process on an instruction that its target lacks.
     """
     functions = {
         var: tvm_ffi.structural_map(func, (tvm.ir.Call, _meaning), order="post")
@@ -86,13 +119,16 @@ def _meaning(call: tvm.ir.Call) -> tvm.ir.Expr:
     if getattr(call.op, "name", "") != "tirx.call_llvm_pure_intrin":
         return call
     number, *operands = call.args
-    if tvm.target.codegen.llvm_get_intrinsic_name(int(number)) != VPDPBUSD:
+    name = tvm.target.codegen.llvm_get_intrinsic_name(int(number))
+    dot = next((each for each in DOT_PRODUCTS.values() if each.instruction == name), None)
+    if dot is None:
         return call
     total, left, right = operands
-    for place in range(4):
-        lanes = [4 * lane + place for lane in range(16)]
+    for place in range(dot.group):
+        lanes = [dot.group * lane + place for lane in range(dot.lanes)]
         factors = [
-            tirx.Cast("int32x16", tirx.Shuffle([operand], lanes)) for operand in (left, right)
+            tirx.Cast(f"int32x{dot.lanes}", tirx.Shuffle([operand], lanes))
+            for operand in (left, right)
         ]
         total += factors[0] * factors[1]
     return total

@@ -132,29 +132,31 @@ def find_contraction(sch: s_tir.Schedule) -> Contraction | Declined:
     return found
 
 
-def normalize(sch: s_tir.Schedule, found: Contraction) -> SBlockRV:
+def normalize(sch: s_tir.Schedule, found: Contraction, apart: bool = False) -> SBlockRV:
     """Rewrite the block as `C[b, i, j] += A[b, i, k] * B[b, k, j]` over four loops b, i, j, k.
 
-    The operands are gathered by blocks of their own, which the caller inlines into whatever stages
-    them; `C` is scattered to its place by one more.
+    With `apart` the axes of rows and of depth stay as many as they are. The operands are gathered
+    by blocks of their own, which the caller inlines into whatever stages them; `C` is scattered to
+    its place by one more.
     """
     block = found.stage.rv
     gather_left = sch.reindex(block, ("read", found.left))
     gather_right = sch.reindex(block, ("read", found.right))
     scatter = sch.reindex(block, ("write", 0))
-    batch, rows, columns, depth = found.batch, found.rows, found.columns, found.depth
+    batch, columns = (found.batch,), (found.columns,)
+    rows, depth = ([(each,) for each in g] if apart else [g] for g in (found.rows, found.depth))
     order = [iterator.var for iterator in found.stage.block.iter_vars]
-    used_left = [v for v in order if _among(v, (batch, rows)) or _used(found, found.left, v)]
-    used_right = [v for v in order if _among(v, (batch, columns)) or _used(found, found.right, v)]
-    used_out = [v for v in order if _among(v, (batch, rows, columns))]
+    used_left = [v for v in order if _among(v, (*batch, *rows)) or _used(found, found.left, v)]
+    used_right = [v for v in order if _among(v, (*batch, *columns)) or _used(found, found.right, v)]
+    used_out = [v for v in order if _among(v, (*batch, *rows, *columns))]
     layouts = (
-        (gather_left, ("write", 0), used_left, (batch, rows, depth)),
-        (gather_right, ("write", 0), used_right, (batch, depth, columns)),
-        (scatter, ("read", 0), used_out, (batch, rows, columns)),
+        (gather_left, ("write", 0), used_left, (*batch, *rows, *depth)),
+        (gather_right, ("write", 0), used_right, (*batch, *depth, *columns)),
+        (scatter, ("read", 0), used_out, (*batch, *rows, *columns)),
     )
     for where, buffer, used, groups in layouts:
         sch.transform_layout(where, buffer, _grouping(used, groups))
-    sch.transform_block_layout(block, _grouping(order, (batch, rows, columns, depth)))
+    sch.transform_block_layout(block, _grouping(order, (*batch, *rows, *columns, *depth)))
     return block
 
 

@@ -1,0 +1,261 @@
+"""Sums of products on a CPU: the right operand packed in panels, results in registers.
+
+    pack B[K, N] as [N / nr][K / g][nr][g]
+    for j0 (columns that stay in the second cache), i0 (rows):               parallel
+        for j (nr columns): for i (mr rows): for k: C_local[mr, nr] += A[i, k] * B[k, j]
+
+`g` neighbours in depth go into one instruction: 1 for a multiply-add, 2 or 4 for the dot products
+of AVX512-VNNI. A is read where it lies if `mr` divides the rows and depth runs along memory, so
+that matrices and convolutions over channels need no copy; else a block of its rows is gathered
+first, as rows of depth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.s_tir.schedule import LoopRV, SBlockRV
+
+from . import intrinsics
+from .analysis import collect, extent_of, mentions
+from .base import Declined, fresh
+from .cpu_limits import WORTH_THREADS, CpuLimits
+from .matmul import Contraction, find_contraction, normalize
+from .steps import inline_around
+
+ROWS = 128
+"""Rows of the left operand that pass by one panel of the right one before the next panel."""
+HEIGHTS = (8, 9, 7, 10, 6, 12, 5, 4)
+"""Rows of a tile in registers, best first: enough sums in flight to hide an addition's latency."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a contraction is cut: a tile of `mr` x `nr`, `panels` tiles down and `tiles` across.
+
+    `group` steps of depth make one instruction; `direct` says that the left operand is read where
+    it lies.
+    """
+
+    mr: int
+    nr: int
+    panels: int
+    tiles: int
+    group: int
+    direct: bool
+
+
+@dataclass(frozen=True)
+class Matmul:
+    """One sum of products by multiply-adds."""
+
+    limits: CpuLimits
+    name: str = "cpu.matmul"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        sch = fresh(mod)
+        found = oriented(find_contraction(sch))
+        if isinstance(found, Declined):
+            return found
+        _, rows, columns, depth = found.extents()
+        lanes = self.limits.lanes(str(found.stage.block.writes[0].source.dtype))
+        if rows < 2 or columns < lanes or depth < 4:
+            return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
+        return tiled(sch, found, plan(found, self.limits, lanes, 1))
+
+
+@dataclass(frozen=True)
+class DotProducts:
+    """Bytes or words summed in int32, by the instructions of AVX512-VNNI.
+
+    They multiply neighbours in depth of a row of A with those of sixteen columns of B and add the
+    products to sixteen sums.
+    """
+
+    limits: CpuLimits
+    name: str = "cpu.vnni"
+
+    def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        if not self.limits.vnni:
+            return Declined("the processor has no dot products of bytes")
+        sch = fresh(mod)
+        found = oriented(find_contraction(sch))
+        if isinstance(found, Declined):
+            return found
+        reads = found.stage.block.reads
+        dtypes = [str(reads[place].source.dtype) for place in (found.left, found.right)]
+        summed = str(found.stage.block.writes[0].source.dtype)
+        dot = intrinsics.DOT_PRODUCTS.get((dtypes[0], dtypes[1]))
+        if dot is None or summed != "int32":
+            return Declined(f"no instruction sums {' by '.join(dtypes)} in {summed}")
+        _, rows, columns, depth = found.extents()
+        if columns < dot.lanes or depth < dot.group:
+            return Declined(f"{rows} x {columns} x {depth} is too thin for vectors")
+        cut = plan(found, self.limits, dot.lanes, dot.group)
+        return tiled(sch, found, cut, dot)
+
+
+def oriented(found: Contraction | Declined) -> Contraction | Declined:
+    """The contraction with the operand as its right one that runs along the result's memory."""
+    if isinstance(found, Declined):
+        return found
+    last = found.stage.block.writes[0].region[-1].min
+    along = [
+        any(mentions(last, each.var) for each in group) for group in (found.rows, found.columns)
+    ]
+    if along != [True, False]:
+        return found
+    return dataclasses.replace(
+        found,
+        left=found.right,
+        right=found.left,
+        left_runs=found.right_runs,
+        right_runs=found.left_runs,
+        rows=found.columns,
+        columns=found.rows,
+    )
+
+
+def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
+    """The cut of a contraction for registers of `lanes` results."""
+    _, rows, columns, depth = found.extents()
+    last = extent_of(found.rows[-1].dom)
+    vectors = min(limits.registers // 16 if rows > 4 else 4, -(-columns // lanes))
+    nr = lanes * max(1, vectors)
+    heights = [height for height in HEIGHTS if height <= limits.registers // 4]
+    fitting = [height for height in heights if last % height == 0] or [last] * (last < 5)
+    direct = bool(fitting) and _is_in_place(found, group)
+    if direct:
+        mr = fitting[0]
+    else:
+        last = rows
+        usual = [height for height in (8, 7, 6, 5) if height in heights] or [4]
+        mr = min(usual, key=lambda height: -(-rows // height) * height * (height + 2) / height)
+        mr = min(mr, rows)
+    panels = -(-last // mr)
+    if direct:
+        most = max(count for count in range(1, max(1, ROWS // mr) + 1) if panels % count == 0)
+    else:
+        most = _even(panels, max(1, ROWS // mr))
+    size = tvm.DataType(str(found.stage.block.reads[found.right].source.dtype)).bits // 8
+    tiles = -(-columns // nr)
+    return Plan(
+        mr, nr, most, _even(tiles, limits.panel_bytes // (nr * depth * size)), group, direct
+    )
+
+
+def _even(count: int, most: int) -> int:
+    """How many of `count` a block takes, so that blocks of at most `most` waste little."""
+    blocks = -(-count // max(1, most))
+    return -(-count // blocks)
+
+
+def _is_in_place(found: Contraction, group: int) -> bool:
+    """Whether the left operand can be read where it lies, `group` neighbours in depth at once."""
+    block = found.stage.block
+    buffer = block.reads[found.left].source
+    last = found.depth[-1]
+    loads = [load for load in collect(block.body, tvm.ir.TensorLoad) if load.source.same_as(buffer)]
+    if len(loads) != 1 or extent_of(last.dom) % group or not loads[0].indices:
+        return False
+    if str(buffer.dtype) != str(block.writes[0].source.dtype) and group == 1:
+        return False  # its conversion would be repeated for every tile across
+    *outer, inner = loads[0].indices
+    rest = tvm.sym.Analyzer().simplify(inner - last.var)
+    return not any(mentions(index, last.var) for index in (*outer, rest))
+
+
+def tiled(
+    sch: s_tir.Schedule,
+    found: Contraction,
+    cut: Plan,
+    dot: intrinsics.DotProduct | None = None,
+) -> s_tir.Schedule:
+    """The schedule described above; with `dot` the innermost loops become that instruction."""
+    batch, rows, columns, depth = found.extents()
+    mr, nr, group = cut.mr, cut.nr, cut.group
+
+    # Step 1. C[b, i, j] += A[b, i, k] * B[b, k, j] with padded sizes; i and k may be several axes.
+    places = [
+        1 if place == max(found.left, found.right) else 0 for place in (found.left, found.right)
+    ]
+    main = normalize(sch, found, apart=cut.direct)
+    down = len(found.rows) if cut.direct else 1
+    deep = len(found.depth) if cut.direct else 1
+    panel_rows = mr * cut.panels
+    padded = [1] * down + [nr * cut.tiles] + [1] * deep
+    if not cut.direct:
+        padded[0], padded[-1] = panel_rows, group
+    sch.pad_einsum(main, [1, *padded])
+    packed_right = sch.cache_read(main, right, "global")
+    keep = [packed_right]
+
+    def panelled(b: tirx.Var, *rest: tirx.Var) -> list[tvm.ir.Expr]:
+        *outer, k, j = rest
+        if group == 1:
+            return [b, j // nr, *outer, k, j % nr]
+        return [b, j // nr, *outer, k // group, j % nr, k % group]
+
+    order = tirx.IndexMap.from_func(panelled, ndim=2 + deep, index_dtype="int32")
+    sch.transform_layout(main, ("read", right), order)
+    if not cut.direct:
+        packed_left = sch.cache_read(main, left, "global")
+        keep.append(packed_left)
+
+    # Step 2. Tiles: mr x nr results at a time stay in registers while k runs.
+    b, *axes = sch.get_loops(main)
+    above, (i, j), ks = axes[: down - 1], axes[down - 1 : down + 1], axes[down + 1 :]
+    block, panel, own_i = sch.split(i, [None, cut.panels, mr])
+    j_block, tile, own_j = sch.split(j, [None, cut.tiles, nr])
+    *outer_ks, k = ks
+    steps, step = sch.split(k, [None, group])
+    inner: list[LoopRV] = [own_i, own_j]
+    if dot is not None:
+        vector, lane = sch.split(own_j, [None, dot.lanes])
+        inner = [own_i, vector, lane, step]
+        sch.reorder(b, j_block, *above, block, tile, panel, *outer_ks, steps, *inner)
+        sch.unroll(vector)
+    else:
+        sch.reorder(b, j_block, *above, block, tile, panel, *outer_ks, steps, step, *inner)
+        sch.vectorize(own_j)
+    outer = sch.fuse(b, j_block, *above, block)
+    sch.unroll(own_i)
+    stored = sch.cache_write(main, 0, "local")
+    sch.reverse_compute_at(stored, panel, preserve_unit_loops=True)
+    sch.vectorize(sch.get_loops(stored)[-1])
+    if not cut.direct:
+        sch.compute_at(packed_left, outer, preserve_unit_loops=True)
+    packing = _pack(sch, packed_right, found.right_runs, nr, group)
+    if batch * rows * columns * depth >= WORTH_THREADS:
+        sch.parallel(outer)
+        sch.parallel(packing)
+    start = sch.decompose_reduction(main, (outer_ks or [steps])[0])
+    sch.vectorize(sch.get_loops(start)[-1])
+    if dot is not None:
+        sch.tensorize(lane, dot.register())
+    inline_around(sch, keep=keep)
+    return sch
+
+
+def _pack(sch: s_tir.Schedule, block: SBlockRV, runs: bool, nr: int, group: int) -> LoopRV:
+    """Order the loops of the right operand's packing; its outer loop, which may run in parallel.
+
+    Where depth runs along the source's memory (`runs`), the columns of a panel are read abreast;
+    else its rows one after the other. Neighbours in depth of one instruction are written together.
+    """
+    b, *ks, j = sch.get_loops(block)
+    if group > 1:
+        *outer, k = ks
+        k, four = sch.split(k, [None, group])
+        j_tile, own = sch.split(j, [None, nr])
+        sch.reorder(b, j_tile, *outer, k, own, four)
+        sch.unroll(four)
+        return sch.fuse(b, j_tile)
+    if runs:
+        j_tile, own = sch.split(j, [None, nr])
+        sch.reorder(b, j_tile, *ks, own)
+        return sch.fuse(b, j_tile)
+    return sch.fuse(b, ks[0])
