@@ -179,9 +179,7 @@ def tiled(
     mr, nr, group = cut.mr, cut.nr, cut.group
 
     # Step 1. C[b, i, j] += A[b, i, k] * B[b, k, j] with padded sizes; i and k may be several axes.
-    places = [
-        1 if place == max(found.left, found.right) else 0 for place in (found.left, found.right)
-    ]
+    left, right = (0, 1) if found.left < found.right else (1, 0)
     main = normalize(sch, found, apart=cut.direct)
     down = len(found.rows) if cut.direct else 1
     deep = len(found.depth) if cut.direct else 1
