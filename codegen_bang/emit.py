@@ -125,7 +125,8 @@ def _launcher_text(name: str, kernel: Kernel, launch: Launch, kind: TaskKind) ->
     dim, queue = _unused("dim", kernel), _unused("queue", kernel)
     return "\n".join(
         [
-            f'extern "C" cnrtRet_t launch_{name}({signature(kernel, BANG)}, cnrtQueue_t {queue}) {{',
+            f'extern "C" cnrtRet_t launch_{name}({signature(kernel, BANG)}, '
+            f"cnrtQueue_t {queue}) {{",
             f"{INDENT}cnrtDim3_t {dim} = {{{x}, {y}, {z}}};",
             f"{INDENT}{name}<<<{dim}, {kind.function_type}, {queue}>>>({arguments(kernel)});",
             f"{INDENT}return cnrtGetLastError();",

@@ -14,7 +14,7 @@ and, outside NRAM, always slow.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import tvm
@@ -74,8 +74,9 @@ BANG = CDialect(
     ),
 )
 
-SHORTEST = 8
-"""Loops with fewer iterations stay scalar: starting a copy costs more than they do."""
+SHORT = 32
+"""Iterations below which a scalar loop may be cheaper: starting an instruction costs the same for
+few elements as for many. The model decides."""
 
 _FOLD = """\
 // {name} folds the n values of v into total: {lanes} lanes by one pool, then the lanes.
@@ -104,6 +105,7 @@ class Checkpoint(NamedTuple):
     helpers: dict[str, str]
     memory: Snapshot
     cost: MeterState
+    slow: dict[str, float]
 
 
 class BangPrinter(CPrinter):
@@ -445,19 +447,34 @@ class BangPrinter(CPrinter):
             return
         length = self.analyzer.simplify(span.high - span.low)
         fixed = int(length) if isinstance(length, tirx.IntImm) else None
-        why = "it is short"
-        if fixed is None or fixed >= SHORTEST:
-            saved = self.checkpoint()
-            try:
-                self.vector_loop(span, store, fixed)
-                return
-            except NoVectorForm as reason:
-                self.roll_back(saved)
-                why = str(reason)
+
+        def as_vectors() -> None:
+            self.vector_loop(span, store, fixed)
+
+        def as_scalars(why: str = "so short a vector costs more") -> None:
+            self.scalar_loop(tirx.For(span.var, span.low, length, tirx.ForKind.SERIAL, store), why)
+
+        saved = self.checkpoint()
+        short = fixed is not None and fixed < SHORT
         if fixed == 1:
             self.stmt(_at(store, span.var, span.low, self.analyzer))
             return
-        self.scalar_loop(tirx.For(span.var, span.low, length, tirx.ForKind.SERIAL, store), why)
+        try:
+            if short and self.cost_of(as_scalars) <= self.cost_of(as_vectors):
+                as_scalars()
+            else:
+                as_vectors()
+        except NoVectorForm as reason:
+            self.roll_back(saved)
+            as_scalars(str(reason))
+
+    def cost_of(self, attempt: Callable[[], None]) -> float:
+        """The modelled cycles of what `attempt` prints, of which nothing stays."""
+        saved, before = self.checkpoint(), self.meter.elapsed
+        attempt()
+        cost = self.meter.elapsed - before
+        self.roll_back(saved)
+        return cost
 
     def vector_loop(self, span: Range, store: tirx.BufferStore, fixed: int | None) -> None:
         """Vector code, in pieces that fit into the slots. Raises `NoVectorForm`.
@@ -509,14 +526,16 @@ class BangPrinter(CPrinter):
             dict(self.helpers),
             self.plan.snapshot(),
             self.meter.snapshot(),
+            dict(self.slow),
         )
 
     def roll_back(self, saved: Checkpoint) -> None:
         """Nothing of a failed attempt stays, neither text nor memory."""
         del self.lines[saved.lines :]
-        self.depth, self.taken, self.helpers = saved.depth, saved.taken, saved.helpers
+        self.depth, self.taken, self.helpers = saved.depth, set(saved.taken), dict(saved.helpers)
         self.plan.restore(saved.memory)
         self.meter.restore(saved.cost)
+        self.slow = dict(saved.slow)
 
     def upper_bound(self, value: Expr) -> int | None:
         high = self.analyzer.const_int_bound(value).max_value

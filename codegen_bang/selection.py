@@ -18,6 +18,7 @@ from tvm.ir import Expr, TensorLoad
 from xpiler_tvm.codegen.c_family import SUM, Text, buffer_size, dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
+from .choices import choice, is_condition, mask
 from .cost import CopyWork, ScalarWork, VectorWork, Work
 from .functions import FUNCTIONS, quotient
 from .loops import Range, affine, condition_of, depends, loads, sides_of, substitute
@@ -321,7 +322,7 @@ class Selection:
         instructions, known = len(self.code.instructions), len(self.known)
         try:
             return self.instruction(node)
-        except _NoInstruction:
+        except (_NoInstruction, NoVectorForm):
             del self.code.instructions[instructions:]
             del self.known[known:]
             return self.scalar_loop(node)
@@ -335,7 +336,13 @@ class Selection:
             of_vectors, with_scalar = _EXTREMA[type(node)]
             both = self.varies(node.a) and self.varies(node.b)
             return self.binary(of_vectors if both else with_scalar, node, dtype)
-        if isinstance(node, tirx.Cast):
+        if condition_of(node) is not None and self.varies(condition_of(node)):
+            return choice(self, node, dtype)
+        if isinstance(node, tirx.Cast) and is_condition(node.value):
+            found = self.code.convert(mask(self, node.value), dtype)
+            if found is not None:
+                return found
+        elif isinstance(node, tirx.Cast):
             converted = self.code.convert(self.vector(node.value, dtype_of(node.value)), dtype)
             if converted is not None:
                 return converted
@@ -455,9 +462,9 @@ class Selection:
 
         choices: list[Expr] = []
         tvm_ffi.structural_walk(node, [(tvm.ir.Call, choices.append)])
-        for choice in choices:
-            if condition_of(choice) is not None:
-                for load in (load for side in sides_of(choice) for load in loads(side)):
+        for each in choices:
+            if condition_of(each) is not None:
+                for load in (load for side in sides_of(each) for load in loads(side)):
                     self.require_inside(load)
 
     def require_inside(self, load: TensorLoad) -> None:

@@ -85,6 +85,9 @@ _CASTS: dict[tuple[str, str], Conversion] = {
         "__bang_float2bfloat16_rn",
         "__bang_int82float",
         "__bang_int162float",
+        "__bang_int322float",
+        "__bang_float2int32_tz",
+        "__bang_half2int16_tz",
     )
 }
 
@@ -159,6 +162,8 @@ class VectorCode:
 
     def convert(self, value: Vector, dtype: str) -> Vector | None:
         """`value` in another type, if there is an instruction for it."""
+        if value.dtype == dtype:
+            return value
         row = _CASTS.get((value.dtype, dtype))
         if row is None:
             return None

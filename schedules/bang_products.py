@@ -231,9 +231,16 @@ class Matmul:
 
         # Step 3. Sum in NRAM; operands in NRAM, a step of k at a time.
         accumulate_in(sch, main, tile, NRAM)
-        for operand in (0, 1):
-            staged = sch.cache_read(main, operand, NRAM)
-            sch.compute_at(staged, steps, preserve_unit_loops=True)
+        copies = [sch.cache_read(main, operand, NRAM) for operand in (0, 1)]
+        if found.right_runs:
+            # Memory runs along depth: rows come in as they lie and are turned on the chip.
+            copies.append(sch.cache_read(copies[1], 0, NRAM))
+            sch.transform_layout(copies[2], ("write", 0), lambda b, k, j: [b, j, k])
+        for copy in copies:
+            sch.compute_at(copy, steps, preserve_unit_loops=True)
+        if found.right_runs:
+            *_, along, across = sch.get_loops(copies[2])
+            sch.reorder(across, along)
         sch.decompose_reduction(main, steps)
 
         # Step 4. Gathering, padding and the work around the product go into these copies.
