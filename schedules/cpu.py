@@ -23,9 +23,9 @@ from tvm import s_tir
 from .analysis import (
     Axis,
     Stage,
+    collect,
     crossing,
     mentions,
-    plain_axis,
     runs_along,
     shared_axes,
     stages,
@@ -107,13 +107,24 @@ class Rows:
         rows = shared_axes(program)
         if not rows:
             return Declined("the stages share no axis that they could be divided along")
-        chunk = self.chunk if runs_along(program, rows[-1]) else None
+        chunk = None
+        if runs_along(program, rows[-1]):
+            chunk = even_chunk(max(axis.extent for axis in rows[-1]), self.chunk)
         row = one_loop(sch, program, rows, chunk)
         if sum(stage.size() for stage in program) >= WORTH_THREADS:
             sch.parallel(row)
         for stage in stages(sch):
             order_loops(sch, stage, 1)
         return sch
+
+
+def even_chunk(extent: int, most: int) -> int:
+    """A length of at most `most` that divides `extent` if one of the longer half does.
+
+    What does not come out even needs a test for each element.
+    """
+    dividing = (length for length in range(most, most // 2, -1) if extent % length == 0)
+    return next(dividing, most)
 
 
 @dataclass(frozen=True)
@@ -161,13 +172,19 @@ def _reduction_along_memory(stage: Stage) -> Axis | None:
     if not stage.is_reduction:
         return None
     along = []
-    for region in stage.block.reads:
-        axes = [plain_axis(stage, index) for index in region.region]
+    for load in collect(stage.block.body, tvm.ir.TensorLoad):
+        axes = [_axis_of(stage, index) for index in load.indices]
         if axes and axes[-1] and any(axis and axis.kind == "R" for axis in axes):
             along.append(axes[-1])
     if any(axis.kind == "S" for axis in along):
         return None
     return next((axis for axis in along if axis.kind == "R"), None)
+
+
+def _axis_of(stage: Stage, index: tvm.ir.Expr) -> Axis | None:
+    """The axis that an index simply is, if any."""
+    plain = (axis for axis in stage.axes if axis.iterator is not None)
+    return next((axis for axis in plain if index.same_as(axis.iterator)), None)
 
 
 def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int) -> None:
