@@ -172,7 +172,10 @@ def test_translate_writes_all_files(
 ) -> None:
     assert cli.main(["translate", "k.cu", "--to", "hip,bang,vnni,cuda", "-o", "out/deep"]) == 0
     out = tmp_path / "out" / "deep"
-    assert names(out) == {"k.hip", "k.mlu", "k.ll", "k.so", "k.cu", "k.report.json"}
+    assert names(out) == {
+        *("k.hip", "k.mlu", "k.c", "k.ll", "k.s", "k.so", "k.cu"),
+        "k.report.json",
+    }
     assert (out / "k.cu").read_text() == "for cuda"
     report = json.loads((out / "k.report.json").read_text())
     assert list(report["targets"]) == ["hip", "bang", "vnni", "cuda"]

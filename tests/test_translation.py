@@ -63,7 +63,10 @@ def operands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_the_instruction_reaches_the_library() -> None:
     result = xt.transcompile(product(), "vnni")
     assert result.rule == "cpu.vnni", result.notes
-    assert "vpdpbusd" in result.source
+    assert "vpdpbusd" in result.inspect("asm")
+    with pytest.raises(xt.EmitError) as refusal:
+        result.inspect("ptx")
+    assert refusal.value.code == "XP4003" and "ll" in refusal.value.hint
     a, b, c = operands()
     result(a, b, c)
     np.testing.assert_array_equal(c, a.astype(int) @ b)
@@ -73,8 +76,9 @@ def test_a_cpu_without_the_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "missing_features", lambda mcpu: ("avx512_vnni",))
     result = xt.transcompile(product(), "vnni")
     assert result.rule == "cpu.vnni", "the schedule is checked without the instruction"
-    last = result.evidence[-1]
-    assert (last.verdict, last.detail) == ("unknown", "not run: this CPU has no avx512_vnni")
+    (library,) = (check for check in result.evidence if check.name.startswith("library"))
+    assert (library.verdict, library.detail) == ("unknown", "not run: this CPU has no avx512_vnni")
+    assert result.evidence[-1].ok, "C with the instruction's meaning in its place"
     assert result.runs_on == "the emulator"
     a, b, c = operands()
     result(a, b, c)

@@ -35,7 +35,12 @@ FOUND_WRONG = 1
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 # What a target's files end in, beside the report.
-SUFFIXES = {"cuda": (".cu",), "hip": (".hip",), "bang": (".mlu",), "vnni": (".ll", ".so")}
+SUFFIXES = {
+    "cuda": (".cu",),
+    "hip": (".hip",),
+    "bang": (".mlu",),
+    "vnni": (".c", ".ll", ".s", ".so"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     "XP3001": "no schedule rule applies",
     "XP4001": "a construct that the target has no form for",
     "XP4002": "a buffer beyond the target's memory",
+    "XP4003": "a form that a translation does not have",
     "XP5001": "two forms of the kernel disagree",
     "XP5002": "an access outside its array at run time",
     "XP5003": "an output that is never written",

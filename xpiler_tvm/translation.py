@@ -45,8 +45,8 @@ class Translation:
     ----------
     target : the target's name.
     source : text of the emitted file.
-    kernel : the emitted file as a `Kernel`, which can be fed back in; `None` for vnni, whose text
-        is LLVM's.
+    kernel : the emitted file as a `Kernel`, which can be fed back in; `None` where vnni has no C
+        for it, and `source` is LLVM's assembly.
     schedule : the `s_tir.Schedule` with its trace; `mod` its IRModule.
     evidence : the lift's checks and those of this target.
     lifted : what it was made from.
@@ -193,6 +193,25 @@ class Translation:
 
     # ------------------------------------------------------------ showing
 
+    def inspect(self, form: str = "source") -> str:
+        """The text of a form: `source`, and for vnni `ll` and `asm`, which are LLVM's.
+
+        Raises `EmitError` XP4003 where the target has no such form.
+        """
+        texts = {"source": self.source}
+        texts |= {
+            name: self.libraries[suffix].decode()
+            for name, suffix in (("ll", ".ll"), ("asm", ".s"))
+            if suffix in self.libraries
+        }
+        if form not in texts:
+            raise EmitError(
+                "XP4003",
+                f"a translation to {self.target} has no form {form!r}",
+                hint=f"one of {', '.join(texts)}",
+            )
+        return texts[form]
+
     @property
     def report(self) -> dict[str, Any]:
         """Everything that is known about the translation, as plain data."""
@@ -333,15 +352,20 @@ def _for_any_cpu(mod: tvm.IRModule) -> tvm.IRModule:
 def _check_emitted(
     spec: TargetSpec, scheduled: Scheduled, emitted: Emitted, lifted: Lifted
 ) -> list[Check]:
-    """Runs what was emitted: text in the emulator, and on a GPU where there is one, or a library.
+    """Runs what was emitted: a library, text in the emulator, and on a GPU where there is one.
 
     Each detail begins with how it was run.
     """
     from .compiled import check_compiles
 
     name = f"emitted {spec.name} = source"
+    checks: list[Check] = []
+    if ".so" in emitted.libraries:
+        checks.append(
+            _check_library(f"library for {spec.name} = source", scheduled, emitted, lifted)
+        )
     if emitted.kernel is None:
-        return [_check_library(name, scheduled, emitted, lifted)]
+        return checks
     from .emulation import run_text
     from .gpu import find
 
@@ -357,15 +381,16 @@ def _check_emitted(
         results.append(emulate(trial))
         return results[-1]
 
-    checks = [_told("emulated", check_runs(name, kept, lifted.kernel, lifted.trials))]
     if spec.compiler.arch:
         checks.append(check_compiles(spec, emitted))
-    if checks[0].ok:
+    check = _told("emulated", check_runs(name, kept, lifted.kernel, lifted.trials))
+    checks.append(check)
+    if check.ok:
         label = f"emitted {spec.name}"
         checks.append(check_reference(label, lifted.trials, lifted.kernel, results))
         checks += _check_identity(label, written, text, lifted)
     gpu = find(spec.name)
-    if gpu is not None and checks[0].ok:
+    if gpu is not None and check.ok:
         checks.append(_check_on_gpu(name, written, gpu, lifted))
     return checks
 

@@ -76,6 +76,7 @@ class CDialect:
     reinterpret : function by (from, to) dtypes.
     helper : qualifiers of small functions that the printer adds to the file.
     restrict : qualifier of pointers that alias nothing.
+    registers : the scopes whose arrays of one element are plain variables.
     unroll : line before an unrolled loop.
     reserved : names that a variable must not take.
     """
@@ -90,6 +91,7 @@ class CDialect:
     reinterpret: Mapping[tuple[str, str], str] = field(default_factory=dict)
     helper: str = "static inline"
     restrict: str = ""
+    registers: frozenset[str] = frozenset({"local"})
     unroll: str = "#pragma unroll"
     reserved: frozenset[str] = frozenset()
 
@@ -277,8 +279,10 @@ class CPrinter:
 
     def declare_loop(self, var: tvm.ir.Var) -> str:
         """A name for a loop variable: just `i` where TVM lists all the loops it has fused."""
-        if "fused" not in var.name:
-            return self.declare(var)
+        return self.declare_short(var) if "fused" in var.name else self.declare(var)
+
+    def declare_short(self, var: tvm.ir.Var) -> str:
+        """A fresh name of one letter, as long as there is one."""
         name = next(
             each
             for each in (*"ijklmnpqrst", *(f"i{n}" for n in range(99)))
@@ -358,7 +362,7 @@ class CPrinter:
         if size is None:
             self.refuse(node, f"the extent of {buffer.name!r} is no constant")
         name = self.declare(buffer)
-        if size == 1 and scope == "local":
+        if size == 1 and scope in self.dialect.registers:
             self.scalars.add(buffer)
             self.line(f"{self.dialect.type(str(buffer.dtype))} {name};")
         else:

@@ -1,8 +1,10 @@
-"""CPUs with AVX-512 and VNNI, through LLVM: assembly to read, a library to call."""
+"""CPUs with AVX-512 and VNNI: C with intrinsics to read, and a library that LLVM makes to call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from xpiler_tvm.errors import EmitError
 
 from .base import Compiler, Emitted, Limits, Memory, TargetSpec
 
@@ -31,23 +33,33 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
 
 
 def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
+    from xpiler_tvm.codegen.c_vnni import emit_c
     from xpiler_tvm.codegen.vnni import compile_vnni
 
     compiled = compile_vnni(mod, kernel, MCPU)
-    libraries = {".so": compiled.library, ".ll": compiled.llvm.encode()}
-    return Emitted(compiled.assembly, None, compiled.entry, libraries)
+    libraries = {
+        ".so": compiled.library,
+        ".ll": compiled.llvm.encode(),
+        ".s": compiled.assembly.encode(),
+    }
+    try:
+        text, written = emit_c(mod, kernel, _target())
+    except EmitError:
+        # C has no 16-bit floats, for one; LLVM's library is the translation then.
+        return Emitted(compiled.assembly, None, compiled.entry, libraries)
+    return Emitted(text, written, compiled.entry, libraries)
 
 
 def _main(kernel: Kernel, ranges: Ranges) -> str:
-    from xpiler_tvm.codegen.c_family import CDialect
+    from xpiler_tvm.codegen.c_vnni import C_VNNI
     from xpiler_tvm.codegen.host_main import host_main
 
-    return host_main(kernel, CDialect("C"), None, ranges)
+    return host_main(kernel, C_VNNI, None, ranges)
 
 
 VNNI = TargetSpec(
     "vnni",
-    ".s",
+    ".c",
     "CPUs with AVX-512 VNNI",
     Limits(memories=(Memory("local", 256 * 1024, 64),)),
     _target,
