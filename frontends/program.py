@@ -84,7 +84,15 @@ class Barrier:
     lanes: int = 1
 
 
-Statement = Store | Loop | Branch | While | Alloc | Barrier
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Statements that raising leaves as they are. It means what they mean."""
+
+    body: Body
+    span: Span
+
+
+Statement = Store | Loop | Branch | While | Alloc | Barrier | Region
 Body = tuple[Statement, ...]
 
 
@@ -107,7 +115,7 @@ def barriers(statement: Statement) -> list[Barrier]:
     if isinstance(statement, Barrier):
         return [statement]
     inner: Body = ()
-    if isinstance(statement, (Loop, While)):
+    if isinstance(statement, (Loop, While, Region)):
         inner = statement.body
     elif isinstance(statement, Branch):
         inner = (*statement.then, *statement.other)
@@ -144,16 +152,30 @@ def _mapped(
         return replace(
             statement, test=expr(statement.test), body=map_body(statement.body, expr, buffer)
         )
+    if isinstance(statement, Region):
+        return replace(statement, body=map_body(statement.body, expr, buffer))
     if isinstance(statement, Alloc):
         return replace(statement, buffer=buffer(statement.buffer))
     return statement
+
+
+def expressions(body: Body) -> list[Expr]:
+    """The expressions of statements, in the order in which `map_body` replaces them."""
+    found: list[Expr] = []
+
+    def note(expr: Expr) -> Expr:
+        found.append(expr)
+        return expr
+
+    map_body(body, note)
+    return found
 
 
 def statements(body: Body) -> Iterator[Statement]:
     """All statements of a body, those inside others behind these."""
     for statement in body:
         yield statement
-        if isinstance(statement, (Loop, While)):
+        if isinstance(statement, (Loop, While, Region)):
             yield from statements(statement.body)
         elif isinstance(statement, Branch):
             yield from statements((*statement.then, *statement.other))
@@ -188,6 +210,8 @@ def _statement(statement: Statement) -> Any:
         return tirx.IfThenElse(statement.test, to_stmt(statement.then), other)
     if isinstance(statement, While):
         return tirx.While(statement.test, to_stmt(statement.body))
+    if isinstance(statement, Region):
+        return to_stmt(statement.body)
     if isinstance(statement, Alloc):
         return tirx.AllocBuffer(statement.buffer)
     raise TypeError(f"{type(statement).__name__} has no sequential form")

@@ -12,7 +12,19 @@ from tvm.ir import Range
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from ..program import Body, Branch, Loop, Program, Statement, Store, While, map_body, to_stmt
+from ..program import (
+    Alloc,
+    Body,
+    Branch,
+    Loop,
+    Program,
+    Statement,
+    Store,
+    While,
+    map_body,
+    statements,
+    to_stmt,
+)
 from .layout import coordinates_of, parameter_shapes
 from .ordered import ordered_body
 from .tensors import Graph, Tensor, combine, inner_parts, rewritten
@@ -237,12 +249,13 @@ class _Writer:
         at = [resolved(index, tensor) for index in point]
         tests = [test for test in done.guard if tir.has_load(test) or tir.uses(test, inner)]
         body, local = ordered_body(done, target, at, tests)
-        cells = {cell.buffer for cell in tensor.recurrence.cells}
+        own = {cell.buffer for cell in tensor.recurrence.cells} | set(local)
+        own |= {one.buffer for one in statements(done.recurrence.body) if isinstance(one, Alloc)}
         analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in iters})
         read: dict[Buffer, list[list[Expr]]] = {}
         for expr in (done.value, *inner_parts(done), *tests, *at):
             for load in tir.loads(expr):
-                if load.source not in cells and not _same_element(load, target, at):
+                if load.source not in own and not _same_element(load, target, at):
                     read.setdefault(load.source, []).append(list(load.indices))
         reads = [_hull(buffer, points, analyzer, inner) for buffer, points in read.items()]
         writes = [_hull(target, [at], analyzer, inner)]

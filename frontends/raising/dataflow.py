@@ -10,28 +10,44 @@ Refusals are `Unraisable`, with the reason and the place; the caller falls back 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
+from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from ..program import Alloc, Body, Branch, Loop, Program, Statement, Store, While
+from ..program import (
+    Alloc,
+    Body,
+    Branch,
+    Loop,
+    Program,
+    Region,
+    Statement,
+    Store,
+    While,
+    statements,
+)
 from .accumulation import split_update
 from .carried import Register
 from .outputs import add_output, without_overwritten
 from .reaching import Reaching
 from .recurrences import solve_recurrences
-from .refusal import Circular, Kept, Unraisable
-from .scatter import refuse_meetings
+from .refusal import Circular, Kept, Unraisable, Unwritten
+from .regions import Window, loop_over, run_of
+from .scatter import refuse_meetings, updates_at_place
 from .tensors import (
     IDENTITY,
     Axis,
     Graph,
     Output,
+    Recurrence,
     Reduction,
     Tensor,
     combine,
@@ -43,7 +59,7 @@ from .tensors import (
     replace_choices,
     simplified,
 )
-from .writes import Condition, Write, common, extent_of
+from .writes import Condition, Part, Write, common, extent_of
 
 
 def to_tensors(program: Program) -> Graph:
@@ -69,8 +85,11 @@ class _Dataflow:
         self.order: list[Write] = []  # each behind those it reads
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
         self.spans: dict[Loop, tuple[int, int]] = {}
+        self.closed: dict[Buffer, Expr | None] = {}  # integers without what memory holds
+        self.snapshots: dict[tuple[Buffer, int, tuple[Loop, ...]], Write] = {}
         self.reads: dict[Buffer, list[tuple[tuple[Loop, ...], Store | None]]] = {}
         self.asked: dict[Buffer, list[tuple[Condition, ...]]] = {}  # what each read stands under
+        self.stored = {one.buffer for one in statements(program.body) if isinstance(one, Store)}
         self._collect(program.body, (), ())
         for write in self.writes:
             if self._is_scoped(write):
@@ -124,10 +143,51 @@ class _Dataflow:
             self.writes.append(write)
             for expr in (statement.value, statement.index):
                 self._note_reads(expr, loops, statement, data)
-        elif isinstance(statement, While):
-            raise Unraisable("a loop ends when data says so", statement.span)
+        elif isinstance(statement, (While, Region)):
+            body = statement.body if isinstance(statement, Region) else (statement,)
+            self._region(body, loops, guard, data, statement.span)
         else:
             raise TypeError(type(statement).__name__)
+
+    def _region(
+        self,
+        body: Body,
+        loops: tuple[Loop, ...],
+        guard: tuple[Expr, ...],
+        data: tuple[Condition, ...],
+        span: Span,
+    ) -> None:
+        """Statements that stay as they are: stores of what a run finds, and of what it leaves."""
+        run = run_of(body, loops, guard, self.stored, span)
+        found: dict[Buffer, Write] = {}
+        for window in run.windows:
+            element, around = self._elements(window, loops, span)
+            read = window.buffer[window.start + element]
+            store = Store(run.held[window.buffer], element, read, span)
+            write = Write(store, around, guard, len(loops), len(self.writes), data, may_lack=True)
+            self._note_reads(read, around, store, data)
+            self.asked.setdefault(store.buffer, []).append(data)
+            self.writes.append(write)
+            found[window.buffer] = write
+        part = Part(run, found, data)
+        for window in run.windows:
+            if window.is_stored:
+                element, around = self._elements(window, loops, span)
+                index = window.start + element
+                store = Store(window.buffer, index, window.buffer[index], span)
+                private = self.life.get(window.buffer, 0)
+                write = Write(store, around, guard, private, len(self.writes), part=part)
+                self.writes.append(write)
+
+    def _elements(
+        self, window: Window, loops: tuple[Loop, ...], span: Span
+    ) -> tuple[Expr, tuple[Loop, ...]]:
+        """The place of an element in a window, and the loops around it."""
+        if window.size == 1:
+            return tir.const(0, "int32"), loops
+        loop = loop_over(window.size, span)
+        self.spans[loop] = (len(self.writes), len(self.writes) + 1)
+        return loop.var, (*loops, loop)
 
     def _note_reads(
         self,
@@ -143,6 +203,8 @@ class _Dataflow:
     # ------------------------------------------------------------ tensors
 
     def graph(self) -> Graph:
+        for write in list(self.writes):
+            self._place(write)
         for write in self.writes:
             self._defined(write)
         tensors = self._solved()
@@ -152,6 +214,31 @@ class _Dataflow:
             if write.store.buffer in self.params:
                 outputs = add_output(write, outputs)
         return without_overwritten(Graph(tuple(tensors), tuple(outputs)))
+
+    def _place(self, write: Write) -> None:
+        """Gives a store the index that it computes from loop variables alone, if by way of memory:
+        `r = i % 8 * 4; s[r] = …`."""
+        store = write.store
+        if not tir.has_load(store.index) or write.part is not None:
+            return
+        if any(load.source not in self.by_buffer for load in tir.loads(store.index)):
+            return
+        try:
+            index = self._resolved(store.index, write)
+        except Unraisable:
+            return
+        if tir.has_load(index):
+            return
+        own = store.buffer[store.index]
+
+        def moved(load: Expr) -> Expr:
+            return store.buffer[index] if tir.same(load, own) else load
+
+        write.store = replace(store, index=index, value=tir.map_loads(store.value, moved))
+        for buffer, reads in self.reads.items():
+            self.reads[buffer] = [
+                (loops, write.store if by is store else by) for loops, by in reads
+            ]
 
     def _solved(self) -> list[Tensor]:
         """The stores' tensors in order, with the recurrences that they are part of."""
@@ -172,7 +259,7 @@ class _Dataflow:
         self.begun.add(write)
         try:
             self._define(write)
-        except Circular:
+        except Unraisable:
             self.begun.discard(write)
             raise
         self.order.append(write)
@@ -181,6 +268,9 @@ class _Dataflow:
     def _define(self, write: Write) -> None:
         """The tensor of one store."""
         store = write.store
+        if write.part is not None:
+            self._define_part(write, write.part)
+            return
         data = [self._condition(condition, write) for condition in write.data]
         plain = write.guard
         value, index = store.value, store.index
@@ -200,7 +290,12 @@ class _Dataflow:
         if update is not None:
             self._define_reduction(write, *update)
             return
-        resolved = self._resolved(value, write)
+        try:
+            resolved = self._resolved(value, write)
+        except Unwritten:
+            if not write.may_lack:
+                raise
+            resolved = tir.const(0, store.buffer.dtype)
         write.tensor = Tensor(
             self._buffer(write, write.axes), tuple(write.axes), resolved, None, plain, store.span
         )
@@ -234,7 +329,8 @@ class _Dataflow:
         reads = self.reads.get(store.buffer, [])
         others = [one for one in self.by_buffer[store.buffer] if one is not write]
         refuse_meetings(write, others)
-        if store.buffer not in self.params or any(by is not store for _, by in reads):
+        readers = [by for _, by in reads if by is not store]
+        if store.buffer not in self.params or not all(map(updates_at_place, readers)):
             raise Unraisable(f"{name!r} is stored to at an index from memory", store.span)
         element = tirx.Var("element", store.buffer.dtype)
         value = tir.map_loads(store.value, lambda load: element if tir.same(load, own) else load)
@@ -249,6 +345,33 @@ class _Dataflow:
         guard = (*write.guard, *data)
         buffer = self._buffer(write, write.axes)
         write.tensor = Tensor(buffer, tuple(write.axes), value, None, guard, store.span)
+
+    def _define_part(self, write: Write, part: Part) -> None:
+        """What a run of a region leaves in one of its arrays."""
+        for found in part.found.values():
+            if not self._defined(found):
+                raise Circular("a region starts from what it leaves", write.store.span)
+        around = tuple(loop.var for loop in part.run.loops)
+
+        def held(buffer: Buffer, place: Expr) -> Expr:
+            tensor = part.found[buffer].tensor
+            assert tensor is not None
+            own = (place,) if len(tensor.axes) > len(around) else ()
+            return tensor.buffer[(*around, *own) or (tir.const(0, "int32"),)]
+
+        body = part.run.statements(held)
+        tests = [self._condition(condition, write) for condition in part.data]
+        if tests:
+            body = (Branch(tir.conjunction(tests), body, (), part.run.span),)
+        body = (*part.run.start(held), *body)
+        elements = tuple(write.axes[len(around) :])
+        memory = part.run.memory[write.store.buffer]
+        value = memory[tuple(var for var, _ in elements) or (tir.const(0, "int32"),)]
+        recurrence = Recurrence((), (), body=body, elements=elements)
+        axes = tuple(write.axes)
+        buffer = self._buffer(write, write.axes)
+        span = write.store.span
+        write.tensor = Tensor(buffer, axes, value, None, write.guard, span, recurrence)
 
     def _condition(self, condition: Condition, write: Write) -> Expr:
         """A test on data over tensors, as it came out where it stands."""
@@ -376,6 +499,47 @@ class _Dataflow:
 
     # ------------------------------------------------------------ reads
 
+    def _without_copies(self, index: Expr) -> Expr:
+        """An index with integers that are made of loop variables alone in place of their reads."""
+        values = {one.tensor.buffer: one.tensor for one in self.order if one.tensor is not None}
+
+        def change(load: Expr) -> Expr:
+            tensor = values.get(load.source)
+            if tensor is None or not tensor.plain or not tir.is_int(tensor.value):
+                return load
+            if tensor.buffer not in self.closed:
+                known = None if tir.is_large(tensor.value) else self._without_copies(tensor.value)
+                self.closed[tensor.buffer] = known
+            value = self.closed[tensor.buffer]
+            if value is None or tir.has_load(value):
+                return load
+            point = zip((var for var, _ in tensor.axes), load.indices, strict=False)
+            return tir.substitute(value, dict(point))
+
+        return tir.map_loads(index, change)
+
+    def _snapshot(self, buffer: Buffer, at: Write) -> Callable[[Expr], Expr]:
+        """All of an array as a place in the program finds it, by index."""
+        key = (buffer, at.position, at.loops)
+        if at.inner or any(loop in at.reduced for loop in at.loops):
+            raise Unraisable(f"{buffer.name!r} is read at an index from memory", at.store.span)
+        if key not in self.snapshots:
+            span = at.store.span
+            window = Window(buffer, tir.const(0, "int32"), int(buffer.shape[0]), False)
+            element, around = self._elements(window, at.loops, span)
+            held = tirx.decl_buffer([window.size], buffer.dtype, buffer.name, scope="local")
+            store = Store(held, element, buffer[element], span)
+            found = Write(store, around, at.guard, len(at.loops), at.position, may_lack=True)
+            if not self._defined(found):
+                raise Circular("a snapshot needs itself", span)
+            self.snapshots[key] = found
+        tensor = self.snapshots[key].tensor
+        assert tensor is not None
+        point = tuple(loop.var for loop in at.loops)
+        if len(tensor.axes) == len(point):
+            return lambda _: tensor.buffer[point or (tir.const(0, "int32"),)]
+        return lambda index: tensor.buffer[(*point, index)]
+
     def _resolved(self, expr: Expr, write: Write) -> Expr:
         """`expr` with every read of a written array replaced by a read of a tensor."""
         with knowing(write.axes, write.guard) as analyzer:
@@ -407,6 +571,11 @@ class _Dataflow:
                 if buffer not in self.params:
                     raise Unraisable(f"{buffer.name!r} is read and never written", write.store.span)
                 return load
-            return self.reaching.read(buffer, load.indices[0], write, analyzer, write.position)
+            index = load.indices[0]
+            if tir.has_load(index):
+                index = analyzer.simplify(self._without_copies(index))
+            if tir.has_load(index):
+                return self._snapshot(buffer, write)(index)
+            return self.reaching.read(buffer, index, write, analyzer, write.position)
 
         return tir.substitute(tir.map_loads(expr, change), held)

@@ -14,6 +14,8 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
+from ..program import Alloc, Loop, map_body, statements, to_stmt
+from .slices import needed, renamed, without_allocs
 from .tensors import Axis, Cell, Recurrence, Tensor, rewritten
 
 Stores = Callable[[Mapping[Var, Expr]], Any]
@@ -28,6 +30,9 @@ def ordered_body(
     fail keep what they hold.
     """
     tests = tuple(tests)
+    assert tensor.recurrence is not None
+    if tensor.recurrence.body:
+        return _run(tensor, tensor.recurrence, target, point, tests)
     tensor = _with_own_memory(tensor)
     recurrence = tensor.recurrence
     assert recurrence is not None
@@ -68,6 +73,47 @@ def ordered_body(
     if not steps:
         body.append(result({}))
     return _sequence(body), [*(cell.buffer for cell in recurrence.cells), *following.values()]
+
+
+def _run(
+    tensor: Tensor,
+    recurrence: Recurrence,
+    target: Buffer,
+    point: list[Expr],
+    tests: tuple[Expr, ...],
+) -> tuple[Any, list[Buffer]]:
+    """`ordered_body` where the steps are statements: these, and then the elements they leave."""
+    body = needed(recurrence.body, [load.source for load in tir.loads(tensor.value)])
+    memory = {
+        one.buffer: tirx.decl_buffer(
+            one.buffer.shape, one.buffer.dtype, one.buffer.name, scope="local"
+        )
+        for one in statements(body)
+        if isinstance(one, Alloc)
+    }
+    names = {
+        one.var: tirx.Var(one.var.name, "int32")
+        for one in statements(body)
+        if isinstance(one, Loop)
+    }
+
+    def moved(expr: Expr) -> Expr:
+        expr = tir.map_loads(
+            expr, lambda load: memory.get(load.source, load.source)[tuple(load.indices)]
+        )
+        return tir.substitute(expr, names)
+
+    def store(own: Mapping[Var, Expr]) -> Any:
+        done = _store(target, moved(tensor.value), point, own)
+        for test in reversed(tests):
+            done = tirx.IfThenElse(tir.substitute(moved(test), own), done, None)
+        return done
+
+    own = {var for var, _ in recurrence.elements}
+    elements = [axis for axis in tensor.axes if axis[0] in own]
+    inside = map_body(without_allocs(body), moved, lambda buffer: memory.get(buffer, buffer))
+    steps = to_stmt(renamed(inside, names))
+    return _sequence([steps, _nest(elements, store)]), list(memory.values())
 
 
 def _with_own_memory(tensor: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def add_output(write: Write, outputs: list[Output]) -> list[Output]:
         return [*outputs, scattered(write, write.scattered)]
     tensor, index = write.tensor, write.store.index
     axes = list(tensor.axes)
-    if write.reduced or tensor.reduction is not None:
+    if write.reduced or not tensor.plain:
         value = tensor.buffer[tuple(var for var, _ in axes) or (tir.const(0, "int32"),)]
     else:
         value = tensor.value

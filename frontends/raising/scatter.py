@@ -17,6 +17,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
 
+from ..program import Store
 from .invert import reach_of
 from .refusal import Unraisable
 from .tensors import Axis, Output, Recurrence, Tensor, knowing
@@ -24,11 +25,22 @@ from .writes import Write, common, tightened
 
 
 def refuse_meetings(write: Write, others: list[Write]) -> None:
-    """Refuses a scatter that takes turns with other stores to its parameter."""
+    """Refuses a scatter that takes turns with other stores to its parameter: that stands with them
+    in a loop of which one iteration comes after another."""
     for other in others:
-        if other is not write and common(other.loops, write.loops):
+        shared = write.loops[: common(other.loops, write.loops)]
+        if other is not write and not all(loop.parallel for loop in shared):
             name = write.store.buffer.name
             raise Unraisable(f"stores to {name!r} take turns", write.store.span)
+
+
+def updates_at_place(store: Store | None) -> bool:
+    """Whether a store at an index from memory needs of its array the element that it stores to."""
+    if store is None or not tir.has_load(store.index):
+        return False
+    own = store.buffer[store.index]
+    found = [load for expr in (store.value, store.index) for load in tir.loads(expr)]
+    return all(tir.same(load, own) for load in found if load.source.same_as(store.buffer))
 
 
 def scattered(write: Write, index: Expr) -> Output:

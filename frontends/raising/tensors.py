@@ -22,6 +22,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
+from ..program import Body, Loop, expressions, map_body, statements
 from .invert import Axis, fixed_digits
 from .recombine import recombined
 
@@ -59,11 +60,16 @@ class Recurrence:
 
     `locals` come before the states, each after those it reads. An ordered axis may also be one of
     the tensor's own: the tensor then has an element for each step, and none of its own otherwise.
+
+    Steps that are no expressions are a `body` of statements over local memory. Of the tensor's own
+    axes, `elements` are those that one run of them gives.
     """
 
     axes: tuple[Axis, ...]
     states: tuple[Cell, ...]
     locals: tuple[Cell, ...] = ()
+    body: Body = ()
+    elements: tuple[Axis, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -71,9 +77,11 @@ class Recurrence:
 
     @property
     def variables(self) -> list[Var]:
-        """The axes that are loops inside, in the order of the steps: ordered ones and elements."""
+        """The variables of loops inside, in the order of the steps: ordered ones and elements."""
         inner = (axis for cell in self.cells for axis in cell.axes)
-        return list(dict.fromkeys(var for var, _ in (*self.axes, *inner)))
+        own = (var for var, _ in (*self.axes, *inner, *self.elements))
+        loops = (one.var for one in statements(self.body) if isinstance(one, Loop))
+        return list(dict.fromkeys((*own, *loops)))
 
     def map_cells(self, change: Callable[[Cell], Cell]) -> Recurrence:
         """With `change` of every cell, in the order of `cells`."""
@@ -183,7 +191,7 @@ class Graph:
                 tuple(extent for _, extent in (*tensor.axes, *tensor.all_axes)),
                 str(tensor.value),
                 len(tensor.guard),
-                str([cell.value for cell in tensor.recurrence.cells]) if tensor.recurrence else "",
+                str(inner_parts(tensor)) if tensor.recurrence else "",
             )
             for tensor in (*self.tensors, *(output.tensor for output in self.outputs))
         )
@@ -232,6 +240,8 @@ def inner_parts(tensor: Tensor) -> list[Expr]:
     found: list[Expr] = [tensor.reduction.init] if tensor.reduction else []
     for cell in tensor.recurrence.cells if tensor.recurrence else ():
         found += [cell.value] if cell.init is None else [cell.value, cell.init]
+    if tensor.recurrence:
+        found += expressions(tensor.recurrence.body)
     return found
 
 
@@ -247,6 +257,8 @@ def with_inner_parts(tensor: Tensor, exprs: Iterable[Expr]) -> Tensor:
                 cell, value=next(rest), init=None if cell.init is None else next(rest)
             )
         )
+        body = map_body(recurrence.body, lambda _: next(rest))
+        recurrence = replace(recurrence, body=body)
     return replace(tensor, reduction=reduction, recurrence=recurrence)
 
 

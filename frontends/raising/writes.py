@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.tir import Expr, Var
+from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Loop, Store
 from .invert import fixed_digits, upper_bound
 from .refusal import Unraisable
+from .regions import Run
 from .tensors import Axis, Tensor, knowing
 
 
@@ -25,6 +27,15 @@ class Condition:
     position: int
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A run of a region: stores of what it finds, by array, and the conditions it stands under."""
+
+    run: Run
+    found: Mapping[Buffer, Write]
+    data: tuple[Condition, ...]
+
+
 @dataclass(eq=False)
 class Write:
     """A store with its surroundings. `private` loops enclose the array's life.
@@ -33,7 +44,8 @@ class Write:
 
     `tensor` is what it stores, and `reduced` the loops that it accumulates over, both once the
     store is defined. `scattered` is an index from memory, over tensors. An iteration of
-    the first `scope` loops that did not store may leave anything.
+    the first `scope` loops that did not store may leave anything. A store of what a region leaves
+    is `part` of it; one of what it finds `may_lack` elements that nothing stored.
     """
 
     store: Store
@@ -47,6 +59,8 @@ class Write:
     scattered: Expr | None = None
     scope: int | None = None
     inner: tuple[Axis, ...] = ()
+    part: Part | None = None
+    may_lack: bool = False
 
     @property
     def axes(self) -> list[Axis]:

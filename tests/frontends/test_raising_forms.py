@@ -176,16 +176,12 @@ OPAQUE: dict[str, tuple[str, str, int]] = {
         4,
     ),
     "a scatter in turns": (
-        "y[t] = 0;\ny[(int)(x[t] * 8) & 63] = x[t];",
+        "if (t == 0) for (int i = 0; i < 64; i++) {\n"
+        "y[i] = 0; y[(int)(x[i] * 8) & 63] = x[i]; }",
         "stores to 'y' take turns",
         4,
     ),
     "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "write the same element of 'y'", 3),
-    "until the data says so": (
-        "float v = x[t];\nwhile (v * v > 0.01f) v *= 0.5f;\ny[t] = v;",
-        "a loop ends when data says so",
-        4,
-    ),
 }  # fmt: skip
 
 
