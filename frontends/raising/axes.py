@@ -21,6 +21,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .invert import linear, upper_bound
+from .recombine import undivided
 from .tensors import (
     Axis,
     Graph,
@@ -106,7 +107,7 @@ class _Shape:
     ) -> tuple[list[Expr], list[Expr]]:
         guard = [tir.substitute(test, mapping) for test in self.guard]
         with knowing([*axes, *reduced]) as plain:
-            guard = [plain.simplify(test) for test in guard]
+            guard = [undivided(plain.simplify(test), plain) for test in guard]
         with knowing([*axes, *reduced], guard) as analyzer:
             exprs = [simplified(analyzer, tir.substitute(e, mapping)) for e in self.exprs]
         return exprs, guard

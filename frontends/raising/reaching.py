@@ -30,6 +30,7 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 from .carried import Register
 from .invert import Solution, solve
 from .proving import proved
+from .recombine import undivided
 from .refusal import Circular, Kept, TooLarge, Unraisable, Unwritten
 from .tensors import assume, divisions, negated
 from .writes import Write, common, extent_of, tightened
@@ -241,7 +242,7 @@ class Reaching:
             return self._left(write, again, search, solution, whole)
         conditions = list(solution.conditions)
         for test in tests:
-            here = analyzer.simplify(tir.substitute(test, whole))
+            here = undivided(analyzer.simplify(tir.substitute(test, whole)), analyzer)
             if tir.as_const(here) != 1:
                 conditions.append(here)
         if _never(conditions, analyzer):

@@ -24,7 +24,7 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Body, Loop, expressions, map_body, statements
 from .invert import Axis, fixed_digits
-from .recombine import recombined
+from .recombine import recombined, undivided
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +274,7 @@ def rewritten(tensor: Tensor, change: Callable[[Expr, Tensor], Expr]) -> Tensor:
 def resimplified(tensor: Tensor) -> Tensor:
     """The tensor with its expressions simplified under its guard, and the guard on its own."""
     with knowing(tensor.all_axes) as plain:
-        guard = tuple(plain.simplify(test) for test in tensor.guard)
+        guard = tuple(undivided(plain.simplify(test), plain) for test in tensor.guard)
     guard = tuple(test for test in guard if tir.as_const(test) != 1)
     with knowing(tensor.all_axes, guard) as analyzer:
         value = simplified(analyzer, tensor.value)
@@ -351,7 +351,7 @@ def simplified(analyzer: Any, expr: Expr) -> Expr:
     def at_choice(call: Expr) -> Expr:
         if not is_choice(call) or tir.has_load(call.args[0]):
             return call
-        test = short(call.args[0])
+        test = undivided(short(call.args[0]), analyzer)
         known = tir.as_const(test)
         if known is not None:
             return call.args[1] if known else call.args[2]

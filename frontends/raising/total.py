@@ -2,8 +2,8 @@
 
     t[i, j] = a[16*i + j] where 16*i + j < 45    ->    t[i, j] = 16*i + j < 45 ? a[16*i + j] : 0
 
-Elements beyond a guard are not read, so that any number will do. TVM takes a block with a guard over
-several axes for one that does not cover what it writes, and refuses to place others beside it.
+Elements beyond a guard are not read, so that any number will do. TVM takes a block with a guard
+over several axes for one that does not cover what it writes, and refuses to place others beside it.
 """
 
 from __future__ import annotations

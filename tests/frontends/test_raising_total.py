@@ -9,7 +9,7 @@ from tvm import s_tir
 
 from .support import Given, kernel, out, random, run_both
 
-# A wavefront of tiles with a border: 70 elements a tile of 64, in two steps of 64 threads.
+# Tiles with a border: 68 elements a tile of 64, in two steps of 64 threads, each with a weight.
 STAGES = """__shared__ float u[70];
 for (int i = threadIdx.x; i < 70; i += 64) {
   int at = blockIdx.x * 64 + i - 3;
@@ -17,7 +17,7 @@ for (int i = threadIdx.x; i < 70; i += 64) {
 }
 __syncthreads();
 __shared__ float v[68];
-for (int i = threadIdx.x; i < 68; i += 64) v[i] = u[i] * u[i + 1] + u[i + 2] * u[i];
+for (int i = threadIdx.x; i < 68; i += 64) v[i] = w[threadIdx.x] * sinf(u[i] * u[i + 2]);
 __syncthreads();
 int at = blockIdx.x * 64 + threadIdx.x;
 if (at < 300) y[at] = v[threadIdx.x] + v[threadIdx.x + 3] * v[threadIdx.x + 4];
@@ -38,9 +38,9 @@ if (i < 300 && threadIdx.x == 0) y[i] = 0.f;
 
 @pytest.mark.parametrize(("text", "grid", "block"), [(STAGES, 5, 64), (STEPS, 10, 32)])
 def test_intermediates_cover_what_is_read_of_them(text: str, grid: int, block: int) -> None:
-    given: Given = ("x", random(300))
-    known = kernel(text, given, out("y", 300), grid=(grid,), block=(block,))
-    form, flat, result = run_both(known, given)
+    given: tuple[Given, ...] = (("x", random(300)), ("w", random(64, seed=1)))
+    known = kernel(text, *given, out("y", 300), grid=(grid,), block=(block,))
+    form, flat, result = run_both(known, *given)
     assert form.rung == "blocks", form.reason
     np.testing.assert_allclose(result, flat, rtol=1e-5, atol=1e-6)
     intermediates = _intermediates(form.mod)
