@@ -85,16 +85,16 @@ def forms(mod: tvm.IRModule) -> Iterator[tvm.IRModule]:
 
 
 def _canonical(mod: tvm.IRModule) -> tvm.IRModule:
-    parts = _parts(mod)
+    parts = parts_of(mod)
     parts = [_without_guarded_axes(part) for part in _continued(_rolled_up(parts))]
     parts, sums = _summed_apart(parts)
     parts, factors = _factored([_with_plain_borders(part) for part in parts])
-    return _program(mod, [_unguarded(part, mod) for part in parts], [*sums, *factors])
+    return program_of(mod, [_unguarded(part, mod) for part in parts], [*sums, *factors])
 
 
 def _flat(mod: tvm.IRModule) -> tvm.IRModule:
     """With one axis where stages disagree on how many make up an index; cheap stages inlined."""
-    mod = _program(mod, _flat_as_others(_parts(mod)))
+    mod = program_of(mod, _flat_as_others(parts_of(mod)))
     return _inlined(mod)
 
 
@@ -201,10 +201,10 @@ def _merged(group: Sequence[Nest]) -> Nest | None:
     init = stores[0] if first.init is not None else None
     iterators = (*first.spatial, part, *first.reduced)
     merged = replace(first, iterators=iterators, store=stores[-1], init=init, stmt=None)
-    return _with_regions(merged)
+    return with_regions(merged)
 
 
-def _with_regions(nest: Nest) -> Nest:
+def with_regions(nest: Nest) -> Nest:
     """The nest with its regions read off its store, its accumulator apart."""
     place = nest.store.indices
     reads: list[tvm.ir.TensorRegion] = []
@@ -394,7 +394,7 @@ def _joined(nest: Nest, digits: Iterators, extent: int) -> Nest:
         init=None if nest.init is None else store(nest.init),
         stmt=None,
     )
-    return _with_regions(joined)
+    return with_regions(joined)
 
 
 def _simplified(analyzer: tvm.sym.Analyzer, expr: tvm.ir.Expr) -> tvm.ir.Expr:
@@ -598,7 +598,7 @@ def _sum_and_store(nest: Nest, array: tirx.Buffer) -> list[Part]:
         init=None,
         stmt=None,
     )
-    return [_with_regions(summed), _with_regions(stored)]
+    return [with_regions(summed), with_regions(stored)]
 
 
 # -- Factors of a sum of products -----------------------------------------------------------------
@@ -635,7 +635,7 @@ def _with_factors(nest: Nest) -> tuple[list[Part], list[tirx.Buffer]] | None:
     store = nest.store
     value = type(store.value)(term[0], changed)
     store = tirx.BufferStore(store.buffer, value, list(store.indices))
-    summed = _with_regions(replace(nest, store=store, stmt=None))
+    summed = with_regions(replace(nest, store=store, stmt=None))
     return [*made.stages, summed], made.arrays
 
 
@@ -697,7 +697,7 @@ class _Factors:
         value = tir.substitute(value, _names(used, own))
         store = tirx.BufferStore(array, value, [each.var for each in own])
         free = tirx.const(True, "bool")
-        self.stages.append(_with_regions(Nest(own, free, store, None, (), (), name, None)))
+        self.stages.append(with_regions(Nest(own, free, store, None, (), (), name, None)))
         self.arrays.append(array)
         return array[tuple(each.var for each in used)]
 
@@ -732,7 +732,7 @@ def _inlined(mod: tvm.IRModule) -> tvm.IRModule:
 # -- Reading and writing programs -----------------------------------------------------------------
 
 
-def _parts(mod: tvm.IRModule) -> list[Part]:
+def parts_of(mod: tvm.IRModule) -> list[Part]:
     """The statements of the root block in order, those that are plain nests as such."""
     return [_nest(stmt) or stmt for stmt in _sequence(mod["main"].body.block.body)]
 
@@ -788,7 +788,7 @@ def _nest(stmt: tirx.Stmt) -> Nest | None:
     )
 
 
-def _program(
+def program_of(
     mod: tvm.IRModule, parts: Sequence[Part], added: Sequence[tirx.Buffer] = ()
 ) -> tvm.IRModule:
     if all(not isinstance(part, Nest) or part.stmt is not None for part in parts):

@@ -21,11 +21,7 @@ import tvm
 from tvm import s_tir
 
 from .analysis import (
-    Axis,
-    Stage,
-    collect,
     crossing,
-    mentions,
     runs_along,
     shared_axes,
     stages,
@@ -33,6 +29,7 @@ from .analysis import (
 from .base import Declined, Rule, fresh
 from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
+from .cpu_loops import order_loops, reduce_by_lanes
 from .steps import fused, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
@@ -146,66 +143,3 @@ class Stages:
                     sch.parallel(sch.get_loops(stage.rv)[0])
                 order_loops(sch, stage, int(divides))
         return sch
-
-
-def reduce_by_lanes(sch: s_tir.Schedule, limits: CpuLimits) -> None:
-    """Split each reduction along memory into one partial result a lane, and their combination.
-
-    for k: S += A[k]   ->   for k0: for l: s[l] += A[k0 * lanes + l];   for l: S += s[l]
-    """
-    for stage in stages(sch):
-        along = _reduction_along_memory(stage)
-        if along is None:
-            continue
-        lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
-        while along.extent % lanes:
-            lanes //= 2
-        if lanes < 4 or along.extent < 4 * lanes:
-            continue
-        with suppress(s_tir.ScheduleError):  # a reduction that TVM does not know how to combine
-            _, lane = sch.split(sch.get_loops(stage.rv)[along.position], [None, lanes])
-            sch.rfactor(lane, len(stage.block.writes[0].region))
-
-
-def _reduction_along_memory(stage: Stage) -> Axis | None:
-    """The summed axis that runs along the memory of an operand, where no spatial axis does."""
-    if not stage.is_reduction:
-        return None
-    along = []
-    for load in collect(stage.block.body, tvm.ir.TensorLoad):
-        axes = [_axis_of(stage, index) for index in load.indices]
-        if axes and axes[-1] and any(axis and axis.kind == "R" for axis in axes):
-            along.append(axes[-1])
-    if any(axis.kind == "S" for axis in along):
-        return None
-    return next((axis for axis in along if axis.kind == "R"), None)
-
-
-def _axis_of(stage: Stage, index: tvm.ir.Expr) -> Axis | None:
-    """The axis that an index simply is, if any."""
-    plain = (axis for axis in stage.axes if axis.iterator is not None)
-    return next((axis for axis in plain if index.same_as(axis.iterator)), None)
-
-
-def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int) -> None:
-    """Below the first `placed` loops: spatial, then summed, then the one along memory.
-
-    The start value of a reduction is set before its summed loops. Opaque stages stay as they are.
-    """
-    inner = stage.axes[placed:]
-    if stage.is_opaque or any(axis.kind == "O" for axis in inner):
-        return
-    written = stage.block.writes[0].region
-    along = [
-        axis
-        for axis in inner
-        if axis.kind == "S" and written and any(mentions(written[-1].min, v) for v in axis.feeds)
-    ][-1:]
-    spatial = [axis for axis in inner if axis.kind == "S" and axis not in along]
-    summed = [axis for axis in inner if axis.kind == "R"]
-    order = [*spatial, *summed, *along]
-    loops = sch.get_loops(stage.rv)
-    if len(order) > 1:
-        sch.reorder(*(loops[axis.position] for axis in order))
-    if stage.is_reduction and summed:
-        sch.decompose_reduction(stage.rv, loops[summed[0].position])

@@ -13,6 +13,7 @@ first, as rows of depth.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tvm
@@ -20,10 +21,12 @@ from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from . import intrinsics
-from .analysis import collect, extent_of, mentions
+from .analysis import collect, extent_of, mentions, stages
 from .base import Declined, fresh
+from .cpu_forms import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
-from .matmul import Contraction, find_contraction, normalize
+from .cpu_loops import order_loops
+from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
 
 ROWS = 128
@@ -85,9 +88,17 @@ class DotProducts:
         found = oriented(find_contraction(sch))
         if isinstance(found, Declined):
             return found
-        reads = found.stage.block.reads
-        dtypes = [str(reads[place].source.dtype) for place in (found.left, found.right)]
-        summed = str(found.stage.block.writes[0].source.dtype)
+        beside: tuple[SBlockRV, ...] = ()
+        if _types(found) == ["int8", "int8", "int32"]:
+            form = compensated(mod, found)
+            if form is None:
+                return Declined("sums of signed bytes so deep may not fit int32 when compensated")
+            sch = fresh(form.mod)
+            product = contraction(next(s for s in stages(sch) if s.name == form.product))
+            found = oriented(product)
+            assert isinstance(found, Contraction)
+            beside = _schedule_beside(sch, form)
+        *dtypes, summed = _types(found)
         dot = intrinsics.DOT_PRODUCTS.get((dtypes[0], dtypes[1]))
         if dot is None or summed != "int32":
             return Declined(f"no instruction sums {' by '.join(dtypes)} in {summed}")
@@ -95,7 +106,22 @@ class DotProducts:
         if columns < dot.lanes or depth < dot.group:
             return Declined(f"{rows} x {columns} x {depth} is too thin for vectors")
         cut = plan(found, self.limits, dot.lanes, dot.group)
-        return tiled(sch, found, cut, dot)
+        return tiled(sch, found, cut, dot, beside)
+
+
+def _types(found: Contraction) -> list[str]:
+    """Of the left operand, the right one and the result."""
+    block = found.stage.block
+    reads = [block.reads[place].source for place in (found.left, found.right)]
+    return [str(buffer.dtype) for buffer in (*reads, block.writes[0].source)]
+
+
+def _schedule_beside(sch: s_tir.Schedule, form: Compensated) -> tuple[SBlockRV, ...]:
+    """What a compensation works out before the product: each by itself, along memory."""
+    found = [stage for stage in stages(sch) if stage.name in (form.unsigned, form.sums)]
+    for stage in found:
+        order_loops(sch, stage, 0)
+    return tuple(stage.rv for stage in found)
 
 
 def oriented(found: Contraction | Declined) -> Contraction | Declined:
@@ -173,8 +199,12 @@ def tiled(
     found: Contraction,
     cut: Plan,
     dot: intrinsics.DotProduct | None = None,
+    beside: Sequence[SBlockRV] = (),
 ) -> s_tir.Schedule:
-    """The schedule described above; with `dot` the innermost loops become that instruction."""
+    """The schedule described above; with `dot` the innermost loops become that instruction.
+
+    Blocks `beside` stay as they are.
+    """
     batch, rows, columns, depth = found.extents()
     mr, nr, group = cut.mr, cut.nr, cut.group
 
@@ -189,7 +219,7 @@ def tiled(
         padded[0], padded[-1] = panel_rows, group
     sch.pad_einsum(main, [1, *padded])
     packed_right = sch.cache_read(main, right, "global")
-    keep = [packed_right]
+    keep = [packed_right, *beside]
 
     def panelled(b: tirx.Var, *rest: tirx.Var) -> list[tvm.ir.Expr]:
         *outer, k, j = rest

@@ -97,7 +97,7 @@ CPU_RULES = {
     "gemm": "cpu.matmul",
     "gemm_odd": "cpu.matmul",
     "gemm_f16": "cpu.matmul",
-    "gemm_int8": "cpu.matmul",
+    "gemm_int8": "cpu.vnni",
     "gemm_vnni": "cpu.vnni",
     "gemm_thin": "cpu.matmul",
     "dense_relu": "cpu.matmul",
