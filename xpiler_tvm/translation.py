@@ -306,6 +306,7 @@ def _attempt(
     main: bool,
 ) -> Translation:
     from . import schedules
+    from .codegen.header import with_header
 
     watch = Stopwatch()
     watch.seconds.update(lifted.seconds)
@@ -322,10 +323,11 @@ def _attempt(
             require(check_module(name, _for_any_cpu(scheduled.mod), lifted.kernel, lifted.trials))
         )
         checks += map(require, _check_emitted(spec, scheduled, emitted, lifted))
+    text = with_header(emitted.text, scheduled.schedule, lifted.assumptions, checks)
     return Translation(
         spec.name,
-        emitted.text,
-        emitted.kernel,
+        text,
+        replace(emitted.kernel, source=text) if emitted.kernel else None,
         scheduled.schedule,
         scheduled.mod,
         tuple(checks),

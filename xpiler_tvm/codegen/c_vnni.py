@@ -13,11 +13,15 @@ independent. The file is C and C++ alike; `-fopenmp` is needed for threads alone
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
+
 import tvm
 import tvm_ffi
 from tvm import tirx
 from tvm.target import Target
 
+from xpiler_tvm.dialects.math import BY_C_NAME
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import (
@@ -164,7 +168,7 @@ def emit_c(scheduled_mod: tvm.IRModule, kernel: Kernel, target: Target) -> tuple
     helpers = list(printer.helpers.values())
     parts = [
         banner(kernel, "C with AVX-512 VNNI", "one call", scheduled_mod),
-        _includes("\n".join([*helpers, code])),
+        _includes("\n".join([*helpers, code]), printer.called),
         *helpers,
         code,
     ]
@@ -172,16 +176,17 @@ def emit_c(scheduled_mod: tvm.IRModule, kernel: Kernel, target: Target) -> tuple
     return text, Kernel(text, "vnni", name, kernel.params, filename=f"{name}.c")
 
 
-def _includes(code: str) -> str:
+def _includes(code: str, called: Set[str]) -> str:
+    """Headers that the code needs, and no others."""
     wanted = {
-        "<immintrin.h>": "_mm",
-        "<math.h>": "(",
-        "<stdbool.h>": "bool ",
-        "<stdint.h>": "int",
-        "<stdlib.h>": "aligned_alloc",
-        "<string.h>": "memcpy",
+        "<immintrin.h>": "_mm" in code,
+        "<math.h>": bool(called & {*BY_C_NAME, "isnan"}) or "INFINITY" in code or "NAN" in code,
+        "<stdbool.h>": re.search(r"\bbool\b", code),
+        "<stdint.h>": re.search(r"\bu?int\d+_t\b", code),
+        "<stdlib.h>": "aligned_alloc" in code,
+        "<string.h>": "memcpy" in code,
     }
-    return "".join(f"#include {header}\n" for header, word in wanted.items() if word in code)
+    return "".join(f"#include {header}\n" for header, needed in wanted.items() if needed)
 
 
 def _independent(loop: tirx.For) -> bool:
