@@ -28,7 +28,8 @@ def generic(kernel: Kernel, count: int, largest: int = LARGEST) -> list[dict[str
     start = float(largest)
     while True:
         columns = [
-            _growing(start * SPREAD**place, size, count) for place, size in enumerate(kernel.sizes)
+            _growing(first, size, count)
+            for first, size in zip(_firsts(kernel, start, count), kernel.sizes, strict=True)
         ]
         names = [size.name for size in kernel.sizes]
         points = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=False)]
@@ -41,12 +42,28 @@ def _fits(kernel: Kernel, point: dict[str, int]) -> bool:
     return _elements(kernel, point) < LIMIT
 
 
-def _growing(start: float, size: Size, count: int) -> list[int]:
-    """Values of one size from about `start` on, no two the same."""
+def _firsts(kernel: Kernel, start: float, count: int) -> list[int]:
+    """The first value of each size, in its multiples: about `start` and larger from size to size,
+    as far as ranges allow, and never near that of another size."""
+    taken: list[int] = []
+    firsts = []
+    for place, size in enumerate(kernel.sizes):
+        unit = size.multiple
+        least = max(-(-size.least // unit), FIRST)
+        most = (size.most if size.most is not None else LIMIT) // unit
+        first = max(least, min(int(start * SPREAD**place / unit), most - 16 * count, most * 3 // 5))
+        lower = first
+        while any(abs(lower * unit - other) * 8 < other for other in taken) and lower > least:
+            lower = max(least, int(lower / SPREAD))
+        firsts.append(lower)
+        taken.append(lower * unit)
+    return firsts
+
+
+def _growing(first: int, size: Size, count: int) -> list[int]:
+    """Multiples of one size from `first` of them on, no two the same."""
     unit, found, last = size.multiple, [], -1
-    least = -(-size.least // unit)
     most = (size.most if size.most is not None else LIMIT) // unit
-    first = max(least, min(int(start / unit), most - 16 * count, int(most * 0.6)), FIRST)
     # Little is left in the last tile, so that no part of it is full by accident.
     tile = 256 if unit == 1 and most > 64 * 256 else 16
     small = first < 100

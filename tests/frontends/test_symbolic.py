@@ -75,6 +75,15 @@ def test_generic_points_differ_in_every_size() -> None:
     assert all(point["m"] < point["n"] < point["k"] for point in points)
 
 
+@pytest.mark.parametrize("most", [256, 512, 4096])
+def test_sizes_with_narrow_ranges_are_not_taken_for_each_other(most: int) -> None:
+    sizes = (Size("m", 1, most), Size("n", 16, most, 16), Size("k", 1, most))
+    points = generic(kernels.symbolic("", grid=(), block=(), sizes=sizes), 4)
+    assert len(points) > 1
+    for point in points:
+        assert len(set(point.values())) == 3
+
+
 def test_generic_points_are_multiples_in_their_range() -> None:
     sizes = (Size("n", 64, 8192, multiple=64),)
     points = generic(
