@@ -5,6 +5,7 @@
 | `cpu.transpose` | reads across what it writes | tile by tile |
 | `cpu.vnni` | products of bytes or words summed in int32 | `vpdpbusd`, `vpdpwssd` on packed tiles |
 | `cpu.matmul` | any other sum of products | packed tiles, results in registers |
+| `cpu.products` | sums of products among other stages | tiles for each of them |
 | `cpu.rows` | stages that share axes | all stages of a row together, rows in parallel |
 | `cpu.stages` | anything | each stage by itself |
 
@@ -30,6 +31,7 @@ from .base import Declined, Rule, fresh
 from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
+from .cpu_sequence import Products
 from .steps import fused, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
@@ -37,7 +39,14 @@ __all__ = ["CpuLimits", "rules"]
 
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried."""
-    return (Transpose(), DotProducts(limits), Matmul(limits), Rows(limits), Stages(limits))
+    return (
+        Transpose(),
+        DotProducts(limits),
+        Matmul(limits),
+        Products(limits),
+        Rows(limits),
+        Stages(limits),
+    )
 
 
 # -- Transposition --------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class DotProducts:
         if isinstance(found, Declined):
             return found
         beside: tuple[SBlockRV, ...] = ()
-        if _types(found) == ["int8", "int8", "int32"]:
+        if types_of(found) == ["int8", "int8", "int32"]:
             form = compensated(mod, found)
             if form is None:
                 return Declined("sums of signed bytes so deep may not fit int32 when compensated")
@@ -98,7 +98,7 @@ class DotProducts:
             found = oriented(product)
             assert isinstance(found, Contraction)
             beside = _schedule_beside(sch, form)
-        *dtypes, summed = _types(found)
+        *dtypes, summed = types_of(found)
         dot = intrinsics.DOT_PRODUCTS.get((dtypes[0], dtypes[1]))
         if dot is None or summed != "int32":
             return Declined(f"no instruction sums {' by '.join(dtypes)} in {summed}")
@@ -109,7 +109,7 @@ class DotProducts:
         return tiled(sch, found, cut, dot, beside)
 
 
-def _types(found: Contraction) -> list[str]:
+def types_of(found: Contraction) -> list[str]:
     """Of the left operand, the right one and the result."""
     block = found.stage.block
     reads = [block.reads[place].source for place in (found.left, found.right)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 
 import tvm
@@ -11,14 +12,18 @@ from .analysis import Axis, Stage, collect, mentions, stages
 from .cpu_limits import CpuLimits
 
 
-def reduce_by_lanes(sch: s_tir.Schedule, limits: CpuLimits) -> None:
+def reduce_by_lanes(
+    sch: s_tir.Schedule, limits: CpuLimits, names: Collection[str] | None = None
+) -> None:
     """Split each reduction along memory into one partial result a lane, and their combination.
+
+    With `names` the stages of these alone.
 
     for k: S += A[k]   ->   for k0: for l: s[l] += A[k0 * lanes + l];   for l: S += s[l]
     """
     for stage in stages(sch):
         along = _reduction_along_memory(stage)
-        if along is None:
+        if along is None or (names is not None and stage.name not in names):
             continue
         lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
         while along.extent % lanes:
