@@ -102,7 +102,9 @@ class Selection:
     def run(self) -> VectorCode:
         """The instructions. Raises `NoVectorForm`."""
         place = self.access(self.store.indices)
-        if place.along == 0:
+        if self.rows is not None and place.across == 0:
+            self.fold_rows(place, self.rows)
+        elif place.along == 0:
             self.fold()
         else:
             self.map(place)
@@ -224,8 +226,6 @@ class Selection:
         direction = self.direction(store.buffer, into_nram=False)
         value, stride = store.value, place.along
         if self.rows is not None:
-            if place.across == 0:
-                raise NoVectorForm("rows that overwrite each other")
             whole = self.vector(value, target.dtype)
             if whole.cycle:
                 raise NoVectorForm("rows that are all the same")
@@ -239,16 +239,47 @@ class Selection:
                 return
         self.copy(target, self.vector(value, target.dtype), direction, (stride, 1))
 
-    def fold(self) -> None:
-        """`buffer[first] = op(buffer[first], value(i))`."""
-        store, printer, value = self.store, self.printer, self.store.value
+    def folded(self) -> Expr:
+        """What a reduction folds into its target. Raises `NoVectorForm` where it is none."""
+        value = self.store.value
         if type(value) not in REDUCTIONS:
             raise NoVectorForm("a loop that overwrites one element")
-        kind, (own, other) = type(value), (value.a, value.b)
+        own, other = value.a, value.b
         if not self.is_target(own):
             own, other = other, own
         if not self.is_target(own) or any(self.in_target(load) for load in loads(other)):
             raise NoVectorForm("a loop that overwrites one element")
+        return other
+
+    def fold_rows(self, place: Access, rows: Rows) -> None:
+        """`buffer[c + first] = op(buffer[c + first], value(r, c))`: all rows by one pool."""
+        store, other = self.store, self.folded()
+        dtype, kind = str(store.buffer.dtype), type(self.store.value)
+        _, pool, _, _ = REDUCTIONS[kind]
+        whole_blocks = kind is not tirx.Add or rows.length % LANES == 0
+        if dtype != "float32" or not whole_blocks or not self.printer.in_nram(store.buffer):
+            raise NoVectorForm("a fold of rows that no pool does")
+        vector = self.vector(other, dtype)
+        if vector.cycle:
+            raise NoVectorForm("one row, folded again and again")
+        total = Vector(dtype, self.printer.pointer(store.buffer, place.first), cycle=True)
+        part = Vector(dtype, cycle=True)
+        sizes = f"{rows.length}, 1, {rows.count}, 1, {rows.count}, 1, 1"
+        self.code.add(
+            part,
+            [vector],
+            lambda names: [f"{pool}({names(part)}, {names(vector)}, {sizes});"],
+            in_place=False,
+            work=[VectorWork(self.code.most, ITEM_BYTES[dtype])],
+        )
+        meaning = _BINARY[kind] if kind is tirx.Add else _EXTREMA[kind][0]
+        result = self.code.apply(meaning, dtype, total, part)
+        self.code.instructions[-1] = _retargeted(self.code.instructions[-1], result, total)
+
+    def fold(self) -> None:
+        """`buffer[first] = op(buffer[first], value(i))`."""
+        store, printer, value = self.store, self.printer, self.store.value
+        kind, other = type(value), self.folded()
         if self.rows is not None or not depends(other, self.span.var):
             raise NoVectorForm("one value, folded again and again")
         vector = self.vector(other, dtype_of(value))
@@ -263,6 +294,7 @@ class Selection:
             )
             return
         element = tirx.Var("element", value.ty)
+        own = value.a if self.is_target(value.a) else value.b
         self.scalar_code(None, target, kind(own, element), [(element, vector)])
 
     # --- values -----------------------------------------------------------------------------------

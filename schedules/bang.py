@@ -36,7 +36,7 @@ from .analysis import (
     shared_axes,
     stages,
 )
-from .bang_common import NRAM, keep_on_chip, share_out
+from .bang_common import NRAM, keep_on_chip, share_out, share_unevenly
 from .bang_products import Matmul, Matrix, Model
 from .base import Declined, Rule, fresh
 from .steps import (
@@ -69,7 +69,7 @@ def rules(
     Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
     round float32 operands.
     """
-    return (Flat(arch), Matrix(arch, model, inexact), Matmul(arch), Rows(arch))
+    return (Flat(arch), Matrix(arch, model, inexact), Matmul(arch), Rows(arch, model))
 
 
 def _bytes(buffer: tirx.Buffer) -> int:
@@ -137,6 +137,36 @@ def _same(load: tvm.ir.TensorLoad, store: tirx.BufferStore) -> bool:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What `Rows` may do in several ways.
+
+    Attributes
+    ----------
+    everything : all operands are brought into NRAM as a whole, not only those read repeatedly.
+    even : all tasks have as many rows; else all cores have work and the last task less of it.
+    batched : operands and results of several rows move in one copy.
+    """
+
+    everything: bool = False
+    even: bool = True
+    batched: bool = False
+
+
+PLANS = (
+    Plan(everything=True),
+    Plan(everything=True, even=False),
+    Plan(everything=True, batched=True),
+)
+"""Those that are tried beside the first; the model has the choice."""
+
+MOST_STAGES = 12
+"""Programs with more stages take too long to be scheduled in several ways."""
+
+BATCH_BYTES = 64 * 1024
+"""Of rows that move in one copy; longer copies gain nothing."""
+
+
+@dataclass(frozen=True)
 class Rows:
     """Each task computes some rows, one after the other; within a row, vectors along memory.
 
@@ -151,9 +181,26 @@ class Rows:
     """
 
     arch: Arch
+    model: Model | None = None
     name: str = "bang.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        first = self._schedule(mod, Plan())
+        if isinstance(first, Declined) or self.model is None:
+            return first
+        program = stages(first)
+        if not _is_plain(program) or len(program) > MOST_STAGES:
+            return first
+        best, least = first, self.model(first.mod)
+        for plan in PLANS:
+            with suppress(s_tir.ScheduleError, tvm.error.InternalError):
+                other = self._schedule(mod, plan)
+                seconds = None if isinstance(other, Declined) else self.model(other.mod)
+                if seconds is not None and (least is None or seconds < least):
+                    best, least = other, seconds
+        return best
+
+    def _schedule(self, mod: tvm.IRModule, plan: Plan) -> s_tir.Schedule | Declined:
         sch = fresh(mod)
         program = _inline_cheap(sch)
         rows, across = self._rows(sch, program)
@@ -170,27 +217,60 @@ class Rows:
         chunk = self._chunk(_count(rows[:-1]), rows[-1][0].extent) if across else None
         # TVM moves no copy in a program that overwrites what it has read.
         still = plain and not _overwrites(program)
-        shared = self._read_often(sch, program, rows) if still else []
+        shared = self._staged(sch, program, rows, plan.everything) if still else []
 
         # Step 1. All stages under one loop over the rows; some rows a task.
         row = one_loop(sch, program, rows, chunk)
         count = (
             _count(rows) if chunk is None else _count(rows[:-1]) * -(-rows[-1][0].extent // chunk)
         )
-        task, row = sch.split(row, [share_out(count, self.arch), None])
+        share = share_out(count, self.arch) if plan.even else share_unevenly(count, self.arch)
+        task, row = sch.split(row, [share, None])
         sch.bind(task, "blockIdx.x")
+        batch = 1
+        # The copies of results lose the conditions of rows: all batches must be whole, and a row
+        # one step of one axis.
+        if plan.batched and still and len(rows) == 1:
+            batch = self._batch(sch, count // share, points)
+        if plan.batched and batch < 2:
+            return Declined("a task has no rows that fit beside each other")
+        group = row
+        if batch > 1:
+            group, row = sch.split(row, [None, batch])
+        shared_loops = 3 if batch > 1 else 2
 
         # Step 2. Memory: intermediates, and operands that are read more than once.
         keep_on_chip(sch, None if across else points)
-        for buffer, every_row in shared:
-            self._stage_in(sch, buffer, row if every_row else task)
+        copies = [
+            self._stage_in(sch, buffer, group if every_row else task)
+            for buffer, every_row in shared
+        ]
+        if batch > 1:
+            copies += self._stage_out(sch, group)
 
         # Step 3. Within each stage, the axis that runs along memory innermost.
         for name in [stage.name for stage in stages(sch)]:
             stage = next(each for each in stages(sch) if each.name == name)
-            if not stage.is_opaque and not any(axis.kind == "O" for axis in stage.axes[2:]):
-                self._arrange(sch, stage)
+            ordered = any(axis.kind == "O" for axis in stage.axes[shared_loops:])
+            if name not in copies and not stage.is_opaque and not ordered:
+                self._arrange(sch, stage, shared_loops)
         return sch
+
+    def _batch(self, sch: s_tir.Schedule, own: int, points: int) -> int:
+        """How many of a task's `own` rows to hold at a time; a divisor of them."""
+        buffers = [param for param in sch.mod["main"].params if tirx.is_buffer_var(param)]
+        most = BATCH_BYTES // max(1, sum(_bytes(buffer) for buffer in buffers) // points)
+        return max(each for each in range(1, own + 1) if own % each == 0 and each <= max(1, most))
+
+    def _stage_out(self, sch: s_tir.Schedule, at: LoopRV) -> list[str]:
+        """Let results gather in NRAM, to be stored once below `at`; the names of the copies."""
+        copies = []
+        for stage in stages(sch):
+            if not stage.is_opaque and is_parameter(sch, stage.block.writes[0].source):
+                copy = sch.cache_write(stage.rv, 0, NRAM)
+                sch.reverse_compute_at(copy, at, preserve_unit_loops=True)
+                copies.append(sch.get(copy).name_hint)
+        return copies
 
     def _chunk(self, others: int, extent: int) -> int:
         """The length of pieces of the last shared axis: some for each core, but none too short."""
@@ -227,10 +307,17 @@ class Rows:
         points = _count(rows[:-1] if across else rows)
         return sum(_bytes(buffer) for buffer in buffers) // points
 
-    def _read_often(
-        self, sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
+    def _staged(
+        self,
+        sch: s_tir.Schedule,
+        program: Sequence[Stage],
+        rows: Sequence[Sequence[Axis]],
+        everything: bool,
     ) -> list[tuple[tirx.Buffer, bool]]:
-        """Parameters to keep in NRAM, and whether each row has its own part of them."""
+        """Parameters to keep in NRAM, and whether each row has its own part of them.
+
+        Those that are read more than once, or `everything` that has room.
+        """
         room = self.arch.nram_usable // 4
         found: list[tuple[tirx.Buffer, bool]] = []
         for buffer in sch.mod["main"].params:
@@ -254,13 +341,13 @@ class Rows:
             )
             size = _bytes(buffer) // (_count(rows) if every_row else 1)
             often = len(readers) > 1 if every_row else _count(rows) > 1
-            if often and size <= room:
+            if (often or everything) and size <= room:
                 room -= size
                 found.append((buffer, every_row))
         return found
 
-    def _stage_in(self, sch: s_tir.Schedule, buffer: tirx.Buffer, at: LoopRV) -> None:
-        """Copy what the program reads of `buffer` below `at` into NRAM once."""
+    def _stage_in(self, sch: s_tir.Schedule, buffer: tirx.Buffer, at: LoopRV) -> str:
+        """Copy what the program reads of `buffer` below `at` into NRAM once; the copy's name."""
         readers = [each for each in stages(sch) if _touches(each.block.reads, buffer)]
         first = readers[0]
         place = next(
@@ -268,10 +355,11 @@ class Rows:
         )
         copy = sch.cache_read(first.rv, place, NRAM, [each.rv for each in readers])
         sch.compute_at(copy, at, preserve_unit_loops=True)
+        return str(sch.get(copy).name_hint)
 
-    def _arrange(self, sch: s_tir.Schedule, stage: Stage) -> None:
-        """Axes 0 and 1 are the task and its rows; of the rest the vector axis goes innermost."""
-        inner = list(stage.axes[2:])
+    def _arrange(self, sch: s_tir.Schedule, stage: Stage, shared: int) -> None:
+        """The first axes are the task and its rows; of the rest the vector axis goes innermost."""
+        inner = list(stage.axes[shared:])
         if not inner:
             return
         vector = _vector_axis(sch, stage, inner)
@@ -286,8 +374,10 @@ class Rows:
         buffer = stage.block.writes[0].source
         if buffer.scope() == "global":
             loops = sch.get_loops(stage.rv)
-            accumulate_in(sch, stage.rv, loops[1 + first], "local" if vector.kind == "R" else NRAM)
-        sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[2 + first])
+            accumulate_in(
+                sch, stage.rv, loops[shared - 1 + first], "local" if vector.kind == "R" else NRAM
+            )
+        sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[shared + first])
 
 
 def _overwrites(program: Sequence[Stage]) -> bool:

@@ -33,6 +33,11 @@ def share_out(pieces: int, arch: Arch) -> int:
     return next((each for each in divisors if each >= 4 * arch.cores), pieces)
 
 
+def share_unevenly(pieces: int, arch: Arch) -> int:
+    """How many tasks share the pieces when the last may have less to do: as many as cores have."""
+    return -(-pieces // -(-pieces // arch.cores))
+
+
 def keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
     """Move every intermediate to NRAM; to a variable where it has one value at each of `points`."""
     for stage in stages(sch):
