@@ -3,6 +3,7 @@
 | rule | program | who computes what |
 |---|---|---|
 | `gpu.transpose` | reads across what it writes | a block a tile, through shared memory |
+| `gpu.tensor_cores` | the same of short numbers | a block a tile, fragments a warp |
 | `gpu.matmul` | a sum of products, and elementwise work | a block a tile, registers a thread |
 | `gpu.elementwise` | independent elementwise stages | a thread an element |
 | `gpu.rows` | stages that share axes, long within a row | a team of threads a row |
@@ -16,16 +17,24 @@ from __future__ import annotations
 from .base import Rule
 from .gpu_device import GpuLimits
 from .gpu_elementwise import Elementwise, Transpose
+from .gpu_instructions import WMMA, MatrixInstruction, mfma
 from .gpu_matmul import Matmul
 from .gpu_rows import TeamPerRow, ThreadPerRow
+from .gpu_tensor_cores import TensorCores
 
-__all__ = ["GpuLimits", "rules"]
+__all__ = ["WMMA", "GpuLimits", "mfma", "rules"]
 
 
-def rules(limits: GpuLimits) -> tuple[Rule, ...]:
-    """The rules in the order in which they are tried."""
+def rules(
+    limits: GpuLimits, instructions: tuple[MatrixInstruction, ...] = (), *, turned: bool = False
+) -> tuple[Rule, ...]:
+    """The rules in the order in which they are tried.
+
+    `instructions` are the device's for matrices; with `turned` they take operands along the depth.
+    """
     return (
         Transpose(),
+        TensorCores(limits, instructions, turned),
         Matmul(limits),
         Elementwise(),
         TeamPerRow(limits),

@@ -70,8 +70,9 @@ def fetch_together(
 ) -> None:
     """Share out a copy to fast memory among threads, each of which moves `lanes` elements."""
     extents = [extent for _, extent in threads]
-    parts = sch.split(fused(sch, copy, loops), [None, *extents, lanes])
-    for loop, (axis, _) in zip(parts[1:-1], threads, strict=True):
+    vector = [lanes] if lanes > 1 else []
+    parts = sch.split(fused(sch, copy, loops), [None, *extents, *vector])
+    for loop, (axis, _) in zip(parts[1:], threads, strict=False):
         sch.bind(loop, axis)
     if lanes > 1:
         sch.vectorize(parts[-1])

@@ -21,8 +21,8 @@ GPU_RULES = {
     "layernorm": "gpu.rows",
     "gemm": "gpu.matmul",
     "gemm_odd": "gpu.matmul",
-    "gemm_f16": "gpu.matmul",
-    "gemm_int8": "gpu.matmul",
+    "gemm_f16": "gpu.tensor_cores",
+    "gemm_int8": "gpu.tensor_cores",
     "gemm_vnni": "gpu.matmul",
     "gemm_thin": "gpu.rows",
     "dense_relu": "gpu.matmul",
@@ -64,6 +64,18 @@ GPU_RULES = {
     "gemm_steps": "gpu.matmul",
     "total_beside": "gpu.rows",
 }
+
+HIP_MATRICES = (
+    "gemm",
+    "gemm_odd",
+    "dense_relu",
+    "batched_gemm",
+    "bmm_tall",
+    "conv2d",
+    "gemm_update",
+    "gemm_parts",
+)
+"""Products of single precision, which AMD's matrix instructions do too."""
 
 BANG_RULES = {
     "vector_add_prime": "bang.flat",
@@ -123,7 +135,8 @@ def test_every_program_has_its_rule() -> None:
 def test_gpu(name: str, target: str) -> None:
     program = PROGRAMS[name]()
     scheduled = schedules.apply(program.mod, target)
-    assert scheduled.rule == GPU_RULES[name]
+    matrices = target == "hip" and name in HIP_MATRICES
+    assert scheduled.rule == ("gpu.tensor_cores" if matrices else GPU_RULES[name])
     assert all(reason for _, reason in scheduled.declined)
     check_module(unbind(scheduled.mod), program)
     emitted = targets.get(target).emit(scheduled.mod, source_kernel(program, name))

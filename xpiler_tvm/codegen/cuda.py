@@ -11,6 +11,7 @@ from tvm.target import Target
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import C_TYPES
+from .fragments import WmmaForm
 from .hip import HIP
 from .reductions import Shuffles
 from .simt import SimtLanguage, emit_simt
@@ -43,6 +44,8 @@ LANGUAGE = SimtLanguage(
     Shuffles(WARP, f"__shfl_xor_sync({MASK}, {{value}}, {{distance}}, {{width}})"),
     {"float16": "cuda_fp16.h", "bfloat16": "cuda_bf16.h"},
     mask=MASK,
+    fragments=WmmaForm(),
+    fragment_head="#include <mma.h>\n\nusing namespace nvcuda;\n",
 )
 
 

@@ -10,6 +10,7 @@ from tvm.target import Target
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import C_TYPES, CDialect
+from .fragments import MfmaForm
 from .reductions import Shuffles
 from .simt import INDEX_NAMES, RESERVED, SimtLanguage, emit_simt
 
@@ -55,6 +56,7 @@ LANGUAGE = SimtLanguage(
     "hip/hip_runtime.h",
     Shuffles(WAVE, "__shfl_xor({value}, {distance}, {width})"),
     {"bfloat16": "hip/hip_bf16.h"},
+    fragments=MfmaForm("gfx90a"),
 )
 
 

@@ -20,6 +20,7 @@ from tvm.target import Target
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import EmitError
+from xpiler_tvm.schedules.gpu_instructions import replaced
 
 GRID = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
@@ -135,7 +136,7 @@ def device_functions(mod: tvm.IRModule, target: Target) -> tuple[DeviceFunction,
     """
     # A target that the schedule left on the function would win over ours.
     source = mod["main"].without_attr("target")
-    func = pipeline(target)(tvm.IRModule({"main": source}))["main"]
+    func = pipeline(target)(replaced(tvm.IRModule({"main": source})))["main"]
     body = merge_guards(func.body)
     views: list[tirx.Stmt] = []
     kernels: list[tirx.Stmt] = []

@@ -7,7 +7,7 @@ what blocks of threads have beyond C: sums over threads and copies of whole vect
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tvm
@@ -20,15 +20,18 @@ from xpiler_tvm.kernel import Dialect, Kernel, Launch
 from .c_family import (
     INDENT,
     OR,
+    PRODUCT,
     CDialect,
     CPrinter,
     Text,
     arguments,
     banner,
+    buffer_size,
     dtype_of,
     entry_name,
     signature,
 )
+from .fragments import FragmentForm, arrays_of_fragments, fragments_in
 from .lower import DeviceFunction, device_function
 from .reductions import Reduction, Shuffles, kind_of, thread_axes
 
@@ -42,10 +45,25 @@ INDEX_NAMES: Mapping[str, str] = {
 }
 RESERVED = frozenset({"warpSize", "blockIdx", "threadIdx", "blockDim", "gridDim", "stream"})
 
+_WORDS = (
+    (r"(_reindex|_pad)+(?=_|$)", ""),
+    (r"(_shared)?_wmma\.accumulator$", "_sum"),
+    (r"_wmma\.matrix_[ab]$", "_fragment"),
+)
+"""What TVM appends to the names of arrays, and what of it is worth saying."""
+
+_FRAGMENT_CALLS = frozenset(
+    f"tirx.tvm_{name}"
+    for name in ("load_matrix_sync", "store_matrix_sync", "mma_sync", "fill_fragment")
+)
+
 SUFFIX_OF: Mapping[Dialect, str] = {"cuda": ".cu", "hip": ".hip"}
 
 VECTOR_BYTES = 16
 """The most that one thread moves at once."""
+
+FRAGMENT_BYTES = 32
+"""Where a fragment lies in memory must be a multiple of this."""
 
 _VECTORS: Mapping[int, tuple[str, str]] = {
     16: ("uint4", "make_uint4(0, 0, 0, 0)"),
@@ -71,6 +89,8 @@ class SimtLanguage:
     shuffles : how lanes exchange values.
     type_headers : further headers by TIR dtype.
     mask : the lanes that take part in a shuffle, where it says so.
+    fragments : how matrices in the registers of a warp are written.
+    fragment_head : what a file with such matrices begins with, after the headers.
     """
 
     dialect: CDialect
@@ -79,6 +99,8 @@ class SimtLanguage:
     shuffles: Shuffles
     type_headers: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
+    fragments: FragmentForm | None = None
+    fragment_head: str = ""
 
 
 class SimtPrinter(CPrinter):
@@ -90,7 +112,25 @@ class SimtPrinter(CPrinter):
         self.reducers: list[tirx.CommReducer] = []
         self.divergent = False
         self.in_vectors = _in_vectors(function.body)
+        self.fragments = fragments_in(function.body)
+        self.under_fragments = arrays_of_fragments(function.body)
         self.moved_as_vectors: set[str] = set()
+
+    # --- names ------------------------------------------------------------------------------
+
+    def declare(self, var: tvm.ir.Var) -> str:
+        """Without the words for all the steps by which an array came about."""
+        short = var
+        for pattern, word in _WORDS:
+            name = re.sub(pattern, word, short.name)
+            if name != short.name:
+                short = tirx.Var(name, "int32")
+        self.names[var] = name = super().declare(short)
+        return name
+
+    def declare_loop(self, var: tvm.ir.Var) -> str:
+        """One letter where TVM numbers the axes of an array."""
+        return self.declare_short(var) if re.match(r"ax\d", var.name) else super().declare_loop(var)
 
     # --- expressions ------------------------------------------------------------------------
 
@@ -134,10 +174,13 @@ class SimtPrinter(CPrinter):
 
     def stmt_Evaluate(self, node: tirx.Evaluate) -> None:
         value = node.value
-        if isinstance(value, tvm.ir.Call) and value.op.name == "tirx.tvm_thread_allreduce":
+        name = value.op.name if isinstance(value, tvm.ir.Call) else ""
+        if name == "tirx.tvm_thread_allreduce":
             self._allreduce(value)
-            return
-        super().stmt_Evaluate(node)
+        elif name in _FRAGMENT_CALLS:
+            self._on_fragments(name, value)
+        else:
+            super().stmt_Evaluate(node)
 
     def _allreduce(self, call: tvm.ir.Call) -> None:
         if self.divergent:
@@ -188,6 +231,64 @@ class SimtPrinter(CPrinter):
                 self.called.add(chosen)
                 return chosen
             number += 1
+
+    # --- matrices in the registers of a warp ------------------------------------------------
+
+    def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
+        fragment, form = self.fragments.get(node.buffer), self.language.fragments
+        if fragment is None or form is None:
+            super().stmt_AllocBuffer(node)
+            return
+        count = (buffer_size(node.buffer) or 0) // fragment.elements
+        name = self.declare(node.buffer)
+        for line in self._written(lambda: form.declare(self, name, fragment, count)):
+            self.line(line)
+
+    def _on_fragments(self, name: str, call: tvm.ir.Call) -> None:
+        """One of TVM's calls on fragments."""
+        form, args = self.language.fragments, list(call.args)
+        if form is None:
+            self.refuse(call, "no matrix instructions")
+        if name == "tirx.tvm_mma_sync":
+            places = tuple(self._fragment(args[i], args[i + 1]) for i in (0, 2, 4))
+            left, total = (self.fragments[args[i].args[0]] for i in (2, 0))
+            lines = self._written(lambda: form.multiply(self, places, left, total))
+        else:
+            place, fragment = self._fragment(args[0], args[4]), self.fragments[args[0].args[0]]
+            if name == "tirx.tvm_fill_fragment":
+                value = self.expr(args[5]).code
+                lines = self._written(lambda: form.fill(self, place, fragment, value))
+            else:
+                _, data, offset, *_ = args[5].args
+                where = (
+                    self.name(data.args[0]),
+                    self.expr(offset).code,
+                    self.expr(args[6]).within(PRODUCT),
+                )
+                act = form.load if name == "tirx.tvm_load_matrix_sync" else form.store
+                lines = self._written(lambda: act(self, place, fragment, where))
+        for line in lines:
+            self.line(line)
+
+    def _fragment(self, data: tvm.ir.Expr, number: tvm.ir.Expr) -> str:
+        return f"{self.name(data.args[0])}[{self.expr(number).code}]"
+
+    def _written(self, write: Callable[[], list[str]]) -> list[str]:
+        try:
+            return write()
+        except ValueError as error:
+            self.refuse(self.function, str(error))
+
+    def thread(self) -> str:
+        """The number of a thread in its warp: warps lie along x."""
+        self.used_axes.add("threadIdx.x")
+        return self.dialect.index_names["threadIdx.x"]
+
+    def type_of(self, dtype: str) -> str:
+        return self.dialect.type(dtype)
+
+    def define(self, name: str, text: str) -> None:
+        self.helpers[name] = text
 
     # --- copies of vectors ------------------------------------------------------------------
 
@@ -256,6 +357,8 @@ class SimtPrinter(CPrinter):
 
     def array(self, buffer: tirx.Buffer, name: str, size: int) -> str:
         text = super().array(buffer, name, size)
+        if buffer in self.under_fragments:
+            return f"alignas({FRAGMENT_BYTES}) {text}"
         return f"alignas({VECTOR_BYTES}) {text}" if buffer in self.in_vectors else text
 
 
@@ -294,7 +397,8 @@ def emit_simt(
             f"// Arrays at multiples of {VECTOR_BYTES} bytes: {', '.join(aligned)}.\n"
             * bool(aligned)
         ),
-        _includes(language, "\n".join([*printer.helpers.values(), kernel_text])),
+        _includes(language, "\n".join([*printer.helpers.values(), kernel_text]))
+        + language.fragment_head * bool(printer.fragments),
         *printer.helpers.values(),
         kernel_text,
         _launcher_text(name, kernel, launch, language, aligned),

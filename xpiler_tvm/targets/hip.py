@@ -40,7 +40,7 @@ def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
     from .device import one_kernel
 
     limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
-    return gpu.rules(limits), one_kernel(_target(), LIMITS)
+    return gpu.rules(limits, gpu.mfma(ARCH), turned=True), one_kernel(_target(), LIMITS)
 
 
 def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
