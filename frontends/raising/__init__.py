@@ -16,6 +16,9 @@
     joins        choices between spellings of one expression
     tidy         recurrences lose what they do not need
     folds        recurrences that are reductions become reductions
+    twins        reductions that are defined alike become one
+    arguments    trees over pairs of a value and its place are two reductions
+    starts       what a reduction starts from is one of its terms
     reductions   trees, partial sums and copies of sums become one reduction
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
@@ -47,6 +50,7 @@ from xpiler_tvm.errors import Span
 
 from ..program import Program, statements
 from .adjoining import join_adjoining
+from .arguments import argument_of, find_arguments
 from .axes import canonical_axes
 from .blocks import module_of, opaque_module
 from .branches import join_branches
@@ -71,10 +75,12 @@ from .reroll import reroll
 from .roll import roll
 from .scalars import scalarise
 from .scatter import is_ordered
+from .starts import take_in_starts
 from .steps import Recorder, Step, Watch, bytes_of, unwatched
 from .tensors import Graph, knowing
 from .tidy import tidy_recurrences
 from .total import without_guards
+from .twins import join_twins
 from .unroll import unroll
 from .updates import merge_updates
 
@@ -105,6 +111,9 @@ _FOLDING: TensorPasses = (
     ("shrink", shrink),
     ("tidy", tidy_recurrences),
     ("folds", fold_recurrences),
+    ("twins", join_twins),
+    ("arguments", find_arguments),
+    ("starts", take_in_starts),
     ("reductions", gather_reductions),
 )
 COPY_PASSES: TensorPasses = (("inline", partial(inline, copies_only=True)), *_FOLDING)
@@ -205,6 +214,8 @@ def _assumptions(graph: Graph) -> tuple[str, ...]:
         found.append("floating-point sums and products may be reassociated")
     if ops & {"max", "min"}:
         found.append("maxima and minima are over numbers, at least one of them finite")
+    if any("float" in one.dtype for t in tensors if (one := argument_of(t)) is not None):
+        found.append("places are asked for of extrema that are not the ends of their types")
     if any(t.reduction is not None and t.reduction.rescaled for t in tensors):
         found.append("sums that are rescaled while a maximum grows are sums over the last maximum")
     return tuple(found)

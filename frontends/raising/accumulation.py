@@ -81,6 +81,18 @@ def kept_under(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
     return None
 
 
+def kept_unless(value: Expr, own: Expr) -> tuple[Expr, Expr] | None:
+    """`(test, new)` as in `kept_under`, of choices inside choices too: `new` without `own`."""
+    tests: list[Expr] = []
+    while depends(value, own):
+        sides = kept_under(value, own)
+        if sides is None:
+            return None
+        test, value = sides
+        tests.append(test)
+    return (tir.conjunction(tests), value) if tests else None
+
+
 def conjuncts(test: Expr) -> list[Expr]:
     """The parts of an `and`, also of one that leaves its second part uncomputed."""
     if isinstance(test, tirx.And):

@@ -18,10 +18,10 @@ from tvm import tirx
 from tvm.tirx import FloorDiv, FloorMod
 
 from xpiler_tvm import tir
+from xpiler_tvm.comparisons import undivided
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .invert import linear, upper_bound
-from .recombine import undivided
 from .tensors import (
     Axis,
     Graph,

@@ -9,6 +9,7 @@ if x[t] >= m: k = t ->  the last one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -74,6 +75,11 @@ class Running:
         return tir.substitute(state[1], self._to_reader)
 
     @property
+    def beyond(self) -> Expr:
+        """The test that the extremum is not its first value."""
+        return self.last > self.init if self.op == "max" else self.last < self.init
+
+    @property
     def term(self) -> Expr:
         """What the steps compare with, where the `guards` hold."""
         return self._guarded_term()[1]
@@ -87,12 +93,7 @@ class Running:
         value, _, own = self._state()
         found = split_update(value, own)
         assert found is not None
-        term = self._simple(tir.substitute(found[1], self._to_reader))
-        guards: list[Expr] = []
-        while (sides := choice_sides(term)) is not None and is_identity(self.op, sides[2]):
-            guards.append(sides[0])
-            term = sides[1]
-        return tuple(guards), term
+        return unguarded(self.op, self._simple(tir.substitute(found[1], self._to_reader)))
 
     def _state(self) -> tuple[Expr, Expr | None, Expr]:
         assert self.tensor.recurrence is not None
@@ -176,6 +177,15 @@ class Running:
         left = tir.substitute(left, values)
         with knowing(axes, (*guard, *tests)) as analyzer:
             return tir.same(simplified(analyzer, left), simplified(analyzer, right))
+
+
+def unguarded(op: str, term: Expr) -> tuple[tuple[Expr, ...], Expr]:
+    """A term of an extremum without the tests, each under those before it, that keep it out."""
+    guards: list[Expr] = []
+    while (sides := choice_sides(term)) is not None and is_identity(op, sides[2]):
+        guards += conjuncts(sides[0])
+        term = sides[1]
+    return tuple(guards), term
 
 
 def running_in(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Running]:
@@ -262,9 +272,19 @@ def _sources(
     return found
 
 
-def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
-    """`(op, condition)`: of the steps at which `test` holds, the last is the minimum (the first)
-    or the maximum of those that satisfy the condition. `test` is abstract over `running`.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Which steps a state is taken from: the first, or the `last`, of those that satisfy `tests`,
+    where `beyond`, if it is a test, holds as well."""
+
+    last: bool
+    tests: tuple[Expr, ...]
+    beyond: Expr | None
+
+
+def first_or_last(test: Expr, running: Running) -> Choice | None:
+    """Of the steps at which `test` holds, the last as the first or last with the extremum. `test`
+    is abstract over `running`.
 
     A step has a greater element than all before it for the last time at the first of the greatest
     elements, and one at least as great at the last of them.
@@ -272,7 +292,7 @@ def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
     tests = conjuncts(test)
     term = running.term
     guards = [part for guard in running.guards for part in conjuncts(guard)]
-    if not _is_exact(term):
+    if not is_exact(term, running.producers):
         return None
     kinds = [part for part in tests if better(part, term, running.before) == running.op]
     others = [part for part in tests if part not in kinds]
@@ -281,23 +301,40 @@ def first_or_last(test: Expr, running: Running) -> tuple[str, Expr] | None:
     kind = opposite(kinds[0].a) if isinstance(kinds[0], tirx.Not) else kinds[0]
     strict = isinstance(kind, (tirx.GT, tirx.LT))
     ends = tirx.EQ(term, running.last)
-    beyond = running.last > running.init if running.op == "max" else running.last < running.init
-    condition = tir.conjunction([*guards, ends, *([beyond] if strict else [])])
-    return ("min" if strict else "max"), condition
+    return Choice(not strict, (*guards, ends), running.beyond if strict else None)
 
 
-def _is_exact(expr: Expr) -> bool:
-    """Whether an expression has the same value wherever it is computed: no product that a sum may
-    take in unrounded, no function that comes in several versions."""
-    operations = 0
-    calls: list[Expr] = []
-    for kind in (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div):
-        nodes: list[Expr] = []
-        tvm_ffi.structural_walk(_without_indices(expr), [(kind, nodes.append)], order="pre")
-        operations += len(nodes)
-    tvm_ffi.structural_walk(_without_indices(expr), [(tvm.ir.Call, calls.append)], order="pre")
-    names = [getattr(call.op, "name", "").split(".")[-1] for call in calls]
-    return operations <= 1 and all(name in _EXACT for name in names)
+def is_exact(expr: Expr, producers: Mapping[Buffer, Tensor]) -> bool:
+    """Whether an expression has the same value wherever it is computed, also where the plain
+    tensors that it reads are computed again: no product that a sum may take in unrounded, no
+    function that comes in several versions."""
+    return _operations(expr, producers, {}) <= 1
+
+
+def _operations(
+    expr: Expr, producers: Mapping[Buffer, Tensor], known: dict[Buffer, float]
+) -> float:
+    """How many operations on floating-point numbers stand on top of each other, at most."""
+    bare = _without_indices(expr)
+    found: list[Expr] = []
+    for kind in (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tvm.ir.Call):
+        tvm_ffi.structural_walk(bare, [(kind, found.append)], order="pre")
+    calls = [node for node in found if isinstance(node, tvm.ir.Call)]
+    if any(getattr(call.op, "name", "").split(".")[-1] not in _EXACT for call in calls):
+        return math.inf
+    below = 0.0
+    for load in tir.loads(expr):
+        if load.source not in known and _is_plain(load, producers):
+            value = producers[load.source].value
+            known[load.source] = _operations(value, producers, known)
+        below = max(below, known.get(load.source, 0))
+    own = [node for node in found if not isinstance(node, tvm.ir.Call) and not tir.is_int(node)]
+    return below + len(own)
+
+
+def _is_plain(load: Expr, producers: Mapping[Buffer, Tensor]) -> bool:
+    producer = producers.get(load.source)
+    return producer is not None and producer.plain
 
 
 def _without_indices(expr: Expr) -> Expr:

@@ -25,12 +25,12 @@ from typing import Any
 from tvm import tirx
 
 from xpiler_tvm import tir
+from xpiler_tvm.comparisons import undivided
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .carried import Register
 from .invert import Solution, solve
 from .proving import proved
-from .recombine import undivided
 from .refusal import Circular, Kept, TooLarge, Unraisable, Unwritten
 from .tensors import assume, divisions, negated
 from .writes import Write, common, extent_of, tightened

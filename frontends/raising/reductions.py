@@ -10,15 +10,18 @@ point sums are reassociated, which the caller declares as an assumption of the l
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import tvm
 import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.tir import Buffer, Expr
+from xpiler_tvm.tir import Buffer, Expr, Var
 
+from .accumulation import choice_sides
+from .orderings import extremum
 from .tensors import (
     IDENTITY,
     Axis,
@@ -136,32 +139,71 @@ def _vanishes(value: Expr, test: Expr, op: str, dtype: str) -> bool:
     return False
 
 
-def _pair(value: Expr, analyzer: object) -> tuple[str, Expr, list[Expr], int, int] | None:
-    """`(op, buffer, point, coordinate, step)` of `q[…, e, …] op q[…, e + step, …]`."""
-    op = _KINDS.get(type(value))
-    if op is None or not (isinstance(value.a, tir.Load) and isinstance(value.b, tir.Load)):
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """`source[…, e, …] op source[…, e + step, …]`; `point` is the first, e its `coordinate`.
+
+    `ends` are the coordinates in the order in which the two were given.
+    """
+
+    op: str
+    source: Buffer
+    point: tuple[Expr, ...]
+    coordinate: int
+    step: int
+    ends: tuple[Expr, Expr]
+
+    def read(self, number: Var) -> Expr:
+        """Element 0 or 1."""
+        point = list(self.point)
+        point[self.coordinate] = point[self.coordinate] + number * self.step
+        return self.source[tuple(point)]
+
+    def moves_as(self, other: Pair) -> bool:
+        """Whether both go from one to the other in the same way."""
+        return all(map(tir.same, self.ends, other.ends))
+
+
+def pair_of(op: str, left: Expr, right: Expr, analyzer: Any) -> Pair | None:
+    """Two elements of one array that lie a step apart in one coordinate."""
+    if not (isinstance(left, tir.Load) and isinstance(right, tir.Load)):
         return None
-    left, right = value.a, value.b
     if not left.source.same_as(right.source):
         return None
     moved = [
         k
         for k, (a, b) in enumerate(zip(left.indices, right.indices, strict=True))
-        if tir.as_const(analyzer.simplify(b - a)) != 0  # type: ignore[attr-defined]
+        if tir.as_const(analyzer.simplify(b - a)) != 0
     ]
     if len(moved) != 1:
         return None
     k = moved[0]
     first, second = left.indices[k], right.indices[k]
-    step = tir.as_const(analyzer.simplify(second - first))  # type: ignore[attr-defined]
+    step = tir.as_const(analyzer.simplify(second - first))
     point = list(left.indices if step is None or step > 0 else right.indices)
     if step is None:
         # A butterfly: the two digits 0 and 1 of one axis, in either order.
-        total = tir.as_const(analyzer.simplify(first + second))  # type: ignore[attr-defined]
+        total = tir.as_const(analyzer.simplify(first + second))
         if total != 1 or tir.bounds(analyzer, first) != (0, 1):
             return None
         point[k], step = tir.const(0, "int32"), 1
-    return op, left.source, point, k, abs(step)
+    return Pair(op, left.source, tuple(point), k, abs(step), (first, second))
+
+
+def operands(value: Expr) -> tuple[str, Expr, Expr] | None:
+    """`(op, left, right)` of a value that is `left op right`, or the greater or lesser of both
+    by choice, which is their maximum or minimum if they are numbers."""
+    op = _KINDS.get(type(value))
+    if op is not None:
+        return op, value.a, value.b
+    sides = choice_sides(value)
+    chosen = None if sides is None else extremum(*sides)
+    return None if sides is None or chosen is None else (chosen, sides[2], sides[1])
+
+
+def _pair(value: Expr, analyzer: Any) -> Pair | None:
+    found = operands(value)
+    return None if found is None else pair_of(*found, analyzer)
 
 
 def _paired(tensor: Tensor, made: set[Buffer]) -> Tensor:
@@ -170,19 +212,17 @@ def _paired(tensor: Tensor, made: set[Buffer]) -> Tensor:
         return tensor
     with knowing(tensor.axes, tensor.guard) as analyzer:
         found = _pair(tensor.value, analyzer)
-    if found is None or found[1] not in made:
+    if found is None or found.source not in made:
         return tensor
-    op, buffer, point, coordinate, step = found
-    axis, read = _pair_axis(buffer, point, coordinate, step)
-    identity = IDENTITY[op](tensor.buffer.dtype)
-    return replace(tensor, value=read, reduction=Reduction(op, (axis,), identity))
+    axis, read = pair_axis(found)
+    identity = IDENTITY[found.op](tensor.buffer.dtype)
+    return replace(tensor, value=read, reduction=Reduction(found.op, (axis,), identity))
 
 
-def _pair_axis(buffer: Buffer, point: list[Expr], coordinate: int, step: int) -> tuple[Axis, Expr]:
+def pair_axis(pair: Pair) -> tuple[Axis, Expr]:
+    """An axis over the two elements, and the element that it says."""
     var = tirx.Var("j", "int32")
-    point = list(point)
-    point[coordinate] = point[coordinate] + var * step
-    return (var, 2), buffer[tuple(point)]
+    return (var, 2), pair.read(var)
 
 
 def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffer, int]) -> Tensor:
@@ -199,18 +239,20 @@ def _merged(tensor: Tensor, producers: dict[Buffer, Tensor], readers: dict[Buffe
         if inner is not None:
             alone = readers.get(producer.buffer, 0) == 1
             fits = op in (None, inner.op) and not _moves(inner.init)
-            if not (alone and fits and _size(tensor.axes) <= _size(producer.axes)):
+            if not (alone and fits and points_in(tensor.axes) <= points_in(producer.axes)):
                 return tensor
             fresh = {var: tirx.Var(var.name, "int32") for var, _ in inner.axes}
             value = tir.substitute(tir.substitute(producer.value, fresh), point)
             axes = tuple((fresh[var], extent) for var, extent in inner.axes)
         elif op is not None:
+            if op in ("max", "min") and readers.get(producer.buffer, 0) > 1:
+                return tensor  # others may ask where it is, see `arguments`
             value = tir.substitute(producer.value, point)
             with knowing(tensor.all_axes, tensor.guard) as analyzer:
                 pair = _pair(simplified(analyzer, value), analyzer)
-            if pair is None or pair[0] != op:
+            if pair is None or pair.op != op:
                 return tensor
-            axis, value = _pair_axis(*pair[1:])
+            axis, value = pair_axis(pair)
             axes = (axis,)
         else:
             return tensor
@@ -228,7 +270,7 @@ def _moves(init: Expr) -> bool:
     return not isinstance(init, (tirx.IntImm, tirx.FloatImm))
 
 
-def _size(axes: tuple[Axis, ...]) -> int:
+def points_in(axes: tuple[Axis, ...]) -> int:
     size = 1
     for _, extent in axes:
         size *= extent

@@ -19,12 +19,13 @@ from tvm import tirx
 from tvm.tirx import FloorDiv, FloorMod
 
 from xpiler_tvm import tir
+from xpiler_tvm.comparisons import undivided
 from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from ..program import Body, Loop, expressions, map_body, statements
 from .invert import Axis, fixed_digits
-from .recombine import recombined, undivided
+from .recombine import recombined
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,6 +91,8 @@ def _emitted(func: tirx.PrimFunc, pieces: Sequence[Piece]) -> Equivalent:
                 shape = [] if reason else [int(extent) for extent in buffers[name].shape]
                 values.append(builder.emit_output(relax.op.reshape(whole, shape)))
                 emitter.operators[:] = _renamed(emitter.operators, emitter.name_of(whole), name)
+                if reason:
+                    break
             result = values[0] if len(values) == 1 else relax.Tuple(values)
         builder.emit_func_output(result)
     if reason:

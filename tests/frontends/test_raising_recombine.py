@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.frontends.raising.recombine import recombined, undivided
+from xpiler_tvm.frontends.raising.recombine import recombined
 from xpiler_tvm.frontends.raising.tensors import divisions
 from xpiler_tvm.tir import Expr
 
@@ -57,28 +57,6 @@ def test_digits_of_one_number(
 def test_digits_of_others_stay_what_they_are(n: int, q: int, factor: int, offset: int) -> None:
     number = A * 18 + B
     shortened(tirx.floordiv(number + 12, n) * factor + tirx.floormod(number + offset, q))
-
-
-@settings(max_examples=80, deadline=None)
-@given(
-    st.integers(2, 9),
-    st.sampled_from([1, -1, 2]),
-    st.integers(-40, 40),
-    st.integers(-20, 20),
-    st.sampled_from([tirx.LT, tirx.LE]),
-    st.booleans(),
-)
-def test_tests_are_multiplied_out(
-    divisor: int, sign: int, offset: int, limit: int, kind: type, swapped: bool
-) -> None:
-    quotient = tirx.floordiv(A * 3 + B + offset, divisor) * sign
-    sides = (quotient + A * 2, B - limit)
-    test = kind(*(sides[::-1] if swapped else sides))
-    found = undivided(test, tir.analyzer_for(EXTENTS))
-    for values in product(*map(range, EXTENTS.values())):
-        at = dict(zip(EXTENTS, values, strict=True))
-        assert value_of(found, at) == value_of(test, at)
-    assert divisions(found) == (abs(sign) != 1)
 
 
 @pytest.mark.parametrize(

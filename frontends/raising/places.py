@@ -1,0 +1,186 @@
+"""The place of an extremum that a loop keeps, as a reduction over places.
+
+    if x[t] > m: k = p(t)                                  ->    min(t) (x[t] == M ? p(t) : none)
+    if x[t] > m or (x[t] == m and p(t) < k): k = p(t)      ->    the same
+
+M being the last m, which is max(t) x[t]. In the first of these, p must grow with the steps, so
+that the first step has the least place; the last step has the greatest, and where p falls it is the
+other way round.
+
+What the loop starts from counts as one step more where it is that: m = x[0], k = 0, and then the
+steps from 1 on. Else it is what is kept where no step has a place, which is so where the extremum
+is not beyond the first value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Expr, Var
+
+from .extrema import Choice, Running
+from .tensors import IDENTITY, Axis, is_identity, knowing, simplified
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """`op` of `value` over `axes`; where that is `none`, the place is `start`."""
+
+    op: str
+    axes: tuple[Axis, ...]
+    value: Expr
+    none: Expr
+    start: Expr | None
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """An extremum (`op`) of the terms from `init` on, at the points of `axes` where the guards
+    hold; `last` is what comes out."""
+
+    op: str
+    axes: tuple[Axis, ...]
+    term: Expr
+    init: Expr
+    guards: tuple[Expr, ...]
+    last: Expr
+
+    @property
+    def beyond(self) -> Expr:
+        """The test that the extremum is not its first value."""
+        return self.last > self.init if self.op == "max" else self.last < self.init
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it starts from an infinity, or the number that stands for it: numbers are
+        beyond that."""
+        return "float" in tir.dtype_of(self.init) and is_identity(self.op, self.init)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The `place` of each step, and the one before the first."""
+
+    place: Expr
+    start: Expr
+
+
+def place_of(choice: Choice, running: Running, kept: Kept) -> Place | None:
+    """The place of the step that is chosen, if they grow or fall."""
+    if not _are_places(kept):
+        return None
+    steps = Steps(
+        running.op, running.axes, running.term, running.init, running.guards, running.last
+    )
+    with knowing(*running.known) as analyzer:
+        places = _Places(steps, kept, analyzer)
+        grows = places.grow()
+        if grows is None:
+            return None
+        op = "max" if choice.last == grows else "min"
+        beyond = None if choice.last or steps.is_endless else steps.beyond
+        return places.over(op, choice.tests, beyond)
+
+
+def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | None:
+    """The least (or greatest) place of the steps whose term is the extremum."""
+    if not _are_places(kept):
+        return None
+    tests = (*steps.guards, tirx.EQ(steps.term, steps.last))
+    beyond = None
+    if not steps.is_endless:
+        # The first value has a place that is never taken where it equals a term, or always.
+        low, high = tir.bounds(analyzer, analyzer.simplify(kept.place - kept.start))
+        if not (high <= 0 if op == "min" else low >= 0):
+            beyond = steps.beyond
+            if not (low >= 0 if op == "min" else high <= 0):
+                return None
+    return _Places(steps, kept, analyzer).over(op, tests, beyond)
+
+
+def _are_places(kept: Kept) -> bool:
+    place = kept.place
+    return tir.is_int(place) and tir.dtype_of(place) != "bool" and not tir.has_load(place)
+
+
+def chosen(tests: Iterable[Expr], place: Expr, none: Expr) -> Expr:
+    """A place where the tests hold, those that read nothing before the others."""
+    tests = list(tests)
+    for group in (
+        [test for test in tests if tir.has_load(test)],
+        [test for test in tests if not tir.has_load(test)],
+    ):
+        if group:
+            place = tirx.if_then_else(tir.conjunction(group), place, none)
+    return place
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    steps: Steps
+    kept: Kept
+    analyzer: Any
+
+    def over(self, op: str, tests: tuple[Expr, ...], beyond: Expr | None) -> Place | None:
+        """`op` of the places at which the tests hold, or the first one where none does or the
+        extremum is not `beyond` the first value."""
+        axes, place = self.steps.axes, self.kept.place
+        none = IDENTITY[op](tir.dtype_of(place))
+        low, high = tir.bounds(self.analyzer, place)
+        if not (low > int(none.value) if op == "max" else high < int(none.value)):
+            return None
+        first = self._first_step()
+        if first is None:
+            whole = [*tests, *([] if beyond is None else [beyond])]
+            return Place(op, axes, chosen(whole, place, none), none, self.kept.start)
+        if first < 0:
+            ((var, extent),) = axes
+            longer = tirx.Var(var.name, "int32")
+            axes = ((longer, extent + 1),)
+            shifted = {var: longer - 1}
+            tests = tuple(tir.substitute(test, shifted) for test in tests)
+            place = tir.analyzer_for(dict(axes)).simplify(tir.substitute(place, shifted))
+        return Place(op, axes, chosen(tests, place, none), none, None)
+
+    def grow(self) -> bool | None:
+        """Whether places grow from each step to the next, or fall; `None` where neither."""
+        found: list[bool] = []
+        axes, place = self.steps.axes, self.kept.place
+        for number, (var, extent) in enumerate(axes):
+            if extent == 1:
+                continue
+            inner = axes[number + 1 :]
+            ends: dict[Var, Expr] = {v: tir.const(e - 1, "int32") for v, e in inner}
+            begins: dict[Var, Expr] = {v: tir.const(0, "int32") for v, _ in inner}
+            step = tir.substitute(place, {var: var + 1, **begins}) - tir.substitute(place, ends)
+            low, high = tir.bounds(self.analyzer, self.analyzer.simplify(step))
+            if low <= 0 <= high:
+                return None
+            found.append(low > 0)
+        return found[0] if found and all(one == found[0] for one in found) else None
+
+    def _first_step(self) -> int | None:
+        """The step, 0 or the one before it, of which value and place are what the loop starts
+        from."""
+        steps, kept = self.steps, self.kept
+        if len(steps.axes) != 1:
+            return None
+        ((var, _),) = steps.axes
+        for step in (-1, 0):
+            point = {var: tir.const(step, "int32")}
+
+            def at(expr: Expr, point: dict[Var, Expr] = point) -> Expr:
+                return simplified(self.analyzer, tir.substitute(expr, point))
+
+            if (
+                all(tir.as_const(at(test)) == 1 for test in steps.guards)
+                and tir.same(at(steps.term), at(steps.init))
+                and tir.same(at(kept.place), at(kept.start))
+            ):
+                return step
+        return None
