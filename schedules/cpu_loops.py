@@ -8,6 +8,8 @@ from contextlib import suppress
 import tvm
 from tvm import s_tir
 
+from xpiler_tvm import tir
+
 from .analysis import Axis, Stage, collect, mentions, stages
 from .cpu_limits import CpuLimits
 
@@ -55,10 +57,12 @@ def _axis_of(stage: Stage, index: tvm.ir.Expr) -> Axis | None:
     return next((axis for axis in plain if index.same_as(axis.iterator)), None)
 
 
-def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int) -> None:
+def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int, vector: int = 0) -> None:
     """Below the first `placed` loops: spatial, then summed, then the one along memory.
 
-    The start value of a reduction is set before its summed loops. Opaque stages stay as they are.
+    The last one is cut into vectors of `vector` elements, where it runs along all that it touches:
+    LLVM does so itself, unless it cannot tell that arrays are apart. The start value of a reduction
+    is set before its summed loops. Opaque stages stay as they are.
     """
     inner = stage.axes[placed:]
     if stage.is_opaque or any(axis.kind == "O" for axis in inner):
@@ -75,5 +79,32 @@ def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int) -> None:
     loops = sch.get_loops(stage.rv)
     if len(order) > 1:
         sch.reorder(*(loops[axis.position] for axis in order))
+    if along and vector and _is_contiguous(stage, along[0]):
+        lanes = vector
+        while along[0].extent % lanes:
+            lanes //= 2
+        if lanes >= 4:
+            _, lane = sch.split(loops[along[0].position], [None, lanes])
+            sch.vectorize(lane)
     if stage.is_reduction and summed:
         sch.decompose_reduction(stage.rv, loops[summed[0].position])
+
+
+def _is_contiguous(stage: Stage, axis: Axis) -> bool:
+    """Whether what a stage touches lies along an axis, or stands still as it runs."""
+    if tir.as_const(stage.guard) != 1 or any(
+        getattr(call.op, "name", "") in _BY_LOOPS for call in collect(stage.block.body, tvm.ir.Call)
+    ):
+        return False
+    loads = collect(stage.block.body, tvm.ir.TensorLoad)
+    places = [load.indices for load in loads] + [[r.min for r in stage.block.writes[0].region]]
+    return all(
+        index.same_as(axis.iterator) if last else not mentions(index, axis.iterator)
+        for indices in places
+        for last, index in ((at == len(indices) - 1, each) for at, each in enumerate(indices))
+        if axis.iterator is not None and mentions(index, axis.iterator)
+    )
+
+
+_BY_LOOPS = ("prim.if_then_else", "tirx.sin", "tirx.cos")
+"""Calls that become vectors better from a loop than one by one."""

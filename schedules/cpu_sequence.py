@@ -61,7 +61,7 @@ class Products:
         reduce_by_lanes(sch, self.limits, own)
         for stage in stages(sch):
             if stage.name.removesuffix("_rf") in own:
-                _by_itself(sch, stage)
+                _by_itself(sch, stage, self.limits.lanes("float32"))
         return sch
 
     def _worth_tiles(self, stage: Stage) -> Contraction | Declined:
@@ -98,11 +98,11 @@ def _tile(
         tiled(sch, found, plan(found, limits, limits.lanes(summed), 1), None, beside)
 
 
-def _by_itself(sch: s_tir.Schedule, stage: Stage) -> None:
+def _by_itself(sch: s_tir.Schedule, stage: Stage, lanes: int) -> None:
     """The stage's outermost spatial loop in parallel, the inner ones along memory."""
     # A stage that cannot be improved stays as it is.
     with suppress(s_tir.ScheduleError):
         divides = bool(stage.axes) and stage.axes[0].kind == "S"
         if divides and stage.size() >= WORTH_THREADS:
             sch.parallel(sch.get_loops(stage.rv)[0])
-        order_loops(sch, stage, int(divides))
+        order_loops(sch, stage, int(divides), lanes)
