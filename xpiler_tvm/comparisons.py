@@ -31,10 +31,10 @@ def undivided(test: Expr, analyzer: Any) -> Expr:
             return node
         ((sign, quotient),) = quotients
         divisor = tir.as_const(quotient.b)
-        if divisor is None or divisor < 2:
-            return node
         zero = tir.const(0, tir.dtype_of(node.a))
         rest = sum((atom * factor for factor, atom in terms if atom is not quotient), zero)
+        if divisor is None or divisor < 2 or not _has_room(rest, divisor, quotient.a, analyzer):
+            return node
         # sign*q + rest < 0 (or <= 0, where one more is below 0)
         strict = isinstance(node, tirx.LT)
         if sign == 1:  # q < m
@@ -48,11 +48,16 @@ def undivided(test: Expr, analyzer: Any) -> Expr:
     return test
 
 
+def _has_room(rest: Expr, divisor: int, number: Expr, analyzer: Any) -> bool:
+    """Whether `(rest + 1)*divisor` and `number` differ by what 32 bits hold."""
+    reach = [max(map(abs, tir.bounds(analyzer, one))) for one in (rest, number)]
+    return (reach[0] + 1) * divisor + reach[1] <= tir.INT32_MAX
+
+
 def _less(low: Expr, high: Expr, analyzer: Any) -> Expr:
     """`low < high` with the numbers on the right."""
     both = analyzer.simplify(low - high)
-    terms = terms_of(both, 1)
-    constant = sum(factor * (tir.as_const(atom) or 0) for factor, atom in terms)
+    constant = sum(factor * (tir.as_const(atom) or 0) for factor, atom in terms_of(both))
     return analyzer.simplify(both - constant) < tir.const(-constant, tir.dtype_of(both))
 
 

@@ -38,3 +38,10 @@ def test_tests_are_multiplied_out(
         at = dict(zip(EXTENTS, values, strict=True))
         assert value_of(found, at) == value_of(test, at)
     assert divisions(found) == (abs(sign) != 1)
+
+
+def test_what_might_overflow_stays() -> None:
+    analyzer = tir.analyzer_for({A: 1 << 28, B: 1 << 20})
+    test = A + tirx.floordiv(B, 16) < 5
+    assert undivided(test, analyzer) is test
+    assert divisions(undivided(test, tir.analyzer_for({A: 1 << 20, B: 1 << 20}))) == 0
