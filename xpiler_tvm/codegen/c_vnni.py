@@ -172,7 +172,7 @@ def emit_c(scheduled_mod: tvm.IRModule, kernel: Kernel, target: Target) -> tuple
         *helpers,
         code,
     ]
-    text = "\n".join(parts)
+    text = "\n".join(part for part in parts if part)
     return text, Kernel(text, "vnni", name, kernel.params, filename=f"{name}.c")
 
 
