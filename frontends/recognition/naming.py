@@ -23,7 +23,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "minpool": ("min_pool", "min"),
     "avgpool": ("avg_pool", "mean"),
     "sumpool": ("sum_pool", "sum"),
-    "transpose": ("transpose", "copy"),
+    "transpose": ("transpose",),
     "concat": ("concat",),
     "relu": ("relu", "leaky_relu", "relu6", "elu", "selu", "clip"),
     "gelu": ("gelu", "gelu_tanh"),
