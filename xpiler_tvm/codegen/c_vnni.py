@@ -27,7 +27,6 @@ from xpiler_tvm.kernel import Kernel
 from .c_family import (
     C_TYPES,
     UNARY,
-    CDialect,
     Text,
     banner,
     dtype_of,
@@ -35,14 +34,14 @@ from .c_family import (
     signature,
 )
 from .lower import DeviceFunction, merge_guards, pipeline
-from .registers import VectorPrinter
+from .registers import RegisterDialect, VectorPrinter
 
 HEAP_BYTES = 32 * 1024
 """Arrays of at least so many bytes go to the heap, smaller ones to the stack."""
 
 ALIGNMENT = 64
 
-C_VNNI = CDialect(
+C_VNNI = RegisterDialect(
     name="C",
     types=C_TYPES,
     scopes={"local": "", "global": ""},

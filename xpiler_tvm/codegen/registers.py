@@ -8,6 +8,7 @@ came from stays a loop. The instructions' meanings are stated in `xpiler_tvm.dia
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import tvm
 import tvm_ffi
@@ -15,7 +16,7 @@ from tvm import tirx
 
 from xpiler_tvm.errors import EmitError
 
-from .c_family import CPrinter, Text
+from .c_family import CDialect, CPrinter, Text
 
 REGISTER_BITS = 512
 
@@ -81,12 +82,29 @@ _PREFIX = {512: "_mm512", 256: "_mm256", 128: "_mm"}
 
 def lanes_of(node: tvm.ir.Expr) -> tuple[str, int]:
     """Element type and number of lanes of an expression."""
-    element, _, lanes = str(node.ty.dtype).rpartition("x")
-    return (element, int(lanes)) if lanes.isdigit() and element else (str(node.ty.dtype), 1)
+    return _parted(str(node.ty.dtype))
+
+
+def _parted(dtype: str) -> tuple[str, int]:
+    element, _, lanes = dtype.rpartition("x")
+    return (element, int(lanes)) if lanes.isdigit() and element else (dtype, 1)
 
 
 def bits_of(dtype: str, lanes: int) -> int:
     return tvm.DataType(dtype).bits * lanes
+
+
+@dataclass(frozen=True)
+class RegisterDialect(CDialect):
+    """A language of the family in which registers are types."""
+
+    def type(self, dtype: str) -> str:
+        element, lanes = _parted(dtype)
+        bits = bits_of(element, lanes)
+        if lanes == 1 or bits not in _PREFIX:
+            return super().type(dtype)
+        letter = {"float32": "", "float64": "d"}.get(element, "i")
+        return f"__m{bits}{letter}"
 
 
 class VectorPrinter(CPrinter):
@@ -114,7 +132,7 @@ class VectorPrinter(CPrinter):
 
     def stmt_BufferStore(self, node: tirx.BufferStore) -> None:
         dtype, lanes = lanes_of(node.value)
-        if lanes == 1:
+        if lanes == 1 or str(node.buffer.dtype) == str(node.value.ty.dtype):
             super().stmt_BufferStore(node)
             return
         value = self.expr(node.value).code
@@ -178,6 +196,8 @@ class VectorPrinter(CPrinter):
         return Text(f"_mm512_{name}({', '.join(self.expr(one).code for one in operands)})")
 
     def _load(self, node: tvm.ir.TensorLoad, dtype: str, bits: int) -> Text:
+        if str(node.source.dtype) == str(node.ty.dtype):  # an array of registers, or one of them
+            return Text(self.element(node.source, node.indices))
         address = self.address(node.source, node.indices)
         if dtype in ("float32", "float64"):
             return Text(f"{_prefix(bits)}_loadu_{_SUFFIX[dtype]}({address})")

@@ -2,7 +2,6 @@
 // Holds for: n = 10007.
 // Launch: one call.
 
-
 void add(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ z, int n) {
   #pragma omp simd
   for (int i = 0; i < 10007; ++i) {
