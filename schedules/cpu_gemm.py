@@ -149,9 +149,9 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
     """The cut of a contraction for registers of `lanes` results."""
     _, rows, columns, depth = found.extents()
     last = extent_of(found.rows[-1].dom)
-    vectors = min(limits.registers // 16 if rows > 4 else 4, -(-columns // lanes))
+    vectors = min(2 if rows > 4 else limits.registers // 8, -(-columns // lanes))
     nr = lanes * max(1, vectors)
-    heights = [height for height in HEIGHTS if height <= limits.registers // 4]
+    heights = [height for height in HEIGHTS if 2 * height <= limits.registers * 3 // 4]
     fitting = [height for height in heights if last % height == 0] or [last] * (last < 5)
     direct = bool(fitting) and _is_in_place(found, group)
     if direct:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+_AVX2 = ("avx2", "bmi2", "f16c", "fma")
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512dq", "avx512vl")
+
 FEATURES: dict[str, tuple[str, ...]] = {
-    "cascadelake": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
-    "icelake-server": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"),
-    "sapphirerapids": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_int8"),
+    "x86-64": (),
+    "x86-64-v3": _AVX2,
+    "haswell": _AVX2,
+    "skylake-avx512": _AVX512,
+    "cascadelake": (*_AVX512, "avx512_vnni"),
+    "icelake-server": (*_AVX512, "avx512_vnni"),
+    "sapphirerapids": (*_AVX512, "avx512_vnni", "amx_int8"),
 }
 """The flags of /proc/cpuinfo that code for a CPU counts on, as far as it matters here."""
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .gpu import Gpu
     from .schedules.base import Scheduled
     from .targets import Emitted, TargetSpec
+    from .targets.base import Runner
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Translation:
     schedule : the `s_tir.Schedule` with its trace; `mod` its IRModule.
     evidence : the lift's checks and those of this target.
     lifted : what it was made from.
-    rung : the form that was scheduled, `blocks` or `opaque`; `notes` say why not a better one.
+    rung : the form that was scheduled, `blocks`, `mixed` or `opaque`; `notes` say why not a better one.
     rule : the schedule rule that applied; `declined` the others, with their reasons.
     libraries : further files by suffix, as bytes.
     seconds : CPU seconds by stage.
@@ -113,9 +114,9 @@ class Translation:
     @property
     def _runs_natively(self) -> bool:
         from .processor import missing_features
-        from .targets.vnni import MCPU
+        from .targets.vnni import mcpu_of
 
-        return ".so" in self.libraries and not missing_features(MCPU)
+        return ".so" in self.libraries and not missing_features(mcpu_of(self.target))
 
     def _arguments(
         self, arrays: tuple[np.ndarray, ...], scalars: Mapping[str, int | float]
@@ -241,7 +242,7 @@ class Translation:
         stem = Path(self.lifted.kernel.filename).stem
         name = self.entry if self.lifted.kernel.filename == "<source>" else stem
         files: dict[str, bytes] = {}
-        if self.kernel is not None:
+        if self.kernel is not None or not self.libraries:
             files[name + get(self.target).suffix] = self.source.encode()
         files.update({name + suffix: data for suffix, data in self.libraries.items()})
         files[name + ".report.json"] = json.dumps(self.report, indent=2).encode()
@@ -258,7 +259,7 @@ class Translation:
 
 
 def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) -> Translation:
-    """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`), checked by execution.
+    """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`, `opencl`), checked by execution.
 
     With `main` the file also gets a `main` that runs the kernel on generated data and prints a
     checksum of each output.
@@ -363,9 +364,9 @@ def _check_emitted(
     name = f"emitted {spec.name} = source"
     checks: list[Check] = []
     if ".so" in emitted.libraries:
-        checks.append(
-            _check_library(f"library for {spec.name} = source", scheduled, emitted, lifted)
-        )
+        checks.append(_check_library(spec, scheduled, emitted, lifted))
+    if spec.runner is not None:
+        checks.append(_check_elsewhere(name, spec.runner, emitted, lifted))
     if emitted.kernel is None:
         return checks
     from .emulation import run_text
@@ -429,13 +430,28 @@ def _check_on_gpu(name: str, written: Kernel, gpu: Gpu, lifted: Lifted) -> Check
         return Check(name, "unknown", f"{error.code}: {error.message}")
 
 
-def _check_library(name: str, scheduled: Scheduled, emitted: Emitted, lifted: Lifted) -> Check:
+def _check_elsewhere(name: str, runner: Runner, emitted: Emitted, lifted: Lifted) -> Check:
+    """Runs what is emitted by the target's own means, where this machine has them."""
+
+    def execute(trial: Trial) -> Arrays:
+        return dict(runner(emitted, trial.inputs, trial.scalars))
+
+    try:
+        return check_runs(name, execute, lifted.kernel, lifted.trials)
+    except SetupError as error:
+        return Check(name, "unknown", f"not run: {error.message}")
+
+
+def _check_library(
+    spec: TargetSpec, scheduled: Scheduled, emitted: Emitted, lifted: Lifted
+) -> Check:
     """Runs the very library that is handed out."""
     from .emulation import run_library
     from .processor import missing_features
-    from .targets.vnni import MCPU
+    from .targets.vnni import mcpu_of
 
-    missing = missing_features(MCPU)
+    name = f"library for {spec.name} = source"
+    missing = missing_features(mcpu_of(spec.name))
     if missing:
         return Check(name, "unknown", f"not run: this CPU has no {', '.join(missing)}")
     tensors = lifted.kernel.tensors

@@ -13,18 +13,25 @@ from .bang import BANG
 from .base import Emitted, Limits, TargetSpec
 from .cuda import CUDA
 from .hip import HIP
-from .vnni import VNNI
+from .opencl import OPENCL
+from .vnni import VNNI, cpu
 
 if TYPE_CHECKING:
     from tvm.target import Target
 
 __all__ = ["TARGETS", "Emitted", "Limits", "TargetSpec", "bang", "cuda", "get", "hip", "vnni"]
 
-TARGETS: dict[str, TargetSpec] = {spec.name: spec for spec in (HIP, BANG, VNNI, CUDA)}
+TARGETS: dict[str, TargetSpec] = {spec.name: spec for spec in (HIP, BANG, VNNI, CUDA, OPENCL)}
 
 
 def get(name: str) -> TargetSpec:
-    """The target of a name. Raises `ReadError` XP1012 where there is none."""
+    """The target of a name, for CPUs also `vnni:` and a processor such as `haswell`.
+
+    Raises `ReadError` XP1012 where there is none.
+    """
+    family, _, mcpu = name.partition(":")
+    if family == VNNI.name and mcpu:
+        return cpu(mcpu)
     if name not in TARGETS:
         raise ReadError(
             "XP1012", f"{name!r} is no target", hint=f"one of {', '.join(sorted(TARGETS))}"
