@@ -9,8 +9,9 @@ from tvm import s_tir
 
 from .base import Declined, fresh
 from .gpu_device import MAX_GRID_Y, GpuLimits
+from .gpu_vectors import VECTOR_BYTES, fetch_together
 from .matmul import find_contraction, normalize
-from .steps import accumulate_in, fused, inline_around
+from .steps import inline_around, loops_below
 
 
 @dataclass(frozen=True)
@@ -57,25 +58,36 @@ class Matmul:
         sch.bind(thread_i, "threadIdx.y")
         sch.bind(thread_j, "threadIdx.x")
 
-        # Step 3. Sum in registers; operands through shared memory, fetched by all threads.
-        accumulate_in(sch, main, thread_j, "local")
-        for operand, along_k in ((0, found.left_runs), (1, found.right_runs)):
-            staged = sch.cache_read(main, operand, "shared")
+        # Step 3. Operands through shared memory, both with the depth outermost: a thread then
+        # reads what it multiplies as vectors. Fetched by all threads in the order of memory.
+        threads = (("threadIdx.y", 16), ("threadIdx.x", 16))
+        for place, along_depth in ((0, found.left_runs), (1, found.right_runs)):
+            staged = sch.cache_read(main, place, "shared")
+            if place == 0:
+                sch.transform_layout(staged, ("write", 0), lambda b, i, k: (b, k, i))
+            sch.storage_align(staged, 0, axis=-2, factor=32, offset=4)
             sch.compute_at(staged, steps, preserve_unit_loops=True)
-            loops = sch.get_loops(staged)[-3:]
-            if along_k != (operand == 0):  # fetch in the order in which the source lies in memory
-                sch.reorder(loops[2], loops[1])
-            _, row, column = sch.split(
-                fused(sch, staged, sch.get_loops(staged)[-3:]), [None, 16, 16]
-            )
-            sch.bind(row, "threadIdx.y")
-            sch.bind(column, "threadIdx.x")
-            if operand == 0:  # rows of A_shared start in different banks
-                sch.storage_align(staged, 0, axis=-2, factor=16, offset=1)
-        sch.decompose_reduction(main, steps)
+            loops = loops_below(sch, staged, steps)
+            if along_depth != (place == 0):
+                sch.reorder(loops[-1], loops[-2])
+            lanes = 1 if along_depth else found.lanes(place, VECTOR_BYTES)
+            fetch_together(sch, staged, loops_below(sch, staged, steps), threads, lanes)
 
-        # Step 4. Gathering, padding and the work around the product go into these copies.
+        # Step 4. Sum in registers. Gathering, padding and the work around the product go into the
+        # copies.
+        held = sch.cache_write(main, 0, "local")
+        sch.reverse_compute_at(held, thread_j, preserve_unit_loops=True)
         inline_around(sch)
+        for loop in (inner, own_i, own_j, sch.get_loops(held)[-2]):
+            sch.unroll(loop)
+        *_, last = sch.get_loops(held)
+        if each % 4 == 0 and columns % 4 == 0:
+            row, last = sch.split(last, [None, 4])
+            sch.unroll(row)
+            sch.vectorize(last)
+        else:
+            sch.unroll(last)
+        sch.decompose_reduction(main, steps)
         return sch
 
     def _tile(self, batch: int, rows: int, columns: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import tvm
 from tvm import s_tir, tirx
+from tvm.s_tir.schedule import LoopRV
 
 from .analysis import (
     Axis,
@@ -21,7 +22,15 @@ from .analysis import (
 )
 from .base import Declined, fresh
 from .gpu_device import GpuLimits
-from .steps import accumulate_in, fused, inline_injective, one_loop, private_scratch
+from .gpu_vectors import VECTOR_BYTES, fetch_together
+from .steps import (
+    accumulate_in,
+    fused,
+    inline_injective,
+    loops_below,
+    one_loop,
+    private_scratch,
+)
 
 
 @dataclass(frozen=True)
@@ -97,10 +106,14 @@ class TeamPerRow:
         sch.bind(member, "threadIdx.x" if across else "threadIdx.y")
         alone = _lone_writers(program)
 
-        # Step 2. Within each stage, the team's threads.
+        # Step 2. Rows that several stages read come to shared memory first, as vectors.
+        fetched = set() if across else self._fetch_rows(sch, rows, member, team, together)
+
+        # Step 3. Within each stage, the team's threads.
         thread_axis = "threadIdx.y" if across else "threadIdx.x"
         for stage in stages(sch):
-            self._share_out(sch, stage, team, thread_axis, stage.name in alone)
+            if stage.name not in fetched:
+                self._share_out(sch, stage, team, thread_axis, stage.name in alone)
         return sch
 
     def _team(self, count: int, inner: int, across: bool) -> tuple[int, int]:
@@ -112,6 +125,51 @@ class TeamPerRow:
             return self.limits.warp, _power_of_two_in(count, 256 // self.limits.warp)
         few_rows = count < 256 and inner >= 1 << 14
         return (self.limits.max_threads if few_rows else 256), 1
+
+    def _fetch_rows(
+        self,
+        sch: s_tir.Schedule,
+        rows: Sequence[Sequence[Axis]],
+        member: LoopRV,
+        team: int,
+        together: int,
+    ) -> set[str]:
+        """Let the team fetch a row once, where it is read several times and fits; the copies.
+
+        for k: M[i] max= A[i, k]              for k: A_shared[k] = A[i, k]
+        for k: S[i] += exp(A[i, k] - M[i])  ->  for k: M[i] max= A_shared[k]
+                                              for k: S[i] += exp(A_shared[k] - M[i])
+        """
+        budget = self.limits.shared_bytes * 2 // 3
+        fetched: set[str] = set()
+        for buffer in sch.mod["main"].params:
+            users = [
+                (stage, place)
+                for stage in stages(sch)
+                for place, region in enumerate(stage.block.reads)
+                if region.source.same_as(buffer)
+            ]
+            if len(users) < 2 or any(_writes(stage, buffer) for stage in stages(sch)):
+                continue
+            row = _whole_row(*users[0])
+            if row is None or any(_whole_row(*user) != row for user in users):
+                continue
+            size = tvm.DataType(str(buffer.dtype)).bits // 8
+            used = together * row * size
+            if not rows or used > budget:
+                continue
+            budget -= used
+            first, place = users[0]
+            readers = [stage.rv for stage, _ in users]
+            staged = sch.cache_read(first.rv, place, "shared", readers)
+            sch.compute_at(staged, member, preserve_unit_loops=True)
+            lanes = VECTOR_BYTES // size
+            while row % lanes:
+                lanes //= 2
+            loops = loops_below(sch, staged, member)
+            fetch_together(sch, staged, loops, [("threadIdx.x", team)], lanes)
+            fetched.add(sch.get(staged).name_hint)
+        return fetched
 
     def _share_out(
         self, sch: s_tir.Schedule, stage: Stage, team: int, thread_axis: str, alone: bool
@@ -152,6 +210,21 @@ class TeamPerRow:
         sch.bind(thread, thread_axis)
         if stage.is_reduction and alone:
             _accumulate_in_registers(sch, stage, reduced)
+
+
+def _writes(stage: Stage, buffer: tirx.Buffer) -> bool:
+    return any(region.source.same_as(buffer) for region in stage.block.writes)
+
+
+def _whole_row(stage: Stage, place: int) -> int | None:
+    """The length of the rows that a stage reads of an operand, element by element.
+
+    `None` where it reads anything but whole rows along an axis of its own.
+    """
+    *_, last = stage.block.reads[place].region or (None,)
+    axis = plain_axis(stage, last) if last is not None else None
+    extent = int(stage.block.reads[place].source.shape[-1]) if axis else 0
+    return extent if axis is not None and axis.extent == extent else None
 
 
 def _each_at_its_place(program: Sequence[Stage], buffer: tirx.Buffer) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tvm
 from tvm import s_tir, tirx
-from tvm.s_tir.schedule import LoopRV, SBlockRV
+from tvm.s_tir.schedule import SBlockRV
 
 from .base import Declined, fresh
 from .gpu_device import MAX_GRID_Y, GpuLimits
@@ -19,7 +19,7 @@ from .gpu_instructions import (
 )
 from .gpu_vectors import VECTOR_BYTES, fetch_together
 from .matmul import Contraction, find_contraction, normalize
-from .steps import fused, inline_around
+from .steps import fused, inline_around, loops_below
 
 WAYS = ((128, 128, 2, 4), (64, 64, 2, 2), (32, 32, 2, 2), (16, 16, 1, 1))
 """Tiles of a block, rows by columns, and the warps that share one, by the same."""
@@ -109,17 +109,17 @@ class TensorCores:
             self._in_fragments(sch, fragment, *shape, load)
             # Fetch in the order of memory; as vectors where that is the order in shared memory too.
             across = found.right_runs if place else not found.left_runs
-            loops = _below(sch, staged, steps)
+            loops = loops_below(sch, staged, steps)
             if across:
                 sch.reorder(loops[-1], loops[-2])
-            lanes = _lanes(found, place, VECTOR_BYTES // size) if across == turned[place] else 1
-            fetch_together(sch, staged, _below(sch, staged, steps), threads, lanes)
+            lanes = found.lanes(place, VECTOR_BYTES) if across == turned[place] else 1
+            fetch_together(sch, staged, loops_below(sch, staged, steps), threads, lanes)
 
         # Step 4. The sum in fragments; out through shared memory, a row of fragments at a time.
         # Gathering, padding and the work around the product go into the copies.
         held = sch.cache_write(main, 0, ACCUMULATOR)
         sch.reverse_compute_at(held, warp_j, preserve_unit_loops=True)
-        row_of_fragments = _below(sch, held, warp_j)[-3]
+        row_of_fragments = loops_below(sch, held, warp_j)[-3]
         sch.reverse_compute_at(out, row_of_fragments, preserve_unit_loops=True)
         inline_around(sch)
         self._in_fragments(sch, held, 16, 16, instruction.store())
@@ -169,19 +169,3 @@ def _widens(store: tirx.BufferStore, total: str) -> bool:
     """Whether the operands are converted to the sum's type before they are multiplied."""
     products = [side for side in (store.value.a, store.value.b) if isinstance(side, tirx.Mul)]
     return len(products) == 1 and str(products[0].ty.dtype) == total
-
-
-def _lanes(found: Contraction, place: int, most: int) -> int:
-    """Elements of an operand that a thread fetches at once: they must not cross its rows."""
-    region = found.stage.block.reads[found.right if place else found.left]
-    lanes, extent = most, int(region.source.shape[-1])
-    while extent % lanes:
-        lanes //= 2
-    return lanes
-
-
-def _below(sch: s_tir.Schedule, block: SBlockRV, outer: LoopRV) -> list[LoopRV]:
-    """The loops of a block below one of them."""
-    loops = sch.get_loops(block)
-    place = sch.get(outer)
-    return loops[next(i for i, loop in enumerate(loops) if sch.get(loop).same_as(place)) + 1 :]

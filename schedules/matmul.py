@@ -47,6 +47,14 @@ class Contraction:
         batch, rows, columns, depth = (math.prod(extent_of(i.dom) for i in g) for g in groups)
         return batch, rows, columns, depth
 
+    def lanes(self, place: int, most_bytes: int) -> int:
+        """Elements of an operand (0: A, 1: B) that fill up to `most_bytes` and divide its rows."""
+        source = self.stage.block.reads[self.right if place else self.left].source
+        lanes = most_bytes * 8 // tvm.DataType(str(source.dtype)).bits
+        while int(source.shape[-1]) % lanes:
+            lanes //= 2
+        return lanes
+
 
 def contraction(stage: Stage) -> Contraction | Declined:
     """The stage as a sum of products, or why it is none."""

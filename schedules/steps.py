@@ -20,7 +20,10 @@ MOST_REPEATS = 4
 
 
 def inline_injective(
-    sch: s_tir.Schedule, beside: Sequence[tirx.Buffer] = (), tables: bool = False
+    sch: s_tir.Schedule,
+    beside: Sequence[tirx.Buffer] = (),
+    tables: bool = False,
+    keep: Sequence[tirx.Buffer] = (),
 ) -> tuple[Stage, ...]:
     """Put elementwise intermediates into the stages that read them; the program that is left.
 
@@ -28,12 +31,15 @@ def inline_injective(
 
     A costly value that a consumer would compute more than `MOST_REPEATS` times stays, and so does
     whatever TVM refuses to inline (a conditional store, a buffer with two writers) and what reads
-    an array to stay `beside`. With `tables`, what is made of indices alone goes whatever it costs.
+    an array to stay `beside` or writes one to `keep`. With `tables`, what is made of indices alone
+    goes whatever it costs.
     """
     for stage in stages(sch):
         if not stage.is_inlinable or is_parameter(sch, stage.block.writes[0].source):
             continue
         if any(region.source.same_as(each) for region in stage.block.reads for each in beside):
+            continue
+        if any(stage.block.writes[0].source.same_as(each) for each in keep):
             continue
         free = is_constant(stage) or (tables and not collect(stage.block.body, tvm.ir.TensorLoad))
         often = _most_readings(sch, stage) > MOST_REPEATS * stage.size()
@@ -93,6 +99,12 @@ def loops_of(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> list[Lo
     """The loops of some of a stage's axes; the stage's loops must be as when it was read."""
     loops = sch.get_loops(stage.rv)
     return [loops[axis.position] for axis in axes]
+
+
+def loops_below(sch: s_tir.Schedule, block: SBlockRV, outer: LoopRV) -> list[LoopRV]:
+    """The loops of a block below one of them."""
+    loops, place = sch.get_loops(block), sch.get(outer)
+    return loops[next(i for i, loop in enumerate(loops) if sch.get(loop).same_as(place)) + 1 :]
 
 
 def one_loop(

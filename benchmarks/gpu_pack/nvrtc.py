@@ -98,10 +98,18 @@ def device_text(text: str) -> str:
 
 def compile_kernel(kernel: dict[str, Any], arch: str) -> None:
     """kernel.cu to kernel.cubin and the name in it, kernel.symbol."""
+    text = Path("kernel.cu").read_text(encoding="utf-8")
+    options = [f"-arch={arch}", "-fmad=false", "-lineinfo"]
+    machine_code, symbol = cubin(text, str(kernel["entry"]), options)
+    Path("kernel.cubin").write_bytes(machine_code)
+    Path("kernel.symbol").write_bytes(symbol)
+
+
+def cubin(text: str, entry_name: str, flags: Sequence[str]) -> tuple[bytes, bytes]:
+    """Machine code of a kernel and its name therein. Raises `Failure` with the compiler's log."""
     nvrtc = load("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so")
     program = ctypes.c_void_p()
-    source = device_text(Path("kernel.cu").read_text(encoding="utf-8")).encode()
-    entry = str(kernel["entry"]).encode()
+    source, entry = device_text(text).encode(), entry_name.encode()
 
     def need(status: int, what: str) -> None:
         if status:
@@ -115,7 +123,7 @@ def compile_kernel(kernel: dict[str, Any], arch: str) -> None:
     # CUDA's own headers need those of its C++ library, which has a folder of its own.
     places = (*_installed("include"), *_installed("include/cccl"))
     folders = [f"-I{folder}" for folder in places if Path(folder).is_dir()]
-    options = [f"-arch={arch}", "-std=c++17", "-fmad=false", "-lineinfo", *folders]
+    options = [*flags, "-std=c++17", *folders]
     given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     if nvrtc.nvrtcCompileProgram(program, len(options), given):
         size = ctypes.c_size_t()
@@ -128,10 +136,9 @@ def compile_kernel(kernel: dict[str, Any], arch: str) -> None:
     need(lowered, "nvrtcGetLoweredName")
     size = ctypes.c_size_t()
     need(nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size)), "nvrtcGetCUBINSize")
-    cubin = ctypes.create_string_buffer(size.value)
-    need(nvrtc.nvrtcGetCUBIN(program, cubin), "nvrtcGetCUBIN")
-    Path("kernel.cubin").write_bytes(cubin.raw)
-    Path("kernel.symbol").write_bytes(symbol.value or b"")
+    code = ctypes.create_string_buffer(size.value)
+    need(nvrtc.nvrtcGetCUBIN(program, code), "nvrtcGetCUBIN")
+    return code.raw, symbol.value or b""
 
 
 # ---------------------------------------------------------------- run

@@ -32,6 +32,7 @@ from .c_family import (
     signature,
 )
 from .fragments import FragmentForm, arrays_of_fragments, fragments_in
+from .lanes import Lanes
 from .lower import DeviceFunction, device_function
 from .reductions import Reduction, Shuffles, kind_of, thread_axes
 
@@ -313,10 +314,12 @@ class SimtPrinter(CPrinter):
         if not isinstance(store, tirx.BufferStore) or not lanes:
             return None
         value, condition = store.value, None
+        over = Lanes(loop.loop_var, lanes, self.analyzer)
         if isinstance(value, tvm.ir.Call) and value.op.name.endswith("if_then_else"):
             condition, value, other = value.args
+            condition = over.common(condition)
             zero = isinstance(other, (tirx.IntImm, tirx.FloatImm)) and float(other.value) == 0
-            if not zero or _mentions(condition, loop.loop_var):
+            if not zero or condition is None:
                 return None
         if not isinstance(value, tvm.ir.TensorLoad):
             return None
@@ -324,7 +327,7 @@ class SimtPrinter(CPrinter):
         size = lanes * tvm.DataType(dtype).bits // 8
         vectors = _FLOATS if dtype == "float32" else _VECTORS
         places = [
-            self._aligned_base(buffer, indices, loop.loop_var, lanes)
+            self._aligned_base(buffer, indices, over)
             for buffer, indices in ((store.buffer, store.indices), (value.source, value.indices))
         ]
         if size not in vectors or str(value.source.dtype) != dtype or None in places:
@@ -334,32 +337,28 @@ class SimtPrinter(CPrinter):
         target, source = (f"&{place}" for place in places)
         read = Text(f"*reinterpret_cast<const {ctype}*>({source})")
         if condition is not None:
-            read = Text(f"{self.expr(condition).within(OR)} ? {read.code} : {nothing}")
+            test = self.expr(self.analyzer.simplify(condition)).within(OR)
+            read = Text(f"{test} ? {read.code} : {nothing}")
         return f"*reinterpret_cast<{ctype}*>({target}) = {read.code};"
 
     def _aligned_base(
-        self, buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr], lane: tirx.Var, lanes: int
+        self, buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr], over: Lanes
     ) -> str | None:
-        """The first element of a vector as text, where it lies at a multiple of `lanes`."""
+        """The first element of a vector as text, where it lies at a multiple of its length."""
         if buffer in self.scalars or len(indices) != 1:
             return None
-        zero = tirx.const(0, dtype_of(lane))
-        base = self.analyzer.simplify(
-            tvm_ffi.structural_map(
-                indices[0], (tirx.Var, lambda var: zero if var.same_as(lane) else var)
-            )
-        )
-        self.analyzer.bind(lane, tvm.ir.Range(0, lanes), allow_override=True)
-        follows = self.analyzer.can_prove_equal(indices[0], base + lane)
-        if not follows or not self.analyzer.can_prove_equal(tirx.floormod(base, lanes), 0):
+        found = over.split(indices[0])
+        if found is None or found[1] != 1 or not over.is_multiple(found[0]):
             return None
-        return self.element(buffer, [base])
+        return self.element(buffer, [self.analyzer.simplify(found[0])])
 
     def array(self, buffer: tirx.Buffer, name: str, size: int) -> str:
         text = super().array(buffer, name, size)
         if buffer in self.under_fragments:
             return f"alignas({FRAGMENT_BYTES}) {text}"
-        return f"alignas({VECTOR_BYTES}) {text}" if buffer in self.in_vectors else text
+        # A compiler joins reads of neighbours in shared memory where it knows the alignment.
+        wide = buffer in self.in_vectors or buffer.scope().startswith("shared")
+        return f"alignas({VECTOR_BYTES}) {text}" if wide else text
 
 
 def emit_simt(
@@ -471,9 +470,3 @@ def _in_vectors(body: tirx.Stmt) -> set[tvm.ir.Var]:
             )
             found |= {store.buffer for store in stores} | {load.source for load in loads}
     return found
-
-
-def _mentions(node: tvm.ir.Expr, var: tirx.Var) -> bool:
-    found: list[tvm.ir.Var] = []
-    tvm_ffi.structural_walk(node, [(tvm.ir.Var, found.append)])
-    return any(each.same_as(var) for each in found)
