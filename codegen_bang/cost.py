@@ -13,7 +13,8 @@ loops around them; nothing is run. A core has five pipes, which work side by sid
 
 `__memcpy` waits, and an instruction waits for the one before it whose result it needs: what stands
 in one line of control is added up. In a loop that is `overlapped` (asynchronous copies, one
-rendezvous an iteration) an iteration takes as long as its busiest pipe. Tasks beyond the cores wait
+rendezvous an iteration) an iteration takes as long as its busiest pipe, and the rest of one
+iteration passes before and behind all. Tasks beyond the cores wait
 for a free core; all are taken to cost what the longest does.
 
 Assumed, because no source says: `dialects.bang_rates` marks the rates; that bandwidth is shared
@@ -227,8 +228,11 @@ class Meter:
         self.frames.append(_Frame(trips=trips))
         yield
         inner = self.frames.pop()
-        step = max(inner.busy.values()) if overlapped else inner.elapsed
-        self.frames[-1].add(inner, trips, step)
+        self.frames[-1].add(inner, trips, inner.elapsed)
+        if overlapped:
+            # The busiest pipe sets the pace; the others are seen as the pipeline fills and drains.
+            hidden = inner.elapsed - max(inner.busy.values())
+            self.frames[-1].elapsed -= (trips - 1) * hidden
         self._spend("scalar", trips * ARITHMETIC, 0.0)
 
     @contextmanager

@@ -24,7 +24,8 @@ from xpiler_tvm.errors import EmitError, ReadError
 from xpiler_tvm.kernel import Kernel, Launch
 
 from .cost import Estimate
-from .memory import ITEM_BYTES, MOST_SLOTS, NramPlan
+from .memory import ITEM_BYTES, LONGEST_SLOT, MOST_SLOTS, NramPlan
+from .pipelines import FEWEST_PIECES
 from .printer import BANG, BangPrinter
 
 
@@ -63,7 +64,7 @@ def emit_bang(scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_A
         raise ReadError("XP1012", f"no MLU is called {arch!r}", hint=f"one of {', '.join(ARCHS)}")
     function = device_function(scheduled_mod, bang_target())
     tasks, kind = function.grid[0], _kind(function.grid[0])
-    printer, body = _print(function, kernel, ARCHS[arch])
+    printer, body = _cheapest(function, kernel, ARCHS[arch])
     name = entry_name(kernel)
     launch = Launch(tasks=(tasks, 1, 1), kind=kind.name)
     parts = [
@@ -96,16 +97,46 @@ def _parameter_bytes(function: DeviceFunction) -> int:
     return sum((buffer_size(each) or 0) * ITEM_BYTES[str(each.dtype)] for each in buffers)
 
 
-def _print(function: DeviceFunction, kernel: Kernel, arch: Arch) -> tuple[BangPrinter, list[str]]:
+PIPELINE_SLOTS = (32 * 1024, 16 * 1024, 8 * 1024)
+"""Bytes of a piece in a pipeline: short ones start early, long ones hide what a copy costs."""
+
+
+def _cheapest(
+    function: DeviceFunction, kernel: Kernel, arch: Arch
+) -> tuple[BangPrinter, list[str]]:
+    """The kernel's body, with software pipelines where these are modelled to pay."""
+    best = _print(function, kernel, arch)
+    longest = best[0].plan.longest
+    for slot in PIPELINE_SLOTS:
+        if longest < FEWEST_PIECES * slot:
+            continue
+        try:
+            other = _print(function, kernel, arch, slot, pipelined=True)
+        except EmitError:  # no room for so many slots
+            continue
+        if other[0].meter.elapsed < best[0].meter.elapsed:
+            best = other
+    return best
+
+
+def _print(
+    function: DeviceFunction,
+    kernel: Kernel,
+    arch: Arch,
+    longest: int = LONGEST_SLOT,
+    *,
+    pipelined: bool = False,
+) -> tuple[BangPrinter, list[str]]:
     """The kernel's body. Printed twice: how long a slot can be depends on how many there are."""
-    plan = NramPlan(arch, slot_bytes=arch.nram_usable // MOST_SLOTS)
+    first = min(longest, arch.nram_usable // MOST_SLOTS)
+    plan = NramPlan(arch, first, longest, pipelined)
     for _ in range(3):
         printer = BangPrinter(function, kernel, plan)
         body = printer.body()
         slot = plan.best_slot()
         if slot == plan.slot_bytes or not plan.slots:
             return printer, body
-        plan = NramPlan(arch, slot_bytes=slot)
+        plan = NramPlan(arch, slot, longest, pipelined)
     raise EmitError("XP4002", "the length of vectors in NRAM does not settle")
 
 

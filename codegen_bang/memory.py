@@ -41,11 +41,13 @@ class NramPlan:
     `weights` the same of those in WRAM.
 
     `slot_bytes` is the length of a slot while printing; `best_slot` tells, after printing, what it
-    should have been.
+    should have been. Loops are `pipelined` where they can be.
     """
 
     arch: Arch
     slot_bytes: int
+    longest_slot: int = LONGEST_SLOT
+    pipelined: bool = False
     weights: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     arrays: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     slots: int = 0
@@ -69,7 +71,7 @@ class NramPlan:
 
     def need(self, size: int | None) -> None:
         """Note that a loop would like slots of `size` bytes; `None`: as long as possible."""
-        self.longest = max(self.longest, LONGEST_SLOT if size is None else padded(size))
+        self.longest = max(self.longest, self.longest_slot if size is None else padded(size))
 
     def slot_name(self, index: int) -> str:
         return f"v{index}"
@@ -108,7 +110,7 @@ class NramPlan:
             )
         if self.slots == 0:
             return self.slot_bytes
-        return min(self.longest, LONGEST_SLOT, room // self.slots // ALIGN * ALIGN)
+        return min(self.longest, self.longest_slot, room // self.slots // ALIGN * ALIGN)
 
     def declarations(self) -> list[str]:
         """The arrays, one a line; each fills whole vector words."""

@@ -51,7 +51,8 @@ from .loops import (
     sides_of,
     substitute,
 )
-from .memory import ITEM_BYTES, NramPlan, Snapshot
+from .memory import ITEM_BYTES, NramPlan, Snapshot, padded
+from .pipelines import FEWEST_PIECES, Walk, print_pipeline, stages
 from .scalars import scalar_cycles
 from .selection import LANES, REDUCTIONS, Piece, Rows, Selection
 from .vectors import NoVectorForm, Vector
@@ -499,7 +500,22 @@ class BangPrinter(CPrinter):
         self.analyzer.bind(span.var, tvm.ir.Range(span.low, span.high), allow_override=True)
         var, ctype = self.declare(span.var), self.dialect.type(dtype_of(span.var))
         low, end = self.expr(span.low).code, self.expr(span.high).within(SUM)
+        if "?" in end:
+            end = self.reserve("end")
+            self.line(f"const {ctype} {end} = {self.expr(span.high).code};")
         pieces = None if bound is None else bound / most
+        if self.plan.pipelined and bound is not None and -(-bound // most) >= FEWEST_PIECES:
+            few = -(-bound // most)
+            most = padded(-(-bound // few) * width) // width
+            code = Selection(self, Piece(span, count, most, None), store).run()
+            parts = stages(code)
+            if parts is not None:
+                length = self.analyzer.simplify(span.high - span.low + (most - 1))
+                many = self.expr(self.analyzer.simplify(tirx.truncdiv(length, most))).code
+                walk = Walk(var, ctype, count, low, end, most, many, few)
+                print_pipeline(self, code, parts, walk)
+                self.taken -= {var, count}
+                return
         with (
             self.meter.loop(pieces),
             self.braces(f"for ({ctype} {var} = {low}; {var} < {end}; {var} += {most})"),

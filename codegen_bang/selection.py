@@ -185,7 +185,8 @@ class Selection:
 
         most = self.code.most
         runs = (size * most, 1) if strides == (1, 1) else (size, most)
-        self.code.add(target, [source], text, in_place=False, work=[CopyWork(direction, *runs)])
+        work = [CopyWork(direction, *runs)]
+        self.code.add(target, [source], text, in_place=False, work=work, direction=direction)
 
     def move(self, target: Vector, source: Vector, direction: str, to: int, of: int) -> None:
         """A `__memcpy` of whole rows, `to` and `of` elements apart; of one row for a cycle."""

@@ -51,7 +51,7 @@ class Instruction:
     """`text(names)` gives its lines, where `names` gives the C pointer of each vector.
 
     `in_place` says whether `target` may share its memory with a source that ends here; `work` is
-    what the lines cost.
+    what the lines cost; `direction` that of a copy.
     """
 
     target: Vector | None
@@ -59,6 +59,7 @@ class Instruction:
     text: Callable[[Names], list[str]]
     in_place: bool = True
     work: tuple[Work, ...] = ()
+    direction: str = ""
 
 
 def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwise]]:
@@ -113,13 +114,16 @@ class VectorCode:
         *,
         in_place: bool = True,
         work: Sequence[Work] | None = None,
+        direction: str = "",
     ) -> None:
         """One more instruction; `work` is a pass over the vectors where nothing else is said."""
         if work is None:
             vectors = (*sources, *([] if target is None else [target]))
             whole = self.period if all(each.cycle for each in vectors) else self.most
             work = [VectorWork(whole, max(ITEM_BYTES[each.dtype] for each in vectors))]
-        self.instructions.append(Instruction(target, tuple(sources), text, in_place, tuple(work)))
+        self.instructions.append(
+            Instruction(target, tuple(sources), text, in_place, tuple(work), direction)
+        )
 
     def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:
         """The instruction for a meaning on such operands, if the architecture has one."""
@@ -178,21 +182,21 @@ class VectorCode:
         )
         return result
 
-    def allocate(self) -> tuple[dict[Vector, int], int]:
-        """A slot for each temporary, and how many slots there are."""
+    def allocate(self, apart: Sequence[Vector] = ()) -> tuple[dict[Vector, int], int]:
+        """A slot for each temporary, one of their own for those `apart`, and how many there are."""
         last_use: dict[Vector, int] = {}
         for place, instruction in enumerate(self.instructions):
             for vector in (*instruction.sources, instruction.target):
                 if vector is not None:
                     last_use[vector] = place
-        slots: dict[Vector, int] = {}
+        slots = {vector: place for place, vector in enumerate(apart)}
+        used = len(slots)
         free: list[int] = []
-        used = 0
         for place, instruction in enumerate(self.instructions):
             ending = {
                 source
                 for source in instruction.sources
-                if source in slots and last_use[source] == place
+                if source in slots and source not in apart and last_use[source] == place
             }
             if instruction.in_place:
                 free += sorted(slots[source] for source in ending)
@@ -204,6 +208,6 @@ class VectorCode:
                 slots[target] = free.pop(free.index(min(free)))
             if not instruction.in_place:
                 free += sorted(slots[source] for source in ending)
-            if target in slots and last_use[target] == place:
+            if target in slots and target not in apart and last_use[target] == place:
                 free.append(slots[target])
         return slots, used

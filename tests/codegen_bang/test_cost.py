@@ -62,7 +62,7 @@ def test_pipes_of_an_overlapped_loop_run_side_by_side():
             meter.charge(VectorWork(32 * 280, 4))
         return meter.estimate(0).cycles
 
-    assert loop(False) - loop(True) == 10 * 100
+    assert loop(False) - loop(True) == 9 * 100
 
 
 def test_the_longer_side_of_a_branch_counts():

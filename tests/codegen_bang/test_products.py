@@ -1,0 +1,118 @@
+"""Products on the matrix unit: which, through which memories, and what they compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tvm
+from codegen.golden import check_golden
+from codegen.programs import Program, _program, _tensor
+from codegen.running import check_values, device_part
+from tvm import te, tirx
+
+from xpiler_tvm import targets
+from xpiler_tvm.codegen_bang import emit_bang
+from xpiler_tvm.dialects.bang import ARCHS
+from xpiler_tvm.emulation import find_faults
+from xpiler_tvm.schedules.bang import rules
+from xpiler_tvm.schedules.bang_products import Matrix, Tile
+from xpiler_tvm.schedules.base import Declined, first_applicable
+
+
+def product(
+    m: int,
+    n: int,
+    k: int,
+    dtype: str = "float16",
+    total: str = "float32",
+    *,
+    columns: bool = False,
+    bias: bool = False,
+) -> Program:
+    """`C = A @ B`, or `max(A @ B + bias, 0)`; with `columns` B is stored column by column."""
+    a = te.placeholder((m, k), dtype, "A")
+    b = te.placeholder((n, k) if columns else (k, n), dtype, "B")
+    r = te.reduce_axis((0, k), "r")
+
+    def term(i: tirx.Var, j: tirx.Var) -> tvm.ir.Expr:
+        right = b(j, r) if columns else b(r, j)
+        return a(i, r).astype(total) * right.astype(total)
+
+    c = te.compute((m, n), lambda i, j: te.sum(term(i, j), axis=r), name="C")
+    args = [a, b]
+    params = [
+        _tensor("A", (m, k), dtype=dtype),
+        _tensor("B", (b.shape[0].value, b.shape[1].value), dtype=dtype),
+    ]
+    if bias:
+        row = te.placeholder((n,), total, "bias")
+        zero = tirx.const(0, total)
+        c = te.compute((m, n), lambda i, j: tirx.max(c(i, j) + row(j), zero), name="D")
+        args.append(row)
+        params.append(_tensor("bias", (n,), dtype=total))
+    params.append(_tensor(c.op.name, (m, n), "out", total))
+
+    def reference(v: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = v["A"].astype("float64") @ (v["B"].T if columns else v["B"]).astype("float64")
+        return {c.op.name: np.maximum(found + v["bias"], 0) if bias else found}
+
+    return _program("product", [*args, c], tuple(params), reference)
+
+
+def emitted(program: Program, arch: str = "mtp_592"):
+    scheduled = first_applicable(rules(ARCHS[arch]), program.mod)
+    return scheduled.rule, emit_bang(scheduled.mod, program.kernel, arch)
+
+
+CASES = {
+    "half": (lambda: product(33, 100, 70), 1e-3),
+    "half_columns_bias": (lambda: product(20, 130, 150, columns=True, bias=True), 1e-3),
+    "bytes": (lambda: product(8, 65, 1100, "int8", "int32"), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_text(name, request):
+    make, tolerance = CASES[name]
+    program = make()
+    rule, printed = emitted(program)
+    assert rule == "bang.matrix"
+    check_golden(request, f"product_{name}.mlu", printed.text)
+    check_values(printed.kernel, program, tolerance)
+
+
+def test_copies_and_alignments_are_the_hardwares():
+    program = product(20, 70, 70)
+    _, printed = emitted(program)
+    arrays = {k: v for k, v in program.inputs().items() if isinstance(v, np.ndarray)}
+    assert not find_faults(printed.kernel, arrays, text=device_part(printed.kernel)).findings
+
+
+@pytest.mark.parametrize("columns", [False, True], ids=["rows", "columns"])
+def test_weights_of_several_banks_are_put_in_order(columns):
+    program = product(32, 256, 128, columns=columns)
+    schedule = Matrix(ARCHS["mtp_592"])._schedule(program.mod, Tile(16, 2, 64))
+    printed = emit_bang(schedule.mod, program.kernel)
+    assert "__bang_reshape_filter" in printed.text
+    check_values(printed.kernel, program, 1e-3)
+
+
+def declined(program: Program, inexact: bool = False) -> str:
+    answer = Matrix(ARCHS["mtp_592"], inexact=inexact).apply(program.mod)
+    return answer.reason if isinstance(answer, Declined) else ""
+
+
+def test_operands_that_the_unit_would_round_stay_on_the_vector_unit():
+    program = product(64, 64, 64, "float32")
+    assert declined(program) == "the matrix unit has no exact sum of float32 in float32"
+    assert declined(program, inexact=True) == ""
+    assert "int16 in int32" in declined(product(64, 64, 64, "int16", "int32"))
+
+
+def test_the_vector_unit_is_taken_where_it_is_modelled_to_be_faster():
+    rule = targets.get("bang").schedule_rules()[0][1]
+    assert isinstance(rule, Matrix)
+    always = Matrix(rule.arch, lambda mod: 1.0)
+    answer = always.apply(product(64, 64, 64).mod)
+    assert isinstance(answer, Declined)
+    assert "modelled at 1e+06 us" in answer.reason
