@@ -16,8 +16,8 @@ where a reduction has been made the table's last line says so.
 | read   | with `--read-back`: our frontend reads it, and the program does what the source does    |
 
 With `--json` rows are kept as they come, and a later run with the same file goes on where this one
-ended. What was not made stands in a second table with its reason. The exit code is 1 where a result
-is wrong, which a refusal is not.
+ended, and tries crashes again. What was not made stands in a second table with its reason. The exit
+code is 1 where a result is wrong, which a refusal is not.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _translated(job: Job, lifted: xt.Lifted, target: str) -> Row:
         return _refused(row, error)
     row = replace(row, rung=result.rung, rule=result.rule)
     if result.kernel is None:
-        return replace(row, reason="no C for it, LLVM's library alone")
+        return replace(row, reason="" if target == "opencl" else "no C, LLVM's library alone")
     row = replace(row, built=_built(result), **_faults(result))
     return replace(row, read=_read_back(result)) if job.read_back else row
 
@@ -244,7 +244,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dialect", type=names, default=DIALECTS, help="sources, with commas")
-    parser.add_argument("--targets", type=names, default=DIALECTS, help="with commas")
+    parser.add_argument("--targets", type=names, default=DIALECTS, help="with commas; also opencl")
     parser.add_argument("--operators", type=names, default=[], help="with commas (default: all)")
     parser.add_argument("--wild", action="store_true", help="the wild kernels, not the grid")
     parser.add_argument("--shapes", choices=("cheapest", "all"), default="cheapest")
@@ -252,9 +252,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows there, and go on")
     parser.add_argument("--jobs", type=int, default=1, help="cases at a time (default: 1)")
     options = parser.parse_args()
-    for given in (options.dialect, options.targets):
-        if unknown := set(given) - set(DIALECTS):
-            parser.error(f"no dialect named {', '.join(sorted(unknown))}")
+    for given, known in ((options.dialect, DIALECTS), (options.targets, targets.TARGETS)):
+        if unknown := set(given) - set(known):
+            parser.error(f"there is no {', '.join(sorted(unknown))}")
     found = [
         entry
         for dialect in options.dialect
@@ -268,7 +268,7 @@ def main() -> int:
         else [entry.cheapest() for entry in found]
     )
     kept = options.json.read_text() if options.json and options.json.exists() else "[]"
-    rows = [Row(**one) for one in json.loads(kept)]
+    rows = [row for one in json.loads(kept) if (row := Row(**one)).outcome != "crash"]
     done = {(row.kernel, row.target) for row in rows}
     jobs = [
         Job(case, rest, options.read_back)

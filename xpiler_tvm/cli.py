@@ -40,7 +40,9 @@ SUFFIXES = {
     "hip": (".hip",),
     "bang": (".mlu",),
     "vnni": (".c", ".ll", ".s", ".so"),
+    "opencl": (".cl",),
 }
+TARGETS = tuple(SUFFIXES)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         "translate", parents=[source, common], help="write a kernel for other platforms"
     )
     translate.add_argument(
-        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(DIALECTS)}, or all"
+        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(TARGETS)}, or all"
     )
     translate.add_argument(
         "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
@@ -391,15 +393,15 @@ def _number(what: str, text: str) -> int | float:
 
 def parse_targets(text: str) -> tuple[str, ...]:
     """`hip,bang` as a tuple of targets, each once; `all` is all of them."""
-    words = DIALECTS if text.strip() == "all" else text.split(",")
+    words = TARGETS if text.strip() == "all" else text.split(",")
     targets = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     for target in targets:
-        if target not in DIALECTS:
+        if target not in TARGETS:
             raise ReadError(
-                "XP1012", f"{target!r} is no target", hint=f"any of {', '.join(DIALECTS)}"
+                "XP1012", f"{target!r} is no target", hint=f"any of {', '.join(TARGETS)}"
             )
     if not targets:
-        raise ReadError("XP1012", "--to names no target", hint=f"any of {', '.join(DIALECTS)}")
+        raise ReadError("XP1012", "--to names no target", hint=f"any of {', '.join(TARGETS)}")
     return targets
 
 

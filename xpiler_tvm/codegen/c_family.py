@@ -76,6 +76,7 @@ class CDialect:
     reinterpret : function by (from, to) dtypes.
     helper : qualifiers of small functions that the printer adds to the file.
     restrict : qualifier of pointers that alias nothing.
+    pointers : what parameters that are pointers begin with.
     registers : the scopes whose arrays of one element are plain variables.
     unroll : line before an unrolled loop.
     reserved : names that a variable must not take.
@@ -91,6 +92,7 @@ class CDialect:
     reinterpret: Mapping[tuple[str, str], str] = field(default_factory=dict)
     helper: str = "static inline"
     restrict: str = ""
+    pointers: str = ""
     registers: frozenset[str] = frozenset({"local"})
     unroll: str = "#pragma unroll"
     reserved: frozenset[str] = frozenset()
@@ -692,7 +694,7 @@ def parameter(param: Param, dialect: CDialect, *, restrict: bool = True) -> str:
         return f"{dialect.type(param.dtype)} {param.name}"
     const = "" if param.written else "const "
     qualifier = f" {dialect.restrict}" if restrict and dialect.restrict else ""
-    return f"{const}{dialect.type(param.dtype)}*{qualifier} {param.name}"
+    return f"{dialect.pointers}{const}{dialect.type(param.dtype)}*{qualifier} {param.name}"
 
 
 def signature(kernel: Kernel, dialect: CDialect, *, restrict: bool = True) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import tvm
     from tvm.target import Target
 
-    from xpiler_tvm.kernel import Kernel
+    from xpiler_tvm.kernel import Kernel, Launch, Param
     from xpiler_tvm.schedules.base import Declined, Rule
 
 
@@ -96,6 +96,7 @@ class Emitted:
         is a kernel again.
     libraries : further files by suffix (`".so"`, `".ll"`), as bytes.
     entry : the name of the kernel in text and libraries.
+    launch, params : where there is no kernel, how the entry is launched and what it takes.
     cost : what a model of the target says the kernel costs, as plain data; empty without one.
     """
 
@@ -104,6 +105,8 @@ class Emitted:
     entry: str
     libraries: Mapping[str, bytes] = field(default_factory=dict)
     cost: Mapping[str, object] = field(default_factory=dict)
+    launch: Launch | None = None
+    params: tuple[Param, ...] = ()
 
 
 @dataclass(frozen=True)
