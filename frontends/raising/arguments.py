@@ -103,7 +103,7 @@ class _Step:
         point = tuple(var for var, _ in tensor.axes) or (tir.const(0, "int32"),)
         none = IDENTITY[self.place.op](tensor.buffer.dtype)
         is_extreme = tirx.EQ(value, extreme.buffer[point])
-        whole = tirx.if_then_else(is_extreme, place, none)
+        whole = chosen([is_extreme], place, none)
         return replace(tensor, value=whole, reduction=Reduction(self.place.op, (axis,), none))
 
 

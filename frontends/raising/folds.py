@@ -36,7 +36,7 @@ from .extrema import (
 )
 from .online import rescaled_sum
 from .orderings import extremum, tie
-from .places import Kept, Place, Steps, least_place, place_of
+from .places import Kept, Place, Steps, chosen, least_place, number, place_of
 from .tensors import (
     IDENTITY,
     Axis,
@@ -80,7 +80,7 @@ def _folded(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor] 
     if updated is not None:
         return updated
     running = running_in(tensor, producers)
-    return fold.as_rescaled(running, producers) or fold.as_choice(running)
+    return fold.as_rescaled(running, producers) or fold.as_choice(running, producers)
 
 
 def _with_extrema(tensor: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def _pair_folded(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Ten
         last = combine(op, extreme.init, last)
     steps = Steps(op, extreme.axes, term, extreme.init, guards, last)
     with knowing(tensor.all_axes, tensor.guard) as analyzer:
-        found = least_place(steps, tied, Kept(place, kept.init), analyzer)
+        found = least_place(steps, tied, Kept(place, number(kept.init, producers)), analyzer)
     return None if found is None else [reduced, *kept.as_place(found)]
 
 
@@ -179,26 +179,28 @@ class _Fold:
                 return [reduced, self._final(value)]
         return None
 
-    def as_choice(self, found: list[Running]) -> list[Tensor] | None:
+    def as_choice(
+        self, found: list[Running], producers: Mapping[Buffer, Tensor]
+    ) -> list[Tensor] | None:
         """The value of the last step at which a test held."""
         sides = kept_unless(self.step, self.own)
         if sides is None or depends(sides[0], self.own):
             return None
         test, value = sides
-        chosen = Choice(True, (test,), None)
+        choice = Choice(True, (test,), None)
         for running in found:
             abstract = running.abstract(test)
             wanted = None if abstract is None else first_or_last(abstract, running)
             if wanted is not None:
-                place = place_of(wanted, running, Kept(value, self.init))
+                place = place_of(wanted, running, Kept(value, number(self.init, producers)))
                 if place is not None:
                     return self.as_place(place)
-                chosen = wanted
+                choice = wanted
                 break
-        op = "max" if chosen.last else "min"
-        tests = [*chosen.tests, *([] if chosen.beyond is None else [chosen.beyond])]
+        op = "max" if choice.last else "min"
+        tests = [*choice.tests, *([] if choice.beyond is None else [choice.beyond])]
         none = IDENTITY["min"]("int32") if op == "min" else tir.const(-1, "int32")
-        term = tirx.if_then_else(tir.conjunction(tests), position_of(self.axes), none)
+        term = chosen(tests, position_of(self.axes), none)
         reduced, at = self.reduction(op, term, self.axes, "int32")
         value = tir.substitute(value, steps_at(self.axes, at))
         return [reduced, self._final(tirx.if_then_else(tirx.NE(at, none), value, self.init))]

@@ -14,17 +14,17 @@ is not beyond the first value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tvm import tirx
 
 from xpiler_tvm import tir
-from xpiler_tvm.tir import Expr, Var
+from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .extrema import Choice, Running
-from .tensors import IDENTITY, Axis, is_identity, knowing, simplified
+from .tensors import IDENTITY, Axis, Tensor, is_identity, knowing, simplified
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +103,30 @@ def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | Non
     return _Places(steps, kept, analyzer).over(op, tests, beyond)
 
 
+def number(expr: Expr, producers: Mapping[Buffer, Tensor]) -> Expr:
+    """An expression, or the number that it is read from."""
+    producer = producers.get(expr.source) if isinstance(expr, tir.Load) else None
+    if producer is None or not producer.plain or tir.has_load(producer.value):
+        return expr
+    point = {var: index for (var, _), index in zip(producer.axes, expr.indices, strict=False)}
+    return tir.substitute(producer.value, point)
+
+
 def _are_places(kept: Kept) -> bool:
     place = kept.place
     return tir.is_int(place) and tir.dtype_of(place) != "bool" and not tir.has_load(place)
 
 
-def chosen(tests: Iterable[Expr], place: Expr, none: Expr) -> Expr:
-    """A place where the tests hold, those that read nothing before the others."""
-    tests = list(tests)
-    for group in (
-        [test for test in tests if tir.has_load(test)],
-        [test for test in tests if not tir.has_load(test)],
-    ):
-        if group:
-            place = tirx.if_then_else(tir.conjunction(group), place, none)
-    return place
+def chosen(tests: Sequence[Expr], place: Expr, none: Expr) -> Expr:
+    """A place where the tests hold; those that read arrays are computed where the others hold.
+
+    TVM would make one test of two `if_then_else`, and compute all of it.
+    """
+    reading = [test for test in tests if tir.has_load(test)]
+    if reading:
+        place = tirx.Select(tir.conjunction(reading), place, none)
+    plain = [test for test in tests if not tir.has_load(test)]
+    return tirx.if_then_else(tir.conjunction(plain), place, none) if plain else place
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from .normal import normalised
 from .normalisations import batch_norm, normalisation
 from .operator import Operator
 from .pooling import pooling
-from .reductions import cumulative, mean, reduction
+from .reductions import argument, cumulative, mean, reduction
 from .scatter import scattered
 from .softmax import softmax
 
@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     mean,
     convolution,
     matmul,
+    argument,
     cumulative,
     reduction,
     elementwise,

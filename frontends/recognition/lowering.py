@@ -66,8 +66,39 @@ def _cumulative(builder: relax.BlockBuilder, call: Any) -> Any:
     return builder.call_te(compute, data)
 
 
+def _argument(builder: relax.BlockBuilder, call: Any) -> Any:
+    """The least place at which an extremum stands: TVM's own reduces pairs of both, which are no
+    terms; of equal ones they take the lesser place too."""
+    data, axis = call.args[0], int(call.attrs.axis)
+    shape = [int(extent) for extent in data.ty.shape]
+    rest = [*shape[:axis], *shape[axis + 1 :]]
+    reduce = te.max if call.op.name == "relax.argmax" else te.min
+
+    def compute(x: te.Tensor) -> te.Tensor:
+        def at(point: tuple[Any, ...], k: Any) -> Any:
+            return x[(*point[:axis], k, *point[axis:])]
+
+        def whole(*point: Any) -> Any:
+            k = te.reduce_axis((0, shape[axis]), "k")
+            return reduce(at(point, k), k)
+
+        extrema = te.compute(rest, whole, "extremum")
+
+        def place(*point: Any) -> Any:
+            k = te.reduce_axis((0, shape[axis]), "k")
+            none = te.max_value("int64")
+            is_there = tirx.EQ(at(point, k), extrema[point])
+            return te.min(tirx.if_then_else(is_there, k.var.astype("int64"), none), k)
+
+        return te.compute(rest, place, "argument")
+
+    return builder.call_te(compute, data)
+
+
 _IMPLEMENTED_HERE = {
     "relax.arange": _positions,
     "relax.cumsum": _cumulative,
     "relax.cumprod": _cumulative,
+    "relax.argmax": _argument,
+    "relax.argmin": _argument,
 }

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from . import terms
 from .affine import Affine, Axis
+from .arguments import converted, place_or
 from .building import Piece
 from .fusion import axes_of_reduction, fused
 from .guards import ENDLESS, OPERATION, plain, unguarded
@@ -66,7 +67,10 @@ def _merged(node: Node, endless: float) -> Node:
             flat = [each for arg in args for each in _operands(arg, node.name)]
             flat = [each for each in flat if not _is_end(node.name, each, endless)] or flat[:1]
             return _combined(node.name, flat, node.dtype, least=4)
-        return terms.apply(node.name, args, node.dtype)
+        whole = terms.apply(node.name, args, node.dtype)
+        if node.name == "cast":
+            return converted(args[0], node.dtype) or whole
+        return place_or(whole, endless) or whole
     if isinstance(node, Reduce):
         body = _merged(node.body, endless)
         if isinstance(body, Apply) and body.name == OPERATION[node.op]:

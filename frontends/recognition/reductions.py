@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, prod, max, min; cumulative sums."""
+"""Reductions over axes: sum, mean, prod, max, min; argmax and argmin; cumulative sums."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 
 from tvm import relax
 
+from . import terms
 from .affine import Affine, Axis
+from .arguments import OPERATORS, argument_of, place_or
 from .emitter import Axes, Emitter, Value
+from .guards import ENDLESS
 from .meaning import unary_name
 from .terms import Apply, Const, Index, Node, Reduce, parts_of, substitute
 
@@ -67,6 +70,35 @@ def _in_memory_order(node: Reduce, axes: Axes) -> list[Axis]:
             for axis in one.address.axes:
                 strides.setdefault(axis, abs(one.address.factor(axis)))
     return sorted(axes, key=lambda axis: -strides.get(axis, 0))
+
+
+_ARGUMENTS: Mapping[str, Callable[..., Any]] = {"max": relax.op.argmax, "min": relax.op.argmin}
+
+
+def argument(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
+    """The place of an extremum, and what is computed from it."""
+    inner = place_or(node, ENDLESS)
+    if inner is not None:
+        return emitter.emit(inner, axes)
+    found = argument_of(node, ENDLESS)
+    if found is None:
+        return None
+    free = tuple(axis for axis in axes if axis in found.value.axes and axis not in found.over)
+    given = emitter.grouped(found.value, *([axis] for axis in free), found.over)
+    value = emitter.op(_ARGUMENTS[found.op](given, axis=len(free)))
+    value = emitter.op(relax.op.astype(value, node.dtype))
+    emitter.record(OPERATORS[found.op], [given], value, axis=len(free), keepdims=False)
+    value = emitter.arranged(value, free, axes)
+    if found.step != 1:
+        scaled = emitter.op(relax.op.multiply(value, relax.const(found.step, node.dtype)))
+        emitter.record("multiply", [value], scaled, constant=found.step)
+        value = scaled
+    if found.base.factors or found.base.const:
+        base = emitter.emit(terms.index(found.base, node.dtype), axes)
+        moved = emitter.op(relax.op.add(value, base))
+        emitter.record("add", [value, base], moved)
+        value = moved
+    return value
 
 
 def cumulative(emitter: Emitter, node: Node, axes: Axes) -> Value | None:
