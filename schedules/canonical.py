@@ -684,6 +684,9 @@ class _Factors:
         ]
         if not used or len(used) == len(self.nest.iterators):
             return factor
+        if isinstance(factor, tirx.Cast) and _is_wider(factor):
+            # The stage keeps its elements narrow.
+            return tirx.Cast(tir.dtype_of(factor), self._stage(factor.value, asked, tuple(used)))
         return self._stage(factor, asked, tuple(used))
 
     def _stage(self, factor: tvm.ir.Expr, asked: list[tvm.ir.Expr], used: Iterators) -> tvm.ir.Expr:
@@ -700,6 +703,14 @@ class _Factors:
         self.stages.append(with_regions(Nest(own, free, store, None, (), (), name, None)))
         self.arrays.append(array)
         return array[tuple(each.var for each in used)]
+
+
+def _is_wider(cast: tirx.Cast) -> bool:
+    """Whether a conversion keeps every value, so that it may be done later."""
+    source, target = (tvm.DataType(tir.dtype_of(each)) for each in (cast.value, cast))
+    kinds = (str(source).rstrip("0123456789"), str(target).rstrip("0123456789"))
+    same = kinds in (("int", "int"), ("uint", "uint"), ("uint", "int"), ("float", "float"))
+    return same and target.bits > source.bits
 
 
 def _is_zero_case(term: tvm.ir.Expr) -> bool:

@@ -21,7 +21,7 @@ from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from . import intrinsics
-from .analysis import collect, extent_of, mentions, stages
+from .analysis import Stage, collect, extent_of, is_parameter, mentions, stages
 from .base import Declined, fresh
 from .cpu_forms import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
@@ -60,7 +60,7 @@ class Matmul:
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         sch = fresh(mod)
-        found = oriented(find_contraction(sch))
+        found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
         _, rows, columns, depth = found.extents()
@@ -85,7 +85,7 @@ class DotProducts:
         if not self.limits.vnni:
             return Declined("the processor has no dot products of bytes")
         sch = fresh(mod)
-        found = oriented(find_contraction(sch))
+        found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
         beside: tuple[SBlockRV, ...] = ()
@@ -95,7 +95,7 @@ class DotProducts:
                 return Declined("sums of signed bytes so deep may not fit int32 when compensated")
             sch = fresh(form.mod)
             product = contraction(next(s for s in stages(sch) if s.name == form.product))
-            found = oriented(product)
+            found = oriented(sch, product)
             assert isinstance(found, Contraction)
             beside = _schedule_beside(sch, form)
         *dtypes, summed = types_of(found)
@@ -124,14 +124,12 @@ def _schedule_beside(sch: s_tir.Schedule, form: Compensated) -> tuple[SBlockRV, 
     return tuple(stage.rv for stage in found)
 
 
-def oriented(found: Contraction | Declined) -> Contraction | Declined:
+def oriented(sch: s_tir.Schedule, found: Contraction | Declined) -> Contraction | Declined:
     """The contraction with the operand as its right one that runs along the result's memory."""
     if isinstance(found, Declined):
         return found
-    last = found.stage.block.writes[0].region[-1].min
-    along = [
-        any(mentions(last, each.var) for each in group) for group in (found.rows, found.columns)
-    ]
+    last = _along_result(sch, found.stage)
+    along = [any(mentions(last, each.var) for each in g) for g in (found.rows, found.columns)]
     if along != [True, False]:
         return found
     return dataclasses.replace(
@@ -142,6 +140,28 @@ def oriented(found: Contraction | Declined) -> Contraction | Declined:
         right_runs=found.left_runs,
         rows=found.columns,
         columns=found.rows,
+    )
+
+
+def _along_result(sch: s_tir.Schedule, stage: Stage) -> tvm.ir.Expr:
+    """The index of a stage's result along memory, where an elementwise consumer will store it."""
+    written = stage.block.writes[0]
+    own = [index.min for index in written.region]
+    consumers = [each for each in stages(sch) if _reads(each, written.source)]
+    if is_parameter(sch, written.source) or len(consumers) != 1 or not consumers[0].is_injective:
+        return own[-1]
+    (consumer,) = consumers
+    end = consumer.block.writes[0].region[-1].min
+    for load in collect(consumer.block.body, tvm.ir.TensorLoad):
+        if load.source.same_as(written.source):
+            places = [at for at, index in enumerate(load.indices) if index.same_as(end)]
+            return own[places[0]] if places else own[-1]
+    return own[-1]
+
+
+def _reads(stage: Stage, buffer: tirx.Buffer) -> bool:
+    return any(region.source.same_as(buffer) for region in stage.block.reads) and not any(
+        region.source.same_as(buffer) for region in stage.block.writes
     )
 
 
@@ -263,7 +283,7 @@ def tiled(
     start = sch.decompose_reduction(main, (outer_ks or [steps])[0])
     sch.vectorize(sch.get_loops(start)[-1])
     if dot is not None:
-        sch.tensorize(lane, dot.register())
+        sch.tensorize(lane, dot.register(right_first=left > right))
     inline_around(sch, keep=keep)
     return sch
 

@@ -42,9 +42,14 @@ class Products:
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         sch = fresh(mod)
-        inline_injective(sch)
+        # What makes an operand of a product stays, so that its factors are elements.
+        products = [
+            found for found in map(contraction, stages(sch)) if isinstance(found, Contraction)
+        ]
+        operands = [region.source for found in products for region in found.stage.block.reads]
+        inline_injective(sch, keep=operands)
         program = stages(sch)
-        found = {stage: self._worth_tiles(stage) for stage in program}
+        found = {stage: self._worth_tiles(sch, stage) for stage in program}
         products = [each for each in found.values() if isinstance(each, Contraction)]
         if not products or sum(not stage.is_injective for stage in program) < 2:
             return Declined("there are no products among other stages that are worth tiles")
@@ -55,7 +60,7 @@ class Products:
         if kept > self.memory:
             return Declined(f"the intermediates would take {kept >> 20} MB")
         for each in products:
-            beside = [stage.rv for stage in program if stage is not each.stage]
+            beside = [stage.rv for stage in stages(sch) if stage.name != each.stage.name]
             _tile(sch, each, self.limits, beside)
         own = {stage.name for stage, each in found.items() if isinstance(each, Declined)}
         reduce_by_lanes(sch, self.limits, own)
@@ -64,8 +69,8 @@ class Products:
                 _by_itself(sch, stage, self.limits.lanes("float32"))
         return sch
 
-    def _worth_tiles(self, stage: Stage) -> Contraction | Declined:
-        found = oriented(contraction(stage))
+    def _worth_tiles(self, sch: s_tir.Schedule, stage: Stage) -> Contraction | Declined:
+        found = oriented(sch, contraction(stage))
         if isinstance(found, Declined):
             return found
         batch, rows, columns, depth = found.extents()

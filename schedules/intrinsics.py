@@ -66,10 +66,15 @@ class DotProduct:
     lanes: int = 16
     swapped: bool = False
 
-    def register(self) -> str:
-        """The name under which a schedule may tensorize with it."""
+    def register(self, right_first: bool = False) -> str:
+        """The name under which a schedule may tensorize with it.
+
+        `right_first` is for programs that write the factor of B before that of A.
+        """
         name = f"xpiler_{self.left}_{self.right}_{self.lanes}x{self.group}"
         factors = ['T.cast(A[vk], "int32")', 'T.cast(B[vi, vk], "int32")']
+        if right_first:
+            name, factors = f"{name}_right_first", factors[::-1]
         facts = {
             "group": self.group,
             "lanes": self.lanes,
