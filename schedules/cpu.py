@@ -28,6 +28,7 @@ from .analysis import (
     stages,
 )
 from .base import Declined, Rule, fresh
+from .cpu_forms import shared_values
 from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
@@ -106,8 +107,9 @@ class Rows:
     name: str = "cpu.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        mod, values = shared_values(mod)
         sch = fresh(mod)
-        inline_injective(sch)
+        inline_injective(sch, keep=values)
         reduce_by_lanes(sch, self.limits)
         program = stages(sch)
         rows = shared_axes(program)

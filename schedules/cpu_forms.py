@@ -7,18 +7,27 @@
 
 The dot product of bytes takes one unsigned and one signed operand. All sums are exact in int32 up
 to `DEEPEST` products.
+
+    S[i] += exp(A[i, k] - M[i])                F[i, k] = exp(A[i, k] - M[i])
+    O[i, j] = exp(A[i, j] - M[i]) / S[i]  ->   S[i] += F[i, k]
+                                               O[i, j] = F[i, j] / S[i]
+
+What costs much is worked out once where a later stage needs the very same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
 
-from .canonical import Iterators, Nest, parts_of, program_of, with_regions
+from .analysis import collect
+from .canonical import Iterators, Nest, Part, parts_of, program_of, with_regions
 from .matmul import Contraction
 
 DEEPEST = (1 << 31) // (255 * 128) - 1
@@ -101,6 +110,98 @@ def compensated(mod: tvm.IRModule, found: Contraction) -> Compensated | None:
     return Compensated(
         program_of(mod, changed, (unsigned, sums, total)), shift.name, summing.name, product.name
     )
+
+
+COSTLY = ("exp", "exp2", "exp10", "log", "log2", "tanh", "erf", "sin", "cos", "pow", "sigmoid")
+
+
+def shared_values(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[tirx.Buffer]]:
+    """The program with costly values that two stages need in arrays, and these arrays."""
+    parts = parts_of(mod)
+    added: list[tirx.Buffer] = []
+    for place, first in enumerate(parts):
+        if not isinstance(first, Nest) or tir.as_const(first.guard) != 1:
+            continue
+        for value in _costly(first):
+            later = _also_needed(value, first, parts[place:])
+            if later:
+                array, changed = _worked_out(value, first, [parts[each + place] for each in later])
+                added.append(array)
+                for each, nest in zip(later, changed[2:], strict=True):
+                    parts[place + each] = nest
+                parts[place : place + 1] = changed[:2]
+                return program_of(mod, parts, added), added
+    return mod, []
+
+
+def _costly(nest: Nest) -> list[tvm.ir.Expr]:
+    """The outermost costly calls of a stage."""
+    found: list[tvm.ir.Expr] = []
+    for call in collect(nest.store.value, tvm.ir.Call):
+        name = str(getattr(call.op, "name", "")).removeprefix("tirx.")
+        inside = any(call.same_as(each) for outer in found for each in collect(outer, tvm.ir.Call))
+        if name in COSTLY and tir.loads(call) and not inside:
+            found.append(call)
+    guarded = any(
+        getattr(call.op, "name", "") == "prim.if_then_else"
+        for call in collect(nest.store.value, tvm.ir.Call)
+    )
+    return [] if guarded else found
+
+
+def _names(one: Nest, two: Nest) -> dict[tirx.Var, tirx.Var] | None:
+    """Iterators of `two` for those of `one`, in their order, if they are of the same extents."""
+    extents = [[tir.as_const(each.dom.extent) for each in nest.iterators] for nest in (one, two)]
+    if extents[0] != extents[1]:
+        return None
+    return {a.var: b.var for a, b in zip(one.iterators, two.iterators, strict=True)}
+
+
+def _also_needed(value: tvm.ir.Expr, first: Nest, parts: Sequence[Part]) -> list[int]:
+    """The places of the later stages that work out the same, until something it reads changes."""
+    sources = [load.source for load in tir.loads(value)]
+    if any(first.store.buffer.same_as(each) for each in sources):
+        return []
+    found = []
+    for place, part in enumerate(parts[1:], 1):
+        if not isinstance(part, Nest) or any(part.store.buffer.same_as(each) for each in sources):
+            break
+        names = _names(first, part)
+        if names is not None and tir.as_const(part.guard) == 1:
+            same = tir.substitute(value, names)
+            if any(tir.same(same, each) for each in _costly(part)):
+                found.append(place)
+    return found
+
+
+def _worked_out(
+    value: tvm.ir.Expr, first: Nest, later: Sequence[Part]
+) -> tuple[tirx.Buffer, list[Nest]]:
+    """An array of a value over the axes of `first`, the stage that fills it, and its readers."""
+    used = [each for each in first.iterators if tir.uses(value, [each.var])]
+    array = tirx.decl_buffer(
+        [each.dom.extent for each in used], tir.dtype_of(value), f"{first.name}_shared"
+    )
+    own = tuple(tirx.IterVar(each.dom, tirx.Var(each.var.name, "int32"), 0) for each in used)
+    fresh = {old.var: new.var for old, new in zip(used, own, strict=True)}
+    store = tirx.BufferStore(array, tir.substitute(value, fresh), [each.var for each in own])
+    filling = with_regions(Nest(own, _free(), store, None, (), (), f"{first.name}_shared", None))
+    readers = []
+    for nest in (first, *later):
+        assert isinstance(nest, Nest)
+        names = _names(first, nest) or {}
+        wanted = tir.substitute(value, names)
+        load = array[tuple(names[each.var] for each in used)]
+
+        def read(
+            call: tvm.ir.Expr, wanted: tvm.ir.Expr = wanted, load: tvm.ir.Expr = load
+        ) -> tvm.ir.Expr:
+            return load if tir.same(call, wanted) else call
+
+        changed = tvm_ffi.structural_map(nest.store.value, (tvm.ir.Call, read), order="post")
+        stored = tirx.BufferStore(nest.store.buffer, changed, list(nest.store.indices))
+        readers.append(with_regions(replace(nest, store=stored, stmt=None)))
+    return array, [filling, *readers]
 
 
 def _free() -> tvm.ir.Expr:
