@@ -396,7 +396,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
     words = TARGETS if text.strip() == "all" else text.split(",")
     targets = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     for target in targets:
-        if target not in TARGETS:
+        if target.partition(":")[0] not in TARGETS:
             raise ReadError(
                 "XP1012", f"{target!r} is no target", hint=f"any of {', '.join(TARGETS)}"
             )
@@ -412,7 +412,8 @@ def _translate(options: argparse.Namespace) -> int:
     targets = parse_targets(options.to)
     kernel = _kernel(options)
     source, output = Path(options.file), Path(options.output)
-    names = [source.stem + suffix for target in targets for suffix in SUFFIXES[target]]
+    families = [target.partition(":")[0] for target in targets]
+    names = [source.stem + suffix for family in families for suffix in SUFFIXES[family]]
     _check_output(source, output, names)
 
     import xpiler_tvm as xt

@@ -109,7 +109,7 @@ class Translation:
     def _gpu(self) -> Gpu | None:
         from .gpu import find
 
-        return find(self.target) if self.kernel is not None else None
+        return find(self.kernel.dialect) if self.kernel is not None else None
 
     @property
     def _runs_natively(self) -> bool:
@@ -153,7 +153,8 @@ class Translation:
 
         if self.kernel is not None:
             text = device_text(self.kernel)
-            return run_text(self.kernel, arrays, scalars, text=text, seconds=RUN_SECONDS).arrays
+            how = {"text": text, "seconds": RUN_SECONDS, "arch": _device(self.target)}
+            return run_text(self.kernel, arrays, scalars, **how).arrays
         tensors = self.lifted.kernel.tensors
         run = run_module(
             _for_any_cpu(self.mod),
@@ -376,7 +377,8 @@ def _check_emitted(
 
     def emulate(trial: Trial) -> Arrays:
         inputs, scalars = trial.inputs, trial.scalars
-        return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS).arrays
+        how = {"text": text, "seconds": RUN_SECONDS, "arch": spec.compiler.arch or None}
+        return run_text(written, inputs, scalars, **how).arrays
 
     results: list[Arrays] = []
 
@@ -392,7 +394,7 @@ def _check_emitted(
         label = f"emitted {spec.name}"
         checks.append(check_reference(label, lifted.trials, lifted.kernel, results))
         checks += _check_identity(label, written, text, lifted)
-    gpu = find(spec.name)
+    gpu = find(written.dialect)
     if gpu is not None and check.ok:
         checks.append(_check_on_gpu(name, written, gpu, lifted))
     return checks
@@ -471,6 +473,13 @@ def _check_library(
             return {tensor.name: array for tensor, array in zip(tensors, done.arrays, strict=True)}
 
         return _told("on this CPU", check_runs(name, execute, lifted.kernel, lifted.trials))
+
+
+def _device(target: str) -> str | None:
+    """The device that a target's kernels are for, by the emulator's name; None for its default."""
+    from .targets import get
+
+    return get(target).compiler.arch or None
 
 
 def _told(how: str, check: Check) -> Check:

@@ -7,6 +7,7 @@ import functools
 import tvm
 from tvm.target import Target
 
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import C_TYPES, CDialect
@@ -14,8 +15,7 @@ from .fragments import MfmaForm
 from .reductions import Shuffles
 from .simt import INDEX_NAMES, RESERVED, SimtLanguage, emit_simt
 
-WAVE = 64
-"""Threads that run in lockstep on CDNA GPUs."""
+DEFAULT_ARCH = DEFAULT_GPUS["hip"]
 
 HIP = CDialect(
     name="HIP",
@@ -50,19 +50,23 @@ HIP = CDialect(
     reserved=RESERVED,
 )
 
-LANGUAGE = SimtLanguage(
-    HIP,
-    "hip",
-    "hip/hip_runtime.h",
-    Shuffles(WAVE, "__shfl_xor({value}, {distance}, {width})"),
-    {"bfloat16": "hip/hip_bf16.h"},
-    fragments=MfmaForm("gfx90a"),
-)
+
+@functools.cache
+def hip_language(arch: str = DEFAULT_ARCH) -> SimtLanguage:
+    """HIP for an architecture, whose waves have 64 lanes (CDNA) or 32 (RDNA)."""
+    return SimtLanguage(
+        HIP,
+        "hip",
+        "hip/hip_runtime.h",
+        Shuffles(GPUS[arch].warp, "__shfl_xor({value}, {distance}, {width})"),
+        {"bfloat16": "hip/hip_bf16.h"},
+        fragments=MfmaForm(arch),
+    )
 
 
 @functools.cache
-def hip_target() -> Target:
-    """The TVM target that scheduled modules are lowered for: 64 lanes a wave, 64 KB of LDS.
+def hip_target(arch: str = DEFAULT_ARCH) -> Target:
+    """The TVM target that scheduled modules are lowered for: lanes of a wave, 64 KB of LDS.
 
     Of kind `cuda` on purpose. The passes that lower reductions across threads know only one kind
     that combines waves through shuffles *and* shared memory; what makes it HIP is the width.
@@ -74,12 +78,15 @@ def hip_target() -> Target:
             "max_num_threads": 1024,
             "max_threads_per_block": 1024,
             "max_shared_memory_per_block": 65536,
-            "thread_warp_size": WAVE,
+            "thread_warp_size": GPUS[arch].warp,
         },
         host="llvm",
     )
 
 
-def emit_hip(scheduled_mod: tvm.IRModule, kernel: Kernel) -> tuple[str, Kernel]:
+def emit_hip(
+    scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_ARCH
+) -> tuple[str, Kernel]:
     """The text of a HIP file, and the kernel in it. Raises what `emit_simt` raises."""
-    return emit_simt(LANGUAGE, scheduled_mod, kernel, hip_target(), "HIP")
+    title = f"HIP for {arch}"
+    return emit_simt(hip_language(arch), scheduled_mod, kernel, hip_target(arch), title)

@@ -6,6 +6,7 @@ what blocks of threads have beyond C: sums over threads and copies of whole vect
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from .c_family import (
 from .fragments import FragmentForm, arrays_of_fragments, fragments_in
 from .lanes import Lanes
 from .lower import DeviceFunction, device_function
+from .prefetch import prefetched
 from .reductions import Reduction, Shuffles, kind_of, thread_axes
 
 INDEX_NAMES: Mapping[str, str] = {
@@ -90,6 +92,8 @@ class SimtLanguage:
     shuffles : how lanes exchange values.
     type_headers : further headers by TIR dtype.
     mask : the lanes that take part in a shuffle, where it says so.
+    resident : threads that a multiprocessor should hold, for which registers are left; 0 where
+        launch bounds do not say.
     fragments : how matrices in the registers of a warp are written.
     fragment_head : what a file with such matrices begins with, after the headers.
     """
@@ -100,6 +104,7 @@ class SimtLanguage:
     shuffles: Shuffles
     type_headers: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
+    resident: int = 0
     fragments: FragmentForm | None = None
     fragment_head: str = ""
 
@@ -383,13 +388,13 @@ def emit_simt(
     ------
     EmitError XP4001 : the schedule makes several kernels, or a construct has no form.
     """
-    function = device_function(scheduled_mod, target)
+    function = prefetched(device_function(scheduled_mod, target))
     printer = SimtPrinter(language, function, kernel)
     body = printer.body()
     name = entry_name(kernel)
     launch = Launch(grid=function.grid, block=function.block)
     aligned = [t.name for t in kernel.tensors if t.name in printer.moved_as_vectors]
-    kernel_text = _kernel_text(name, kernel, function, body, language.dialect)
+    kernel_text = _kernel_text(name, kernel, function, body, language)
     parts = [
         banner(kernel, title, f"grid {launch.grid}, block {launch.block}", scheduled_mod)
         + (
@@ -423,11 +428,15 @@ def _includes(language: SimtLanguage, code: str) -> str:
 
 
 def _kernel_text(
-    name: str, kernel: Kernel, function: DeviceFunction, body: list[str], dialect: CDialect
+    name: str, kernel: Kernel, function: DeviceFunction, body: list[str], language: SimtLanguage
 ) -> str:
-    x, y, z = function.block
-    head = f'extern "C" __global__ void __launch_bounds__({x * y * z})'
-    return "\n".join([head, f"{name}({signature(kernel, dialect)}) {{", *body, "}", ""])
+    threads = math.prod(function.block)
+    # Small blocks need no help: their registers rarely are what limits how many there are.
+    blocks = language.resident // threads if threads >= 128 else 0
+    bounds = f"{threads}, {blocks}" if blocks > 1 else f"{threads}"
+    head = f'extern "C" __global__ void __launch_bounds__({bounds})'
+    formal = signature(kernel, language.dialect)
+    return "\n".join([head, f"{name}({formal}) {{", *body, "}", ""])
 
 
 def _launcher_text(

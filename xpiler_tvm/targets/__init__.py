@@ -11,8 +11,8 @@ from xpiler_tvm.errors import ReadError
 
 from .bang import BANG
 from .base import Emitted, Limits, TargetSpec
-from .cuda import CUDA
-from .hip import HIP
+from .cuda import CUDA, nvidia
+from .hip import HIP, amd
 from .opencl import OPENCL
 from .vnni import VNNI, cpu
 
@@ -25,13 +25,14 @@ TARGETS: dict[str, TargetSpec] = {spec.name: spec for spec in (HIP, BANG, VNNI, 
 
 
 def get(name: str) -> TargetSpec:
-    """The target of a name, for CPUs also `vnni:` and a processor such as `haswell`.
+    """The target of a name, also of one for a device: `vnni:haswell`, `cuda:sm_90`, `hip:gfx942`.
 
     Raises `ReadError` XP1012 where there is none.
     """
-    family, _, mcpu = name.partition(":")
-    if family == VNNI.name and mcpu:
-        return cpu(mcpu)
+    family, _, device = name.partition(":")
+    of_device = {VNNI.name: cpu, CUDA.name: nvidia, HIP.name: amd}
+    if device and family in of_device:
+        return of_device[family](device)
     if name not in TARGETS:
         raise ReadError(
             "XP1012", f"{name!r} is no target", hint=f"one of {', '.join(sorted(TARGETS))}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from xpiler_tvm.dialects.simt import MAX_BLOCK, MAX_GRID, MAX_THREADS
+from xpiler_tvm.dialects.simt import GPUS, MAX_BLOCK, MAX_GRID, MAX_THREADS
+from xpiler_tvm.errors import ReadError
 
 from .base import Axis, Compiler, Emitted, Limits, Memory, TargetSpec
 
@@ -31,27 +33,28 @@ LIMITS = Limits(
     memories=(Memory("shared", 48 * 1024, 16), Memory("local", 256 * 1024)),
 )
 ARCH = "sm_80"
+LEAST_CAPABILITY = 80
 
 
-def _target() -> Target:
+def _target(arch: str) -> Target:
     from xpiler_tvm.codegen.cuda import cuda_target
 
-    return cuda_target(ARCH)
+    return cuda_target(arch)
 
 
-def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
+def _rules(arch: str) -> tuple[tuple[Rule, ...], Accept | None]:
     from xpiler_tvm.schedules import gpu
 
     from .device import one_kernel
 
     limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
-    return gpu.rules(limits, gpu.WMMA), one_kernel(_target(), LIMITS)
+    return gpu.rules(limits, gpu.WMMA), one_kernel(_target(arch), LIMITS)
 
 
-def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
+def _emit(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     from xpiler_tvm.codegen.cuda import emit_cuda
 
-    text, emitted = emit_cuda(mod, kernel, ARCH)
+    text, emitted = emit_cuda(mod, kernel, arch)
     return Emitted(text, emitted, str(emitted.entry))
 
 
@@ -68,15 +71,29 @@ def _main(kernel: Kernel, ranges: Ranges) -> str:
     return host_main(kernel, PRINTED, gpu_api("cuda"), ranges)
 
 
-CUDA = TargetSpec(
-    "cuda",
-    ".cu",
-    "CUDA C++ for NVIDIA GPUs",
-    LIMITS,
-    _target,
-    _rules,
-    _emit,
-    Compiler(("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__", ARCH),
-    _main,
-    _functions,
-)
+def nvidia(arch: str = "") -> TargetSpec:
+    """The target for an architecture; `sm_80` unless another one is named.
+
+    Raises `ReadError` XP1012 where it is not known or older.
+    """
+    known = [name for name, gpu in sorted(GPUS.items()) if gpu.capability >= LEAST_CAPABILITY]
+    if arch and arch not in known:
+        raise ReadError("XP1012", f"no {arch!r} for cuda", hint=f"one of {', '.join(known)}")
+    chosen = arch or ARCH
+    return TargetSpec(
+        f"cuda:{arch}" if arch else "cuda",
+        ".cu",
+        "CUDA C++ for NVIDIA GPUs",
+        LIMITS,
+        partial(_target, chosen),
+        partial(_rules, chosen),
+        partial(_emit, chosen),
+        Compiler(
+            ("nvcc", "-arch={arch}", "--cubin", "-o", "/dev/null", "{file}"), "__CUDACC__", chosen
+        ),
+        _main,
+        _functions,
+    )
+
+
+CUDA = nvidia()

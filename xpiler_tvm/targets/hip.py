@@ -1,11 +1,13 @@
-"""HIP C++ for AMD GPUs of the CDNA family, whose waves have 64 lanes."""
+"""HIP C++ for AMD GPUs: of the CDNA family with 64 lanes a wave, of the RDNA family with 32."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from xpiler_tvm.dialects.simt import MAX_THREADS
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, MAX_THREADS
+from xpiler_tvm.errors import ReadError
 
 from .base import Compiler, Emitted, Limits, Memory, TargetSpec
 from .cuda import AXES
@@ -19,34 +21,35 @@ if TYPE_CHECKING:
 
     from .base import Accept, Ranges
 
-ARCH = "gfx90a"
-LIMITS = Limits(
-    max_threads=MAX_THREADS,
-    warp=64,
-    axes=AXES,
-    memories=(Memory("shared", 64 * 1024, 16), Memory("local", 256 * 1024)),
-)
+ARCH = DEFAULT_GPUS["hip"]
 
 
-def _target() -> Target:
+def _limits(arch: str) -> Limits:
+    gpu = GPUS[arch]
+    memories = (Memory("shared", gpu.static_shared, 16), Memory("local", 256 * 1024))
+    return Limits(MAX_THREADS, gpu.warp, AXES, memories)
+
+
+def _target(arch: str) -> Target:
     from xpiler_tvm.codegen.hip import hip_target
 
-    return hip_target()
+    return hip_target(arch)
 
 
-def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
+def _rules(arch: str) -> tuple[tuple[Rule, ...], Accept | None]:
     from xpiler_tvm.schedules import gpu
 
     from .device import one_kernel
 
-    limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
-    return gpu.rules(limits, gpu.mfma(ARCH), turned=True), one_kernel(_target(), LIMITS)
+    device = _limits(arch)
+    limits = gpu.GpuLimits(device.max_threads, device.warp, device.bytes_of("shared"))
+    return gpu.rules(limits, gpu.mfma(arch), turned=True), one_kernel(_target(arch), device)
 
 
-def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
+def _emit(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     from xpiler_tvm.codegen.hip import emit_hip
 
-    text, emitted = emit_hip(mod, kernel)
+    text, emitted = emit_hip(mod, kernel, arch)
     return Emitted(text, emitted, str(emitted.entry))
 
 
@@ -63,17 +66,31 @@ def _main(kernel: Kernel, ranges: Ranges) -> str:
     return host_main(kernel, PRINTED, gpu_api("hip"), ranges)
 
 
-HIP = TargetSpec(
-    "hip",
-    ".hip",
-    "HIP C++ for AMD GPUs",
-    LIMITS,
-    _target,
-    _rules,
-    _emit,
-    Compiler(
-        ("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"), "__HIPCC__", ARCH
-    ),
-    _main,
-    _functions,
-)
+def amd(arch: str = "") -> TargetSpec:
+    """The target for an architecture; `gfx90a` unless another one is named.
+
+    Raises `ReadError` XP1012 where it is not known.
+    """
+    known = [name for name, gpu in sorted(GPUS.items()) if gpu.dialect == "hip"]
+    if arch and arch not in known:
+        raise ReadError("XP1012", f"no {arch!r} for hip", hint=f"one of {', '.join(known)}")
+    chosen = arch or ARCH
+    return TargetSpec(
+        f"hip:{arch}" if arch else "hip",
+        ".hip",
+        "HIP C++ for AMD GPUs",
+        _limits(chosen),
+        partial(_target, chosen),
+        partial(_rules, chosen),
+        partial(_emit, chosen),
+        Compiler(
+            ("hipcc", "--offload-arch={arch}", "-c", "-o", "/dev/null", "{file}"),
+            "__HIPCC__",
+            chosen,
+        ),
+        _main,
+        _functions,
+    )
+
+
+HIP = amd()
