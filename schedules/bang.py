@@ -3,6 +3,7 @@
 | rule | program | who computes what |
 |---|---|---|
 | `bang.flat` | elementwise, every array indexed alike | a task a contiguous piece |
+| `bang.transpose` | one copy with memory along another axis | a task some tiles |
 | `bang.matrix` | a sum of products that the matrix unit computes exactly | a task some tiles |
 | `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
 | `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
@@ -36,8 +37,9 @@ from .analysis import (
     shared_axes,
     stages,
 )
-from .bang_common import NRAM, keep_on_chip, share_out, share_unevenly
+from .bang_common import NRAM, keep_on_chip, share_out, share_unevenly, steps_of
 from .bang_products import Matmul, Matrix, Model
+from .bang_transpose import Transpose
 from .base import Declined, Rule, fresh
 from .steps import (
     CHEAP_CALLS,
@@ -69,7 +71,13 @@ def rules(
     Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
     round float32 operands.
     """
-    return (Flat(arch), Matrix(arch, model, inexact), Matmul(arch), Rows(arch, model))
+    return (
+        Flat(arch),
+        Transpose(arch),
+        Matrix(arch, model, inexact),
+        Matmul(arch),
+        Rows(arch, model),
+    )
 
 
 def _bytes(buffer: tirx.Buffer) -> int:
@@ -145,17 +153,21 @@ class Plan:
     everything : all operands are brought into NRAM as a whole, not only those read repeatedly.
     even : all tasks have as many rows; else all cores have work and the last task less of it.
     batched : operands and results of several rows move in one copy.
+    inside : how many of the shared axes are part of a row, the last ones.
     """
 
     everything: bool = False
     even: bool = True
     batched: bool = False
+    inside: int = 0
 
 
 PLANS = (
     Plan(everything=True),
     Plan(everything=True, even=False),
     Plan(everything=True, batched=True),
+    Plan(everything=True, inside=1),
+    Plan(everything=True, inside=2),
 )
 """Those that are tried beside the first; the model has the choice."""
 
@@ -208,6 +220,10 @@ class Rows:
             inline_around(sch)
             program = stages(sch)
             rows, across = self._rows(sch, program)
+        if plan.inside:
+            if len(rows) <= plan.inside or not _is_plain(program):
+                return Declined("there are not so many shared axes")
+            rows, across = rows[: -plan.inside], False
         held = self._held(sch, program, rows, across)
         if held > self.arch.nram_usable // 2:
             return Declined(f"a row of intermediates takes {held} bytes of NRAM")
@@ -253,7 +269,7 @@ class Rows:
             stage = next(each for each in stages(sch) if each.name == name)
             ordered = any(axis.kind == "O" for axis in stage.axes[shared_loops:])
             if name not in copies and not stage.is_opaque and not ordered:
-                self._arrange(sch, stage, shared_loops)
+                self._arrange(sch, stage, shared_loops, sums_outside=plan.inside > 0)
         return sch
 
     def _batch(self, sch: s_tir.Schedule, own: int, points: int) -> int:
@@ -357,14 +373,20 @@ class Rows:
         sch.compute_at(copy, at, preserve_unit_loops=True)
         return str(sch.get(copy).name_hint)
 
-    def _arrange(self, sch: s_tir.Schedule, stage: Stage, shared: int) -> None:
-        """The first axes are the task and its rows; of the rest the vector axis goes innermost."""
+    def _arrange(
+        self, sch: s_tir.Schedule, stage: Stage, shared: int, *, sums_outside: bool
+    ) -> None:
+        """The first axes are the task and its rows; of the rest the vector axis goes innermost.
+
+        With `sums_outside` whole rows are added up, not one element after the other.
+        """
         inner = list(stage.axes[shared:])
         if not inner:
             return
         vector = _vector_axis(sch, stage, inner)
         outer = [axis for axis in inner if axis is not vector]
-        order = [axis for kind in ("S", "R") for axis in outer if axis.kind == kind] + [vector]
+        kinds = ("R", "S") if sums_outside and vector.kind == "S" else ("S", "R")
+        order = [axis for kind in kinds for axis in outer if axis.kind == kind] + [vector]
         loops = sch.get_loops(stage.rv)
         if len(order) > 1:
             sch.reorder(*(loops[axis.position] for axis in order))
@@ -426,36 +448,10 @@ def _is_plain(program: Sequence[Stage]) -> bool:
 
 def _vector_axis(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> Axis:
     """The axis along which most accesses move by one element; among equals the innermost."""
-    strides = _strides(sch, stage)
+    strides = steps_of(sch, stage)
     return max(axes, key=lambda axis: (_smoothness(strides[axis.position]), axis.position))
 
 
 def _smoothness(strides: Sequence[int | None]) -> int:
     """How well a vector along an axis suits a stage: strides of 0 and 1 do, others do not."""
     return sum(1 if stride == 1 else 0 if stride == 0 else -1 for stride in strides)
-
-
-def _strides(sch: s_tir.Schedule, stage: Stage) -> list[list[int | None]]:
-    """For each axis, by how many elements each access moves a step; `None` where it varies."""
-    realizes = collect(sch.mod["main"].body, s_tir.SBlockRealize)
-    realize = next(each for each in realizes if each.block.same_as(stage.block))
-    pairs = list(zip(stage.block.iter_vars, realize.iter_values, strict=True))
-    store = stage.block.body
-    accesses = [(store.buffer, store.indices)] + [
-        (load.source, load.indices) for load in collect(store.value, tvm.ir.TensorLoad)
-    ]
-
-    def loops_for(var: tirx.Var) -> tvm.ir.Expr:
-        return next((value for iterator, value in pairs if iterator.var.same_as(var)), var)
-
-    found: list[list[int | None]] = [[] for _ in stage.axes]
-    for buffer, indices in accesses:
-        flat: tvm.ir.Expr = tirx.IntImm("int32", 0)
-        for extent, index in zip(buffer.shape, indices, strict=True):
-            flat = flat * extent + index
-        flat = tvm.sym.Analyzer().simplify(tvm_ffi.structural_map(flat, (tirx.Var, loops_for)))
-        for axis in stage.axes:
-            parts = tvm.sym.detect_linear_equation(flat, [axis.var])
-            known = bool(parts) and isinstance(parts[0], tirx.IntImm)
-            found[axis.position].append(int(parts[0]) if known else None)
-    return found

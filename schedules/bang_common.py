@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from tvm import s_tir
+import tvm
+import tvm_ffi
+from tvm import s_tir, tirx
 
 from xpiler_tvm.dialects.bang import Arch
 
-from .analysis import is_parameter, stages
+from .analysis import Stage, collect, is_parameter, stages
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -46,3 +48,29 @@ def keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
             if not is_parameter(sch, buffer) and buffer.scope() == "global":
                 alone = math.prod(int(extent) for extent in buffer.shape) == points
                 sch.set_scope(stage.rv, place, "local" if alone else NRAM)
+
+
+def steps_of(sch: s_tir.Schedule, stage: Stage) -> list[list[int | None]]:
+    """For each axis, by how many elements each access moves a step; `None` where it varies."""
+    realizes = collect(sch.mod["main"].body, s_tir.SBlockRealize)
+    realize = next(each for each in realizes if each.block.same_as(stage.block))
+    pairs = list(zip(stage.block.iter_vars, realize.iter_values, strict=True))
+    store = stage.block.body
+    accesses = [(store.buffer, store.indices)] + [
+        (load.source, load.indices) for load in collect(store.value, tvm.ir.TensorLoad)
+    ]
+
+    def loops_for(var: tirx.Var) -> tvm.ir.Expr:
+        return next((value for iterator, value in pairs if iterator.var.same_as(var)), var)
+
+    found: list[list[int | None]] = [[] for _ in stage.axes]
+    for buffer, indices in accesses:
+        flat: tvm.ir.Expr = tirx.IntImm("int32", 0)
+        for extent, index in zip(buffer.shape, indices, strict=True):
+            flat = flat * extent + index
+        flat = tvm.sym.Analyzer().simplify(tvm_ffi.structural_map(flat, (tirx.Var, loops_for)))
+        for axis in stage.axes:
+            parts = tvm.sym.detect_linear_equation(flat, [axis.var])
+            known = bool(parts) and isinstance(parts[0], tirx.IntImm)
+            found[axis.position].append(int(parts[0]) if known else None)
+    return found

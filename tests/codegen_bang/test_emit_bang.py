@@ -35,6 +35,7 @@ EXPECTED_RULE = {
     "gelu_tanh": "bang.flat",
     "gemm": "bang.matmul",
     "gemm_int8": "bang.matrix",
+    "transpose": "bang.transpose",
 }
 
 

@@ -99,6 +99,9 @@ BANG_RULES = {
     "gemm_parts": "bang.matmul",
     "with_tail": "bang.flat",
     "gemm_steps": "bang.matmul",
+    "transpose": "bang.transpose",
+    "transpose_3d": "bang.transpose",
+    "transpose_201": "bang.transpose",
 }
 """All others go to `bang.rows`."""
 
