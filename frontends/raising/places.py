@@ -93,14 +93,14 @@ def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | Non
         return None
     tests = (*steps.guards, tirx.EQ(steps.term, steps.last))
     beyond = None
-    if not steps.is_endless:
+    if not steps.is_endless and not _Places(steps, kept, analyzer, is_least=True).first_steps():
         # The first value has a place that is never taken where it equals a term, or always.
         low, high = tir.bounds(analyzer, analyzer.simplify(kept.place - kept.start))
         if not (high <= 0 if op == "min" else low >= 0):
             beyond = steps.beyond
             if not (low >= 0 if op == "min" else high <= 0):
                 return None
-    return _Places(steps, kept, analyzer).over(op, tests, beyond)
+    return _Places(steps, kept, analyzer, is_least=True).over(op, tests, beyond)
 
 
 def number(expr: Expr, producers: Mapping[Buffer, Tensor]) -> Expr:
@@ -113,8 +113,7 @@ def number(expr: Expr, producers: Mapping[Buffer, Tensor]) -> Expr:
 
 
 def _are_places(kept: Kept) -> bool:
-    place = kept.place
-    return tir.is_int(place) and tir.dtype_of(place) != "bool" and not tir.has_load(place)
+    return tir.is_int(kept.place) and tir.dtype_of(kept.place) != "bool"
 
 
 def chosen(tests: Sequence[Expr], place: Expr, none: Expr) -> Expr:
@@ -131,29 +130,33 @@ def chosen(tests: Sequence[Expr], place: Expr, none: Expr) -> Expr:
 
 @dataclass(frozen=True, eq=False)
 class _Places:
+    """Where `is_least`, the order of the steps does not matter."""
+
     steps: Steps
     kept: Kept
     analyzer: Any
+    is_least: bool = False
 
     def over(self, op: str, tests: tuple[Expr, ...], beyond: Expr | None) -> Place | None:
         """`op` of the places at which the tests hold, or the first one where none does or the
         extremum is not `beyond` the first value."""
         axes, place = self.steps.axes, self.kept.place
         none = IDENTITY[op](tir.dtype_of(place))
-        low, high = tir.bounds(self.analyzer, place)
-        if not (low > int(none.value) if op == "max" else high < int(none.value)):
-            return None
-        first = self._first_step()
-        if first is None:
+        first = self.first_steps()
+        if not first:
+            low, high = tir.bounds(self.analyzer, place)
+            if not (low > int(none.value) if op == "max" else high < int(none.value)):
+                return None
             whole = [*tests, *([] if beyond is None else [beyond])]
             return Place(op, axes, chosen(whole, place, none), none, self.kept.start)
-        if first < 0:
+        if tir.as_const(first[0]) == -1:
             ((var, extent),) = axes
             longer = tirx.Var(var.name, "int32")
             axes = ((longer, extent + 1),)
             shifted = {var: longer - 1}
             tests = tuple(tir.substitute(test, shifted) for test in tests)
-            place = tir.analyzer_for(dict(axes)).simplify(tir.substitute(place, shifted))
+            with knowing(axes) as analyzer:
+                place = simplified(analyzer, tir.substitute(place, shifted))
         return Place(op, axes, chosen(tests, place, none), none, None)
 
     def grow(self) -> bool | None:
@@ -173,23 +176,36 @@ class _Places:
             found.append(low > 0)
         return found[0] if found and all(one == found[0] for one in found) else None
 
-    def _first_step(self) -> int | None:
-        """The step, 0 or the one before it, of which value and place are what the loop starts
-        from."""
+    def first_steps(self) -> list[Expr]:
+        """The steps, among them the one before the first, of which value and place are what the
+        loop starts from."""
         steps, kept = self.steps, self.kept
         if len(steps.axes) != 1:
-            return None
+            return []
+        ((var, extent),) = steps.axes
+        candidates: list[Expr] = [tir.const(-1, "int32"), tir.const(0, "int32")]
+        if self.is_least:
+            candidates += [
+                one
+                for one in tir.variables(kept.start)
+                if not one.same_as(var) and _is_below(self.analyzer, one, extent)
+            ]
+        return [one for one in candidates if self._starts_from(one)]
+
+    def _starts_from(self, step: Expr) -> bool:
+        steps, kept = self.steps, self.kept
         ((var, _),) = steps.axes
-        for step in (-1, 0):
-            point = {var: tir.const(step, "int32")}
 
-            def at(expr: Expr, point: dict[Var, Expr] = point) -> Expr:
-                return simplified(self.analyzer, tir.substitute(expr, point))
+        def at(expr: Expr) -> Expr:
+            return simplified(self.analyzer, tir.substitute(expr, {var: step}))
 
-            if (
-                all(tir.as_const(at(test)) == 1 for test in steps.guards)
-                and tir.same(at(steps.term), at(steps.init))
-                and tir.same(at(kept.place), at(kept.start))
-            ):
-                return step
-        return None
+        return (
+            all(tir.as_const(at(test)) == 1 for test in steps.guards)
+            and tir.same(at(steps.term), at(steps.init))
+            and tir.same(at(kept.place), at(kept.start))
+        )
+
+
+def _is_below(analyzer: Any, step: Expr, extent: int) -> bool:
+    low, high = tir.bounds(analyzer, step)
+    return low >= 0 and high < extent

@@ -23,6 +23,7 @@ from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .components import components
+from .previous import with_carried
 from .refusal import Unraisable
 from .tensors import Axis, Cell, Recurrence, Tensor, knowing, parts, simplified
 
@@ -118,7 +119,9 @@ class _Circle:
 
     def __post_init__(self) -> None:
         self.carried = [node for node in self.nodes if isinstance(node, Carried)]
-        self.members = [node for node in self.nodes if isinstance(node, Tensor)]
+        tensors = [node for node in self.nodes if isinstance(node, Tensor)]
+        self.members = [with_carried(tensor, self.carried) for tensor in tensors]
+        self.nodes = [*self.members, *self.carried]
         self.by_buffer: dict[Buffer, Node] = {node.buffer: node for node in self.nodes}
         self.ordered = self._ordered_axes()
         inner = self.ordered[-1][0]
