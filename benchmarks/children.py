@@ -82,9 +82,8 @@ def _answer(receiver: Connection, case: Case, process: BaseProcess) -> Answer[Ca
     try:
         value, ended = receiver.recv()
     except EOFError:
-        value, ended = None, ""
+        process.join()
+        value, ended = None, f"the process ended with {process.exitcode}"
     receiver.close()
     process.join()
-    if value is None and not ended:
-        ended = f"the process ended with {process.exitcode}"
     return Answer(case, value, ended)
