@@ -6,7 +6,10 @@ import os
 import signal
 
 import pytest
-from children import answers
+
+from .support import script
+
+answers = script("children").answers
 
 
 def work(case: str) -> str | None:
