@@ -1,9 +1,17 @@
 """BANG C for Cambricon MLUs, from lowered device TIR.
 
-`emit.py` writes the file and `printer.py` the kernel: scalar code as any C, and loops as vector
-instructions, which `selection.py` chooses. `loops.py` says what a loop does, `vectors.py` holds
-vector code, `functions.py` builds functions from instructions, `memory.py` divides NRAM. The facts
-are in `xpiler_tvm.dialects.bang`.
+`emit.py` writes the file. `printer.py` prints the kernel, on what `spaces.py` knows of its arrays:
+
+| a loop is | files |
+|---|---|
+| one instruction with all loops in it | `whole`, `nests`, `matrix`, `copies` |
+| vector code for pieces of it, or of its rows | `selection`, `choices`, `folds`, `functions`, `pieces` |
+| the same, overlapped with its copies | `pipelines` |
+| scalar code as any C | `scalars` has its cost |
+
+`loops.py` says what a loop does, `vectors.py` holds vector code, `memory.py` divides NRAM, and
+`cost.py` is the model by which the printer and schedules choose. The facts are in
+`xpiler_tvm.dialects.bang` and the files beside it.
 """
 
 from .emit import bang_target, emit_bang

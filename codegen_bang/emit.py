@@ -26,7 +26,8 @@ from xpiler_tvm.kernel import Kernel, Launch
 from .cost import Estimate
 from .memory import ITEM_BYTES, LONGEST_SLOT, MOST_SLOTS, NramPlan
 from .pipelines import FEWEST_PIECES
-from .printer import BANG, BangPrinter
+from .printer import BangPrinter
+from .spaces import BANG
 
 
 @functools.cache

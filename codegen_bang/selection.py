@@ -7,8 +7,7 @@ operands in NRAM. Operands elsewhere are copied in first, strided ones by stride
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import tvm
 import tvm_ffi
@@ -19,25 +18,17 @@ from xpiler_tvm.codegen.c_family import SUM, Text, buffer_size, dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
 from .choices import choice, is_condition, mask
-from .cost import CopyWork, ScalarWork, VectorWork, Work
+from .cost import CopyWork, ScalarWork
+from .folds import fold, fold_rows
 from .functions import FUNCTIONS, quotient
-from .loops import Range, affine, condition_of, depends, loads, sides_of, substitute
+from .loops import affine, condition_of, depends, loads, sides_of, substitute
 from .memory import ITEM_BYTES
-from .vectors import Instruction, Names, NoVectorForm, Scalar, Value, Vector, VectorCode
+from .pieces import Access, Piece
+from .vectors import Names, NoVectorForm, Scalar, Value, Vector, VectorCode
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
 
-LANES = 32
-"""Float channels of a pooling instruction: 128 bytes."""
-
-REDUCTIONS = {
-    tirx.Add: ("sum", "__bang_sumpool", "__bang_reduce_sum", "total + {}"),
-    tirx.Max: ("max", "__bang_maxpool", "__bang_argmax", "fmaxf(total, {})"),
-    tirx.Min: ("min", "__bang_minpool", "__bang_argmin", "fminf(total, {})"),
-}
-"""By combining operator: a name, the pool that does it lane by lane, what folds the lanes into the
-first element, one step in C."""
 
 _BINARY = {tirx.Add: "a + b", tirx.Sub: "a - b", tirx.Mul: "a * b", tirx.Div: "a / b"}
 # Two vectors, and a vector with a scalar: the instructions differ in what they do at a NaN.
@@ -50,40 +41,6 @@ _COMMUTES = {"a + b", "a * b", "a >= b ? a : b", "a <= b ? a : b"}
 
 class _NoInstruction(Exception):
     """The operator at the root has no instruction, but its operands may have."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """`count` (a C expression, at most `most`) of the values of `span`, from `start` on.
-
-    Where `start` is `None` the printed loop variable is the first value. With `rows` it is that
-    for each of some rows, all elements of them one vector.
-    """
-
-    span: Range
-    count: str
-    most: int
-    start: Expr | None
-    rows: Rows | None = None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """`count` (a C expression, at most `most`) rows of `length` elements, from row `start` on."""
-
-    var: tvm.ir.Var
-    count: str
-    most: int
-    length: int
-    start: Expr | None
-
-
-class Access(NamedTuple):
-    """How far an element moves with the row and with the loop variable, and the first element."""
-
-    across: int
-    along: int
-    first: Expr
 
 
 class Selection:
@@ -103,9 +60,9 @@ class Selection:
         """The instructions. Raises `NoVectorForm`."""
         place = self.access(self.store.indices)
         if self.rows is not None and place.across == 0:
-            self.fold_rows(place, self.rows)
+            fold_rows(self, place, self.rows)
         elif place.along == 0:
-            self.fold()
+            fold(self)
         else:
             self.map(place)
         return self.code
@@ -240,64 +197,6 @@ class Selection:
                 return
         self.copy(target, self.vector(value, target.dtype), direction, (stride, 1))
 
-    def folded(self) -> Expr:
-        """What a reduction folds into its target. Raises `NoVectorForm` where it is none."""
-        value = self.store.value
-        if type(value) not in REDUCTIONS:
-            raise NoVectorForm("a loop that overwrites one element")
-        own, other = value.a, value.b
-        if not self.is_target(own):
-            own, other = other, own
-        if not self.is_target(own) or any(self.in_target(load) for load in loads(other)):
-            raise NoVectorForm("a loop that overwrites one element")
-        return other
-
-    def fold_rows(self, place: Access, rows: Rows) -> None:
-        """`buffer[c + first] = op(buffer[c + first], value(r, c))`: all rows by one pool."""
-        store, other = self.store, self.folded()
-        dtype, kind = str(store.buffer.dtype), type(self.store.value)
-        _, pool, _, _ = REDUCTIONS[kind]
-        whole_blocks = kind is not tirx.Add or rows.length % LANES == 0
-        if dtype != "float32" or not whole_blocks or not self.printer.in_nram(store.buffer):
-            raise NoVectorForm("a fold of rows that no pool does")
-        vector = self.vector(other, dtype)
-        if vector.cycle:
-            raise NoVectorForm("one row, folded again and again")
-        total = Vector(dtype, self.printer.pointer(store.buffer, place.first), cycle=True)
-        part = Vector(dtype, cycle=True)
-        sizes = f"{rows.length}, 1, {rows.count}, 1, {rows.count}, 1, 1"
-        self.code.add(
-            part,
-            [vector],
-            lambda names: [f"{pool}({names(part)}, {names(vector)}, {sizes});"],
-            in_place=False,
-            work=[VectorWork(self.code.most, ITEM_BYTES[dtype])],
-        )
-        meaning = _BINARY[kind] if kind is tirx.Add else _EXTREMA[kind][0]
-        result = self.code.apply(meaning, dtype, total, part)
-        self.code.instructions[-1] = _retargeted(self.code.instructions[-1], result, total)
-
-    def fold(self) -> None:
-        """`buffer[first] = op(buffer[first], value(i))`."""
-        store, printer, value = self.store, self.printer, self.store.value
-        kind, other = type(value), self.folded()
-        if self.rows is not None or not depends(other, self.span.var):
-            raise NoVectorForm("one value, folded again and again")
-        vector = self.vector(other, dtype_of(value))
-        target = printer.element(store.buffer, store.indices)
-        if vector.dtype == "float32":
-            helper, count = printer.fold_helper(kind), self.code.count
-            self.code.add(
-                None,
-                [vector],
-                lambda names: [f"{target} = {helper}({target}, {names(vector)}, {count});"],
-                work=fold_work(self.code.most),
-            )
-            return
-        element = tirx.Var("element", value.ty)
-        own = value.a if self.is_target(value.a) else value.b
-        self.scalar_code(None, target, kind(own, element), [(element, vector)])
-
     # --- values -----------------------------------------------------------------------------------
 
     def value_into(self, value: Expr, target: Vector) -> None:
@@ -314,7 +213,7 @@ class Selection:
         last = self.code.instructions[-1]
         if last.target is result and result.place is None:
             # The last instruction writes to the final place instead of a temporary.
-            self.code.instructions[-1] = _retargeted(last, result, target)
+            self.code.instructions[-1] = last.retargeted(result, target)
             return
         self.copy(target, result, "NRAM2NRAM")
 
@@ -516,22 +415,6 @@ def _product(count: str, size: int) -> str:
     return count if size == 1 else f"{count} * {size}"
 
 
-def fold_work(count: int) -> list[Work]:
-    """What folding `count` floats costs: the pool, the fold of its lanes, what is left over."""
-    whole, rest = divmod(count, LANES)
-    scalar = ScalarWork((rest + 1) * (NRAM_ACCESS + 2 * ARITHMETIC))
-    return [VectorWork(whole * LANES, 4), VectorWork(LANES, 4), scalar] if whole else [scalar]
-
-
 def _array(pointer: str) -> str:
     """A pointer expression as something that can be indexed."""
     return pointer if pointer.isidentifier() else f"({pointer})"
-
-
-def _retargeted(instruction: Instruction, old: Vector, new: Vector) -> Instruction:
-    """The instruction with `new` as its target in place of `old`."""
-    return replace(
-        instruction,
-        target=new,
-        text=lambda names: instruction.text(lambda each: names(new if each is old else each)),
-    )

@@ -8,7 +8,7 @@ reader is done. All vectors of one `VectorCode` have the same number of elements
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xpiler_tvm.codegen.c_family import PRIMARY
 from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, Conversion
@@ -60,6 +60,14 @@ class Instruction:
     in_place: bool = True
     work: tuple[Work, ...] = ()
     direction: str = ""
+
+    def retargeted(self, old: Vector, new: Vector) -> Instruction:
+        """The same with `new` as its target in place of `old`."""
+        return replace(
+            self,
+            target=new,
+            text=lambda names: self.text(lambda each: names(new if each is old else each)),
+        )
 
 
 def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwise]]:
