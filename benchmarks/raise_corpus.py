@@ -12,6 +12,7 @@ what the text gives, as written. Obligations are those of `xpiler_tvm.verificati
 | column      | what held                                                                   |
 |-------------|-----------------------------------------------------------------------------|
 | raised      | blocks with axes, not one opaque block                                      |
+| mixed       | of these, those where some blocks hold what was not understood              |
 | schedulable | raised, and every idea of the battery that applies was done by TVM          |
 | wrong       | the raised form, or a schedule of it, does not do what the text does        |
 | proved      | of the obligations about indices, each one counted                          |
@@ -88,7 +89,7 @@ class Row:
 
     @property
     def raised(self) -> bool:
-        return self.rung == "blocks"
+        return self.rung in ("blocks", "mixed")
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ def rows_of(subjects: Sequence[Subject], jobs: int) -> Iterator[Row]:
 
 def summary(rows: Sequence[Row]) -> Table:
     table = Table(title="raised and scheduled")
-    for column in ("set", "dialect", "kernels", "raised", "schedulable", "wrong", "proved"):
+    columns = ("set", "dialect", "kernels", "raised", "mixed", "schedulable", "wrong", "proved")
+    for column in columns:
         table.add_column(column, justify="left" if column in ("set", "dialect") else "right")
     for name in dict.fromkeys(row.set for row in rows):
         of_set = [row for row in rows if row.set == name]
@@ -213,6 +215,7 @@ def _counts(rows: Sequence[Row]) -> list[str]:
     return [
         str(len(rows)),
         _share(sum(row.raised for row in rows), len(rows)),
+        str(sum(row.rung == "mixed" for row in rows)),
         _share(sum(row.schedulable for row in rows), len(rows)),
         str(sum(bool(row.wrong) for row in rows)),
         f"{_share(sum(row.proved for row in rows), duties)} of {duties}",
@@ -272,7 +275,7 @@ def shortfalls(rows: Sequence[Row]) -> Table:
         table.add_column(column, overflow="fold")
     for row in rows:
         said = [row.wrong and f"WRONG: {row.wrong}", row.refuted and f"refuted {row.refuted}"]
-        said += [row.reason if not row.raised else ""]
+        said += [row.reason]
         said += [f"{name}: {reason}" for name, reason in row.refused.items()]
         text = "; ".join(part for part in said if part).replace("[", r"\[")
         if text:

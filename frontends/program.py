@@ -159,6 +159,15 @@ def _mapped(
     return statement
 
 
+def map_bodies(statement: Statement, change: Callable[[Body], Body]) -> Statement:
+    """The statement with `change` of the bodies that it holds."""
+    if isinstance(statement, (Loop, While, Region)):
+        return replace(statement, body=change(statement.body))
+    if isinstance(statement, Branch):
+        return replace(statement, then=change(statement.then), other=change(statement.other))
+    return statement
+
+
 def expressions(body: Body) -> list[Expr]:
     """The expressions of statements, in the order in which `map_body` replaces them."""
     found: list[Expr] = []

@@ -99,11 +99,28 @@ def test_symbolic_scalars_are_tried_with_several_values() -> None:
 
 
 def test_an_opaque_kernel_says_why() -> None:
-    text = AXPY.replace("y[i] = alpha * x[i] + y[i];", "while (y[i] < 3.0f) y[i] += alpha;")
+    turns = "for (int k = 0; i == 0 && k < 9; ++k) { y[k] = alpha; y[(int)x[k] & 7] = x[k]; }"
+    text = AXPY.replace("y[i] = alpha * x[i] + y[i];", turns)
     lifted = xt.lift(axpy(xt.Scalar("alpha", "float32", 0.5), xt.Scalar("n", value=100), text=text))
     assert lifted.rung == "opaque"
     assert any(note.startswith("axpy.cu:3:") for note in lifted.notes)
     assert lifted.evidence[-1].name == "raised (opaque) = source"
+
+
+def test_a_mixed_kernel_says_what_stayed_opaque() -> None:
+    """And is held against the source like any other."""
+    text = """__global__ void counts(const float *x, float *y) {
+    __shared__ int n[4];
+    if (threadIdx.x < 4) n[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(&n[(int)fabsf(8 * x[threadIdx.x]) & 3], 1);
+    __syncthreads();
+    y[threadIdx.x] = n[threadIdx.x % 4] * x[threadIdx.x];\n}"""
+    params = (xt.Tensor("x", (32,)), xt.Tensor("y", (32,), intent="out"))
+    lifted = xt.lift(xt.Kernel(text, "cuda", "counts", params, xt.Launch((1,), (32,))))
+    assert lifted.rung == "mixed"
+    assert any("'n' is stored to at an index from memory" in note for note in lifted.notes)
+    assert lifted.evidence[-1].name == "raised (mixed) = source"
 
 
 def test_elements_that_are_left_alone_are_noted() -> None:

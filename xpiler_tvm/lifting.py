@@ -68,7 +68,8 @@ class Lifted:
     program : what was read of it: statements with their places in the source.
     flat : sequential loops over flat buffers, the source statement by statement.
     mod : SBlocks over N-D buffers, what schedules work on.
-    rung : `blocks`, or `opaque` where the kernel is one block whose inside cannot be scheduled.
+    rung : `blocks`; `mixed` where some blocks hold statements that were not understood, so that
+        their inside cannot be scheduled; `opaque` where one block holds the whole kernel.
     notes : why a better rung was not reached, with the place in the source.
     assumptions : what the lift rests on beside its evidence.
     evidence : one `Check` for each form that was run against the source.
@@ -221,7 +222,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
-        wrong = not check.ok and rung == "blocks"
+        wrong = not check.ok and rung != "opaque"
         if each_pass or wrong:
             steps = _check_steps(program, resolved, trials)
             checks += [one for one in steps if one.ok]
@@ -244,7 +245,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
             *(f"{s.name} is {s.value}" for s in resolved.scalars if s.value is not None),
             *(one for one in program.assumptions if one != NO_RACES or not raceless),
             *_trusted(reading.value_ranges),
-            *(raised.assumptions if rung == "blocks" else ()),
+            *(raised.assumptions if rung != "opaque" else ()),
         ),
         tuple(checks),
         trials,

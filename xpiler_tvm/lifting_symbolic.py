@@ -78,16 +78,16 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
     with watch("check lift"):
         checks.append(required(_check("flat = source", flat, runs.good, flat=True)))
         check = _check(f"raised ({rung}) = source", mod, runs.good)
-        if not check.ok and rung == "blocks":
+        if not check.ok and rung != "opaque":
             agreeing, narrowed = _agreeing(found.kernel, mod, runs.good)
             conditions += narrowed
             check = _check(f"raised ({rung}) = source", mod, agreeing) if narrowed else check
-        if not check.ok and rung == "blocks":
+        if not check.ok and rung != "opaque":
             notes.append(f"the raised form was dropped: {check.detail}")
             mod, rung, conditions = fallback, "opaque", _conditions(resolved, found, None, stated)
             check = _check("raised (opaque) = source", mod, runs.good)
         checks.append(required(check))
-        if rung == "blocks":
+        if rung != "opaque":
             checks.append(_check_form(raised))
     with watch("prove"):
         proved = obligations(found.reading, mod, rung)
@@ -109,7 +109,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
         mod,
         rung,
         tuple(note for note in notes if note),
-        (*program.assumptions, *(raised.assumptions if rung == "blocks" else ())),
+        (*program.assumptions, *(raised.assumptions if rung != "opaque" else ())),
         tuple(checks),
         tuple(run.trial for run in runs.good),
         fallback,

@@ -140,7 +140,7 @@ class Recognised:
     def _equivalent(self) -> Equivalent:
         from .frontends.recognition import Equivalent, equivalent_of
 
-        if self.lifted.rung != "blocks":
+        if self.lifted.rung == "opaque":
             return Equivalent(reason="the kernel is one opaque block")
         return equivalent_of(self.lifted.mod)
 

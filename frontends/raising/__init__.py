@@ -52,7 +52,7 @@ from ..program import Program, statements
 from .adjoining import join_adjoining
 from .arguments import argument_of, find_arguments
 from .axes import canonical_axes
-from .blocks import module_of, opaque_module
+from .blocks import module_of, opaque_module, parallel_loops
 from .branches import join_branches
 from .counted import count_loops
 from .cycles import close_cycles
@@ -67,6 +67,7 @@ from .invert import injective
 from .joins import join_choices
 from .masks import read_masks
 from .out_of_place import OutOfPlace, out_of_place
+from .outline import is_worthwhile, outlined
 from .outputs import without_overwritten
 from .proving import all_different
 from .reductions import gather_reductions
@@ -86,6 +87,7 @@ from .updates import merge_updates
 
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
+MOST_REGIONS = 16  # attempts to find out what has to stay as it is
 MOST_UNROLLED = 80  # statements of a program that is understood, tried again with loops written out
 
 ProgramPasses = tuple[tuple[str, Callable[[Program], Program]], ...]
@@ -131,8 +133,9 @@ TENSOR_PASSES: TensorPasses = (
 class Raised:
     """`mod["main"]` in SBlock form.
 
-    `rung` is `blocks` or `opaque`; `reason` says why not better, `span` where. `assumptions` are
-    what the form rests on beyond the flat program's.
+    `rung` is `blocks`, `mixed` where some of them hold statements that are not understood, or
+    `opaque` where one block holds them all; `reason` says why not better, `span` where.
+    `assumptions` are what the form rests on beyond the flat program's.
     """
 
     mod: tvm.IRModule
@@ -160,7 +163,8 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
             except Unraisable:
                 graph = _tensors(unrolled, watch, UNROLLED_PASSES)
         except Unraisable:
-            return Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
+            opaque = Raised(opaque_module(program), "opaque", refusal.reason, refusal.span)
+            return _mixed(program, refusal, watch) or opaque
     else:
         graph = _unrolled(program, graph, watch)
     size = bytes_of(graph)
@@ -169,6 +173,33 @@ def raise_program(program: Program, watch: Watch = unwatched) -> Raised:
         return Raised(opaque_module(program), "opaque", reason)
     mod = module_of(program, graph)
     return Raised(mod, "blocks", assumptions=_assumptions(graph))
+
+
+def _mixed(program: Program, refusal: Unraisable, watch: Watch) -> Raised | None:
+    """The form in which what is not understood stays as it is inside of blocks, if there is one
+    that leaves more to schedule than one block for all does."""
+    reason, span = refusal.reason, refusal.span
+    parallel = bool(parallel_loops(program))
+    try:
+        program = _prepared(program, unwatched)
+    except Unraisable:
+        return None
+    for _ in range(MOST_REGIONS):
+        found = outlined(program, refusal.cause)
+        if found is None or not is_worthwhile(found, parallel):
+            return None
+        program = found
+        try:
+            graph = _raised(program, unwatched)
+        except Unraisable as another:
+            refusal = another
+            continue
+        if bytes_of(graph) > MEMORY_LIMIT:
+            return None
+        watch("outline", program)
+        watch("mixed", graph)
+        return Raised(module_of(program, graph), "mixed", reason, span, _assumptions(graph))
+    return None
 
 
 def _unrolled(program: Program, graph: Graph, watch: Watch) -> Graph:
@@ -193,9 +224,19 @@ def _unrolled(program: Program, graph: Graph, watch: Watch) -> Graph:
 
 def _tensors(program: Program, watch: Watch, passes: ProgramPasses = PROGRAM_PASSES) -> Graph:
     """The canonical tensors of a program. Raises `Unraisable`."""
+    return _raised(_prepared(program, watch, passes), watch)
+
+
+def _prepared(program: Program, watch: Watch, passes: ProgramPasses = PROGRAM_PASSES) -> Program:
+    """The program as `to_tensors` takes it. Raises `Unraisable`."""
     for name, change in passes:
         program = change(program)
         watch(name, program)
+    return program
+
+
+def _raised(program: Program, watch: Watch) -> Graph:
+    """The canonical tensors of a prepared program. Raises `Unraisable`."""
     graph = to_tensors(program)
     watch("dataflow", graph)
     graph = canonical(graph, watch)

@@ -75,14 +75,8 @@ def to_opaque(program: Program) -> Any:
 
     for bx: { alloc; A; B }   ->   for bx: sblock(bx) { A; B }
     """
-    loops: list[Loop] = []
-    body: Body = program.body
-    # Atomics on global memory are ordinary updates here, so that nothing may run beside them.
-    shared = any(_adds_to_global(statement) for statement in body)
-    while not shared and len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
-        loops.append(body[0])
-        body = body[0].body
-    inner = to_stmt(_private(body))
+    loops = parallel_loops(program)
+    inner = to_stmt(_private(loops[-1].body if loops else program.body))
     params = [place for _, place in program.params]
     axes: list[tuple[Var, Expr | int]] = [
         (loop.var, tir.constant_or_self(loop.extent)) for loop in loops
@@ -104,6 +98,18 @@ def to_opaque(program: Program) -> Any:
     )
     body_ = s_tir.SBlockRealize([var for var, _ in axes], tir.const(True, "bool"), block)
     return _function(params, _loops(axes, body_), [])
+
+
+def parallel_loops(program: Program) -> list[Loop]:
+    """The outer loops of which iterations may run in any order."""
+    loops: list[Loop] = []
+    body = program.body
+    # Atomics on global memory are ordinary updates here, so that nothing may run beside them.
+    shared = any(_adds_to_global(statement) for statement in body)
+    while not shared and len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
+        loops.append(body[0])
+        body = body[0].body
+    return loops
 
 
 def _adds_to_global(statement: Statement) -> bool:
@@ -250,7 +256,8 @@ class _Writer:
         tests = [test for test in done.guard if tir.has_load(test) or tir.uses(test, inner)]
         body, local = ordered_body(done, target, at, tests)
         own = {cell.buffer for cell in tensor.recurrence.cells} | set(local)
-        own |= {one.buffer for one in statements(done.recurrence.body) if isinstance(one, Alloc)}
+        steps = statements(tensor.recurrence.body)
+        own |= {one.buffer for one in steps if isinstance(one, Alloc)}
         analyzer = tir.analyzer_for({axis.var: axis.dom.extent for axis in iters})
         read: dict[Buffer, list[list[Expr]]] = {}
         for expr in (done.value, *inner_parts(done), *tests, *at):

@@ -77,6 +77,7 @@ class Register:
             tuple(tir.substitute(test, own) for test in guard),
             buffer.name,
             at.store.span,
+            loop.span,
         )
         one.buffer = tirx.decl_buffer([e for _, e in one.axes], buffer.dtype, buffer.name)
         if len(self.carried) > MOST_ELEMENTS:

@@ -8,10 +8,13 @@ is found by doing it until the first value comes back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import tvm_ffi
 from tvm import tirx
+from tvm.tirx import BitwiseXor
 
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
@@ -58,17 +61,20 @@ def _closed(loop: Loop, before: list[Statement]) -> Loop:
         with knowing(()) as analyzer:
             now = _of_round(values, loop.var, analyzer)
             later = _of_round(values, loop.var + 1, analyzer)
-        loop = replace(loop, body=_with(loop.body, place, now, later))
+            loop = replace(loop, body=_with(loop.body, place, now, later, analyzer))
     return loop
 
 
-def _with(body: Body, place: int, now: Expr, later: Expr) -> Body:
+def _with(body: Body, place: int, now: Expr, later: Expr, analyzer: Any) -> Body:
     """A body with the values that a number has before and after its update."""
     update = body[place]
     assert isinstance(update, Store)
     own = update.buffer[update.index]
-    head = map_body(body[:place], lambda expr: with_value(expr, own, now))
-    tail = map_body(body[place + 1 :], lambda expr: with_value(expr, own, later))
+
+    def at(value: Expr) -> Callable[[Expr], Expr]:
+        return lambda expr: _without_xor(with_value(expr, own, value), analyzer)
+
+    head, tail = map_body(body[:place], at(now)), map_body(body[place + 1 :], at(later))
     return (*head, replace(update, value=later), *tail)
 
 
@@ -82,13 +88,26 @@ def _values(update: Store, start: int | None) -> list[int] | None:
     with knowing(()) as analyzer:
         for _ in range(LONGEST):
             value = tir.const(values[-1], "int32")
-            following = tir.as_const(analyzer.simplify(with_value(update.value, own, value)))
+            moved = _without_xor(with_value(update.value, own, value), analyzer)
+            following = tir.as_const(analyzer.simplify(moved))
             if following is None:
                 return None
             if following == start:
                 return values
             values.append(following)
     return None
+
+
+def _without_xor(expr: Expr, analyzer: Any) -> Expr:
+    """With `a ^ b` of constants computed, and of a number of which b flips all bits as `b - a`."""
+
+    def change(node: Expr) -> Expr:
+        flips, (low, high) = tir.as_const(node.b), tir.bounds(analyzer, node.a)
+        if flips is not None and flips & (flips + 1) == 0 and low >= 0 and high <= flips:
+            return node.b - node.a
+        return node.a ^ node.b
+
+    return tvm_ffi.structural_map(expr, (BitwiseXor, change), order="post")
 
 
 def _of_round(values: list[int], round_: Expr, analyzer: Any) -> Expr:

@@ -224,11 +224,13 @@ class _Dataflow:
         if any(load.source not in self.by_buffer for load in tir.loads(store.index)):
             return
         try:
-            index = self._resolved(store.index, write)
+            index = self._without_copies(self._resolved(store.index, write))
         except Unraisable:
             return
         if tir.has_load(index):
             return
+        with knowing(write.axes, write.guard) as analyzer:
+            index = analyzer.simplify(index)
         own = store.buffer[store.index]
 
         def moved(load: Expr) -> Expr:
@@ -357,7 +359,8 @@ class _Dataflow:
             tensor = part.found[buffer].tensor
             assert tensor is not None
             own = (place,) if len(tensor.axes) > len(around) else ()
-            return tensor.buffer[(*around, *own) or (tir.const(0, "int32"),)]
+            point = (*around, *own) or (tir.const(0, "int32"),)
+            return tensor.buffer[point]
 
         body = part.run.statements(held)
         tests = [self._condition(condition, write) for condition in part.data]
@@ -538,7 +541,12 @@ class _Dataflow:
         point = tuple(loop.var for loop in at.loops)
         if len(tensor.axes) == len(point):
             return lambda _: tensor.buffer[point or (tir.const(0, "int32"),)]
-        return lambda index: tensor.buffer[(*point, index)]
+
+        def element(index: Expr) -> Expr:
+            place = (*point, index)
+            return tensor.buffer[place]
+
+        return element
 
     def _resolved(self, expr: Expr, write: Write) -> Expr:
         """`expr` with every read of a written array replaced by a read of a tensor."""

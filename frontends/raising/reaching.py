@@ -222,6 +222,7 @@ class Reaching:
                 f"which iteration wrote the element of {write.store.buffer.name!r} "
                 "that is read is not understood",
                 at.store.span,
+                write.store.span,
             )
         values: dict[Var, Expr] = {**pinned, **solution.values}
         for loop in inner:

@@ -35,7 +35,7 @@ class Carried:
     `buffer` is over the loops around it (`outer`), the loop itself (`axis`) and the axes of the
     element (`inner`), for points where `guard` holds. `first` is what the element holds before the
     loop, `later` what an iteration leaves, both over these axes. Where `is_read_after`, there is
-    one point more, for what the last iteration leaves.
+    one point more, for what the last iteration leaves. `span` is the reader's, `loop` the loop's.
     """
 
     buffer: Buffer
@@ -45,6 +45,7 @@ class Carried:
     guard: tuple[Expr, ...]
     name: str
     span: Span
+    loop: Span
     first: Expr | None = None
     later: Expr | None = None
     is_read_after: bool = False
@@ -55,7 +56,7 @@ class Carried:
 
     def refusal(self) -> Unraisable:
         reason = f"an iteration of a loop uses {self.name!r} as an earlier one left it"
-        return Unraisable(reason, self.span)
+        return Unraisable(reason, self.span, self.loop)
 
     @property
     def after(self) -> Expr:
@@ -157,7 +158,7 @@ class _Circle:
         for node in self._inner_nodes():
             if not steps <= {var for var, _ in node.axes}:
                 raise self._refuse()
-            if isinstance(node, Tensor) and node.reduction is not None:
+            if isinstance(node, Tensor) and not node.plain:
                 raise self._refuse()
         for node in self._inner_nodes():
             exprs = (node.after,) if isinstance(node, Carried) else parts(node)

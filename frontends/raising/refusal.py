@@ -7,12 +7,16 @@ from xpiler_tvm.tir import Buffer
 
 
 class Unraisable(Exception):
-    """A program that a pass does not understand, and where. Caught by `raise_program`."""
+    """A program that a pass does not understand, and where. Caught by `raise_program`.
 
-    def __init__(self, reason: str, span: Span) -> None:
+    `cause` is the place of what should stay as it is, if that is another one.
+    """
+
+    def __init__(self, reason: str, span: Span, cause: Span | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.span = span
+        self.cause = cause or span
 
 
 class Unwritten(Unraisable):

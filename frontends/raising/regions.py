@@ -162,15 +162,15 @@ def _window(
     if whole[1] == 1 or any(map(tir.has_load, indices)):
         return whole
     extents = [(one.var, tir.as_const(one.extent)) for one in inner]
-    first: Expr | None = None
+    bases: list[Expr] = []
     low = high = 0
     for index in indices:
         found = linear(index, [var for var, _ in extents])
         if found is None:
             return whole
         coefficients, base = found
-        first = base if first is None else first
-        shift = tir.as_const(analyzer.simplify(base - first))
+        bases.append(base)
+        shift = tir.as_const(analyzer.simplify(base - bases[0]))
         if shift is None:
             return whole
         least = most = shift
@@ -180,7 +180,7 @@ def _window(
             reach = c * ((extent or 1) - 1)
             least, most = least + min(reach, 0), most + max(reach, 0)
         low, high = min(low, least), max(high, most)
-    start, size = analyzer.simplify(first + low), high - low + 1
+    start, size = analyzer.simplify(bases[0] + low), high - low + 1
     least, most = tir.bounds(analyzer, start)
     inside = least >= 0 and most + size <= whole[1]
     return (start, size) if inside else whole

@@ -11,7 +11,7 @@ from dataclasses import replace
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from ..program import Alloc, Body, Branch, Loop, Region, Statement, Store, While, statements
+from ..program import Alloc, Body, Branch, Loop, Statement, Store, While, map_bodies, statements
 
 
 def needed(body: Body, results: Iterable[Buffer]) -> Body:
@@ -26,33 +26,17 @@ def needed(body: Body, results: Iterable[Buffer]) -> Body:
 
 def without_allocs(body: Body) -> Body:
     """The statements without the places where arrays begin to live."""
-    done: list[Statement] = []
-    for one in body:
-        if isinstance(one, (Loop, While, Region)):
-            done.append(replace(one, body=without_allocs(one.body)))
-        elif isinstance(one, Branch):
-            then, other = without_allocs(one.then), without_allocs(one.other)
-            done.append(replace(one, then=then, other=other))
-        elif not isinstance(one, Alloc):
-            done.append(one)
-    return tuple(done)
+    return tuple(map_bodies(one, without_allocs) for one in body if not isinstance(one, Alloc))
 
 
 def renamed(body: Body, names: Mapping[Var, Var]) -> Body:
     """The statements with other variables for their loops; expressions are left alone."""
-    done: list[Statement] = []
-    for one in body:
-        if isinstance(one, Loop):
-            var = names.get(one.var, one.var)
-            done.append(replace(one, var=var, body=renamed(one.body, names)))
-        elif isinstance(one, (While, Region)):
-            done.append(replace(one, body=renamed(one.body, names)))
-        elif isinstance(one, Branch):
-            then, other = renamed(one.then, names), renamed(one.other, names)
-            done.append(replace(one, then=then, other=other))
-        else:
-            done.append(one)
-    return tuple(done)
+
+    def of(one: Statement) -> Statement:
+        one = map_bodies(one, lambda inner: renamed(inner, names))
+        return replace(one, var=names.get(one.var, one.var)) if isinstance(one, Loop) else one
+
+    return tuple(map(of, body))
 
 
 def _stores(statement: Statement, wanted: set[Buffer]) -> bool:
@@ -73,18 +57,8 @@ def _asked(body: Body, wanted: set[Buffer]) -> Iterable[Expr]:
 
 
 def _kept(body: Body, wanted: set[Buffer]) -> Body:
-    done: list[Statement] = []
-    for one in body:
-        if isinstance(one, Alloc):
-            if one.buffer in wanted:
-                done.append(one)
-        elif not _stores(one, wanted):
-            continue
-        elif isinstance(one, (Loop, While, Region)):
-            done.append(replace(one, body=_kept(one.body, wanted)))
-        elif isinstance(one, Branch):
-            then, other = _kept(one.then, wanted), _kept(one.other, wanted)
-            done.append(replace(one, then=then, other=other))
-        else:
-            done.append(one)
-    return tuple(done)
+    return tuple(
+        map_bodies(one, lambda inner: _kept(inner, wanted))
+        for one in body
+        if (one.buffer in wanted if isinstance(one, Alloc) else _stores(one, wanted))
+    )

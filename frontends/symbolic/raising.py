@@ -89,11 +89,13 @@ def _raised(program: Program, kernel: Kernel, largest: int) -> RaisedForAll | _R
     mod = tvm.IRModule({"main": general.func})
     return RaisedForAll(
         mod,
-        "blocks",
+        raised[0].rung,
         tuple(conditions),
         tuple(used),
         tuple(later),
-        assumptions=raised[0].assumptions,
+        raised[0].reason,
+        raised[0].span,
+        raised[0].assumptions,
     )
 
 
@@ -112,7 +114,7 @@ def _most_common_form(
         if not any(place in written for _, place in there.params):
             return _Refusal(f"the kernel does nothing where its sizes are {point}")
         one = raise_program(there)
-        if one.rung != "blocks":
+        if one.rung == "opaque":
             refused.append(one)
             if len(refused) >= FEWEST - 1:
                 return _Refusal(one.reason, one.span)

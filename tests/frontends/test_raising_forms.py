@@ -168,31 +168,33 @@ def test_a_product_has_one_form(name: str) -> None:
     assert layouts == [[16, 24], [24, 32], [16, 32]]
 
 
-# text; part of the reason; line of its place
-OPAQUE: dict[str, tuple[str, str, int]] = {
+# text; rung; part of the reason; line of its place
+REFUSED: dict[str, tuple[str, str, str, int]] = {
     "a carried dependence": (
         "if (t == 0) { y[0] = x[0];\nfor (int i = 1; i < 64; i++) y[i] = y[i / 2] * x[i]; }",
+        "mixed",
         "as an earlier one left it",
         4,
     ),
     "a scatter in turns": (
         "if (t == 0) for (int i = 0; i < 64; i++) {\n"
         "y[i] = 0; y[(int)(x[i] * 8) & 63] = x[i]; }",
+        "opaque",
         "stores to 'y' take turns",
         4,
     ),
-    "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "write the same element of 'y'", 3),
+    "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "mixed", "write the same element of 'y'", 3),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OPAQUE)
-def test_opaque(name: str) -> None:
-    text, reason, line = OPAQUE[name]
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_understood_has_a_reason(name: str) -> None:
+    text, rung, reason, line = REFUSED[name]
     x = X[:64]
     given: tuple[Given, ...] = (("x", x),)
     known = kernel("int t = threadIdx.x;\n" + text, *given, out("y", 64), block=(64,))
     form, flat, result = run_both(known, *given)
-    assert form.rung == "opaque"
-    assert form.reason and reason in form.reason
+    assert form.rung == rung
+    assert reason in form.reason
     assert form.span is not None and form.span.line == line
     np.testing.assert_array_equal(result, flat)

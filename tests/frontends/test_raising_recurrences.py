@@ -261,7 +261,7 @@ REFUSED = {
 def test_refused(name: str) -> None:
     text, reason = REFUSED[name]
     form = raised(text)
-    assert form.rung == "opaque"
+    assert form.rung == "mixed"
     assert reason in form.reason
     assert form.span is not None and form.span.line >= 3
 
