@@ -119,7 +119,9 @@ class TensorCores:
         # Gathering, padding and the work around the product go into the copies.
         held = sch.cache_write(main, 0, ACCUMULATOR)
         sch.reverse_compute_at(held, warp_j, preserve_unit_loops=True)
-        row_of_fragments = loops_below(sch, held, warp_j)[-3]
+        # TVM leaves out axes of one step: there may be a single row of fragments.
+        above = loops_below(sch, held, warp_j)
+        row_of_fragments = above[-3] if len(above) > 2 else sch.add_unit_loop(above[-2])
         sch.reverse_compute_at(out, row_of_fragments, preserve_unit_loops=True)
         inline_around(sch)
         self._in_fragments(sch, held, 16, 16, instruction.store())
