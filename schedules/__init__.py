@@ -27,6 +27,7 @@ def apply(mod: tvm.IRModule, target_name: str) -> Scheduled:
     from xpiler_tvm import targets
 
     from .base import first_applicable
+    from .symbolic import for_any_size, is_symbolic
 
     rules, accept = targets.get(target_name).schedule_rules()
-    return first_applicable(rules, mod, accept)
+    return first_applicable(for_any_size(rules) if is_symbolic(mod) else rules, mod, accept)

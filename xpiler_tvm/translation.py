@@ -83,6 +83,9 @@ class Translation:
         intent `out` and `inout` are filled in place. Scalars without a value go by keyword.
         `runs_on` says what runs it. Raises `CheckError` XP5007 where the arguments do not fit.
         """
+        if self.lifted.kernel.size_names:
+            self._call_for_sizes(arrays, scalars)
+            return
         given = self._arguments(arrays, scalars)
         gpu = self._gpu
         if gpu is not None and self.kernel is not None:
@@ -94,6 +97,27 @@ class Translation:
         else:
             outputs = self._emulated(given, scalars)
         for tensor, array in zip(self.lifted.kernel.tensors, arrays, strict=True):
+            if tensor.written:
+                array[...] = outputs[tensor.name].reshape(array.shape)
+
+    def _call_for_sizes(
+        self, arrays: tuple[np.ndarray, ...], scalars: Mapping[str, int | float]
+    ) -> None:
+        """A call of what takes sizes: where the lift holds for them, in the emulator."""
+        from .translation_symbolic import run_at
+
+        names = self.lifted.kernel.size_names
+        if not set(names) <= set(scalars):
+            keywords = ", ".join(f"{name}=..." for name in names)
+            raise CheckError("XP5007", "a size has no value", hint=f"call it with {keywords}")
+        sizes = {name: int(scalars[name]) for name in names}
+        self.lifted.require(**sizes)
+        there = replace(self, lifted=replace(self.lifted, kernel=self.lifted.kernel.at(sizes)))
+        others = {name: value for name, value in scalars.items() if name not in sizes}
+        given = there._arguments(arrays, others)
+        assert self.kernel is not None
+        outputs = run_at(self.kernel, given, scalars)
+        for tensor, array in zip(there.lifted.kernel.tensors, arrays, strict=True):
             if tensor.written:
                 array[...] = outputs[tensor.name].reshape(array.shape)
 
@@ -274,12 +298,9 @@ def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) ->
     spec = targets.get(target)
     lifted = kernel if isinstance(kernel, Lifted) else lift(kernel)
     if lifted.kernel.size_names:
-        names = ", ".join(lifted.kernel.size_names)
-        raise EmitError(
-            "XP4001",
-            f"the sizes {names} are symbolic, and what is emitted has numbers",
-            hint="translate the kernel at sizes: lifted.kernel.at({...})",
-        )
+        from .translation_symbolic import transcompile_symbolic
+
+        return transcompile_symbolic(spec, lifted)
     first: XpilerFailure | None = None
     attempts = [(lifted.mod, lifted.rung)]
     if lifted.rung != "opaque":

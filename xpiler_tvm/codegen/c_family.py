@@ -25,12 +25,15 @@ from tvm import tirx
 
 from xpiler_tvm.dialects.math import BY_TIR_NAME
 from xpiler_tvm.errors import EmitError
+from xpiler_tvm.extents import is_text
 from xpiler_tvm.kernel import Kernel, Param, Scalar, Tensor
 from xpiler_tvm.schedules.base import RULE_ATTRIBUTE
 
 from .lower import DeviceFunction
 
 INDENT = "  "
+MOST_OF_A_SIZE = 1 << 30
+"""Symbolic sizes without a bound of their own: arrays have no more elements."""
 
 C_KEYWORDS = frozenset(
     """
@@ -136,6 +139,8 @@ def entry_name(kernel: Kernel) -> str:
     taken = {row.name for row in BY_TIR_NAME.values()} | {
         row.single for row in BY_TIR_NAME.values()
     }
+    # A launcher with such a parameter could not call it.
+    taken |= {param.name for param in kernel.params or ()}
     return f"{name}_kernel" if name in taken else name
 
 
@@ -261,6 +266,10 @@ class CPrinter:
             if var.name not in by_name:
                 raise EmitError("XP4001", f"the source has no parameter {var.name!r}")
             self.names[var] = var.name
+            size = next((one for one in self.kernel.sizes if one.name == var.name), None)
+            if size is not None:
+                most = size.most or MOST_OF_A_SIZE
+                self.analyzer.bind(var, tvm.ir.Range(size.least, most + 1), allow_override=True)
 
     def _name_axes(self) -> None:
         self.taken |= set(self.dialect.index_names.values())
@@ -268,9 +277,10 @@ class CPrinter:
         for tag, axis in self.function.axes.items():
             if tag not in self.dialect.indices:
                 raise EmitError("XP4001", f"{self.dialect.name} has no thread axis {tag}")
+            most = 2**31 - 1 if is_text(axis.extent) else axis.extent
             for var in axis.variables:
                 self.axis_of[var] = tag
-                self.analyzer.bind(var, tvm.ir.Range(0, axis.extent), allow_override=True)
+                self.analyzer.bind(var, tvm.ir.Range(0, most), allow_override=True)
 
     def declare(self, var: tvm.ir.Var) -> str:
         """A fresh C name for `var`."""

@@ -20,7 +20,10 @@ from tvm.target import Target
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import EmitError
+from xpiler_tvm.extents import Extent
 from xpiler_tvm.schedules.gpu_instructions import replaced
+
+from .sizes import text_of
 
 GRID = ("blockIdx.x", "blockIdx.y", "blockIdx.z")
 BLOCK = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
@@ -28,10 +31,13 @@ BLOCK = ("threadIdx.x", "threadIdx.y", "threadIdx.z")
 
 @dataclass(frozen=True)
 class ThreadAxis:
-    """A launch dimension: the TIR variables that stand for the index (TVM may use several)."""
+    """A launch dimension: the TIR variables that stand for the index (TVM may use several).
+
+    Its extent is a number, or of a grid also an expression in sizes as `xpiler_tvm.extents` has it.
+    """
 
     tag: str
-    extent: int
+    extent: Extent
     variables: tuple[tvm.ir.Var, ...]
 
 
@@ -48,7 +54,7 @@ class DeviceFunction:
     axes: Mapping[str, ThreadAxis] = field(default_factory=dict)
 
     @property
-    def grid(self) -> tuple[int, int, int]:
+    def grid(self) -> tuple[Extent, Extent, Extent]:
         """Blocks (or tasks) along x, y and z."""
         return self._extents(GRID)
 
@@ -57,7 +63,7 @@ class DeviceFunction:
         """Threads of a block along x, y and z."""
         return self._extents(BLOCK)
 
-    def _extents(self, tags: tuple[str, ...]) -> tuple[int, int, int]:
+    def _extents(self, tags: tuple[str, ...]) -> tuple[Extent, Extent, Extent]:
         x, y, z = (self.axes[tag].extent if tag in self.axes else 1 for tag in tags)
         return x, y, z
 
@@ -252,9 +258,12 @@ def _axes(kernel: tirx.Stmt) -> dict[str, ThreadAxis]:
         if attr.attr_key != "thread_extent":
             continue
         tag, var = attr.node.thread_tag, attr.node.var
-        if not isinstance(attr.value, tirx.IntImm):
+        if isinstance(attr.value, tirx.IntImm):
+            extent: Extent = int(attr.value)
+        elif tag in GRID:
+            extent = text_of(attr.value)
+        else:
             raise EmitError("XP4001", f"the launch extent of {tag}, {attr.value}, is no constant")
-        extent = int(attr.value)
         known = axes.get(tag, ThreadAxis(tag, extent, ()))
         if known.extent != extent:
             raise EmitError("XP4001", f"{tag} has the extents {known.extent} and {extent}")

@@ -37,6 +37,7 @@ from .lanes import Lanes
 from .lower import DeviceFunction, device_function
 from .prefetch import prefetched
 from .reductions import Reduction, Shuffles, kind_of, thread_axes
+from .sizes import CONDITIONS_ATTRIBUTE, in_c
 
 INDEX_NAMES: Mapping[str, str] = {
     "blockIdx.x": "bx",
@@ -394,9 +395,12 @@ def emit_simt(
     name = entry_name(kernel)
     launch = Launch(grid=function.grid, block=function.block)
     aligned = [t.name for t in kernel.tensors if t.name in printer.moved_as_vectors]
+    grid = f"({', '.join(map(str, launch.grid))})"
+    attrs = scheduled_mod["main"].attrs
+    conditions = [str(one) for one in (attrs.get(CONDITIONS_ATTRIBUTE) if attrs else None) or ()]
     kernel_text = _kernel_text(name, kernel, function, body, language)
     parts = [
-        banner(kernel, title, f"grid {launch.grid}, block {launch.block}", scheduled_mod)
+        banner(kernel, title, f"grid {grid}, block {launch.block}", scheduled_mod)
         + (
             f"// Arrays at multiples of {VECTOR_BYTES} bytes: {', '.join(aligned)}.\n"
             * bool(aligned)
@@ -405,11 +409,13 @@ def emit_simt(
         + language.fragment_head * bool(printer.fragments),
         *printer.helpers.values(),
         kernel_text,
-        _launcher_text(name, kernel, launch, language, aligned),
+        _launcher_text(name, kernel, launch, language, aligned=aligned, conditions=conditions),
     ]
     text = "\n".join(parts)
     filename = name + SUFFIX_OF[language.prefix]
-    emitted = Kernel(text, language.prefix, name, kernel.params, launch, filename=filename)
+    emitted = Kernel(
+        text, language.prefix, name, kernel.params, launch, filename=filename, sizes=kernel.sizes
+    )
     return text, emitted
 
 
@@ -440,18 +446,28 @@ def _kernel_text(
 
 
 def _launcher_text(
-    name: str, kernel: Kernel, launch: Launch, language: SimtLanguage, aligned: Sequence[str]
+    name: str,
+    kernel: Kernel,
+    launch: Launch,
+    language: SimtLanguage,
+    *,
+    aligned: Sequence[str],
+    conditions: Sequence[str],
 ) -> str:
-    """A host function that starts the kernel on a stream, unless an array lies unevenly."""
+    """A host function that starts the kernel on a stream.
+
+    It does not where an array lies unevenly, or a condition on sizes is not met.
+    """
     dialect, prefix = language.dialect, language.prefix
     formal = signature(kernel, dialect, restrict=False)
-    grid = ", ".join(str(extent) for extent in launch.grid)
+    grid = ", ".join(in_c(str(extent)) for extent in launch.grid)
     block = ", ".join(str(extent) for extent in launch.block)
-    check = []
+    refuse = f"return {prefix}ErrorInvalidValue;"
+    check = [f"{INDENT}if (!({condition})) {refuse}" for condition in conditions]
     if aligned:
         addresses = " | ".join(f"(size_t){name}" for name in aligned)
         both = addresses if len(aligned) == 1 else f"({addresses})"
-        check = [f"{INDENT}if ({both} % {VECTOR_BYTES} != 0) return {prefix}ErrorInvalidValue;"]
+        check.append(f"{INDENT}if ({both} % {VECTOR_BYTES} != 0) {refuse}")
     return "\n".join(
         [
             f'extern "C" {prefix}Error_t launch_{name}({formal}, {prefix}Stream_t stream) {{',
