@@ -28,12 +28,13 @@
     total        intermediates have an element at each point of their axes
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
+    outline      what is refused then, too, stays as it is in blocks of its own
     blocks       one SBlock a tensor
     out_of_place arrays that are updated become an input and an output
     steps        what each pass made of a kernel, for people and for checks
 
-Where the first pass refuses, the kernel becomes one opaque block over its parallel loops, with
-the reason kept.
+Where that leaves nothing to schedule, the kernel becomes one opaque block over its parallel loops.
+The reason is kept.
 """
 
 from __future__ import annotations
