@@ -5,7 +5,7 @@
 | a loop is | files |
 |---|---|
 | one instruction with all loops in it | `whole`, `nests`, `matrix`, `copies` |
-| vector code for pieces of it, or of its rows | `selection`, `choices`, `folds`, `functions`, `pieces` |
+| vector code for parts of it | `selection`, `choices`, `folds`, `functions`, `pieces` |
 | the same, overlapped with its copies | `pipelines` |
 | scalar code as any C | `scalars` has its cost |
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import tvm
 import tvm_ffi
@@ -17,6 +19,9 @@ NRAM = "local.nram"
 
 WRAM = "local.wram"
 """Scope of weights for a core's matrix unit."""
+
+Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
+"""What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
 
 def share_out(pieces: int, arch: Arch) -> int:

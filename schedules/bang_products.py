@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import tvm
 from tvm import s_tir, tirx
@@ -12,16 +10,13 @@ from tvm.s_tir.schedule import SBlockRV
 
 from xpiler_tvm.dialects.bang import ALIGN, LANES, Arch
 
-from .bang_common import NRAM, WRAM, keep_on_chip, share_out
+from .bang_common import NRAM, WRAM, Model, keep_on_chip, share_out
 from .base import Declined, fresh
 from .matmul import Contraction, find_contraction, normalize
 from .steps import accumulate_in, inline_around
 
 SLOTS = 16 * 1024
 """Bytes of NRAM that are left to what a schedule does not know of: vectors on the way."""
-
-Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
-"""What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
 
 @dataclass(frozen=True)
