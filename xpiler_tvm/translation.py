@@ -220,16 +220,21 @@ class Translation:
     # ------------------------------------------------------------ showing
 
     def inspect(self, form: str = "source") -> str:
-        """The text of a form: `source`, and for vnni `ll` and `asm`, which are LLVM's.
+        """The text of a form: `source`, and for vnni and hip `ll` and `asm`, which are LLVM's.
 
         Raises `EmitError` XP4003 where the target has no such form.
         """
+        from .targets import get
+
         texts = {"source": self.source}
         texts |= {
             name: self.libraries[suffix].decode()
             for name, suffix in (("ll", ".ll"), ("asm", ".s"))
             if suffix in self.libraries
         }
+        other_texts = get(self.target).other_texts
+        if form not in texts and other_texts is not None:
+            texts |= other_texts(self.mod, self.lifted.kernel)
         if form not in texts:
             raise EmitError(
                 "XP4003",

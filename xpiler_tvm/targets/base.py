@@ -127,6 +127,7 @@ class TargetSpec:
         ranges are of integers that it uses as indices.
     make_functions : the table of the language's functions that emitted code calls: spelling by the
         operator's name in TIR.
+    other_texts : further forms of a scheduled module by name (`asm`), made when they are asked for.
     runner : what runs emitted code to check it, where that is not the emulator: it takes what was
         emitted, arrays and values of scalars, and gives every tensor's array. It raises
         `SetupError` where this machine has nothing to run it.
@@ -143,6 +144,7 @@ class TargetSpec:
     host_main: Callable[[Kernel, Ranges], str]
     make_functions: Callable[[], Mapping[str, str]] = dict
     runner: Runner | None = None
+    other_texts: Callable[[tvm.IRModule, Kernel], Mapping[str, str]] | None = None
 
     def target(self) -> Target:
         return self.make_target()

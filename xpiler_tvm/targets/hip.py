@@ -53,6 +53,12 @@ def _emit(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     return Emitted(text, emitted, str(emitted.entry))
 
 
+def _assembly(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Mapping[str, str]:
+    from xpiler_tvm.codegen.rocm import rocm_texts
+
+    return rocm_texts(mod, kernel, arch)
+
+
 def _functions() -> Mapping[str, str]:
     from xpiler_tvm.codegen.hip import HIP as PRINTED
 
@@ -90,6 +96,7 @@ def amd(arch: str = "") -> TargetSpec:
         ),
         _main,
         _functions,
+        other_texts=partial(_assembly, chosen),
     )
 
 
