@@ -65,11 +65,9 @@ def mask(selection: Selection, node: Expr) -> Vector:
     meaning, exchanged = _MEANINGS[type(node)]
     if not selection.varies(node.a) and not selection.varies(node.b):
         raise NoVectorForm("a condition that is the same for all elements")
-    if selection.varies(node.a):
-        left, right = selection.vector(node.a, dtype), selection.value(node.b)
-    else:
-        left, right, meaning = selection.vector(node.b, dtype), selection.value(node.a), exchanged
-    if isinstance(right, Vector) and left.cycle > right.cycle:
+    left, right = selection.value(node.a), selection.value(node.b)
+    # Only the second operand can be a scalar or a cycle.
+    if isinstance(left, Scalar) or (isinstance(right, Vector) and left.cycle > right.cycle):
         left, right, meaning = right, left, exchanged
     found = code.apply(meaning, dtype, left, right)
     return found if dtype in _FLOATS.values() else _converted(selection, found, "float32")
@@ -115,8 +113,13 @@ def choice(selection: Selection, node: Expr, dtype: str) -> Vector:
             f"__bang_maskmove({ends}, {count});",
         ]
 
-    work = [CopyWork("NRAM2NRAM", code.most * size), VectorWork(code.most, size)]
-    code.add(result, [chosen, other, bits], text, in_place=False, work=work)
+    code.add(
+        result,
+        [chosen, other, bits],
+        text,
+        in_place=False,
+        work=[CopyWork("NRAM2NRAM", code.most * size), VectorWork(code.most, size)],
+    )
     return result
 
 

@@ -48,14 +48,13 @@ def product(
         source, weights = weights, source
     if in_wram(source.source) or not in_wram(weights.source):
         return None
-    walks = [
+    to, of, through = (
         strides(indices, nest.variables, analyzer)
         for indices in (store.indices, source.indices, weights.indices)
-    ]
-    if any(walk is None for walk in walks):
+    )
+    if to is None or of is None or through is None:
         return None
-    (target_steps, _), (source_steps, _), (weight_steps, _) = walks  # type: ignore[misc]
-    steps = list(zip(nest.extents, target_steps, source_steps, weight_steps, strict=True))
+    steps = list(zip(nest.extents, to[0], of[0], through[0], strict=True))
     steps = [step for step in steps if step[0] != 1]
     rows = [step for step in steps if step[1] and step[2] and not step[3]]
     columns = [step for step in steps if step[1] and not step[2] and step[3]]
@@ -76,8 +75,8 @@ def product(
     )
     if not in_order:
         return None
-    firsts = tuple(walk[1] for walk in walks)  # type: ignore[index]
-    return Product(store.buffer, source.source, weights.source, firsts, m, n, k)  # type: ignore[arg-type]
+    firsts = (to[1], of[1], through[1])
+    return Product(store.buffer, source.source, weights.source, firsts, m, n, k)
 
 
 def _place(column: int, groups: int, depth: int) -> int:

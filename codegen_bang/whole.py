@@ -102,10 +102,10 @@ def _copy(printer: BangPrinter, nest: Nest) -> bool:
     steps = _steps(walk, size, spaces)
     if steps is None:
         return False
-    run, arguments = steps
+    run, further = steps
     direction = "2".join(spaces)
     printer.meter.charge(CopyWork(direction, run, count * size // run))
-    printer.line(f"__memcpy({', '.join([target, source, str(run), direction, *arguments])});")
+    printer.line(f"__memcpy({', '.join([target, source, str(run), direction, *further])});")
     return True
 
 
