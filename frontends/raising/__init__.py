@@ -26,6 +26,7 @@
     outputs      what is stored again later is left out
     adjoining    outputs side by side along an axis become one
     total        intermediates have an element at each point of their axes
+    runs         what a region leaves in an output is stored there by its block
     layout       flat parameters get the shape their accesses speak of
     unroll       short loops are written out, where all this was refused
     outline      what is refused then, too, stays as it is in blocks of its own
@@ -75,6 +76,7 @@ from .reductions import gather_reductions
 from .refusal import TooLarge, Unraisable
 from .reroll import reroll
 from .roll import roll
+from .runs import store_runs
 from .scalars import scalarise
 from .scatter import is_ordered
 from .starts import take_in_starts
@@ -127,6 +129,7 @@ TENSOR_PASSES: TensorPasses = (
     ("axes", canonical_axes),
     ("outputs", without_overwritten),
     ("adjoining", join_adjoining),
+    ("runs", store_runs),
 )
 
 
