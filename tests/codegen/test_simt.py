@@ -10,7 +10,9 @@ import tvm_ffi
 from tvm import s_tir, te, tirx
 
 from codegen import programs
+from codegen.golden import check_golden
 from codegen.running import check_values
+from xpiler_tvm import schedules, targets
 from xpiler_tvm.codegen.cuda import emit_cuda
 from xpiler_tvm.codegen.hip import emit_hip
 from xpiler_tvm.codegen.lanes import Lanes
@@ -163,3 +165,20 @@ def test_loads_are_a_step_ahead():
     got = run_text(made, values, build="checked")
     assert not got.findings
     assert abs(got.arrays["y"] - values["x"].sum()).max() < 1e-3
+
+
+# ---------------------------------------------------------------- whole files
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("name", ["add", "softmax", "gemm"])
+def test_files(name, target, request):
+    """Vectors, rows and matrix instructions as they are scheduled for a device."""
+    program = {
+        "add": lambda: programs.add(1 << 16),
+        "softmax": programs.softmax,
+        "gemm": programs.gemm_int8,
+    }[name]()
+    scheduled = schedules.apply(program.mod, target)
+    text = targets.get(target).emit(scheduled.mod, program.kernel).text
+    check_golden(request, f"scheduled_{name}.{'cu' if target == 'cuda' else 'hip'}", text)
