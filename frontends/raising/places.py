@@ -23,7 +23,6 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
-from .extrema import Choice, Running
 from .tensors import IDENTITY, Axis, Tensor, is_identity, knowing, simplified
 
 
@@ -70,28 +69,22 @@ class Kept:
     start: Expr
 
 
-def place_of(choice: Choice, running: Running, kept: Kept) -> Place | None:
-    """The place of the step that is chosen, if they grow or fall."""
+def place_of(steps: Steps, is_last: bool, kept: Kept, analyzer: Any) -> Place | None:
+    """The place of the first (or last) step whose term is the extremum, if they grow or fall."""
     if not _are_places(kept):
         return None
-    steps = Steps(
-        running.op, running.axes, running.term, running.init, running.guards, running.last
-    )
-    with knowing(*running.known) as analyzer:
-        places = _Places(steps, kept, analyzer)
-        grows = places.grow()
-        if grows is None:
-            return None
-        op = "max" if choice.last == grows else "min"
-        beyond = None if choice.last or steps.is_endless else steps.beyond
-        return places.over(op, choice.tests, beyond)
+    places = _Places(steps, kept, analyzer)
+    grows = places.grow()
+    if grows is None:
+        return None
+    beyond = None if is_last or steps.is_endless else steps.beyond
+    return places.over("max" if is_last == grows else "min", beyond)
 
 
 def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | None:
     """The least (or greatest) place of the steps whose term is the extremum."""
     if not _are_places(kept):
         return None
-    tests = (*steps.guards, tirx.EQ(steps.term, steps.last))
     beyond = None
     if not steps.is_endless and not _Places(steps, kept, analyzer, is_least=True).first_steps():
         # The first value has a place that is never taken where it equals a term, or always.
@@ -100,7 +93,7 @@ def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | Non
             beyond = steps.beyond
             if not (low >= 0 if op == "min" else high <= 0):
                 return None
-    return _Places(steps, kept, analyzer, is_least=True).over(op, tests, beyond)
+    return _Places(steps, kept, analyzer, is_least=True).over(op, beyond)
 
 
 def number(expr: Expr, producers: Mapping[Buffer, Tensor]) -> Expr:
@@ -137,10 +130,11 @@ class _Places:
     analyzer: Any
     is_least: bool = False
 
-    def over(self, op: str, tests: tuple[Expr, ...], beyond: Expr | None) -> Place | None:
-        """`op` of the places at which the tests hold, or the first one where none does or the
-        extremum is not `beyond` the first value."""
+    def over(self, op: str, beyond: Expr | None) -> Place | None:
+        """`op` of the places at which the extremum stands, or the first one where there is none or
+        the extremum is not `beyond` the first value."""
         axes, place = self.steps.axes, self.kept.place
+        tests = (*self.steps.guards, tirx.EQ(self.steps.term, self.steps.last))
         none = IDENTITY[op](tir.dtype_of(place))
         first = self.first_steps()
         if not first:
