@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -19,22 +20,30 @@ def reduce_by_lanes(
 ) -> None:
     """Split each reduction along memory into one partial result a lane, and their combination.
 
-    With `names` the stages of these alone.
+        for k: S += A[k]   ->   for k0: for l: s[l] += A[k0 * lanes + l];   for l: S += s[l]
 
-    for k: S += A[k]   ->   for k0: for l: s[l] += A[k0 * lanes + l];   for l: S += s[l]
+    Several vectors of partial results hide how long an addition takes; these are then combined in
+    the same way, by fewer lanes each time. With `names` the stages of these alone.
     """
     for stage in stages(sch):
+        if names is not None and stage.name not in names:
+            continue
         along = _reduction_along_memory(stage)
-        if along is None or (names is not None and stage.name not in names):
+        if along is None:
             continue
         lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
-        while along.extent % lanes:
-            lanes //= 2
-        if lanes < 4 or along.extent < 4 * lanes:
-            continue
-        with suppress(s_tir.ScheduleError):  # a reduction that TVM does not know how to combine
-            _, lane = sch.split(sch.get_loops(stage.rv)[along.position], [None, lanes])
-            sch.rfactor(lane, len(stage.block.writes[0].region))
+        position, extent = along.position, along.extent
+        for most, least in ((4 * lanes, 8), (lanes, 2)):
+            width = math.gcd(extent, most)
+            if width < 4 or extent < least * width:
+                continue
+            with suppress(s_tir.ScheduleError):  # one that TVM does not know how to combine
+                loop = sch.get_loops(stage.rv)[position]
+                _, lane = sch.split(loop, [None, width])
+                sch.rfactor(lane, len(stage.block.writes[0].region))
+                final = next(each for each in stages(sch) if each.name == stage.name)
+                reduced = [axis for axis in final.axes if axis.kind == "R"]
+                position, extent = reduced[-1].position, width
 
 
 def _reduction_along_memory(stage: Stage) -> Axis | None:
