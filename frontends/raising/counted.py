@@ -3,7 +3,11 @@
     i = t; while (i < 60 && i < t + 4) { …; i = i + 1; }
         ->    for k < 4: if (t + k < 60 && t + k < t + 4) { … t + k … }
 
-Only tests that once false stay false, of a counter that nothing else moves.
+Only tests that once false stay false, of a counter that nothing else moves. Where data says when
+that is, the loop counts as far as an array on the chip has elements for it:
+
+    __shared__ s[75]; i = t; while (i < length[b]) { s[i] = …; i = i + 64; }
+        ->    for k < 2: if (t + 64*k < length[b]) s[t + 64*k] = …
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from ..program import (
 )
 from .integers import plain
 from .invert import linear
-from .tensors import Axis, is_choice, knowing
+from .tensors import Axis, is_choice, knowing, outermost_choices
 
 LONGEST = 1 << 20  # iterations
 
@@ -83,8 +87,13 @@ def _counted(loop: While, before: list[Statement], analyzer: Any) -> Loop | None
     var = tirx.Var(str(counter.buffer.name), "int32")
     value = analyzer.simplify(counter.start + var * counter.step)
     tests = [_at(test, counter, value) for test in tests]
-    rounds = [_rounds(test, var, analyzer) for test in tests]
-    if None in rounds or any(tir.has_load(test) for test in tests):
+    rounds = [_rounds(test, var, analyzer) for test in tests if not tir.has_load(test)]
+    data = [test for test in tests if tir.has_load(test)]
+    if data:
+        if not all(_falls(test, var, loop) for test in data):
+            return None
+        rounds.append(_fitting(loop, counter, value, var, analyzer))
+    if None in rounds:
         return None
     count = min(number for number in rounds if number is not None)
     if count > LONGEST:
@@ -171,6 +180,37 @@ def _rounds(test: Expr, var: Var, analyzer: Any) -> int | None:
     """How many values of `var`, from 0 on, a test holds for at most; it then never holds again."""
     most = _most(test, var, analyzer)
     return None if most is None else most + 1
+
+
+def _falls(test: Expr, var: Var, loop: While) -> bool:
+    """Whether a test of data never holds again once it does not, as `var` grows."""
+    room = _room(test)
+    found = linear(room, [var]) if room is not None else None
+    moved = {one.buffer for one in statements(loop.body) if isinstance(one, Store)}
+    still = not any(load.source in moved for load in tir.loads(test))
+    return found is not None and found[0][0] < 0 and still
+
+
+def _fitting(loop: While, counter: _Counter, value: Expr, var: Var, analyzer: Any) -> int | None:
+    """How many rounds an array on the chip has elements for: such an array is as long as data may
+    be, where one in global memory holds many rows."""
+    found: list[int] = []
+
+    def note(buffer: Buffer, index: Expr) -> None:
+        if buffer.scope() == "global":
+            return
+        room = linear(_at(index, counter, value), [var])
+        low = tir.bounds(analyzer, room[1])[0] if room is not None else -tir.INT_INF
+        if room is not None and room[0][0] > 0 and low > -tir.INT_INF:
+            found.append((int(buffer.shape[0]) - 1 - low) // room[0][0] + 1)
+
+    for one in loop.body[: counter.place]:
+        if isinstance(one, Store):
+            note(one.buffer, one.index)
+            if not outermost_choices(one.value):
+                for load in tir.loads(one.value):
+                    note(load.source, load.indices[0])
+    return min(found, default=None)
 
 
 def _room(test: Expr) -> Expr | None:

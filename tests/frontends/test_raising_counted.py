@@ -137,3 +137,16 @@ def test_a_test_that_one_side_of_a_choice_passes_is_the_choice(
             assert all(value_of(part, at) for part in parts) == bool(value_of(test, at))
     if sides[1] + 2 * moves <= limit < sides[0]:
         assert not any("Select" in str(part) for part in parts), [str(part) for part in parts]
+
+
+@pytest.mark.parametrize("more", ["", "if (i == 40) n[0] = 50;"])
+def test_data_ends_a_loop_within_an_array_on_the_chip(more: str) -> None:
+    """As far as the array reaches, unless the loop moves its own end."""
+    text = f"""int t = threadIdx.x; __shared__ float s[77]; __shared__ int n[1];
+        if (t == 0) n[0] = 40 + (int)x[0]; __syncthreads();
+        for (int i = t; i < n[0]; i += 32) {{ s[i] = 2 * x[i]; {more} }} __syncthreads();
+        for (int i = t; i < 77; i += 32) y[i] = i < n[0] ? s[i] : 0;"""
+    form, flat, result = run_both(kernel(text, *GIVEN, out("y", N), block=(32,)), *GIVEN)
+    np.testing.assert_array_equal(result, flat)
+    assert ("while" in str(form.mod)) == bool(more)
+    assert more or form.rung == "blocks"
