@@ -68,8 +68,9 @@ def mask(selection: Selection, node: Expr) -> Vector:
     left, right = selection.value(node.a), selection.value(node.b)
     # Only the second operand can be a scalar or a cycle.
     if isinstance(left, Scalar) or (isinstance(right, Vector) and left.cycle > right.cycle):
-        left, right, meaning = right, left, exchanged
-    found = code.apply(meaning, dtype, left, right)
+        found = code.apply(exchanged, dtype, right, left)
+    else:
+        found = code.apply(meaning, dtype, left, right)
     return found if dtype in _FLOATS.values() else _converted(selection, found, "float32")
 
 

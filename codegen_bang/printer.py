@@ -38,6 +38,7 @@ from .loops import (
     substitute,
 )
 from .memory import ITEM_BYTES, padded
+from .nests import digits
 from .pieces import Piece, Rows
 from .pipelines import FEWEST_PIECES, Walk, print_pipeline, stages
 from .selection import Selection
@@ -56,6 +57,7 @@ class BangPrinter(SpacePrinter):
     # --- loops ------------------------------------------------------------------------------
 
     def stmt_For(self, node: tirx.For) -> None:
+        node = digits(node, self.analyzer) or node
         if print_whole(self, node):
             return
         copied = block_copy(node, self.analyzer)

@@ -161,20 +161,14 @@ def _padded(printer: BangPrinter, nest: Nest) -> bool:
         return False
     if printer.name(inside.source) == printer.name(store.buffer):
         return False
-    printer.stmt(_loops(nest, _storing(store, outside)))
+    printer.stmt(nest.loops(_storing(store, outside)))
     kept = tirx.IfThenElse(tirx.all(*conjuncts(condition)), _storing(store, inside), None)
-    printer.stmt(_loops(nest, kept))
+    printer.stmt(nest.loops(kept))
     return True
 
 
 def _storing(store: tirx.BufferStore, value: Expr) -> tirx.BufferStore:
     return tirx.BufferStore(store.buffer, value, store.indices)
-
-
-def _loops(nest: Nest, body: tirx.Stmt) -> tirx.Stmt:
-    for variable, extent in reversed(list(zip(nest.variables, nest.extents, strict=True))):
-        body = tirx.For(variable, tirx.IntImm("int32", 0), extent, tirx.ForKind.SERIAL, body)
-    return body
 
 
 # --- matrix products ------------------------------------------------------------------------------
