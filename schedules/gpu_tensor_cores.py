@@ -21,8 +21,12 @@ from .gpu_vectors import VECTOR_BYTES, fetch_together
 from .matmul import Contraction, find_contraction, normalize
 from .steps import fused, inline_around, loops_below
 
-WAYS = ((128, 128, 2, 4), (64, 64, 2, 2), (32, 32, 2, 2), (16, 16, 1, 1))
-"""Tiles of a block, rows by columns, and the warps that share one, by the same."""
+WAYS = ((128, 128, 2, 2), (64, 64, 2, 2), (32, 32, 2, 2), (16, 16, 1, 1))
+"""Tiles of a block, rows by columns, and the warps that share one, by the same.
+
+A warp's part of the largest is 64 by 64: what it reads of shared memory for a step then takes no
+longer than the multiplications, and its sums take half of its registers.
+"""
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,8 @@ def test_large_products_have_large_tiles() -> None:
     scheduled = schedules.apply(program.mod, "cuda")
     made = targets.get("cuda").emit(scheduled.mod, source_kernel(program, "kernel"))
     assert made.kernel is not None and made.kernel.launch is not None
-    assert made.kernel.launch.grid == (16, 16, 1) and made.kernel.launch.block == (32, 4, 2)
-    assert "C_sum[8]" in made.text and "uint4" in made.text
+    assert made.kernel.launch.grid == (16, 16, 1) and made.kernel.launch.block == (32, 2, 2)
+    assert "C_sum[16]" in made.text and "uint4" in made.text
 
 
 def rounded_sums() -> Program:

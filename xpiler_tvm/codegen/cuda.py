@@ -45,7 +45,7 @@ LANGUAGE = SimtLanguage(
     {"float16": "cuda_fp16.h", "bfloat16": "cuda_bf16.h"},
     mask=MASK,
     fragments=WmmaForm(),
-    resident=512,
+    resident_blocks=2,
     fragment_head="#include <mma.h>\n\nusing namespace nvcuda;\n",
 )
 

@@ -93,8 +93,8 @@ class SimtLanguage:
     shuffles : how lanes exchange values.
     type_headers : further headers by TIR dtype.
     mask : the lanes that take part in a shuffle, where it says so.
-    resident : threads that a multiprocessor should hold, for which registers are left; 0 where
-        launch bounds do not say.
+    resident_blocks : blocks of up to 256 threads that a multiprocessor should hold, for which
+        registers are left; 0 where launch bounds do not say.
     fragments : how matrices in the registers of a warp are written.
     fragment_head : what a file with such matrices begins with, after the headers.
     """
@@ -105,7 +105,7 @@ class SimtLanguage:
     shuffles: Shuffles
     type_headers: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
-    resident: int = 0
+    resident_blocks: int = 0
     fragments: FragmentForm | None = None
     fragment_head: str = ""
 
@@ -437,9 +437,9 @@ def _kernel_text(
     name: str, kernel: Kernel, function: DeviceFunction, body: list[str], language: SimtLanguage
 ) -> str:
     threads = math.prod(function.block)
-    # Small blocks need no help: their registers rarely are what limits how many there are.
-    blocks = language.resident // threads if threads >= 128 else 0
-    bounds = f"{threads}, {blocks}" if blocks > 1 else f"{threads}"
+    # Smaller blocks need no help, and larger ones would have too few registers.
+    resident = language.resident_blocks if 128 <= threads <= 256 else 0
+    bounds = f"{threads}, {resident}" if resident else f"{threads}"
     head = f'extern "C" __global__ void __launch_bounds__({bounds})'
     formal = signature(kernel, language.dialect)
     return "\n".join([head, f"{name}({formal}) {{", *body, "}", ""])

@@ -9,7 +9,7 @@
 
 using namespace nvcuda;
 
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(128, 2)
 gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __restrict__ C) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
