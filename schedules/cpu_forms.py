@@ -116,9 +116,9 @@ COSTLY = ("exp", "exp2", "exp10", "log", "log2", "tanh", "erf", "sin", "cos", "p
 
 
 def shared_values(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[tirx.Buffer]]:
-    """The program with costly values that two stages need in arrays, and these arrays."""
+    """The program with costly values that two stages need in arrays, and the arrays of such."""
     parts = parts_of(mod)
-    added: list[tirx.Buffer] = []
+    added = _read_twice(parts)
     for place, first in enumerate(parts):
         if not isinstance(first, Nest) or tir.as_const(first.guard) != 1:
             continue
@@ -126,12 +126,26 @@ def shared_values(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[tirx.Buffer]]:
             later = _also_needed(value, first, parts[place:])
             if later:
                 array, changed = _worked_out(value, first, [parts[each + place] for each in later])
-                added.append(array)
                 for each, nest in zip(later, changed[2:], strict=True):
                     parts[place + each] = nest
                 parts[place : place + 1] = changed[:2]
-                return program_of(mod, parts, added), added
-    return mod, []
+                return program_of(mod, parts, [array]), [*added, array]
+    return mod, added
+
+
+def _read_twice(parts: Sequence[Part]) -> list[tirx.Buffer]:
+    """The arrays of costly elementwise stages that several others read."""
+    nests = [part for part in parts if isinstance(part, Nest)]
+    return [
+        nest.store.buffer
+        for nest in nests
+        if nest.init is None
+        and _costly(nest)
+        and sum(
+            any(load.source.same_as(nest.store.buffer) for load in other.loads()) for other in nests
+        )
+        > 1
+    ]
 
 
 def _costly(nest: Nest) -> list[tvm.ir.Expr]:

@@ -1,0 +1,123 @@
+"""Products for CPUs: where they are tiled, what is read in place, what is worked out once."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import tvm
+from tvm import te
+
+from xpiler_tvm import schedules
+from xpiler_tvm.schedules.cpu_forms import shared_values
+from xpiler_tvm.schedules.cpu_limits import CpuLimits
+from xpiler_tvm.schedules.cpu_sequence import Products
+
+from .programs import Program, attention, conv2d, from_te, from_text, gemm, softmax
+from .running import check_module
+
+
+def gated(rows: int, size: int) -> Program:
+    """Two products of one operand, and what joins them."""
+    x, a, b = (
+        te.placeholder(shape, name=name)
+        for name, shape in (("X", (rows, size)), ("A", (size, size)), ("B", (size, size)))
+    )
+    k, k2 = te.reduce_axis((0, size), "k"), te.reduce_axis((0, size), "k")
+    gate = te.compute((rows, size), lambda i, j: te.sum(x[i, k] * a[k, j], axis=k), "gate")
+    up = te.compute((rows, size), lambda i, j: te.sum(x[i, k2] * b[k2, j], axis=k2), "up")
+    out = te.compute((rows, size), lambda i, j: te.tanh(gate[i, j]) * up[i, j], "O")
+    return Program(from_te(x, a, b, out), lambda x, a, b: np.tanh(x @ a) * (x @ b))
+
+
+@pytest.mark.parametrize("program", [attention(2, 32, 48, 32), gated(24, 64)], ids=["att", "gate"])
+def test_products_among_other_stages(program: Program) -> None:
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == "cpu.products"
+    check_module(scheduled.mod, program)
+
+
+def test_large_intermediates_stay_rows() -> None:
+    program = attention(2, 32, 48, 32)
+    limited = Products(CpuLimits(), memory=1 << 10).apply(program.mod)
+    assert "intermediates" in getattr(limited, "reason", "")
+
+
+def packed(program: Program) -> set[str]:
+    """The operands that are copied before a product."""
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == "cpu.matmul"
+    check_module(scheduled.mod, program)
+    text = scheduled.mod.script()
+    return {name for name in "AB" if re.search(rf"{name}_reindex\w*_global = ", text)}
+
+
+def test_what_fits_is_read_in_place() -> None:
+    assert packed(gemm(64, 96, 48)) == {"B"}
+    assert packed(gemm(67, 96, 48)) == {"A", "B"}
+
+
+def test_a_convolution_over_channels_is_read_in_place() -> None:
+    program = conv2d(1, 10, 16, 32, 3)
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == "cpu.matmul"
+    check_module(scheduled.mod, program)
+    assert scheduled.mod.script().count("_reindex_global =") == 1
+
+
+def calls(mod: tvm.IRModule) -> int:
+    return mod.script().count("T.exp(")
+
+
+def softmax_twice(between: str = "") -> tvm.IRModule:
+    """exp(A - M) in a sum and in the result; `between` may stand between the two."""
+    return from_text(
+        f"""
+@T.prim_func(s_tir=True)
+def main(
+    A: T.Buffer((8, 64), "float32"), M: T.Buffer((8,), "float32"), O: T.Buffer((8, 64), "float32")
+):
+    with T.sblock("root"):
+        S = T.sblock_alloc_buffer((8,), "float32")
+        for i, k in T.grid(8, 64):
+            with T.sblock("S"):
+                vi, vk = T.axis.remap("SR", [i, k])
+                with T.init():
+                    S[vi] = T.float32(0)
+                S[vi] = S[vi] + T.exp(A[vi, vk] - M[vi])
+{between}
+        for i, j in T.grid(8, 64):
+            with T.sblock("O"):
+                vi, vj = T.axis.remap("SS", [i, j])
+                O[vi, vj] = T.exp(A[vi, vj] - M[vi]) / S[vi]
+"""
+    )
+
+
+def test_what_two_stages_need_is_worked_out_once() -> None:
+    form, arrays = shared_values(softmax_twice())
+    assert calls(softmax_twice()) == 2
+    assert (calls(form), len(arrays)) == (1, 1)
+    scheduled = schedules.apply(form, "vnni")
+    program = Program(
+        scheduled.mod,
+        lambda a, m: np.exp(a - m[:, None]) / np.exp(a - m[:, None]).sum(-1, keepdims=True),
+    )
+    check_module(scheduled.mod, program)
+
+
+def test_nothing_is_shared_across_a_change() -> None:
+    between = """
+        for i in range(8):
+            with T.sblock("change"):
+                vi = T.axis.spatial(8, i)
+                M[vi] = S[vi]
+"""
+    form, arrays = shared_values(softmax_twice(between))
+    assert (calls(form), arrays) == (2, [])
+
+
+def test_softmax_of_te_has_one_exp() -> None:
+    scheduled = schedules.apply(softmax(16, 256).mod, "vnni")
+    assert calls(scheduled.mod) == 1
