@@ -123,7 +123,7 @@ def _translated(job: Job, lifted: xt.Lifted, target: str) -> Row:
     if result.kernel is None:
         return replace(row, reason="" if target == "opencl" else "no C, LLVM's library alone")
     row = replace(row, built=_built(result), **_faults(result))
-    return replace(row, read=_read_back(result)) if job.read_back else row
+    return replace(row, **_read_back(result)) if job.read_back else row
 
 
 def _built(result: xt.Translation) -> bool | None:
@@ -161,15 +161,16 @@ def _faults(result: xt.Translation) -> dict[str, object]:
     return {"clean": run.complete and not run.findings, "findings": found}
 
 
-def _read_back(result: xt.Translation) -> bool:
+def _read_back(result: xt.Translation) -> dict[str, object]:
     """Whether our frontend reads what was emitted, and it does what the source does."""
     lifted, kernel = result.lifted, result.kernel
     assert kernel is not None
     try:
         program = to_module(frontends.read(frontends.resolve(kernel)).program)
-    except XpilerError:
-        return False
-    return check_module("", program, lifted.kernel, lifted.trials, flat=True).ok
+    except XpilerError as error:
+        return {"read": False, "reason": f"read back: {error.code}: {error.message}"}
+    check = check_module("", program, lifted.kernel, lifted.trials, flat=True)
+    return {"read": check.ok, "reason": "" if check.ok else f"read back: {check.detail}"}
 
 
 def rows_of(jobs: Sequence[Job], at_once: int) -> Iterator[list[Row]]:

@@ -44,6 +44,7 @@ def run(
             "XP6005", "there is no pyopencl here", hint="pip install 'xpiler-tvm[opencl]'"
         )
     order: list[dict[str, Any]] = []
+    tensors = [param for param in emitted.params if isinstance(param, Tensor)]
     for param in emitted.params:
         if isinstance(param, Scalar):
             value = scalars.get(param.name, param.value)
@@ -51,7 +52,7 @@ def run(
                 raise CheckError("XP5007", f"no value was given for {param.name!r}")
             order.append({"dtype": param.dtype, "value": value})
         else:
-            order.append({"array": param.name})
+            order.append({"array": f"arr_{tensors.index(param)}"})  # as numpy.savez names them
     launch = emitted.launch
     assert launch is not None
     job = {
@@ -63,8 +64,8 @@ def run(
     }
     with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
         given, results = Path(folder) / "given.npz", Path(folder) / "results.npz"
-        tensors = [param for param in emitted.params if isinstance(param, Tensor)]
-        np.savez(given, **{tensor.name: arrays[tensor.name] for tensor in tensors})
+        with given.open("wb") as file:
+            np.savez(file, *(arrays[tensor.name] for tensor in tensors))
         command = [sys.executable, "-m", "xpiler_tvm.opencl_worker", str(given), str(results)]
         try:
             done = subprocess.run(
@@ -83,7 +84,10 @@ def run(
             lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
             raise CheckError("XP5005", f"OpenCL reports: {lines[-1]}")
         with np.load(results) as found:
-            return {name: found[name].reshape(arrays[name].shape) for name in found.files}
+            return {
+                tensor.name: found[f"arr_{number}"].reshape(arrays[tensor.name].shape)
+                for number, tensor in enumerate(tensors)
+            }
 
 
 NO_PLATFORM = 3

@@ -36,7 +36,7 @@ def main() -> int:
     for name, array in arrays.items():
         cl.enqueue_copy(queue, array, buffers[name])
     queue.finish()
-    np.savez(sys.argv[2], **arrays)
+    np.savez(sys.argv[2], *(arrays[f"arr_{number}"] for number in range(len(arrays))))
     return 0
 
 

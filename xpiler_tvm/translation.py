@@ -51,7 +51,8 @@ class Translation:
     schedule : the `s_tir.Schedule` with its trace; `mod` its IRModule.
     evidence : the lift's checks and those of this target.
     lifted : what it was made from.
-    rung : the form that was scheduled, `blocks`, `mixed` or `opaque`; `notes` say why not a better one.
+    rung : the form that was scheduled, `blocks`, `mixed` or `opaque`; `notes` say why not a better
+        one.
     rule : the schedule rule that applied; `declined` the others, with their reasons.
     libraries : further files by suffix, as bytes.
     seconds : CPU seconds by stage.
@@ -177,8 +178,10 @@ class Translation:
 
         if self.kernel is not None:
             text = device_text(self.kernel)
-            how = {"text": text, "seconds": RUN_SECONDS, "arch": _device(self.target)}
-            return run_text(self.kernel, arrays, scalars, **how).arrays
+            arch = _device(self.target)
+            return run_text(
+                self.kernel, arrays, scalars, text=text, seconds=RUN_SECONDS, arch=arch
+            ).arrays
         tensors = self.lifted.kernel.tensors
         run = run_module(
             _for_any_cpu(self.mod),
@@ -403,8 +406,8 @@ def _check_emitted(
 
     def emulate(trial: Trial) -> Arrays:
         inputs, scalars = trial.inputs, trial.scalars
-        how = {"text": text, "seconds": RUN_SECONDS, "arch": spec.compiler.arch or None}
-        return run_text(written, inputs, scalars, **how).arrays
+        arch = spec.compiler.arch or None
+        return run_text(written, inputs, scalars, text=text, seconds=RUN_SECONDS, arch=arch).arrays
 
     results: list[Arrays] = []
 

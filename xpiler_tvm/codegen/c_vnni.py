@@ -36,7 +36,7 @@ from .c_family import (
 from .lower import DeviceFunction, merge_guards, pipeline
 from .registers import RegisterDialect, VectorPrinter
 
-HEAP_BYTES = 32 * 1024
+HEAP_BYTES = 256 * 1024
 """Arrays of at least so many bytes go to the heap, smaller ones to the stack."""
 
 ALIGNMENT = 64

@@ -191,10 +191,11 @@ def _tensors(kernel: Kernel, dialect: CDialect, api: HostApi | None, ranges: Ran
         if tensor.intent != "out":
             limits = "" if "float" in tensor.dtype else f", {_limits(tensor, ranges)}"
             lines.append(f"fill_{tensor.dtype}({name}, {tensor.size}, {number}u{limits});")
-    for tensor in kernel.tensors if api else ():
-        lines.append(f"{dialect.type(tensor.dtype)}* {tensor.name};")
-        lines.append(checked(api.allocate, tensor))
-        lines += [checked(api.to_device, tensor)] if tensor.intent != "out" else []
+    if api is not None:
+        for tensor in kernel.tensors:
+            lines.append(f"{dialect.type(tensor.dtype)}* {tensor.name};")
+            lines.append(checked(api.allocate, tensor))
+            lines += [checked(api.to_device, tensor)] if tensor.intent != "out" else []
     lines += _call(kernel, api)
     lines += [checked(api.to_host, one) for one in kernel.tensors if one.written] if api else []
     for tensor in kernel.tensors:

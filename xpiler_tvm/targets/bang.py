@@ -70,7 +70,7 @@ def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
 
 def _main(kernel: Kernel, ranges: Ranges) -> str:
     from xpiler_tvm.codegen.host_main import CNRT, host_main
-    from xpiler_tvm.codegen_bang.printer import BANG as PRINTED
+    from xpiler_tvm.codegen_bang.spaces import BANG as PRINTED
 
     return host_main(kernel, PRINTED, CNRT, ranges)
 

@@ -204,7 +204,9 @@ def _as_json(kernel: Kernel) -> str:
 def _from_json(text: str) -> Kernel:
     about = json.loads(text)
     tensors = [Tensor(**{**one, "shape": tuple(one["shape"])}) for one in about["tensors"]]
-    params = {param.name: param for param in (*tensors, *(Scalar(**s) for s in about["scalars"]))}
+    scalars = [Scalar(**one) for one in about["scalars"]]
+    params: dict[str, Param] = {one.name: one for one in tensors}
+    params.update((one.name, one) for one in scalars)
     launch = Launch(**about["launch"]) if about["launch"] else None
     kernel = Kernel(about["source"], about["dialect"], about["entry"], filename=about["filename"])
     return replace(kernel, params=tuple(params[name] for name in about["order"]), launch=launch)
