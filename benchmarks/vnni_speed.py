@@ -9,6 +9,9 @@ of several runs; the first line tells what the machine can do. `ratio` is the ti
 library by ours (above 1 we are faster), `x g++` the same against g++. A library that is not
 installed, or has no such operator, is a '-': `pip install 'xpiler-tvm[bench]'`. Every result is
 compared with float64 or int64 numpy before it is timed; a wrong one ends with exit code 1.
+
+oneDNN is held to the instructions of the target, AVX512-VNNI (`ONEDNN_MAX_CPU_ISA` says otherwise).
+onnxruntime cannot be: where there is AMX its products of bytes use that.
 """
 
 from __future__ import annotations
@@ -16,22 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from dataclasses import asdict, dataclass
 
-# One thread each, and numpy's pool reads this when it is loaded.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS"):
-    os.environ[_variable] = "1"
-
-import numpy as np
 from speed.calibration import calibration
-from speed.contestants import CONTESTANTS, LIBRARIES
+from speed.contestants import CONTESTANTS, LIBRARIES, agrees
 from speed.operators import Operator, operators
 from speed.timing import seconds_of
-
-RELATIVE = 1e-4
-"""Greatest error of floating-point results, as a part of the reference's largest element."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +81,13 @@ def measure(operator: Operator, slow: float) -> Row:
             continue
         prepared.run()
         rule = prepared.about or rule
-        if not _agrees(prepared.result(), exact):
+        if not agrees(prepared.result(), exact):
             wrong.append(f"{name} is wrong")
         times[name] = seconds_of(prepared.run) * 1e3
     ours = times.get("ours", math.inf)
     unit = "GOP/s" if operator.unit == "op" else "GB/s"
     rate = operator.work / ours / 1e6
     return Row(operator.name, times, rate, unit, rule, "; ".join(wrong))
-
-
-def _agrees(result: np.ndarray, exact: np.ndarray) -> bool:
-    found = result.reshape(exact.shape).astype("float64")
-    scale = 0.0 if result.dtype.kind in "iu" else RELATIVE * float(np.abs(exact).max())
-    return bool(np.all(np.abs(found - exact) <= scale))
 
 
 def geomean(values: list[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from speed.contestants import aligned, compiled
 from speed.timing import seconds_of
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from speed.operators import Operator
 
+from speed.operators import Operator
 from xpiler_tvm import frontends, schedules, targets
 from xpiler_tvm.kernel import Kernel, Tensor
 
@@ -216,3 +216,13 @@ CONTESTANTS: dict[str, Callable[[Operator], Prepared | None]] = {
     "g++": by_gcc,
 }
 LIBRARIES = ("torch", "ort", "numpy")
+
+RELATIVE = 1e-4
+"""Greatest error of floating-point results, as a part of the reference's largest element."""
+
+
+def agrees(result: np.ndarray, exact: np.ndarray) -> bool:
+    """Whether a result is the reference, within `RELATIVE` where it has rounding."""
+    found = result.reshape(exact.shape).astype("float64")
+    scale = 0.0 if result.dtype.kind in "iu" else RELATIVE * float(np.abs(exact).max())
+    return bool(np.all(np.abs(found - exact) <= scale))

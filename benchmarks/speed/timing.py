@@ -1,4 +1,4 @@
-"""Thread-CPU time of a call: what else runs on the machine counts little, the least time is told."""
+"""Thread-CPU time of a call, the least of several: what else runs on the machine counts little."""
 
 from __future__ import annotations
 
