@@ -59,8 +59,8 @@ def mask(selection: Selection, node: Expr) -> Vector:
         held = mask(selection, node.a)
         return code.apply("a == 0", held.dtype, held)
     if type(node) in _JOINED:
-        left, right = _alike(selection, mask(selection, node.a), mask(selection, node.b))
-        return code.apply(_JOINED[type(node)], left.dtype, left, right)
+        first, second = _alike(selection, mask(selection, node.a), mask(selection, node.b))
+        return code.apply(_JOINED[type(node)], first.dtype, first, second)
     dtype = dtype_of(node.a)
     meaning, exchanged = _MEANINGS[type(node)]
     if not selection.varies(node.a) and not selection.varies(node.b):

@@ -80,10 +80,12 @@ def test_an_architecture_without_division(make):
     check_values(kernel, program, 2e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8", "uint8", "int32", "int64", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float16", "bfloat16", "int8", "uint8", "int32", "int64", "float64"]
+)
 def test_types(dtype):
     program = programs.add(3000, dtype)
-    check_values(emitted(program), program, 2e-3 if dtype == "float16" else 1e-6)
+    check_values(emitted(program), program, {"float16": 2e-3, "bfloat16": 8e-3}.get(dtype, 1e-6))
 
 
 def test_half_precision_is_computed_in_single():

@@ -66,6 +66,7 @@ def emitted(program: Program, arch: str = "mtp_592"):
 CASES = {
     "half": (lambda: product(33, 100, 70), 1e-3),
     "half_columns_bias": (lambda: product(20, 130, 150, columns=True, bias=True), 1e-3),
+    "brain": (lambda: product(16, 64, 100, "bfloat16"), 1e-3),
     "bytes": (lambda: product(8, 65, 1100, "int8", "int32"), 0.0),
 }
 

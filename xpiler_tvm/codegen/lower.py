@@ -88,7 +88,8 @@ def pipeline(target: Target) -> tvm.ir.transform.Sequential:
             block.InjectSoftwarePipeline(),
             block.LowerOpaqueBlock(),
             flat.FlattenBuffer(),
-            flat.BF16ComputeLegalize(),
+            # MLUs compute in bfloat16; elsewhere it is computed in single precision.
+            *([] if "bang" in target.keys else [flat.BF16ComputeLegalize()]),
             # Indices become 32-bit wherever the extents prove that they fit.
             flat.NarrowDataType(32),
             block.InjectVirtualThread(),
