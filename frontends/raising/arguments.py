@@ -35,6 +35,7 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .accumulation import choice_sides
+from .endless import Element, without_infinities
 from .extrema import is_exact, unguarded
 from .orderings import extremum, tie
 from .places import chosen
@@ -57,7 +58,7 @@ _ORDERS = (tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.EQ, tirx.NE)
 
 def find_arguments(graph: Graph) -> Graph:
     """The graph with steps of trees over pairs as reductions, and these joined."""
-    graph = _paired(graph)
+    graph = _paired(without_infinities(graph))
     return _joined(graph).live()
 
 
@@ -283,7 +284,12 @@ class _Joiner:
 
     def _once(self, tensor: Tensor) -> list[Tensor] | None:
         outer = argument_of(tensor)
-        if outer is None or not isinstance(outer.place, tir.Load):
+        if outer is None:
+            return None
+        numbers = self._of_numbers(tensor, outer)
+        if numbers is not None:
+            return [numbers]
+        if not isinstance(outer.place, tir.Load):
             return None
         found = self._inner(outer.place)
         if found is None:
@@ -331,6 +337,18 @@ class _Joiner:
         at = buffer[tuple(var for var, _ in tensor.axes) or (tir.const(0, "int32"),)]
         value = tirx.if_then_else(tirx.NE(at, outer.none), at, start)
         return [resimplified(made), replace(tensor, value=value, reduction=None)]
+
+    def _of_numbers(self, tensor: Tensor, argument: Argument) -> Tensor | None:
+        """An argument without the elements that are filled up with infinities."""
+        over = self.extremum(argument.whole, argument.axes)
+        if over is None:
+            return None
+        found = Element(over.op, argument.term, argument.place).of_numbers()
+        if found is None:
+            return None
+        others = (*argument.others, *found.guards)
+        changed = replace(argument, term=found.term, place=found.place, others=others)
+        return resimplified(replace(tensor, value=changed.value))
 
     def _inner(self, place: Expr) -> tuple[Tensor, Argument, Expr | None] | None:
         """The argument that a place is read from, and what stands for none."""
