@@ -34,9 +34,9 @@ class Program:
                 assert param.value is not None
                 values[param.name] = param.value
             elif param.intent == "out":
-                fill = np.nan if param.dtype.startswith("float") else 77
+                fill = np.nan if "float" in param.dtype else 77
                 values[param.name] = np.full(param.shape, fill).astype(param.dtype)
-            elif param.dtype.startswith("float"):
+            elif "float" in param.dtype:
                 values[param.name] = rng.normal(0, 2, param.shape).astype(param.dtype)
             else:
                 info = np.iinfo(param.dtype)
