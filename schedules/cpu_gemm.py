@@ -178,7 +178,7 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
         mr = fitting[0]
     else:
         last = rows
-        usual = [height for height in (8, 7, 6, 5) if height in heights] or [4]
+        usual = [height for height in heights if 4 < height <= 8]
         mr = min(usual, key=lambda height: -(-rows // height) * height * (height + 2) / height)
         mr = min(mr, rows)
     panels = -(-last // mr)
