@@ -14,6 +14,7 @@ from .gpu_instructions import (
     ACCUMULATOR,
     FRAGMENT_A,
     FRAGMENT_B,
+    Layout,
     MatrixInstruction,
     mark,
 )
@@ -99,7 +100,8 @@ class TensorCores:
         warp = self.limits.warp
         threads = [("threadIdx.z", warps_i), ("threadIdx.y", warps_j), ("threadIdx.x", warp)]
         turned = (not found.left_runs and not self.turned, found.right_runs or self.turned)
-        for place, layout in enumerate("col_major" if each else "row_major" for each in turned):
+        for place in (0, 1):
+            layout: Layout = "col_major" if turned[place] else "row_major"
             fragment = sch.cache_read(main, place, FRAGMENT_B if place else FRAGMENT_A)
             staged = sch.cache_read(fragment, 0, "shared")
             if turned[place]:

@@ -76,9 +76,9 @@ def fragments_in(body: tirx.Stmt) -> Mapping[tvm.ir.Var, Fragment]:
         if name not in ("tirx.tvm_load_matrix_sync", "tirx.tvm_fill_fragment"):
             return
         buffer = call.args[0].args[0]
-        sizes = (int(size) for size in call.args[1:4])
+        m, n, k = (int(size) for size in call.args[1:4])
         layout = str(call.args[7].value) if name.endswith("load_matrix_sync") else ""
-        found[buffer] = Fragment(str(buffer.scope()), str(buffer.dtype), *sizes, layout)
+        found[buffer] = Fragment(str(buffer.scope()), str(buffer.dtype), m, n, k, layout)
 
     tvm_ffi.structural_walk(body, [(tvm.ir.Call, note)])
     return found

@@ -188,7 +188,9 @@ def _linear(terms: Sequence[tuple[str, int]]) -> str:
 
 def kind_of(reducer: tirx.CommReducer) -> str:
     """A word for what a reducer does: `sum`, `max`, `min`, `product`, or `best` for the rest."""
-    (only,) = reducer.result if len(reducer.result) == 1 else (None,)
+    if len(reducer.result) > 1:
+        return "best"
+    (only,) = reducer.result
     words = {tirx.Add: "sum", tirx.Max: "max", tirx.Min: "min", tirx.Mul: "product"}
     sides = {reducer.lhs[0], reducer.rhs[0]}
     if type(only) in words and {only.a, only.b} == sides:

@@ -257,9 +257,9 @@ class SimtPrinter(CPrinter):
         if form is None:
             self.refuse(call, "no matrix instructions")
         if name == "tirx.tvm_mma_sync":
-            places = tuple(self._fragment(args[i], args[i + 1]) for i in (0, 2, 4))
+            c, a, b = (self._fragment(args[i], args[i + 1]) for i in (0, 2, 4))
             left, total = (self.fragments[args[i].args[0]] for i in (2, 0))
-            lines = self._written(lambda: form.multiply(self, places, left, total))
+            lines = self._written(lambda: form.multiply(self, (c, a, b), left, total))
         else:
             place, fragment = self._fragment(args[0], args[4]), self.fragments[args[0].args[0]]
             if name == "tirx.tvm_fill_fragment":
