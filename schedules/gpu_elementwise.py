@@ -13,7 +13,7 @@ from xpiler_tvm import tir
 from .analysis import Stage, coupled_buffers, crossing
 from .base import Declined, fresh
 from .gpu_vectors import lanes_for, move_as_vectors, runs_in_memory
-from .steps import fused, inline_injective
+from .steps import fused, inline_all, inline_injective
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Elementwise:
         program = inline_injective(sch)
         if not all(stage.is_injective for stage in program):
             return Declined("a stage reduces, or does more than one store")
+        if coupled_buffers(program):
+            # What is costly to compute again waits for memory on a GPU all the same.
+            program = inline_all(sch)
         if coupled_buffers(program):
             return Declined("one stage needs what another writes")
         lanes = [self._lanes(stage) for stage in program]

@@ -50,6 +50,15 @@ def inline_injective(
     return stages(sch)
 
 
+def inline_all(sch: s_tir.Schedule) -> tuple[Stage, ...]:
+    """Put every elementwise intermediate into its readers, whatever it costs; what is left."""
+    for stage in stages(sch):
+        if stage.is_inlinable and not is_parameter(sch, stage.block.writes[0].source):
+            with suppress(s_tir.ScheduleError):
+                sch.compute_inline(stage.rv)
+    return stages(sch)
+
+
 def inline_around(sch: s_tir.Schedule, keep: Sequence[SBlockRV] = ()) -> None:
     """Put every elementwise stage into its consumers, or else into the stage that feeds it.
 

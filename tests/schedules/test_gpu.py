@@ -70,6 +70,14 @@ def test_few_elements_and_odd_rows_move_alone(program: Program) -> None:
     assert "float4" not in emitted(program, "cuda", "gpu.elementwise")
 
 
+def test_what_is_costly_but_small_is_computed_where_it_is_read() -> None:
+    a, v = te.placeholder((64, 1024), name="A"), te.placeholder((64,), name="V")
+    scale = te.compute((64,), lambda i: te.exp(v[i]), "scale")
+    out = te.compute((64, 1024), lambda i, j: a[i, j] * scale[i], "O")
+    program = Program(from_te(a, v, out), lambda a, v: a * np.exp(v)[:, None])
+    assert "float4" in emitted(program, "cuda", "gpu.elementwise")
+
+
 # ---------------------------------------------------------------- rows
 
 
