@@ -59,6 +59,9 @@ def test_other_targets_say_why_not() -> None:
         assert refusal.value.code == "XP4001"
         assert "the sizes n are symbolic" in refusal.value.message
         assert "lifted.kernel.at" in refusal.value.hint
+    with pytest.raises(xt.EmitError) as refused:
+        xt.transcompile(unguarded(), "cuda", main=True)
+    assert refused.value.code == "XP4001"
 
 
 @pytest.mark.parametrize(

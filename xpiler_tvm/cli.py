@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME[=LEAST:MOST[:MULTIPLE]]",
         help="a name that stays symbolic in --param and --grid, as in --grid '(n + 255) / 256', or "
-        "an argument of the host wrapper (lift only)",
+        "an argument of the host wrapper (of targets: cuda and hip)",
     )
 
     parser = argparse.ArgumentParser(

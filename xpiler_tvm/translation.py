@@ -308,6 +308,12 @@ def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) ->
     if lifted.kernel.size_names:
         from .translation_symbolic import transcompile_symbolic
 
+        if main:
+            raise EmitError(
+                "XP4001",
+                "a main runs a kernel at sizes, and these are symbolic",
+                hint="translate the kernel at sizes: lifted.kernel.at({...})",
+            )
         return transcompile_symbolic(spec, lifted)
     first: XpilerFailure | None = None
     attempts = [(lifted.mod, lifted.rung)]
