@@ -24,7 +24,7 @@ from .vectors import Names, NoVectorForm, Scalar, Vector
 if TYPE_CHECKING:
     from .selection import Selection
 
-_MEANINGS = {
+COMPARISONS = {
     tirx.EQ: ("a == b", "a == b"),
     tirx.NE: ("a != b", "a != b"),
     tirx.LT: ("a < b", "a > b"),
@@ -47,7 +47,7 @@ def is_condition(node: Expr) -> bool:
         return is_condition(node.a)
     if isinstance(node, tvm.ir.Call) and node.op.name.endswith(".likely"):
         return is_condition(node.args[0])
-    return type(node) in _MEANINGS
+    return type(node) in COMPARISONS
 
 
 def mask(selection: Selection, node: Expr) -> Vector:
@@ -62,7 +62,7 @@ def mask(selection: Selection, node: Expr) -> Vector:
         first, second = _alike(selection, mask(selection, node.a), mask(selection, node.b))
         return code.apply(_JOINED[type(node)], first.dtype, first, second)
     dtype = dtype_of(node.a)
-    meaning, exchanged = _MEANINGS[type(node)]
+    meaning, exchanged = COMPARISONS[type(node)]
     if not selection.varies(node.a) and not selection.varies(node.b):
         raise NoVectorForm("a condition that is the same for all elements")
     left, right = selection.value(node.a), selection.value(node.b)

@@ -78,6 +78,7 @@ def print_pipeline(printer: BangPrinter, code: VectorCode, parts: Stages, walk: 
     """The loop over steps, two more than there are pieces: the pipeline fills and drains."""
     doubled = {vector: place for place, vector in enumerate((*parts.loaded, parts.stored))}
     slots, used = code.allocate(apart=list(doubled))
+    printer.check_slots(code, slots)
     printer.plan.use_slots(used + len(doubled))
     step, piece = printer.reserve("step"), printer.reserve("piece")
 

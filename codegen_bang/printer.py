@@ -23,6 +23,7 @@ from xpiler_tvm.codegen.c_family import (
     dtype_of,
 )
 
+from .choices import COMPARISONS
 from .copies import BlockCopy, block_copy, rows_of
 from .cost import CopyWork
 from .loops import (
@@ -43,7 +44,7 @@ from .pieces import Piece, Rows
 from .pipelines import FEWEST_PIECES, Walk, print_pipeline, stages
 from .selection import Selection
 from .spaces import SpacePrinter
-from .vectors import NoVectorForm, Vector
+from .vectors import NoVectorForm, Vector, VectorCode
 from .whole import print_whole
 
 SHORT = 32
@@ -358,12 +359,26 @@ class BangPrinter(SpacePrinter):
         tvm_ffi.structural_walk(store.value, [(tirx.Cast, casts.append)])
         held = [*loads(store.value), *casts, *(cast.value for cast in casts)]
         dtypes = {str(store.buffer.dtype), *(dtype_of(each) for each in held)}
+        # Functions are computed, and conditions joined, in single precision.
+        calls: list[Expr] = []
+        kinds = (tvm.ir.Call, tirx.Select, *COMPARISONS)
+        tvm_ffi.structural_walk(store.value, [(kind, calls.append) for kind in kinds])
+        if calls:
+            dtypes.add("float32")
         return max(ITEM_BYTES[dtype] for dtype in dtypes)
+
+    def check_slots(self, code: VectorCode, slots: Mapping[Vector, int]) -> None:
+        """Raises `NoVectorForm` where a vector is longer than its slot."""
+        for vector in slots:
+            count = code.period if vector.cycle else code.most
+            if count * ITEM_BYTES[vector.dtype] > self.plan.slot_bytes:
+                raise NoVectorForm("a vector that is longer than its slot")
 
     def instructions(self, piece: Piece, store: tirx.BufferStore) -> None:
         """Vector code for one piece, its temporaries in slots."""
         code = Selection(self, piece, store).run()
         slots, used = code.allocate()
+        self.check_slots(code, slots)
         self.plan.use_slots(used)
 
         def name(vector: Vector) -> str:

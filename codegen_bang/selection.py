@@ -278,10 +278,15 @@ class Selection:
             converted = self.code.convert(self.vector(node.value, dtype_of(node.value)), dtype)
             if converted is not None:
                 return converted
-        if isinstance(node, tvm.ir.Call) and dtype == "float32" and len(node.args) == 1:
+        if isinstance(node, tvm.ir.Call) and len(node.args) == 1:
             function = FUNCTIONS.get(node.op.name.rpartition(".")[2])
-            if function is not None:
-                return function(self.code, self.vector(node.args[0], dtype))
+            # Functions are for single precision; as in C, others are computed there.
+            if function is not None and "float" in dtype and dtype != "float64":
+                wide = self.code.convert(self.vector(node.args[0], dtype), "float32")
+                found = None if wide is None else function(self.code, wide)
+                result = None if found is None else self.code.convert(found, dtype)
+                if result is not None:
+                    return result
         raise _NoInstruction
 
     def binary(self, meaning: str, node: Expr, dtype: str) -> Vector:
@@ -390,22 +395,29 @@ class Selection:
         )
 
     def check_conditional_reads(self, node: Expr) -> None:
-        """What is read under a condition is read always here: it must lie inside its array."""
+        """What is read under a condition is read always here: it must lie inside its array.
 
-        choices: list[Expr] = []
-        tvm_ffi.structural_walk(node, [(tvm.ir.Call, choices.append)])
-        for each in choices:
-            if condition_of(each) is not None:
-                for load in (load for side in sides_of(each) for load in loads(side)):
-                    self.require_inside(load)
+        That is so where a condition reads it, too.
+        """
+        calls: list[Expr] = []
+        tvm_ffi.structural_walk(node, [(tvm.ir.Call, calls.append)])
+        choices = [each for each in calls if condition_of(each) is not None]
+        always = loads(condition_of(node)) if condition_of(node) is not None else []
+        for load in (load for each in choices for side in sides_of(each) for load in loads(side)):
+            if not any(tvm_ffi.structural_equal(load, other) for other in always):
+                self.require_inside(load)
 
     def require_inside(self, load: TensorLoad) -> None:
         size, analyzer, span = buffer_size(load.source), self.printer.analyzer, self.span
         analyzer.bind(span.var, tvm.ir.Range(span.low, span.high), allow_override=True)
         (index,) = load.indices
-        if size is None or not (
-            analyzer.can_prove(index >= 0) and analyzer.can_prove(index < size)
-        ):
+        ends = [span.high.a, span.high.b] if isinstance(span.high, tirx.Min) else [span.high]
+        below = tirx.all(*(span.var < end for end in ends))
+        with analyzer.constraint_scope(below):
+            inside = size is not None and (
+                analyzer.can_prove(index >= 0) and analyzer.can_prove(index < size)
+            )
+        if not inside:
             raise NoVectorForm("a conditional read that may lie outside its array")
 
 

@@ -22,6 +22,7 @@ from xpiler_tvm.codegen.c_family import (
     CPrinter,
     Text,
     buffer_size,
+    dtype_of,
     identifier,
 )
 from xpiler_tvm.codegen.lower import DeviceFunction
@@ -206,6 +207,12 @@ class SpacePrinter(CPrinter):
         return cost
 
     # --- names and numbers ----------------------------------------------------------------------
+
+    def wrapped(self, text: Text, node: Expr) -> Text:
+        """Scalars in bfloat16 are computed in float: a choice needs sides of one type."""
+        if dtype_of(node) == "bfloat16":
+            return self.cast(text, "bfloat16")
+        return super().wrapped(text, node)
 
     def filling(self, value: Text, dtype: str) -> str:
         """`value` as the argument of a fill: the element size is that of the argument's type."""

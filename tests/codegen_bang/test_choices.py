@@ -90,3 +90,13 @@ def test_a_choice_of_bytes_stays_scalar():
     assert "__bang_maskmove" not in kernel.source
     a, b = values("int8")
     np.testing.assert_array_equal(run(kernel, "int8"), np.minimum(a, b))
+
+
+def test_functions_of_halves_are_computed_in_single_precision():
+    kernel = emitted(lambda a, b: tirx.exp(a) + b, "float16")
+    assert "__bang_half2float" in kernel.source
+    assert "for (" not in kernel.source
+    a, b = values("float16")
+    with np.errstate(invalid="ignore"):
+        power = np.exp(a.astype("float32")).astype("float16")
+        np.testing.assert_allclose(run(kernel, "float16"), power + b, rtol=2e-3)
