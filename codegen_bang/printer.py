@@ -13,6 +13,8 @@ and, outside NRAM, always slow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tvm
 import tvm_ffi
 from tvm import tirx
