@@ -43,6 +43,10 @@ def _axis(a: Any, s: Mapping[str, int]) -> Any:
     return a["x"].view(s["OUTER"], s["AXIS"], s["INNER"])
 
 
+def _images(a: Any, s: Mapping[str, int]) -> Any:
+    return a["x"].view(s["N"], s["C"], s["H"], s["W"])
+
+
 def _dense(t: Any, a: Any, s: Mapping[str, int]) -> Any:
     # float16 operands: cuBLAS sums in float32 and PyTorch rounds the result to float16.
     return a["A"].view(s["M"], s["K"]) @ a["B"].view(s["K"], s["N"])
@@ -86,6 +90,17 @@ PYTORCH: Mapping[str, Functional] = {
     "mean": lambda t, a, s: _axis(a, s).mean(1),
     "max": lambda t, a, s: _axis(a, s).amax(1),
     "min": lambda t, a, s: _axis(a, s).amin(1),
+    "layernorm": lambda t, a, s: t.nn.functional.layer_norm(
+        a["x"].view(-1, s["D"]), (s["D"],), a["gamma"], a["beta"]
+    ),
+    "rmsnorm": lambda t, a, s: t.nn.functional.rms_norm(a["x"].view(-1, s["D"]), (s["D"],)),
+    "batchnorm": lambda t, a, s: t.nn.functional.batch_norm(
+        _images(a, s), a["mean"], a["var"], a["gamma"], a["beta"]
+    ),
+    "instancenorm": lambda t, a, s: t.nn.functional.instance_norm(_images(a, s)),
+    "concat": lambda t, a, s: t.cat(
+        [a[name].view(s["OUTER"], -1, s["INNER"]) for name in ("a", "b")], 1
+    ),
     "gather": lambda t, a, s: _axis(a, s).index_select(1, a["index"]),
 }
 """Operators of the corpus that are one call, or nearly; the others are timed alone."""
@@ -228,7 +243,9 @@ class Cuda:
                 continue
             dtype = getattr(torch, param["dtype"])
             if dtype.is_floating_point:
-                array = torch.randn(param["size"], generator=generator, device="cuda").to(dtype)
+                low, high = kernel["floats"].get(param["name"], (-1.0, 1.0))
+                unit = torch.rand(param["size"], generator=generator, device="cuda")
+                array = (low + (high - low) * unit).to(dtype)
             else:
                 low, high = kernel["ranges"].get(param["name"], (0, 4))
                 array = torch.randint(
