@@ -67,6 +67,7 @@ class Matmul:
         lanes = self.limits.lanes(str(found.stage.block.writes[0].source.dtype))
         if rows < 2 or columns < lanes or depth < 4:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
+        found = by_lines(found, lanes)
         return tiled(sch, found, plan(found, self.limits, lanes, 1))
 
 
@@ -143,6 +144,27 @@ def oriented(sch: s_tir.Schedule, found: Contraction | Declined) -> Contraction 
     )
 
 
+def by_lines(found: Contraction, lanes: int) -> Contraction:
+    """Columns that are points of an image: each of its lines by itself, as a batch.
+
+    A window moves along the memory of a line: its columns are then gathered by whole vectors. For
+    lines of which vectors would be filled less than two thirds this would cost more than it saves.
+    """
+    *outer, last = found.columns
+    buffer = found.stage.block.reads[found.right].source
+    loads = [
+        load
+        for load in collect(found.stage.block.body, tvm.ir.TensorLoad)
+        if load.source.same_as(buffer)
+    ]
+    length = extent_of(last.dom)
+    padded = -(-length // (2 * lanes)) * 2 * lanes
+    along = all(mentions(load.indices[-1], last.var) for load in loads)
+    if not outer or not found.right_runs or not along or 3 * length < 2 * padded:
+        return found
+    return dataclasses.replace(found, batch=(*found.batch, *outer), columns=(last,))
+
+
 def _along_result(sch: s_tir.Schedule, stage: Stage) -> tvm.ir.Expr:
     """The index of a stage's result along memory, where an elementwise consumer will store it."""
     written = stage.block.writes[0]
@@ -200,7 +222,10 @@ def _even(count: int, most: int) -> int:
 
 
 def _is_in_place(found: Contraction, group: int) -> bool:
-    """Whether the left operand can be read where it lies, `group` neighbours in depth at once."""
+    """Whether the left operand can be read where it lies, `group` neighbours in depth at once.
+
+    One at a time it can be whatever its layout.
+    """
     block = found.stage.block
     buffer = block.reads[found.left].source
     last = found.depth[-1]
@@ -209,6 +234,8 @@ def _is_in_place(found: Contraction, group: int) -> bool:
         return False
     if str(buffer.dtype) != str(block.writes[0].source.dtype) and group == 1:
         return False  # its conversion would be repeated for every tile across
+    if group == 1:
+        return True
     *outer, inner = loads[0].indices
     rest = tvm.sym.Analyzer().simplify(inner - last.var)
     return not any(mentions(index, last.var) for index in (*outer, rest))
@@ -276,10 +303,18 @@ def tiled(
     sch.vectorize(sch.get_loops(stored)[-1])
     if not cut.direct:
         sch.compute_at(packed_left, outer, preserve_unit_loops=True)
-    packing = _pack(sch, packed_right, found.right_runs, nr, group)
+    once = cut.direct and down == 1 and cut.panels * mr >= rows
+    if once and found.batch and found.right_runs:
+        sch.compute_at(packed_right, outer, preserve_unit_loops=True)
+        j_tile, _ = sch.split(sch.get_loops(packed_right)[-1], [None, nr])
+        sch.unroll(j_tile)  # what ends within a tile is a test in one copy alone
+        packing = None
+    else:
+        packing = _pack(sch, packed_right, found.right_runs, nr, group)
     if batch * rows * columns * depth >= WORTH_THREADS:
         sch.parallel(outer)
-        sch.parallel(packing)
+        if packing is not None:
+            sch.parallel(packing)
     start = sch.decompose_reduction(main, (outer_ks or [steps])[0])
     sch.vectorize(sch.get_loops(start)[-1])
     if dot is not None:

@@ -66,6 +66,27 @@ def test_a_convolution_over_channels_is_read_in_place() -> None:
     assert scheduled.mod.script().count("_reindex_global =") == 1
 
 
+def test_a_convolution_along_lines_gathers_vectors() -> None:
+    """Columns are points of an image: no index is divided by the length of its lines."""
+    x, w = te.placeholder((8, 13, 26), name="A"), te.placeholder((16, 8, 3, 3), name="W")
+    c, k, j = (te.reduce_axis((0, extent), "r") for extent in (8, 3, 3))
+    y = te.compute(
+        (16, 11, 24),
+        lambda o, i, p: te.sum(x[c, i + k, p + j] * w[o, c, k, j], axis=[c, k, j]),
+        "C",
+    )
+
+    def reference(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        windows = np.lib.stride_tricks.sliding_window_view(x.astype("float64"), (3, 3), (1, 2))
+        return np.einsum("cipkj,ockj->oip", windows, w)
+
+    program = Program(from_te(x, w, y), reference)
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == "cpu.matmul"
+    assert "// 24" not in scheduled.mod.script()
+    check_module(scheduled.mod, program)
+
+
 def calls(mod: tvm.IRModule) -> int:
     return mod.script().count("T.exp(")
 
