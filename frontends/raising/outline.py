@@ -118,7 +118,7 @@ def _around(statement: Statement, span: Span) -> tuple[Body, bool]:
     elif isinstance(whole, (Loop, While)):
         if not _grow(whole.body):
             return (whole,), True
-        if isinstance(whole, Loop) and whole.parallel and tir.as_const(whole.extent) is not None:
+        if isinstance(whole, Loop) and _may_split(whole):
             return _split_loop(whole), True
     return (Region((whole,), span),), True
 
@@ -157,6 +157,25 @@ def _pieces(body: Body) -> list[tuple[Body, Span | None]]:
 
 def _piece(statement: Statement, span: Span | None) -> Statement:
     return statement if span is None else Region((statement,), span)
+
+
+def _may_split(loop: Loop) -> bool:
+    """Whether a loop's iterations may do what regions do when all have done what is before them.
+
+    Those of a parallel loop do not race; but they may take turns at what an atomic operation finds
+    and leaves, which has to stay together: so does all that is done to an array of several threads.
+    """
+    if not loop.parallel or tir.as_const(loop.extent) is None:
+        return False
+    pieces = _pieces(loop.body)
+    own = {one.buffer for one in loop.body if isinstance(one, Alloc)}
+    for number, (piece, span) in enumerate(pieces):
+        stored = {one.buffer for one in statements(piece) if isinstance(one, Store)}
+        met = {buffer for buffer in stored - own if buffer.scope() != "local"}
+        others = [other for place, (other, _) in enumerate(pieces) if place != number]
+        if span is not None and any(_touches(other, one) for other in others for one in met):
+            return False
+    return True
 
 
 def _split_loop(loop: Loop) -> Body:

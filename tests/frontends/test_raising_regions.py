@@ -78,6 +78,14 @@ MIXED = {
         "'n' is stored to at an index from memory",
         4,
     ),
+    "places in the order of threads": (
+        """__shared__ float s[32]; __shared__ int n[1]; s[t] = 0; if (t == 0) n[0] = 0;
+        __syncthreads();
+        if (x[t + 32 * b] > 0) s[atomicAdd(&n[0], 1)] = x[t + 32 * b]; __syncthreads();
+        y[t + 32 * b] = s[t] + n[0];""",
+        "several threads write the same element of 's'",
+        5,
+    ),
     "a place that steps back and forth": (
         """__shared__ float s[64]; s[t] = x[t]; s[t + 32] = x[t + 32] + b; __syncthreads();
         if (t == 0) for (int i = 1; i < 63; i++)
