@@ -83,7 +83,7 @@ class Rows:
         first = self._schedule(mod, Plan())
         if isinstance(first, Declined) or self.model is None:
             return first
-        program = stages(first)
+        program = stages(fresh(mod))
         if not _is_plain(program) or len(program) > MOST_STAGES:
             return first
         best, least = first, self.model(first.mod)
