@@ -49,12 +49,13 @@ def _joined(terms: list[tuple[int, Expr]], analyzer: Any) -> list[tuple[int, Exp
             continue
         for low, (unit, digit) in enumerate(terms):
             lower = _remainder(digit)
-            if lower is None or low == high:
+            if lower is None or low == high or tir.dtype_of(upper) != tir.dtype_of(digit):
                 continue
             number, radix = lower
             if extent % radix or factor != unit * radix:
                 continue
-            whole = analyzer.simplify(FloorDiv(upper.a, extent // radix))
+            shorter = tir.const(extent // radix, tir.dtype_of(upper.a))
+            whole = analyzer.simplify(FloorDiv(upper.a, shorter))
             apart = tir.as_const(analyzer.simplify(whole - number))
             if apart is not None and apart % radix == 0:
                 rest = [term for place, term in enumerate(terms) if place not in (high, low)]
@@ -70,5 +71,5 @@ def _remainder(digit: Expr) -> tuple[Expr, int] | None:
     if isinstance(digit, FloorDiv) and isinstance(digit.a, FloorMod):
         extent, divisor = tir.as_const(digit.a.b), tir.as_const(digit.b)
         if extent and divisor and divisor > 0 and extent % divisor == 0 and extent > divisor:
-            return FloorDiv(digit.a.a, divisor), extent // divisor
+            return FloorDiv(digit.a.a, digit.b), extent // divisor
     return None
