@@ -236,9 +236,10 @@ def _cache() -> Finding:
     """What the emulator keeps of compiled kernels; it may be deleted at any time."""
     folder = cache_folder()
     size = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # another process may be at work in it
-            size += path.stat().st_size if path.is_file() else 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # another process may be at work in it
+                size += (Path(parent) / name).stat().st_size
     holder = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not os.access(holder, os.W_OK):
         advice = "set XPILER_CACHE_DIR to a folder of yours"
