@@ -107,7 +107,7 @@ class TeamPerRow:
         alone = _lone_writers(program)
 
         # Step 2. Rows that several stages read come to shared memory first, as vectors.
-        fetched = set() if across else self._fetch_rows(sch, rows, member, team, together)
+        fetched = set() if across else self._fetch_rows(sch, rows, block, team, together)
 
         # Step 3. Within each stage, the team's threads.
         thread_axis = "threadIdx.y" if across else "threadIdx.x"
@@ -130,11 +130,11 @@ class TeamPerRow:
         self,
         sch: s_tir.Schedule,
         rows: Sequence[Sequence[Axis]],
-        member: LoopRV,
+        block: LoopRV,
         team: int,
         together: int,
     ) -> set[str]:
-        """Let the team fetch a row once, where it is read several times and fits; the copies.
+        """Let a block fetch its rows once, where they are read several times and fit; the copies.
 
         for k: M[i] max= A[i, k]              for k: A_shared[k] = A[i, k]
         for k: S[i] += exp(A[i, k] - M[i])  ->  for k: M[i] max= A_shared[k]
@@ -162,12 +162,13 @@ class TeamPerRow:
             first, place = users[0]
             readers = [stage.rv for stage, _ in users]
             staged = sch.cache_read(first.rv, place, "shared", readers)
-            sch.compute_at(staged, member, preserve_unit_loops=True)
+            sch.compute_at(staged, block, preserve_unit_loops=True)
             lanes = VECTOR_BYTES // size
             while row % lanes:
                 lanes //= 2
-            loops = loops_below(sch, staged, member)
-            fetch_together(sch, staged, loops, [("threadIdx.x", team)], lanes)
+            loops = loops_below(sch, staged, block)
+            threads = [("threadIdx.y", together), ("threadIdx.x", team)]
+            fetch_together(sch, staged, loops, threads, lanes)
             fetched.add(sch.get(staged).name_hint)
         return fetched
 

@@ -88,6 +88,17 @@ def test_rows_that_are_read_again_are_fetched_once(columns: int) -> None:
     assert ("float4" in text) == (columns % 4 == 0)
 
 
+def test_rows_of_a_block_are_fetched_by_all_its_threads() -> None:
+    program = softmax(16, 64)
+    scheduled = schedules.apply(program.mod, "cuda")
+    made = targets.get("cuda").emit(scheduled.mod, source_kernel(program, "kernel"))
+    assert made.kernel is not None and made.kernel.launch is not None
+    assert made.kernel.launch.block == (32, 8, 1)
+    values = dict(zip("AO", program.inputs(), strict=True))
+    text = made.text.partition('extern "C" cudaError_t')[0]
+    assert not run_text(made.kernel, values, text=text, build="checked").findings
+
+
 def test_sums_over_threads_are_functions() -> None:
     text = emitted(softmax(16, 3000), "cuda", "gpu.rows")
     assert "block_max(" in text and "block_sum(" in text and "__shfl_xor_sync(" in text
