@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         "translate", parents=[source, common], help="write a kernel for other platforms"
     )
     translate.add_argument(
-        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(TARGETS)}, or all"
+        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(TARGETS)}, or all dialects"
     )
     translate.add_argument(
         "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
@@ -392,8 +392,8 @@ def _number(what: str, text: str) -> int | float:
 
 
 def parse_targets(text: str) -> tuple[str, ...]:
-    """`hip,bang` as a tuple of targets, each once; `all` is all of them."""
-    words = TARGETS if text.strip() == "all" else text.split(",")
+    """`hip,bang` as a tuple of targets, each once; `all` is every dialect."""
+    words = DIALECTS if text.strip() == "all" else text.split(",")
     targets = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     for target in targets:
         if target.partition(":")[0] not in TARGETS:
