@@ -89,14 +89,9 @@ def test_rows_that_are_read_again_are_fetched_once(columns: int) -> None:
 
 
 def test_rows_of_a_block_are_fetched_by_all_its_threads() -> None:
-    program = softmax(16, 64)
-    scheduled = schedules.apply(program.mod, "cuda")
-    made = targets.get("cuda").emit(scheduled.mod, source_kernel(program, "kernel"))
-    assert made.kernel is not None and made.kernel.launch is not None
-    assert made.kernel.launch.block == (32, 8, 1)
-    values = dict(zip("AO", program.inputs(), strict=True))
-    text = made.text.partition('extern "C" cudaError_t')[0]
-    assert not run_text(made.kernel, values, text=text, build="checked").findings
+    text = emitted(softmax(16, 64), "cuda", "gpu.rows")
+    (fetch,) = (line for line in text.splitlines() if "A[" in line)
+    assert "block (32, 8, 1)" in text and "A_shared[ty * 128 + tx * 4]" in fetch
 
 
 def test_sums_over_threads_are_functions() -> None:
