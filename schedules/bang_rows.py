@@ -337,11 +337,20 @@ def _is_plain(program: Sequence[Stage]) -> bool:
 
 
 def _vector_axis(sch: s_tir.Schedule, stage: Stage, axes: Sequence[Axis]) -> Axis:
-    """The axis along which most accesses move by one element; among equals the innermost."""
+    """The axis along which memory is walked by one element; among equals the innermost."""
     strides = steps_of(sch, stage)
-    return max(axes, key=lambda axis: (_smoothness(strides[axis.position]), axis.position))
+    store = stage.block.body
+    loads = collect(store.value, tvm.ir.TensorLoad)
+    sizes = [_bytes(buffer) for buffer in (store.buffer, *(load.source for load in loads))]
+    return max(axes, key=lambda axis: (_smoothness(strides[axis.position], sizes), axis.position))
 
 
-def _smoothness(strides: Sequence[int | None]) -> int:
-    """How well a vector along an axis suits a stage: strides of 0 and 1 do, others do not."""
-    return sum(1 if stride == 1 else 0 if stride == 0 else -1 for stride in strides)
+def _smoothness(strides: Sequence[int | None], sizes: Sequence[int]) -> int:
+    """How well a vector along an axis suits a stage: strides of 0 and 1 do, others do not.
+
+    An access counts by the size of its array: what is large comes from memory off the chip.
+    """
+    return sum(
+        size * (1 if stride == 1 else 0 if stride == 0 else -1)
+        for stride, size in zip(strides, sizes, strict=True)
+    )
