@@ -149,7 +149,10 @@ def _parser() -> argparse.ArgumentParser:
         "translate", parents=[source, common], help="write a kernel for other platforms"
     )
     translate.add_argument(
-        "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(TARGETS)}, or all dialects"
+        "--to",
+        required=True,
+        metavar="TARGETS",
+        help=f"any of {', '.join(TARGETS)}; all is {', '.join(DIALECTS)}",
     )
     translate.add_argument(
         "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
