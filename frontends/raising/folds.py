@@ -9,7 +9,8 @@
     s = a; for t: s = x[t] > m[t-1] ? t : s       ->    see `places`
     s = 0; for t: s = c[t] ? 1 : s                ->    s = max(t) (c[t] ? 1 : 0)
 
-Only what is left at the end counts: a recurrence of which every step is read stays one.
+Only what is left at the end counts: a recurrence of which every step is read stays one, but for
+numbers that grow by the same each step.
 """
 
 from __future__ import annotations
@@ -46,14 +47,18 @@ def fold_recurrences(graph: Graph) -> Graph:
     tensors: list[Tensor] = []
     for tensor in graph.tensors:
         folded = _folded(tensor, producers)
+        if folded is not None and folded[-1].plain and tensor.ordered_positions:
+            producers[tensor.buffer] = folded[-1]
         tensors += [tensor] if folded is None else map(resimplified, folded)
     return replace(graph, tensors=tuple(tensors)).live()
 
 
 def _folded(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor] | None:
     """A recurrence as reductions and what joins them, or `None`."""
-    if tensor.recurrence is None or tensor.ordered_positions:
+    if tensor.recurrence is None:
         return None
+    if tensor.ordered_positions:
+        return _as_progression(tensor, producers)
     tensor = without_locals(tensor)
     if tensor.recurrence is not None and len(tensor.recurrence.states) > 1:
         tensor = tidied(with_extrema(tensor))
@@ -71,6 +76,25 @@ def _folded(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor] 
         return held
     running = running_in(tensor, producers)
     return _as_rescaled(fold, running, producers) or _as_choice(fold, running, producers)
+
+
+def _as_progression(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor] | None:
+    """A number that grows by the same each step, of which every step is read:  a + (t + 1) * d."""
+    recurrence = without_locals(tensor).recurrence
+    if recurrence is None or recurrence.locals or len(recurrence.states) != 1:
+        return None
+    fold = Fold(tensor, recurrence.axes, recurrence.states[0])
+    found = split_update(fold.step, fold.own)
+    whole = len(tensor.ordered_positions) == len(recurrence.axes)
+    if not whole or fold.state.axes or found is None or found[0] != "+":
+        return None
+    dtype, each = fold.state.buffer.dtype, found[1]
+    if not tir.is_int(each) or tir.has_load(each) or tir.uses(each, recurrence.variables):
+        return None
+    count = position_of(recurrence.axes) + 1
+    if tir.dtype_of(count) != dtype:
+        count = tirx.Cast(dtype, count)
+    return [fold.final(number(fold.init, tensor, producers) + each * count)]
 
 
 def _as_update(fold: Fold) -> list[Tensor] | None:
@@ -114,7 +138,7 @@ def _as_choice(
         if wanted is not None:
             terms = (running.term, running.init, running.guards, running.last)
             steps = Steps(running.op, running.axes, *terms)
-            kept = Kept(value, number(fold.init, producers))
+            kept = Kept(*(number(one, fold.tensor, producers) for one in (value, fold.init)))
             with knowing(*running.known) as analyzer:
                 place = place_of(steps, wanted.last, kept, analyzer)
             if place is not None:

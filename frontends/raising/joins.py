@@ -2,6 +2,7 @@
 
     i >= 1 ? x[16*(i - 1) + 16] : x[0]                       ->    x[16*i]
     j == 0 ? x[4*i] : j == 1 ? x[4*i + 1] : x[4*i + 2]        ->    x[4*i + j],  j < 3
+    j == 0 ? 5 : j == 1 ? 7 : 9                               ->    5 + 2*j,     j < 3
 
 A buffer that is filled before a loop and then by each iteration for the next is read as one
 function of the iteration; the components of a vector as one function of their number.
@@ -10,8 +11,10 @@ function of the iteration; the components of a vector as one function of their n
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 
+import tvm_ffi
 from tvm import tirx
 
 from xpiler_tvm import tir
@@ -36,14 +39,44 @@ LONGEST = 32  # values of a variable that a ladder of choices tells apart
 
 def join_choices(graph: Graph) -> Graph:
     """The graph with such choices joined."""
-    return graph.rewrite(_joined)
+    return graph.rewrite(joined)
 
 
-def _joined(expr: Expr, tensor: Tensor) -> Expr:
+def joined(expr: Expr, tensor: Tensor) -> Expr:
+    """An expression of a tensor with such choices joined."""
+    expr = _numbered(expr, tensor)
     if not outermost_choices(expr):
         return expr
     with knowing(tensor.all_axes, tensor.guard) as analyzer:
         return _rewritten(expr, tensor.all_axes, analyzer)
+
+
+def _numbered(expr: Expr, tensor: Tensor) -> Expr:
+    """With choices of numbers in equal steps by a variable as multiples of it."""
+    extents = dict(tensor.all_axes)
+
+    def at(node: Expr) -> Expr:
+        found = _progression(node, extents)
+        return node if found is None else found
+
+    return tvm_ffi.structural_map(expr, (tirx.Select, at), order="pre")
+
+
+def _progression(choice: Expr, extents: dict[Any, int]) -> Expr | None:
+    (var, *others) = tir.variables(choice) or [None]
+    extent = 0 if var is None or others else extents.get(var, 0)
+    if not 1 < extent <= LONGEST or not tir.is_int(choice) or tir.has_load(choice):
+        return None
+    analyzer = tir.analyzer_for({})
+    points = [{var: tir.const(number, tir.dtype_of(var))} for number in range(extent)]
+    numbers = [tir.as_const(analyzer.simplify(tir.substitute(choice, one))) for one in points]
+    known = [one for one in numbers if one is not None]
+    steps = {after - before for before, after in pairwise(known)}
+    if len(known) < extent or len(steps) != 1:
+        return None
+    dtype = tir.dtype_of(choice)
+    number = var if tir.dtype_of(var) == dtype else tirx.Cast(dtype, var)
+    return tir.const(known[0], dtype) + number * tir.const(steps.pop(), dtype)
 
 
 def _rewritten(expr: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr:
@@ -82,13 +115,20 @@ def _one_side(choice: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr | Non
             assume(stack, holds, analyzer, axes)
             if tir.same(simplified(analyzer, side), simplified(analyzer, rest)):
                 return side
+            if tir.is_int(side) and not tir.has_load(side):
+                apart = tir.bounds(analyzer, analyzer.simplify(side - rest))
+                if apart == (0, 0) and not tir.has_load(rest):
+                    return side
     return None
 
 
 def _of_one_kind(sides: list[Expr]) -> bool:
-    """A cheap necessary condition: the sides read the same arrays in the same order."""
+    """A cheap necessary condition: the sides read the same arrays in the same order, or are numbers
+    that depend on something."""
     first, *others = ([load.source for load in tir.loads(side)] for side in sides)
-    return bool(first) and all(
+    if not first and not all(tir.is_int(side) and tir.variables(side) for side in sides):
+        return False
+    return all(
         len(first) == len(other) and all(map(lambda a, b: a.same_as(b), first, other))
         for other in others
     )

@@ -88,7 +88,9 @@ def fold_pair(tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> list[Tensor
         last = combine(op, extreme.init, last)
     steps = Steps(op, extreme.axes, term, extreme.init, guards, last)
     with knowing(tensor.all_axes, tensor.guard) as analyzer:
-        found = least_place(steps, tied, Kept(place, number(kept.init, producers)), analyzer)
+        found = least_place(
+            steps, tied, Kept(place, number(kept.init, tensor, producers)), analyzer
+        )
     return None if found is None else [reduced, *kept.as_place(found)]
 
 
@@ -97,7 +99,7 @@ def fold_held(fold: Fold, producers: Mapping[Buffer, Tensor]) -> list[Tensor] | 
     sides = kept_unless(fold.step, fold.own)
     if sides is None or depends(sides[1], fold.own):
         return None
-    tests, place = conjuncts(sides[0]), sides[1]
+    tests, place = conjuncts(sides[0]), number(sides[1], fold.tensor, producers)
     asking = [test for test in tests if depends(test, fold.own)]
     guards = tuple(test for test in tests if not depends(test, fold.own))
     if len(asking) != 1:
@@ -116,7 +118,7 @@ def fold_held(fold: Fold, producers: Mapping[Buffer, Tensor]) -> list[Tensor] | 
             if not tir.same(there, simplified(analyzer, term)):
                 continue
         tied = tie(test, term, held, place, fold.own)
-        kept = Kept(place, number(fold.init, producers))
+        kept = Kept(place, number(fold.init, fold.tensor, producers))
         none = IDENTITY[op](tir.dtype_of(term))
         guarded = tirx.if_then_else(tir.conjunction(guards), term, none) if guards else term
         reduced, last = fold.reduction(op, guarded, fold.axes, tir.dtype_of(term))

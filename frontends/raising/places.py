@@ -23,6 +23,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr, Var
 
+from .joins import joined
 from .tensors import IDENTITY, Axis, Tensor, is_identity, knowing, simplified
 
 
@@ -96,13 +97,17 @@ def least_place(steps: Steps, op: str, kept: Kept, analyzer: Any) -> Place | Non
     return _Places(steps, kept, analyzer, is_least=True).over(op, beyond)
 
 
-def number(expr: Expr, producers: Mapping[Buffer, Tensor]) -> Expr:
-    """An expression, or the number that it is read from."""
-    producer = producers.get(expr.source) if isinstance(expr, tir.Load) else None
-    if producer is None or not producer.plain or tir.has_load(producer.value):
-        return expr
-    point = {var: index for (var, _), index in zip(producer.axes, expr.indices, strict=False)}
-    return tir.substitute(producer.value, point)
+def number(expr: Expr, tensor: Tensor, producers: Mapping[Buffer, Tensor]) -> Expr:
+    """An expression of a tensor over its axes alone, as far as what it reads are such numbers."""
+
+    def at(load: Expr) -> Expr:
+        producer = producers.get(load.source)
+        if producer is None or not producer.plain or tir.has_load(producer.value):
+            return load
+        point = {var: index for (var, _), index in zip(producer.axes, load.indices, strict=False)}
+        return tir.substitute(producer.value, point)
+
+    return joined(tir.map_loads(expr, at), tensor)
 
 
 def _are_places(kept: Kept) -> bool:
