@@ -62,6 +62,10 @@ class ThreadPerRow:
         return sch
 
 
+LEAST_NEIGHBOURS = 8
+"""Threads beside each other that fill what memory is read in, 32 bytes, with numbers of four."""
+
+
 @dataclass(frozen=True)
 class TeamPerRow:
     """A team of threads for each point of the shared axes: softmax, normalisation, attention.
@@ -96,7 +100,7 @@ class TeamPerRow:
                     f"threads would have to wait for what others write to {buffer.name}"
                 )
         team, together = self._team(count, inner, across)
-        if across and together < self.limits.warp // 4:
+        if across and together < LEAST_NEIGHBOURS:
             return Declined("neighbouring rows do not divide into blocks")
 
         # Step 1. All stages under one loop over the rows; some rows a block.

@@ -27,16 +27,16 @@ extern "C" __global__ void __launch_bounds__(32)
 softmax(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
-  float top_local;
-  float total_local;
   alignas(16) __shared__ float x_shared[200];
-  float in_thread_top_local;
-  float in_thread_total_local;
   for (int i = 0; i < 2; ++i) {
     if (i * 16 + tx / 2 < 25) {
       *reinterpret_cast<float4*>(&x_shared[i * 128 + tx * 4]) = *reinterpret_cast<const float4*>(&x[bx * 200 + i * 128 + tx * 4]);
     }
   }
+  float top_local;
+  float total_local;
+  float in_thread_top_local;
+  float in_thread_total_local;
   float cross_thread_top_local;
   in_thread_top_local = -3.4028235e+38f;
   __syncthreads();
