@@ -76,7 +76,8 @@ def _argument(builder: relax.BlockBuilder, call: Any) -> Any:
 
     def compute(x: te.Tensor) -> te.Tensor:
         def at(point: tuple[Any, ...], k: Any) -> Any:
-            return x[(*point[:axis], k, *point[axis:])]
+            place = (*point[:axis], k, *point[axis:])
+            return x[place]
 
         def whole(*point: Any) -> Any:
             k = te.reduce_axis((0, shape[axis]), "k")
