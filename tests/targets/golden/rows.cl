@@ -2,14 +2,14 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1)))
 void rows(__global const float* restrict x, __global float* restrict y) {
   const int bx = (int)get_group_id(0);
   const int tx = (int)get_local_id(0);
-  float s_local;
   __local float x_shared[96];
-  float in_thread_s_local;
   if (tx < 24) {
     for (int i = 0; i < 4; ++i) {
       x_shared[tx * 4 + i] = x[bx * 96 + tx * 4 + i];
     }
   }
+  float s_local;
+  float in_thread_s_local;
   volatile __local float red_buf0[32];
   in_thread_s_local = 0.0f;
   barrier(CLK_LOCAL_MEM_FENCE);
