@@ -198,7 +198,9 @@ def _mixed(program: Program, refusal: Unraisable, watch: Watch) -> Raised | None
         except Unraisable as another:
             refusal = another
             continue
-        if bytes_of(graph) > MEMORY_LIMIT:
+        stages = (*graph.tensors, *(output.tensor for output in graph.outputs))
+        opaque = all(one.recurrence is not None and one.recurrence.body for one in stages)
+        if opaque or bytes_of(graph) > MEMORY_LIMIT:
             return None
         watch("outline", program)
         watch("mixed", graph)

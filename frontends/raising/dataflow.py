@@ -40,7 +40,7 @@ from .outputs import add_output, without_overwritten
 from .reaching import Reaching
 from .recurrences import solve_recurrences
 from .refusal import Circular, Kept, Unraisable, Unwritten
-from .regions import Window, loop_over, run_of
+from .regions import Window, loop_over, run_of, touches
 from .scatter import refuse_meetings, updates_at_place
 from .tensors import (
     IDENTITY,
@@ -90,6 +90,7 @@ class _Dataflow:
         self.reads: dict[Buffer, list[tuple[tuple[Loop, ...], Store | None]]] = {}
         self.asked: dict[Buffer, list[tuple[Condition, ...]]] = {}  # what each read stands under
         self.stored = {one.buffer for one in statements(program.body) if isinstance(one, Store)}
+        self.touches = touches(program.body)
         self._collect(program.body, (), ())
         for write in self.writes:
             if self._is_scoped(write):
@@ -158,7 +159,12 @@ class _Dataflow:
         span: Span,
     ) -> None:
         """Statements that stay as they are: stores of what a run finds, and of what it leaves."""
-        run = run_of(body, loops, guard, self.stored, span)
+        here = touches(body)
+        alone = {
+            buffer: self.life.get(buffer) == len(loops) and here[buffer] == self.touches[buffer]
+            for buffer in self.stored
+        }
+        run = run_of(body, loops, guard, alone, span)
         found: dict[Buffer, Write] = {}
         for window in run.windows:
             element, around = self._elements(window, loops, span)

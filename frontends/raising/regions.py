@@ -10,7 +10,8 @@ where they lie may depend on the loops around, their size may not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +45,13 @@ class Run:
     """A region with the loops around it, and a window for each array that it shares with others.
 
     `held` are the windows as a run finds them, `memory` as it works on those that it stores to.
+    Arrays that are `alone` begin to live with a run, and nothing else touches them.
     """
 
     body: Body
     loops: tuple[Loop, ...]
     windows: tuple[Window, ...]
+    alone: tuple[Buffer, ...]
     span: Span
     held: dict[Buffer, Buffer] = field(default_factory=dict)
     memory: dict[Buffer, Buffer] = field(default_factory=dict)
@@ -64,11 +67,8 @@ class Run:
         """The region over its memory; `found(array, place)` is an element of a window as a run
         finds it."""
         windows = {window.buffer: window for window in self.windows}
-        own = {
-            one.buffer: _local(one.buffer, int(one.buffer.shape[0]))
-            for one in statements(self.body)
-            if isinstance(one, Alloc)
-        }
+        inner = [one.buffer for one in statements(self.body) if isinstance(one, Alloc)]
+        own = {one: _local(one, int(one.shape[0])) for one in (*inner, *self.alone)}
 
         def expr(old: Expr) -> Expr:
             return tir.map_loads(old, read)
@@ -104,7 +104,7 @@ class Run:
             assert isinstance(old, Branch)
             return (Branch(expr(old.test), moved(old.then), moved(old.other), old.span),)
 
-        return moved(self.body)
+        return (*(Alloc(own[one], self.span) for one in self.alone), *moved(self.body))
 
     def start(self, found: Callable[[Buffer, Expr], Expr]) -> Body:
         """Statements that set the memory to what a run finds."""
@@ -126,11 +126,11 @@ def run_of(
     body: Body,
     loops: tuple[Loop, ...],
     guard: Sequence[Expr],
-    stored: set[Buffer],
+    stored: Mapping[Buffer, bool],
     span: Span,
 ) -> Run:
-    """A region in loops of constant length, at points where `guard` holds; `stored` arrays are
-    those to which anything in the program stores."""
+    """A region in loops of constant length, at points where `guard` holds; `stored` are the arrays
+    to which anything in the program stores, with whether they may be `alone`."""
     inner = [one for one in statements(body) if isinstance(one, Loop)]
     own = {one.buffer for one in statements(body) if isinstance(one, Alloc)}
     touched: dict[Buffer, list[Expr]] = {}
@@ -146,11 +146,12 @@ def run_of(
     axes = [(loop.var, tir.as_const(loop.extent) or 1) for loop in loops]
     with knowing(axes, guard) as analyzer:
         for buffer, indices in touched.items():
-            if buffer in own or buffer not in stored:
+            if buffer in own or buffer not in stored or stored[buffer]:
                 continue
             start, size = _window(buffer, indices, inner, analyzer)
             windows.append(Window(buffer, start, size, buffer in changed))
-    return Run(body, loops, tuple(windows), span)
+    alone = tuple(buffer for buffer in touched if buffer not in own and stored.get(buffer))
+    return Run(body, loops, tuple(windows), alone, span)
 
 
 def _window(
@@ -193,3 +194,10 @@ def _local(buffer: Buffer, size: int) -> Buffer:
 def loop_over(size: int, span: Span) -> Loop:
     """A loop over the elements of a window."""
     return Loop(tirx.Var("e", "int32"), tir.const(size, "int32"), (), False, span)
+
+
+def touches(body: Body) -> Counter[Buffer]:
+    """How often statements name each array, to read it or to store to it."""
+    stored = (one.buffer for one in statements(body) if isinstance(one, Store))
+    read = (load.source for expr in expressions(body) for load in tir.loads(expr))
+    return Counter((*stored, *read))

@@ -45,7 +45,8 @@ def _with_region(output: Output, regions: dict[Buffer, Tensor]) -> Output:
         return output
     moved = rewritten(region, lambda expr, _: tir.substitute(expr, names))
     assert moved.recurrence is not None
-    elements = tuple((names[var], extent) for var, extent in region.recurrence.elements)
+    inner = region.recurrence.elements  # some of which nobody may ask for
+    elements = tuple((names[var], extent) for var, extent in inner if var in names)
     recurrence = replace(moved.recurrence, elements=elements)
     guard = (*moved.guard, *tensor.guard)
     return replace(output, tensor=replace(moved, axes=axes, guard=guard, recurrence=recurrence))

@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[str, str, str, int]] = {
         "stores to 'y' take turns",
         4,
     ),
-    "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "mixed", "write the same element of 'y'", 3),
+    "an overlap": ("y[t] = 0; y[t / 2] = x[t];", "opaque", "write the same element of 'y'", 3),
 }  # fmt: skip
 
 

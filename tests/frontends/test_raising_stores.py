@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[str, str, int]] = {
 def test_refused(name: str) -> None:
     text, reason, line = REFUSED[name]
     form, flat, result = run_both(kernel(text, *GIVEN, out("y", ROWS)), *GIVEN)
-    assert form.rung == ("mixed" if name == "to an array of its own" else "opaque")
+    assert form.rung == "opaque"
     assert reason in form.reason
     assert form.span is not None and form.span.line == line
     np.testing.assert_array_equal(result, flat)
