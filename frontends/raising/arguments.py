@@ -279,7 +279,7 @@ class _Joiner:
 
     # ------------------------------------------------------------ places for certain
 
-    def certain(self, expr: Expr, tensor: Tensor) -> Expr:
+    def certain(self, expr: Expr, _: Tensor) -> Expr:
         """`f != none ? f : a` as f, where an element equals the extremum for certain."""
         found = found_or(expr)
         producer = None if found is None else self.producers.get(found[0].source)
@@ -299,7 +299,6 @@ class _Joiner:
                 return expr
             start = {var: tir.const(0, "int32") for var, _ in argument.axes}
             there = [analyzer.simplify(tir.substitute(test, start)) for test in over.guards]
-        del tensor
         return found[0] if all(tir.as_const(test) == 1 for test in there) else expr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xpiler_tvm import Kernel, Scalar, Tensor, frontends
 from xpiler_tvm.frontends.raising import Raised
 from xpiler_tvm.frontends.recognition import canonical_form, difference
 
@@ -111,6 +112,40 @@ def test_other_ways_end_in_the_same_form(name: str) -> None:
     np.testing.assert_array_equal(result, X.argmax(axis=1))
     known = kernel(PLAIN[0], ("x", X), ("n", COLUMNS), out("y", ROWS, dtype="int32"), block=(ROWS,))
     assert difference(raised(known)[1].mod, form.mod) == ""
+
+
+LANES = """#include <immintrin.h>
+void k(const float* x, int* y, int rows, int n) {
+  for (int r = 0; r < rows; r++) {
+    __m512 m = _mm512_set1_ps(-INFINITY);
+    __m512i at = _mm512_setzero_si512();
+    __m512i c = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (int i = 0; i < n; i += 16) {
+      __m512 v = _mm512_loadu_ps(x + r * n + i);
+      __mmask16 greater = _mm512_cmp_ps_mask(v, m, _CMP_GT_OQ);
+      m = _mm512_mask_blend_ps(greater, m, v);
+      at = _mm512_mask_blend_epi32(greater, at, c);
+      c = _mm512_add_epi32(c, _mm512_set1_epi32(16));
+    }
+    float vs[16]; int ks[16];
+    _mm512_storeu_ps(vs, m); _mm512_storeu_si512(ks, at);
+    float best = vs[0]; int k = ks[0];
+    for (int l = 1; l < 16; l++)
+      if (vs[l] > best || (vs[l] == best && ks[l] < k)) { best = vs[l]; k = ks[l]; }
+    y[r] = k;
+  }
+}"""
+
+
+def test_lanes_of_a_vector_end_in_the_same_form() -> None:
+    x = X[:, :96]
+    given = Tensor("x", x.shape, "float32"), out("y", ROWS, dtype="int32")
+    sizes = Scalar("rows", "int32", ROWS), Scalar("n", "int32", 96)
+    known = frontends.resolve(Kernel(LANES, "vnni", "k", (*given, *sizes), filename="k.c"))
+    form, flat, result = run_both(known, ("x", x))
+    np.testing.assert_array_equal(flat, x.argmax(axis=1))
+    np.testing.assert_array_equal(result, flat)
+    assert difference(form_of(PLAIN, x)[0].mod, form.mod) == ""
 
 
 STAYS = {
