@@ -548,11 +548,11 @@ class _Dataflow:
         if len(tensor.axes) == len(point):
             return lambda _: tensor.buffer[point or (tir.const(0, "int32"),)]
 
-        def element(index: Expr) -> Expr:
+        def found_at(index: Expr) -> Expr:
             place = (*point, index)
             return tensor.buffer[place]
 
-        return element
+        return found_at
 
     def _resolved(self, expr: Expr, write: Write) -> Expr:
         """`expr` with every read of a written array replaced by a read of a tensor."""
