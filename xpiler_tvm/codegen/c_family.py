@@ -23,6 +23,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from xpiler_tvm.comparisons import undivided
 from xpiler_tvm.dialects.math import BY_TIR_NAME
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.extents import is_text
@@ -422,7 +423,7 @@ class CPrinter:
             self.stmt(node.body)
 
     def stmt_IfThenElse(self, node: tirx.IfThenElse) -> None:
-        condition = self.expr(node.condition).code
+        condition = self.expr(undivided(node.condition, self.analyzer)).code
         other = node.else_case
         with (
             self.braces(f"if ({condition})", "}" if other is None else "} else {"),
@@ -591,7 +592,7 @@ class CPrinter:
 
     def choose(self, condition: tvm.ir.Expr, yes: tvm.ir.Expr, no: tvm.ir.Expr) -> Text:
         """C evaluates only the chosen side, which `if_then_else` needs and `Select` allows."""
-        test = self.expr(condition)
+        test = self.expr(undivided(condition, self.analyzer))
         with self.assuming(condition):
             left = self.expr(yes)
         with self.assuming(tirx.Not(condition)):

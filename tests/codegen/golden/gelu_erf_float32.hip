@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(128)
 gelu_erf(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
-  if (bx * 16 + tx / 8 < 625) {
+  if (bx * 128 + tx < 5000) {
     y[bx * 128 + tx] = 0.5f * x[bx * 128 + tx] * (1.0f + erff(x[bx * 128 + tx] * 0.70710677f));
   }
 }

@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(128)
 gemm(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
-  if (bx * 32 + tx / 4 < 825) {
+  if (bx * 128 + tx < 3300) {
     for (int k = 0; k < 70; ++k) {
       if (k == 0) {
         C[bx * 128 + tx] = 0.0f;

@@ -33,7 +33,7 @@ gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __res
   wmma::store_matrix_sync(&C_shared[tz * 512 + ty * 16], C_sum[0], 32, wmma::mem_row_major);
   __syncthreads();
   for (int i = 0; i < 8; ++i) {
-    if (tz * 4 + i / 2 < 5 && bx * 2 + ty < 3) {
+    if (tz * 8 + i < 10 && bx * 2 + ty < 3) {
       C[tz * 768 + i * 96 + tx / 16 * 48 + bx * 32 + ty * 16 + tx % 16] = C_shared[tz * 512 + i * 64 + tx / 16 * 32 + ty * 16 + tx % 16];
     }
   }

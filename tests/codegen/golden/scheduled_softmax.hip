@@ -39,7 +39,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   in_thread_top_local = -3.4028235e+38f;
   __syncthreads();
   for (int k_0 = 0; k_0 < 4; ++k_0) {
-    if (k_0 * 8 + tx / 8 < 25) {
+    if (k_0 * 64 + tx < 200) {
       in_thread_top_local = fmaxf(in_thread_top_local, x_shared[k_0 * 64 + tx]);
     }
   }
@@ -48,14 +48,14 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   float cross_thread_total_local;
   in_thread_total_local = 0.0f;
   for (int r_0 = 0; r_0 < 4; ++r_0) {
-    if (r_0 * 8 + tx / 8 < 25) {
+    if (r_0 * 64 + tx < 200) {
       in_thread_total_local += expf(x_shared[r_0 * 64 + tx] - top_local);
     }
   }
   cross_thread_total_local = warp_sum(in_thread_total_local);
   total_local = cross_thread_total_local;
   for (int j_0 = 0; j_0 < 4; ++j_0) {
-    if (j_0 * 8 + tx / 8 < 25) {
+    if (j_0 * 64 + tx < 200) {
       y[bx * 200 + j_0 * 64 + tx] = expf(x_shared[j_0 * 64 + tx] - top_local) / total_local;
     }
   }

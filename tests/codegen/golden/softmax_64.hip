@@ -33,7 +33,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   float cross_thread_top_shared;
   in_thread_top_shared = -3.4028235e+38f;
   for (int i = 0; i < 4; ++i) {
-    if (i * 8 + tx / 8 < 25) {
+    if (i * 64 + tx < 200) {
       in_thread_top_shared = fmaxf(in_thread_top_shared, x[bx * 200 + i * 64 + tx]);
     }
   }
@@ -43,7 +43,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   }
   __syncthreads();
   for (int i = 0; i < 4; ++i) {
-    if (i * 8 + tx / 8 < 25) {
+    if (i * 64 + tx < 200) {
       e_shared[i * 64 + tx] = expf(x[bx * 200 + i * 64 + tx] - top_shared[0]);
     }
   }
@@ -51,7 +51,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   in_thread_total_shared = 0.0f;
   __syncthreads();
   for (int i = 0; i < 4; ++i) {
-    if (i * 8 + tx / 8 < 25) {
+    if (i * 64 + tx < 200) {
       in_thread_total_shared += e_shared[i * 64 + tx];
     }
   }
@@ -61,7 +61,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y) {
   }
   __syncthreads();
   for (int j_0 = 0; j_0 < 4; ++j_0) {
-    if (j_0 * 8 + tx / 8 < 25) {
+    if (j_0 * 64 + tx < 200) {
       y[bx * 200 + j_0 * 64 + tx] = e_shared[j_0 * 64 + tx] / total_shared[0];
     }
   }

@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(128)
 stencil_inner(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
-  if (69 < bx * 128 + tx && bx * 16 + tx / 8 < 385 && 0 < (bx * 128 + tx) % 70 && (bx * 128 + tx) % 70 < 69 && bx * 64 + tx / 2 < 1575) {
+  if (69 < bx * 128 + tx && bx * 128 + tx < 3080 && 0 < (bx * 128 + tx) % 70 && (bx * 128 + tx) % 70 < 69 && bx * 128 + tx < 3150) {
     y[bx * 128 + tx] = (x[bx * 128 + tx] + x[bx * 128 + tx - 70] + x[bx * 128 + tx + 70] + x[bx * 128 + tx - 1] + x[bx * 128 + tx + 1]) * 0.2f;
   }
 }

@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(128)
 transpose(const float* __restrict__ x, float* __restrict__ y) {
   const int bx = blockIdx.x;
   const int tx = threadIdx.x;
-  if (bx * 64 + tx / 2 < 1925) {
+  if (bx * 128 + tx < 3850) {
     y[bx * 128 + tx] = x[(bx * 128 + tx) % 50 * 77 + (bx * 64 + tx / 2) / 25];
   }
 }
