@@ -40,7 +40,7 @@ SEVERAL = {
         y[t] = s; y[t + 64] = u;""", 3),
     "other distances": ("""float s = 0, u = 0, v = 0;
         for (int k = 0; k < 8; k++) { s += x[k + t]; u += x[k + t + 1]; v += x[k + t + 5]; }
-        if (t < 8) { y[t] = s; y[t + 64] = u; y[t + 80] = v; }""", 3),
+        if (t < 8) { y[t] = s; y[t + 64] = u; y[t + 80] = v; }""", 2),
     "a gap": ("y[t] = x[t]; if (t < 32) y[t + 65] = z[t];", 2),
     "a store to some of it between": (
         "if (t == 0) { for (int i = 0; i < 64; i++) y[i] = x[i]; for (int i = 0; i < 8; i++)"
