@@ -43,7 +43,9 @@ def rules(
     round float32 operands.
     """
     products = (Matrix(arch, model, inexact), Matmul(arch))
-    return (Flat(arch), Transpose(arch), *products, Rows(arch, model))
+    # What the model picks may still be refused, which the plainest schedule is not.
+    rows = (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch))
+    return (Flat(arch), Transpose(arch), *products, *rows)
 
 
 @dataclass(frozen=True)
