@@ -36,6 +36,8 @@ _EXTREMA = {
     tirx.Max: ("fmaxf(a, b)", "a >= b ? a : b"),
     tirx.Min: ("fminf(a, b)", "a <= b ? a : b"),
 }
+MOST_OPERATIONS = 4000
+"""Of one kernel, attempts included: ten times what attention takes."""
 _COMMUTES = {"a + b", "a * b", "a >= b ? a : b", "a <= b ? a : b"}
 
 
@@ -249,6 +251,9 @@ class Selection:
         return value
 
     def compute(self, node: Expr) -> Vector:
+        self.printer.operations += 1
+        if self.printer.operations > MOST_OPERATIONS:
+            self.printer.refuse(node, "the expressions are too large to be made vectors of")
         if isinstance(node, TensorLoad):
             return self.load(node)
         instructions, known = len(self.code.instructions), len(self.known)

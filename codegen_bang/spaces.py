@@ -76,6 +76,7 @@ class SpacePrinter(CPrinter):
         self.plan = plan
         self.meter = Meter(plan.arch, function.grid[0])
         self.slow: dict[str, float] = {}
+        self.operations = 0  # that were looked at as vectors
         self.taken |= {*plan.slot_names(), LANES_ARRAY}
         self.nram: set[tvm.ir.Var] = set()
         self.wram: set[tvm.ir.Var] = set()

@@ -118,6 +118,17 @@ def test_a_kernel_that_does_not_fit_into_nram():
     assert "e_nram" in caught.value.message
 
 
+def test_expressions_without_end_are_refused(monkeypatch):
+    program = programs.gelu(5000)
+    before = emitted(program).source
+    monkeypatch.setattr("xpiler_tvm.codegen_bang.selection.MOST_OPERATIONS", 3)
+    with pytest.raises(EmitError, match="too large to be made vectors of") as refusal:
+        emitted(program)
+    assert refusal.value.code == "XP4001"
+    monkeypatch.undo()
+    assert emitted(program).source == before
+
+
 def test_an_unknown_architecture():
     program = programs.add(64)
     with pytest.raises(ReadError) as caught:
