@@ -44,7 +44,9 @@ def rules(
     """
     products = (Matrix(arch, model, inexact), Matmul(arch))
     # What the model picks may still be refused, which the plainest schedule is not.
-    rows = (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch, name="bang.plain_rows"))
+    rows = (
+        (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch, name="bang.plain_rows"))
+    )
     return (Flat(arch), Transpose(arch), *products, *rows)
 
 

@@ -24,6 +24,7 @@ from xpiler_tvm.frontends.program import (
     Body,
     Branch,
     Loop,
+    Region,
     Statement,
     Store,
     While,
@@ -164,6 +165,8 @@ class _Tracer:
             case Alloc(buffer):
                 self._changed([buffer])
                 return []
+            case Region(body):
+                return self.body(body, around)
         self._changed([one for one in self.versions if one.scope() != "local"])
         return [statement]
 
