@@ -6,9 +6,9 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import CheckError, EmitError, ScheduleError, SetupError
 from .evidence import Check
@@ -315,22 +315,40 @@ def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) ->
                 hint="translate the kernel at sizes: lifted.kernel.at({...})",
             )
         return transcompile_symbolic(spec, lifted)
-    first: XpilerFailure | None = None
-    attempts = [(lifted.mod, lifted.rung)]
+    return best_form(spec, lifted, partial(_attempt, main=main))
+
+
+class Attempt(Protocol):
+    """A translation from one form of a kernel: its module, the rung, and notes so far."""
+
+    def __call__(
+        self,
+        spec: TargetSpec,
+        lifted: Lifted,
+        mod: tvm.IRModule,
+        rung: str,
+        notes: tuple[str, ...],
+    ) -> Translation: ...
+
+
+def best_form(spec: TargetSpec, lifted: Lifted, attempt: Attempt) -> Translation:
+    """The translation from the best form that the target takes; why others were dropped is noted.
+
+    Raises what the attempt at the best of them did, where none is taken.
+    """
+    forms = [(lifted.mod, lifted.rung)]
     if lifted.rung != "opaque":
-        attempts.append((lifted.opaque, "opaque"))
+        forms.append((lifted.opaque, "opaque"))
+    failures: list[ScheduleError | EmitError | CheckError] = []
     notes = list(lifted.notes)
-    for mod, rung in attempts:
+    for mod, rung in forms:
         try:
-            return _attempt(spec, lifted, mod, rung, tuple(notes), main=main)
+            return attempt(spec, lifted, mod, rung, tuple(notes))
         except (ScheduleError, EmitError, CheckError) as error:
-            first = first or error
-            notes.append(f"the {rung} form was dropped for {target}: {error.code}: {error.message}")
-    assert first is not None
-    raise first
-
-
-XpilerFailure = ScheduleError | EmitError | CheckError
+            failures.append(error)
+            why = f"{error.code}: {error.message}"
+            notes.append(f"the {rung} form was dropped for {spec.name}: {why}")
+    raise failures[0]
 
 
 def _attempt(
@@ -343,7 +361,6 @@ def _attempt(
     main: bool,
 ) -> Translation:
     from . import schedules
-    from .codegen.header import with_header
 
     watch = Stopwatch()
     watch.seconds.update(lifted.seconds)
@@ -360,16 +377,37 @@ def _attempt(
             require(check_module(name, _for_any_cpu(scheduled.mod), lifted.kernel, lifted.trials))
         )
         checks += map(require, _check_emitted(spec, scheduled, emitted, lifted))
+    made = Made(spec, rung, scheduled, emitted)
+    return translation_of(lifted, made, checks, notes, watch)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What came of the form of a rung on its way to a target."""
+
+    spec: TargetSpec
+    rung: str
+    scheduled: Scheduled
+    emitted: Emitted
+
+
+def translation_of(
+    lifted: Lifted, made: Made, checks: list[Check], notes: tuple[str, ...], watch: Stopwatch
+) -> Translation:
+    """The translation, with the header of its text."""
+    from .codegen.header import with_header
+
+    scheduled, emitted = made.scheduled, made.emitted
     text = with_header(emitted.text, scheduled.schedule, lifted.assumptions, checks)
     return Translation(
-        spec.name,
+        made.spec.name,
         text,
         replace(emitted.kernel, source=text) if emitted.kernel else None,
         scheduled.schedule,
         scheduled.mod,
         tuple(checks),
         lifted,
-        rung,
+        made.rung,
         scheduled.rule,
         scheduled.declined,
         notes,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .errors import CheckError, EmitError, ScheduleError
+from .errors import CheckError, EmitError
 from .evidence import Check
 from .frontends import device_text
 from .kernel import Kernel, Scalar
@@ -43,28 +43,17 @@ def transcompile_symbolic(spec: TargetSpec, lifted: Lifted) -> Translation:
             f"the sizes {names} are symbolic, and what is emitted for {spec.name} has numbers",
             hint="translate the kernel at sizes: lifted.kernel.at({...})",
         )
-    attempts = [(lifted.mod, lifted.rung)]
-    if lifted.rung != "opaque":
-        attempts.append((lifted.opaque, "opaque"))
-    first: ScheduleError | EmitError | CheckError | None = None
-    notes = list(lifted.notes)
-    for mod, rung in attempts:
-        try:
-            return _attempt(spec, lifted, mod, rung, tuple(notes))
-        except (ScheduleError, EmitError, CheckError) as error:
-            first = first or error
-            notes.append(f"the {rung} form was dropped: {error.code}: {error.message}")
-    assert first is not None
-    raise first
+    from .translation import best_form
+
+    return best_form(spec, lifted, _attempt)
 
 
 def _attempt(
     spec: TargetSpec, lifted: Lifted, mod: tvm.IRModule, rung: str, notes: tuple[str, ...]
 ) -> Translation:
     from . import schedules
-    from .codegen.header import with_header
     from .codegen.sizes import CONDITIONS_ATTRIBUTE, of_launcher
-    from .translation import Translation, _for_any_cpu
+    from .translation import Made, _for_any_cpu, translation_of
 
     watch = Stopwatch()
     watch.seconds.update(lifted.seconds)
@@ -82,24 +71,8 @@ def _attempt(
         checks.append(require(_check_scheduled(name, _for_any_cpu(scheduled.mod), lifted)))
         name = f"emitted {spec.name} = source"
         checks.append(require(_check_emitted(name, emitted.kernel, lifted)))
-    text = with_header(emitted.text, scheduled.schedule, lifted.assumptions, checks)
-    return Translation(
-        spec.name,
-        text,
-        replace(emitted.kernel, source=text),
-        scheduled.schedule,
-        scheduled.mod,
-        tuple(checks),
-        lifted,
-        rung,
-        scheduled.rule,
-        scheduled.declined,
-        notes,
-        emitted.entry,
-        emitted.libraries,
-        watch.seconds,
-        emitted.cost,
-    )
+    made = Made(spec, rung, scheduled, emitted)
+    return translation_of(lifted, made, checks, notes, watch)
 
 
 def with_sizes(kernel: Kernel) -> Kernel:

@@ -7,10 +7,6 @@ a module whose function takes the source kernel's parameters in their order.
 
 from __future__ import annotations
 
-import faulthandler
-import os
-import pickle
-import resource
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +22,7 @@ from xpiler_tvm.processor import missing_features
 from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .c_family import entry_name
+from .child import in_child
 from .vector_math import vectorisable
 
 
@@ -80,7 +77,7 @@ def compile_vnni(
     mod = tvm.IRModule({entry: func.with_attr("global_symbol", entry)})
     with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
         library = Path(folder) / f"{entry}.so"
-        llvm, assembly = _compile_in_child(mod, cpu_target(mcpu), library)
+        llvm, assembly = in_child(lambda: _compile(mod, cpu_target(mcpu), library))
         return Compiled(entry, library.read_bytes(), llvm, assembly, missing_features(mcpu))
 
 
@@ -112,41 +109,9 @@ def unaligned(func: tirx.PrimFunc) -> tirx.PrimFunc:
     return tirx.PrimFunc([new(param) for param in func.params], body, func.ret_type, func.attrs)
 
 
-def _compile_in_child(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, str]:
-    """LLVM IR and assembly; the library is written to its path. A crash stays in the child."""
-    answer = library.with_suffix(".pickle")
-    messages = library.with_suffix(".txt")
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            # A crash is an expected outcome here: no stack dump, no core file.
-            faulthandler.disable()
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            with messages.open("wb") as log:
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-            answer.write_bytes(pickle.dumps(_compile(mod, target, library)))
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    if not answer.exists():
-        said = messages.read_text(errors="replace").strip() if messages.exists() else ""
-        last = said.splitlines()[-1] if said else f"status {status}"
-        raise EmitError("XP4001", f"LLVM gave up on the kernel: {last}")
-    kind, *texts = pickle.loads(answer.read_bytes())
-    if kind == "error":
-        raise EmitError("XP4001", f"the kernel does not compile: {texts[0]}")
-    return texts[0], texts[1]
-
-
-def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, ...]:
-    try:
-        with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
-            compiled = tvm.compile(vectorisable(mod), target=target)
-        texts = tuple(str(compiled.mod.inspect_source(form)) for form in ("ll", "s"))
-        compiled.export_library(str(library))
-    except Exception as error:  # of any kind: it goes back to the parent as text
-        return ("error", str(error).strip().splitlines()[-1] if str(error) else repr(error))
-    return ("done", *texts)
+def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, str]:
+    """LLVM IR and assembly; the library is written to its path."""
+    with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
+        compiled = tvm.compile(vectorisable(mod), target=target)
+    compiled.export_library(str(library))
+    return str(compiled.mod.inspect_source("ll")), str(compiled.mod.inspect_source("s"))
