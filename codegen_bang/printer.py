@@ -52,10 +52,18 @@ from .whole import print_whole
 SHORT = 32
 """Iterations below which a scalar loop may be cheaper: starting an instruction costs the same for
 few elements as for many. The model decides."""
+MOST_PARTS = 81
+"""Of one loop, where its conditions change: three times those of a padded volume."""
+
+
+class TooManyParts(Exception):
+    """Conditions divide a loop into more parts than are worth a text. Never leaves this file."""
 
 
 class BangPrinter(SpacePrinter):
     """Prints one kernel: each loop as what is modelled to be cheapest."""
+
+    parts = 0  # that the loop at hand has been divided into
 
     # --- loops ------------------------------------------------------------------------------
 
@@ -71,8 +79,13 @@ class BangPrinter(SpacePrinter):
         found = guarded_store(node, self.analyzer)
         if found is None or not self.independent(*found):
             self.scalar_loop(node)
-        else:
+            return
+        saved, self.parts = self.checkpoint(), 0
+        try:
             self.store_over(*found)
+        except TooManyParts as reason:
+            self.roll_back(saved)
+            self.scalar_loop(node, str(reason))
 
     def rows_at_once(self, node: tirx.For) -> bool:
         """Vector code for two loops, as many rows in a vector as a slot holds.
@@ -202,7 +215,13 @@ class BangPrinter(SpacePrinter):
         return written not in read
 
     def store_over(self, span: Range, store: tirx.BufferStore) -> None:
-        """Code for `store` at every value of `span`: parts of the range, vector or scalar."""
+        """Code for `store` at every value of `span`: parts of the range, vector or scalar.
+
+        Raises `TooManyParts` where they are more than `MOST_PARTS`, some of them empty.
+        """
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            raise TooManyParts("conditions divide it into too many parts")
         if span.conditions:
             condition = tirx.all(*span.conditions)
             with self.braces(f"if ({self.expr(condition).code})"), self.assuming(condition):

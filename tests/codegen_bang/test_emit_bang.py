@@ -129,6 +129,15 @@ def test_expressions_without_end_are_refused(monkeypatch):
     assert emitted(program).source == before
 
 
+def test_loops_in_too_many_parts_are_scalar(monkeypatch):
+    program = programs.stencil(20, 300)
+    assert "scalar" not in " ".join(emit_bang(scheduled(program).mod, program.kernel).slow)
+    monkeypatch.setattr("xpiler_tvm.codegen_bang.printer.MOST_PARTS", 2)
+    printed = emit_bang(scheduled(program).mod, program.kernel)
+    assert any("too many parts" in why for why in printed.slow)
+    check_values(printed.kernel, program, 3e-6)
+
+
 def test_an_unknown_architecture():
     program = programs.add(64)
     with pytest.raises(ReadError) as caught:
