@@ -33,7 +33,7 @@ from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
 from .cpu_sequence import Products
-from .steps import fused, inline_injective, one_loop
+from .steps import in_tiles, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
 
@@ -75,12 +75,7 @@ class Transpose:
         if found is None:
             return Declined("nothing is read across the direction in which it is written")
         _, down, along = found
-        loops = sch.get_loops(stage.rv)
-        rest = [loops[axis.position] for axis in stage.axes if axis not in (down, along)]
-        down_tile, down_in = sch.split(loops[down.position], [None, self.tile])
-        along_tile, along_in = sch.split(loops[along.position], [None, self.tile])
-        sch.reorder(*rest, down_tile, along_tile, down_in, along_in)
-        outer = fused(sch, stage.rv, [*rest, down_tile, along_tile])
+        outer, *_ = in_tiles(sch, stage, (down, along), self.tile)
         if stage.size() >= WORTH_THREADS:
             sch.parallel(outer)
         return sch

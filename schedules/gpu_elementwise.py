@@ -13,7 +13,7 @@ from xpiler_tvm import tir
 from .analysis import Stage, coupled_buffers, crossing
 from .base import Declined, fresh
 from .gpu_vectors import lanes_for, move_as_vectors, runs_in_memory
-from .steps import fused, inline_all, inline_injective
+from .steps import fused, in_tiles, inline_all, inline_injective
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,7 @@ class Transpose:
         place, down, along = found
         staged = sch.cache_read(stage.rv, place, "shared")
 
-        loops = sch.get_loops(stage.rv)
-        rest = [loops[axis.position] for axis in stage.axes if axis not in (down, along)]
-        down_tile, down_in = sch.split(loops[down.position], [None, self.tile])
-        along_tile, along_in = sch.split(loops[along.position], [None, self.tile])
-        sch.reorder(*rest, down_tile, along_tile, down_in, along_in)
-        block = fused(sch, stage.rv, [*rest, down_tile, along_tile])
+        block, down_in, along_in = in_tiles(sch, stage, (down, along), self.tile)
         sch.bind(block, "blockIdx.x")
         self._spread(sch, down_in, along_in)
 

@@ -197,3 +197,17 @@ def private_scratch(mod: tvm.IRModule, scope: str) -> tvm.IRModule:
     body = tvm_ffi.structural_map(func.body, (tirx.Var, replace))
     changed = tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
     return tvm.IRModule({"main": changed}, attrs=mod.attrs)
+
+
+def in_tiles(
+    sch: s_tir.Schedule, stage: Stage, axes: tuple[Axis, Axis], tile: int
+) -> tuple[LoopRV, LoopRV, LoopRV]:
+    """A stage tile by tile along two of its axes: the loop over tiles and all other axes, then the
+    two inside of a tile."""
+    loops = sch.get_loops(stage.rv)
+    rest = [loops[axis.position] for axis in stage.axes if axis not in axes]
+    (outer, inner), (outer_, inner_) = (
+        sch.split(loops[axis.position], [None, tile]) for axis in axes
+    )
+    sch.reorder(*rest, outer, outer_, inner, inner_)
+    return fused(sch, stage.rv, [*rest, outer, outer_]), inner, inner_
