@@ -48,6 +48,7 @@ def _run(work: Callable[[], Result], answer: Path, messages: Path) -> None:
         with messages.open("wb") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        done: tuple[Result | None, str]
         try:
             done = work(), ""
         except Exception as error:  # of any kind: it goes back to the parent as text
