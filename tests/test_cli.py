@@ -13,6 +13,7 @@ import pytest
 
 import xpiler_tvm
 from xpiler_tvm import cli, doctor
+from xpiler_tvm.commands import arguments, translate
 from xpiler_tvm.errors import EmitError, ReadError, XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import DIALECTS, Kernel, Launch, Scalar, Tensor
@@ -39,7 +40,7 @@ KERNEL = "__global__ void k(const float *x, float *y, int n) { y[threadIdx.x] = 
     ],
 )
 def test_parameters(spec: str, param: Tensor | Scalar) -> None:
-    assert cli.parse_param(spec) == param
+    assert arguments.parse_param(spec) == param
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_parameters(spec: str, param: Tensor | Scalar) -> None:
 )  # fmt: skip
 def test_malformed_parameters(spec: str) -> None:
     with pytest.raises(ReadError) as error:
-        cli.parse_param(spec)
+        arguments.parse_param(spec)
     assert error.value.code == "XP1014"
 
 
@@ -60,31 +61,31 @@ def test_malformed_parameters(spec: str) -> None:
     ("text", "extents"), [("4", (4,)), ("4,2,1", (4, 2, 1)), ("16x16", (16, 16)), ("4, 2", (4, 2))]
 )
 def test_extents(text: str, extents: tuple[int, ...]) -> None:
-    assert cli.parse_extents("--grid", text) == extents
+    assert arguments.parse_extents("--grid", text) == extents
 
 
 @pytest.mark.parametrize("text", ["", "a", "4;2", "-1", "4,,2", "1.5"])
 def test_malformed_extents(text: str) -> None:
     with pytest.raises(ReadError) as error:
-        cli.parse_extents("--grid", text)
+        arguments.parse_extents("--grid", text)
     assert error.value.code == "XP1014"
 
 
 def test_arguments() -> None:
-    assert cli.parse_arg("rows=4096") == ("rows", 4096)
-    assert cli.parse_arg("eps=1e-5") == ("eps", 1e-5)
+    assert arguments.parse_arg("rows=4096") == ("rows", 4096)
+    assert arguments.parse_arg("eps=1e-5") == ("eps", 1e-5)
     for spec in ("rows", "=4", "rows=", "rows=many", "2x=3"):
         with pytest.raises(ReadError) as error:
-            cli.parse_arg(spec)
+            arguments.parse_arg(spec)
         assert error.value.code == "XP1014"
 
 
 def test_targets() -> None:
-    assert cli.parse_targets("hip,bang,hip") == ("hip", "bang")
-    assert cli.parse_targets("all") == DIALECTS
+    assert translate.parse_targets("hip,bang,hip") == ("hip", "bang")
+    assert translate.parse_targets("all") == DIALECTS
     for text in ("", ",", "hip,metal"):
         with pytest.raises(ReadError) as error:
-            cli.parse_targets(text)
+            translate.parse_targets(text)
         assert error.value.code == "XP1012"
 
 
@@ -136,7 +137,7 @@ class FakeTranslation:
     )
 
     def export(self, folder: Path) -> list[Path]:
-        paths = [folder / ("k" + suffix) for suffix in cli.SUFFIXES[self.target]]
+        paths = [folder / ("k" + suffix) for suffix in translate.SUFFIXES[self.target]]
         for path in [*paths, folder / "k.report.json"]:
             path.write_text(f"for {self.target}")
         return [*paths, folder / "k.report.json"]

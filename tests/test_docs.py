@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from xpiler_tvm import cli
+from xpiler_tvm.commands import arguments
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,9 +31,9 @@ def test_commands_are_understood(command: str) -> None:
     options = cli._parser().parse_args(shlex.split(command)[1:])
     assert callable(options.action)
     for spec in getattr(options, "param", ()):
-        cli.parse_param(spec)
+        arguments.parse_param(spec)
     for spec in getattr(options, "arg", ()):
-        cli.parse_arg(spec)
+        arguments.parse_arg(spec)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,166 @@
+"""`xpiler translate`: write a kernel for other platforms."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CheckError, ReadError, SetupError
+from ..kernel import DIALECTS
+from . import arguments
+
+if TYPE_CHECKING:
+    from .. import Translation
+    from . import Commands
+
+# What a target's files end in, beside the report.
+SUFFIXES = {
+    "cuda": (".cu",),
+    "hip": (".hip",),
+    "bang": (".mlu",),
+    "vnni": (".c", ".ll", ".s", ".so"),
+    "opencl": (".cl",),
+}
+TARGETS = tuple(SUFFIXES)
+
+
+def add(commands: Commands) -> None:
+    """Register the command."""
+    translate = commands.add_parser(
+        "translate",
+        parents=[arguments.source(), arguments.common()],
+        help="write a kernel for other platforms",
+    )
+    translate.add_argument(
+        "--to",
+        required=True,
+        metavar="TARGETS",
+        help=f"any of {', '.join(TARGETS)}; all is {', '.join(DIALECTS)}",
+    )
+    translate.add_argument(
+        "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
+    )
+    translate.add_argument(
+        "--main",
+        action="store_true",
+        help="add a main that runs the kernel on generated data and prints checksums",
+    )
+    translate.set_defaults(action=_translate)
+
+
+def parse_targets(text: str) -> tuple[str, ...]:
+    """`hip,bang` as a tuple of targets, each once; `all` is every dialect."""
+    words = DIALECTS if text.strip() == "all" else text.split(",")
+    targets = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+    for target in targets:
+        if target.partition(":")[0] not in TARGETS:
+            raise ReadError(
+                "XP1012", f"{target!r} is no target", hint=f"any of {', '.join(TARGETS)}"
+            )
+    if not targets:
+        raise ReadError("XP1012", "--to names no target", hint=f"any of {', '.join(TARGETS)}")
+    return targets
+
+
+def _translate(options: argparse.Namespace) -> int:
+    targets = parse_targets(options.to)
+    kernel = arguments.kernel_of(options)
+    source, output = Path(options.file), Path(options.output)
+    families = [target.partition(":")[0] for target in targets]
+    names = [source.stem + suffix for family in families for suffix in SUFFIXES[family]]
+    _check_output(source, output, names)
+
+    import xpiler_tvm as xt
+
+    from .. import report
+
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        finished = Path(folder) / "finished"
+        finished.mkdir()
+        lifted = xt.lift(kernel)
+        translations: dict[str, Translation] = {}
+        for target in targets:
+            result = xt.transcompile(lifted, target, main=options.main)
+            _refuse_refuted(target, result)
+            part = Path(folder) / target
+            part.mkdir()
+            for path in map(Path, result.export(part)):
+                if not path.name.endswith("report.json"):
+                    shutil.move(path, finished / path.name)
+            translations[target] = result
+        summary = {
+            "file": source.name,
+            "entry": lifted.kernel.entry,
+            "version": arguments.version(),
+            "targets": {target: result.report for target, result in translations.items()},
+        }
+        text = json.dumps(summary, indent=2, default=str) + "\n"
+        (finished / f"{source.stem}.report.json").write_text(text, encoding="utf-8")
+        _check_output(source, output, [path.name for path in finished.iterdir()])
+        written = _publish(finished, output)
+
+    if options.json:
+        print(text, end="")
+        return 0
+    sections = [
+        report.Section(
+            f"{source.name} -> {target}",
+            tuple(result.evidence),
+            result.seconds,
+            report.remarks(result.report),
+        )
+        for target, result in translations.items()
+    ]
+    report.show(sections, sys.stdout)
+    for path in written:
+        print(f"wrote {path}")
+    return 0
+
+
+def _refuse_refuted(target: str, result: Translation) -> None:
+    """A result with evidence against it is never written, whoever let it through."""
+    for check in result.evidence:
+        if check.verdict == "refuted":
+            raise CheckError("XP5001", f"{target}: {check.name}: {check.detail}")
+
+
+def _check_output(source: Path, output: Path, names: Sequence[str]) -> None:
+    """Refuse before the work what could not be written after it."""
+    for name in names:
+        if (output / name).resolve() == source.resolve():
+            raise SetupError(
+                "XP6004",
+                f"{output / name} is the input file itself",
+                hint="choose another folder with -o",
+            )
+    folder = output
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise SetupError("XP6004", f"{output} cannot be a folder: {folder} is a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SetupError("XP6004", f"{folder} is not writable", hint="choose a folder with -o")
+
+
+def _publish(finished: Path, output: Path) -> list[Path]:
+    """Move the finished files to the output folder, each in one step."""
+    written = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for path in sorted(finished.iterdir()):
+            partial = output / f".{path.name}.partial"
+            shutil.copyfile(path, partial)
+            os.replace(partial, output / path.name)
+            written.append(output / path.name)
+    except OSError as error:
+        raise SetupError(
+            "XP6004", f"{output} cannot be written: {error.strerror or error}"
+        ) from None
+    return written
