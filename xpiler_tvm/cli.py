@@ -1,7 +1,7 @@
 """The `xpiler` command.
 
-Exit codes: 0 done; 1 `check` found a fault or a difference; 2 wrong usage; 11 to 16 an error of
-stage 1 to 6 (the first digit of its code: `XP1…` reading, … `XP6…` environment); 70 an error of
+Exit codes: 0 done; 1 `check` found a fault or a difference; 2 wrong usage; 11 to 17 an error of
+stage 1 to 7 (the first digit of its code: `XP1…` reading, … `XP7…` language models); 70 an error of
 ours; 130 interrupted.
 
 Nothing heavy is imported before it is needed, so that `xpiler --help` answers at once.

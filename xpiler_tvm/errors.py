@@ -1,7 +1,7 @@
 """The one error family: every way in which a user's request can fail has a stable code.
 
 A code's first digit names the stage (`XP1` reading, `XP2` lifting, `XP3` scheduling, `XP4`
-emitting, `XP5` checking, `XP6` environment). `CODES` is the only list of them; `docs/errors.md`
+emitting, `XP5` checking, `XP6` environment, `XP7` language models). `CODES` is the only list of them; `docs/errors.md`
 has a paragraph for each, and a test keeps the two equal.
 """
 
@@ -54,6 +54,13 @@ CODES: dict[str, str] = {
     "XP6003": "the emulator could not compile the kernel",
     "XP6004": "the output folder cannot be written",
     "XP6005": "a GPU that cannot be used",
+    "XP7001": "no language model is named, or its settings are incomplete",
+    "XP7002": "a language model that gives no answer",
+    "XP7003": "an answer that is not of the form asked for",
+    "XP7004": "a language model that declines",
+    "XP7005": "a budget for language models that is spent",
+    "XP7006": "an answer that was not recorded",
+    "XP7007": "no proposal of the language model holds",
 }
 
 
@@ -158,3 +165,9 @@ class SetupError(XpilerError):
     """Something on this machine is missing or does not fit (`XP6…`)."""
 
     prefix = "XP6"
+
+
+class ModelError(XpilerError):
+    """A language model cannot be asked, or its answers are of no use (`XP7…`)."""
+
+    prefix = "XP7"
