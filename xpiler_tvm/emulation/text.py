@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from xpiler_tvm.dialects import bang_jobs
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
-from xpiler_tvm.dialects.simt import DEFAULT_GPUS, MAX_THREADS
+from xpiler_tvm.dialects.simt import DEFAULT_GPUS
 from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
 from xpiler_tvm.isolation import sandbox
-from xpiler_tvm.kernel import Kernel, Scalar, Tensor
+from xpiler_tvm.kernel import Kernel
 
 from . import bang, intrinsics, memory, worker
-from .arrays import Guarded, numpy_dtype, unwritten_array
+from .arrays import Guarded
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
 from .lines import line_table
 from .memory import SPACES
+from .passing import arguments, launch_of
 from .source import Build, gpu_of
-
-# A GPU's thread has 512 KiB of local memory.
-STACK_BYTES = {"cuda": 576 << 10, "hip": 576 << 10, "bang": 64 << 20, "vnni": 64 << 20}
-
 
 # What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
 _DEVICE_ALIGNMENT = 256
@@ -46,62 +41,6 @@ class Run:
     seconds: float
     findings: tuple[Finding, ...] = ()
     complete: bool = True
-
-
-class _Arg(ctypes.Structure):
-    """`XpArg` of runtime.h."""
-
-    _fields_ = (
-        ("kind", ctypes.c_int),
-        ("pointer", ctypes.c_void_p),
-        ("integer", ctypes.c_longlong),
-        ("real", ctypes.c_double),
-    )
-
-
-class _Launch(ctypes.Structure):
-    """`XpLaunch` of runtime.h."""
-
-    _fields_ = (
-        ("grid", ctypes.c_uint * 3),
-        ("block", ctypes.c_uint * 3),
-        *(
-            (name, ctypes.c_uint)
-            for name in (
-                "warp",
-                "dynamic_shared",
-                "stack",
-                "clusters",
-                "cores",
-            )
-        ),
-        ("report", ctypes.POINTER(worker.Report)),
-    )
-
-
-_POINTER, _INTEGER, _REAL, _OBJECT = range(4)
-
-
-class _Object:
-    """A class passed by value: its bytes, field after field as C lays numbers out."""
-
-    def __init__(self, arg: _Arg) -> None:
-        self.arg = arg
-        self.data = bytearray()
-        self.alignment = 1
-
-    def add(self, scalar: Scalar, given: _Arg) -> None:
-        dtype = numpy_dtype(scalar.dtype)
-        self.data += bytes(-len(self.data) % dtype.itemsize)
-        value = given.real if given.kind == _REAL else given.integer
-        self.data += np.array(value).astype(dtype).tobytes()
-        self.alignment = max(self.alignment, dtype.itemsize)
-
-    def close(self) -> None:
-        self.data += bytes(-len(self.data) % self.alignment)
-        self.memory = (ctypes.c_char * len(self.data)).from_buffer(self.data)
-        self.arg.kind, self.arg.integer = _OBJECT, len(self.data)
-        self.arg.pointer = ctypes.addressof(self.memory)
 
 
 _MISALIGNED = "misaligned access"
@@ -155,42 +94,20 @@ def run_text(
     alignment = intrinsics.alignment(text) if kernel.dialect == "vnni" else 1
     if build == "checked":
         alignment = _DEVICE_ALIGNMENT
-    guarded: dict[str, Guarded] = {}
     symbols = dict(symbols or {})
-    passed: list[_Arg] = []
-    objects: dict[str, _Object] = {}
-    for param in kernel.params:
-        arg = _Arg()
-        if isinstance(param, Tensor) and param.symbol:
-            symbols[param.name] = _share(param, arrays, alignment).array
-            continue
-        if isinstance(param, Tensor):
-            guarded[param.name] = array = _share(param, arrays, alignment)
-            arg.kind, arg.pointer = _POINTER, array.address
-        else:
-            _pass(arg, param, dict(scalars or {}))
-            if param.of:
-                if param.of not in objects:
-                    objects[param.of] = _Object(arg)
-                    passed.append(arg)
-                objects[param.of].add(param, arg)
-                continue
-        passed.append(arg)
-    for one in objects.values():
-        one.close()
-    args = (_Arg * max(1, len(passed)))(*passed)
+    handed = arguments(kernel, arrays, scalars, symbols, alignment)
     for name in sorted(symbols):
         if not re.search(rf"\b{re.escape(name)}\b", text):
             raise CheckError("XP5007", f"the kernel has no global variable {name!r}")
     how = How(arch, mode or kernel.mode, build, flags, tuple(sorted(symbols)))
     path = build_library(kernel, text, how)
     variables = _symbols(path, symbols)
-    everything = [*guarded.values(), *(array for _, array in variables)]
+    everything = [*handed.arrays, *(array for _, array in variables)]
     report = worker.new_report()
     error: XpilerError | None = None
     ending: Finding | None = None
     try:
-        launch = _launch(kernel, text, arch)
+        launch = launch_of(kernel, text, arch)
         _check_shared(kernel, path, arch)
         if kernel.dialect == "bang":
             bang.check_capacity(memory.variables(path), arch or DEFAULT_ARCH)
@@ -199,7 +116,7 @@ def run_text(
             library = ctypes.CDLL(str(path))
             launch.report = ctypes.pointer(report)
             report.base = memory.register(
-                library, path, guarded.values(), dynamic=launch.dynamic_shared > 0
+                library, path, handed.arrays, dynamic=launch.dynamic_shared > 0
             )
             for variable, array in variables:
                 ctypes.memmove(report.base + variable.value, array.address, variable.size)
@@ -208,7 +125,7 @@ def run_text(
             if build == "checked":
                 library.xp_check()
             sandbox.seal()
-            library.xp_entry(ctypes.byref(launch), args, len(passed))
+            library.xp_entry(ctypes.byref(launch), handed.args, handed.count)
             for variable, array in variables:
                 ctypes.memmove(array.address, report.base + variable.value, variable.size)
 
@@ -275,63 +192,6 @@ def _placed(error: XpilerError, report: worker.Report, kernel: Kernel, path: Pat
     return type(error)(error.code, error.message, span=span, hint=error.hint)
 
 
-def _share(tensor: Tensor, arrays: Mapping[str, np.ndarray], alignment: int) -> Guarded:
-    """A shared copy of the caller's array for `tensor`."""
-    dtype = numpy_dtype(tensor.dtype)
-    given = None if tensor.intent == "out" else arrays.get(tensor.name)
-    if tensor.intent != "out" and given is None:
-        raise CheckError("XP5007", f"no array was given for {tensor.name!r}")
-    shape = tensor.shape
-    if shape is None:
-        if tensor.name not in arrays:
-            raise CheckError("XP5007", f"the shape of {tensor.name!r} is not known")
-        shape = np.shape(arrays[tensor.name])
-    size = int(np.prod(shape, dtype=np.int64))
-    if given is not None and (given.dtype != dtype or given.size != size):
-        raise CheckError(
-            "XP5007",
-            f"{tensor.name!r} takes {shape} of {tensor.dtype}, "
-            f"{given.shape} of {given.dtype} was given",
-        )
-    shared = Guarded(tensor.name, tuple(shape), dtype, alignment, given is None)
-    shared.array[...] = unwritten_array(shape, dtype) if given is None else given.reshape(shape)
-    return shared
-
-
-def _pass(arg: _Arg, scalar: Scalar, scalars: dict[str, int | float]) -> None:
-    value = scalars.get(scalar.name, scalar.value)
-    if value is None:
-        raise CheckError("XP5007", f"no value was given for {scalar.name!r}")
-    if "float" in scalar.dtype:
-        arg.kind, arg.real = _REAL, float(value)
-    else:
-        arg.kind = _INTEGER
-        # Unsigned values beyond 2^63 travel as their two's complement.
-        arg.integer = ctypes.c_longlong(int(value)).value
-
-
-def _launch(kernel: Kernel, text: str, arch: str | None) -> _Launch:
-    launch = _Launch(warp=1, stack=STACK_BYTES[kernel.dialect])
-    launch.grid[:] = launch.block[:] = (1, 1, 1)
-    if kernel.dialect == "vnni":
-        return launch
-    if kernel.launch is None:
-        raise ValueError("run_text takes a resolved kernel: the launch is missing")
-    if kernel.dialect == "bang":
-        job = bang_jobs.job(kernel.launch, text)
-        launch.grid[:], launch.block[0] = job.grid, job.cores
-        launch.warp, launch.clusters, launch.cores = job.lanes, job.clusters, 1
-        return launch
-    launch.grid[:] = _three(kernel.launch.grid)
-    launch.block[:] = _three(kernel.launch.block)
-    threads = math.prod(kernel.launch.block)
-    if threads > MAX_THREADS:
-        raise ReadError("XP1011", f"a block of {threads} threads, of {MAX_THREADS} at most")
-    launch.dynamic_shared = kernel.launch.shared_bytes
-    launch.warp = gpu_of(kernel.dialect, arch).warp
-    return launch
-
-
 def _check_shared(kernel: Kernel, path: Path, arch: str | None) -> None:
     """Raises `ReadError` XP1011 where a block's shared memory exceeds what the device has."""
     if kernel.dialect not in DEFAULT_GPUS or kernel.launch is None:
@@ -345,7 +205,3 @@ def _check_shared(kernel: Kernel, path: Path, arch: str | None) -> None:
     ):
         if size > limit:
             raise ReadError("XP1011", f"{size} bytes of {what}, of {limit} on {gpu.name} at most")
-
-
-def _three(extents: tuple[int, ...]) -> tuple[int, ...]:
-    return (*extents, 1, 1, 1)[:3]
