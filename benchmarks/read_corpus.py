@@ -106,7 +106,7 @@ def examine(case: Case) -> Row:
         trials.append(Trial(inputs, {}, outputs))
     row = replace(row, right=not wrong)
     if flat is not None:
-        check = check_module("flat = source", flat, kernel, trials, flat=True)
+        check = check_module("flat = source", flat, kernel, trials)
         wrong += [] if check.ok else [f"flat program: {check.detail}"]
         row = replace(row, same=check.ok)
     return replace(row, wrong="; ".join(wrong))

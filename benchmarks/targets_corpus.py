@@ -169,7 +169,7 @@ def _read_back(result: xt.Translation) -> dict[str, object]:
         program = to_module(frontends.read(frontends.resolve(kernel)).program)
     except XpilerError as error:
         return {"read": False, "reason": f"read back: {error.code}: {error.message}"}
-    check = check_module("", program, lifted.kernel, lifted.trials, flat=True)
+    check = check_module("", program, lifted.kernel, lifted.trials)
     return {"read": check.ok, "reason": "" if check.ok else f"read back: {check.detail}"}
 
 

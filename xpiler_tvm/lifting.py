@@ -217,7 +217,7 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
             proved = obligations(reading, fallback, "opaque")
         notes += doubts_of(proved)
     with watch("check lift"):
-        checks.append(require(check_module("flat = source", flat, resolved, trials, flat=True)))
+        checks.append(require(check_module("flat = source", flat, resolved, trials)))
         identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
@@ -268,7 +268,7 @@ def _check_steps(program: Program, kernel: Kernel, trials: Sequence[Trial]) -> l
     for step in steps_of(program)[1:]:
         if step.bytes <= MEMORY_LIMIT:
             name = f"after pass {step.name!r} = source"
-            checks.append(check_module(name, step.mod, kernel, trials, flat=step.flat))
+            checks.append(check_module(name, step.mod, kernel, trials))
             if not checks[-1].ok:
                 break
     return checks
@@ -446,25 +446,26 @@ def check_module(
     trials: Sequence[Trial],
     target: Mapping[str, Any] | None = None,
     *,
-    flat: bool = False,
+    expose: bool = True,
     updated: Sequence[str] = (),
 ) -> Check:
     """Runs a module without thread bindings on each trial's inputs and compares.
 
-    The local arrays of a `flat` one, which is plain loops, are watched like its parameters. The
-    results of tensors that are `updated` out of place are its last parameters.
+    Local arrays are watched like its parameters; not so (`expose=False`) where a schedule may have
+    given each round of a parallel loop its own. The results of tensors that are `updated` out of
+    place are its last parameters.
     """
     from .emulation import run_module_each
     from .emulation.exposing import exposed
 
     begun = cpu_seconds()
-    mod, local = exposed(mod) if flat else (mod, [])
+    mod, local = exposed(mod) if expose else (mod, [])
     starts = [
         (
             [
                 *(one.inputs[tensor.name] for tensor in kernel.tensors),
-                *local,
                 *(one.inputs[name] for name in updated),
+                *local,
             ],
             list(one.scalars.values()),
         )
@@ -479,7 +480,7 @@ def check_module(
     results = []
     for run in runs:
         arrays = dict(zip(names, run.arrays, strict=False))
-        arrays.update(zip(updated, run.arrays[len(names) + len(local) :], strict=True))
+        arrays.update(zip(updated, run.arrays[len(names) :], strict=False))
         results.append(arrays)
     check = check_outputs(name, results, kernel, trials)
     return replace(check, seconds=cpu_seconds() - begun)

@@ -76,7 +76,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
     flat, fallback = to_module(program), opaque_module(program)
     notes = [f"{raised.span}: {raised.reason}" if raised.span else raised.reason]
     with watch("check lift"):
-        checks.append(required(_check("flat = source", flat, runs.good, flat=True)))
+        checks.append(required(_check("flat = source", flat, runs.good)))
         check = _check(f"raised ({rung}) = source", mod, runs.good)
         if not check.ok and rung != "opaque":
             agreeing, narrowed = _agreeing(found.kernel, mod, runs.good)
@@ -217,7 +217,7 @@ def _check_bounds(found: ReadForAll) -> Check:
     return Check("accesses in bounds", "tested", detail)
 
 
-def _check(name: str, mod: tvm.IRModule, runs: Sequence[Run], *, flat: bool = False) -> Check:
+def _check(name: str, mod: tvm.IRModule, runs: Sequence[Run]) -> Check:
     """The worst comparison of a module over the sizes with the source, compiled once."""
     from .emulation import run_module_each
     from .emulation.exposing import exposed
@@ -225,7 +225,7 @@ def _check(name: str, mod: tvm.IRModule, runs: Sequence[Run], *, flat: bool = Fa
     from .verification import worst_of
 
     begun = cpu_seconds()
-    mod, local = exposed(mod) if flat else (mod, [])
+    mod, local = exposed(mod)
     starts = [([*_arrays(run), *local], list(run.trial.scalars.values())) for run in runs]
     try:
         results = run_module_each(mod, starts, seconds=RUN_SECONDS)

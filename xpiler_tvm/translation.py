@@ -374,7 +374,15 @@ def _attempt(
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
         checks.append(
-            require(check_module(name, _for_any_cpu(scheduled.mod), lifted.kernel, lifted.trials))
+            require(
+                check_module(
+                    name,
+                    _for_any_cpu(scheduled.mod),
+                    lifted.kernel,
+                    lifted.trials,
+                    expose=False,
+                )
+            )
         )
         checks += map(require, _check_emitted(spec, scheduled, emitted, lifted))
     made = Made(spec, rung, scheduled, emitted)

@@ -112,7 +112,7 @@ class Original:
         flat = flat_program(self.kernel)
         if flat is None:
             return None
-        return flat if check_module("flat", flat, self.kernel, self.trials, flat=True).ok else None
+        return flat if check_module("flat", flat, self.kernel, self.trials).ok else None
 
     # ------------------------------------------------------------ texts
 
@@ -194,13 +194,11 @@ class Original:
         return tuple(
             step
             for step in steps_of(program)[1:]
-            if check_module(step.name, step.mod, self.kernel, self.trials, flat=step.flat).ok
+            if check_module(step.name, step.mod, self.kernel, self.trials).ok
         )
 
     def judge_program(self, fault: ProgramFault) -> Verdict:
-        check = check_module(
-            "mutant = source", fault.apply(), self.kernel, self.trials, flat=fault.flat
-        )
+        check = check_module("mutant = source", fault.apply(), self.kernel, self.trials)
         if check.ok:
             return MISSED if fault.flat else self._proofs(fault)
         crashed = check.detail.startswith("XP")

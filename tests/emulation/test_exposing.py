@@ -56,6 +56,41 @@ def test_an_access_outside_a_local_array_ends_the_run(written: int, start: int) 
     assert caught.value.code in ("XP5002", "XP5005")
 
 
+BLOCKS = """
+@I.ir_module
+class Module:
+    @T.prim_func(s_tir=True)
+    def main(x: T.Buffer((48,), "float32"), y: T.Buffer((48,), "float32")):
+        tile = T.sblock_alloc_buffer((48,))
+        for i in range(WRITTEN):
+            with T.sblock("tile"):
+                vi = T.axis.spatial(WRITTEN, i)
+                own = T.sblock_alloc_buffer((2,))
+                own[0] = x[vi]
+                tile[vi] = own[0] * T.float32(2.0)
+        for i in range(48):
+            with T.sblock("y"):
+                vi = T.axis.spatial(48, i)
+                y[vi] = tile[47 - vi + FROM]
+"""
+
+
+def run_blocks(written: int = 48, start: int = 0) -> np.ndarray:
+    text = BLOCKS.replace("WRITTEN", str(written)).replace("FROM", str(start))
+    made, local = exposed(tvm.script.from_source(text))
+    assert [array.shape for array in local] == [(48,)]
+    x = np.arange(48, dtype="float32")
+    return run_module(made, [x, np.zeros(48, "float32"), *local]).arrays[1]
+
+
+def test_what_the_root_block_allocates_is_watched() -> None:
+    np.testing.assert_array_equal(run_blocks(), 2 * np.arange(48, dtype="float32")[::-1])
+    assert is_unwritten(run_blocks(written=47)).any()
+    with pytest.raises(CheckError) as caught:
+        run_blocks(start=1)
+    assert caught.value.code in ("XP5002", "XP5005")
+
+
 def test_a_program_without_local_arrays_stays() -> None:
     text = """
 @I.ir_module

@@ -3,7 +3,8 @@
     T.alloc_buffer((100,)); ...  ->  one parameter more, whose array the caller poisons
 
 What reads a local array before it is written, or leaves it, then shows in the values or ends the
-run: LLVM may drop an access that leaves an array of the stack. Scalars stay where they are.
+run: LLVM may drop an access that leaves an array of the stack. Scalars stay where they are, and so
+does what a block inside of the root allocates: each of its rounds has its own.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import Any
 import numpy as np
 import tvm
 import tvm_ffi
-from tvm import tirx
+from tvm import s_tir, tirx
 
 from .arrays import numpy_dtype, unwritten_array
 
 
 def exposed(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[np.ndarray]]:
-    """`mod`, whose function `main` is plain loops, and an array for each parameter that is new."""
+    """`mod`, whose function `main` is plain loops or blocks without thread bindings, and an array
+    for each parameter that is new."""
     func = mod["main"]
-    found: list[Any] = []
-    tvm_ffi.structural_walk(func.body, [(tirx.AllocBuffer, lambda node: _note(found, node))])
+    found = [buffer for buffer in _allocated(func) if _is_array(buffer)]
     moved = {old: _parameter(old, number) for number, old in enumerate(found)}
     if not moved:
         return mod, []
@@ -33,6 +34,7 @@ def exposed(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[np.ndarray]]:
         func.body,
         [
             (tirx.AllocBuffer, lambda node: nothing if node.buffer in new else node),
+            (s_tir.SBlock, lambda block: _without(block, new)),
             (tvm.ir.Var, lambda var: moved.get(var, var)),
         ],
         order="post",
@@ -41,11 +43,39 @@ def exposed(mod: tvm.IRModule) -> tuple[tvm.IRModule, list[np.ndarray]]:
     return tvm.IRModule({"main": made}), [_poisoned(buffer) for buffer in moved.values()]
 
 
-def _note(found: list[Any], node: Any) -> None:
-    extents = list(node.buffer.shape)
+def _allocated(func: Any) -> list[Any]:
+    """What is allocated by statements, and by the root block."""
+    if isinstance(func.body, s_tir.SBlockRealize):
+        return list(func.body.block.alloc_buffers)
+    found: list[Any] = []
+    tvm_ffi.structural_walk(
+        func.body, [(tirx.AllocBuffer, lambda node: found.append(node.buffer))]
+    )
+    return found
+
+
+def _is_array(buffer: Any) -> bool:
+    extents = list(buffer.shape)
     constant = all(isinstance(extent, tirx.IntImm) for extent in extents)
-    if constant and int(np.prod([int(extent) for extent in extents])) > 1:
-        found.append(node.buffer)
+    return constant and int(np.prod([int(extent) for extent in extents])) > 1
+
+
+def _without(block: Any, buffers: set[Any]) -> Any:
+    """The block, which no longer allocates these."""
+    kept = [buffer for buffer in block.alloc_buffers if buffer not in buffers]
+    if len(kept) == len(block.alloc_buffers):
+        return block
+    return s_tir.SBlock(
+        block.iter_vars,
+        block.reads,
+        block.writes,
+        block.name_hint,
+        block.body,
+        block.init,
+        kept,
+        block.match_buffers,
+        block.annotations,
+    )
 
 
 def _parameter(buffer: Any, number: int) -> Any:

@@ -8,8 +8,8 @@ tensor:
 * `indexed`: an element tells its position. Neighbours, rows and columns are far apart in value,
   and no two elements are equal as long as the type has that many values.
 * `extreme`: ends of ranges, signed zeros, powers of two, numbers beside rounding boundaries.
-* `peaked`: single elements tower over their row, at its ends above all, and whole rows lie below
-  zero. A maximum that is missed, or starts at zero, makes an exponential overflow or vanish.
+* `peaked`: single elements tower over their row, at its ends above all, and whole rows lie far
+  below zero. A maximum that is missed, or starts at zero, makes an exponential overflow or vanish.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ SMALL = 100
 _PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 # The largest magnitude of the extremes; exp of it, and sums of its squares, stay finite.
 _LARGE = {"float16": 8.0, "bfloat16": 64.0, "float32": 64.0, "float64": 64.0}
-# Peaks: exp of one overflows, exp of its negative is next to nothing.
+# Peaks: exp of one overflows.
 _PEAK = {"float16": 12.0, "bfloat16": 90.0, "float32": 90.0, "float64": 720.0}
+# Rows below zero: exp of each vanishes, in the float32 that half numbers are computed in as well.
+_DEEP = {"float16": -140.0, "bfloat16": -140.0, "float32": -140.0, "float64": -950.0}
 # The golden ratio's multiples are spread most evenly: neighbours in place are far apart in value.
 _GOLDEN = 0.6180339887498949
 
@@ -63,7 +65,8 @@ def inputs_for(
               in half), thirds                                        unsigned
     peaked    as random, with peaks of    as random, with peaks at    as random, with peaks at
               90 to 108 (12 to 14 in      the type's end              100
-              half, 720 to 864 in double)
+              half, 720 to 864 in double),
+              and rows from -112 (-760) down
     ========  ==========================  ==========================  ==========================
 
     Booleans are fair coins, and in `indexed` the parity of the position's bits, which no shift maps
@@ -81,7 +84,7 @@ def inputs_for(
         if tensor.name in (ranges or {}):
             flat = _within(tensor.size, (ranges or {})[tensor.name], family, rng)
         else:
-            flat = _MAKERS[family](tensor, dtype, rng)
+            flat = _MAKERS[family](tensor, dtype, rng, seed)
         arrays[tensor.name] = flat.astype(dtype).reshape(shape)
     return arrays
 
@@ -113,7 +116,7 @@ def _within(
     return drawn
 
 
-def _random(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def _random(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, _: int = 0) -> np.ndarray:
     size = tensor.size
     if is_float(dtype):
         # Zero would hide a factor; the smallest magnitude keeps 16-bit types out of subnormals.
@@ -143,7 +146,7 @@ def scattered(size: int, values: int, rng: np.random.Generator) -> np.ndarray:
     return (place * step + int(rng.integers(0, values)) + place // values) % values
 
 
-def _indexed(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def _indexed(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, _: int) -> np.ndarray:
     size = tensor.size
     if is_float(dtype):
         bits = min(_PRECISION[dtype.name], max(4, (size - 1).bit_length()))
@@ -158,7 +161,7 @@ def _indexed(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.nd
     return low + scattered(size, high - low + 1, rng)
 
 
-def _extreme(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def _extreme(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, _: int) -> np.ndarray:
     size = tensor.size
     if dtype.kind == "b":
         return rng.integers(0, 2, size)
@@ -176,21 +179,23 @@ def _extreme(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.nd
     return flat
 
 
-def _peaked(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def _peaked(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, seed: int) -> np.ndarray:
     shape = tensor.shape or ()
     # How long a row of a flat array is nobody says: about as long as there are rows.
     length = shape[-1] if len(shape) > 1 else max(1, math.isqrt(tensor.size))
     flat = _random(tensor, dtype, rng).copy()
     if dtype.kind == "b":
         return flat
-    low, high = (-_PEAK[dtype.name], _PEAK[dtype.name]) if is_float(dtype) else _bounds(dtype)
-    for number, start in enumerate(range(0, tensor.size, length)):
+    low, high = (_DEEP[dtype.name], _PEAK[dtype.name]) if is_float(dtype) else _bounds(dtype)
+    # Arrays of one row meet every kind of row from one seed to another.
+    for number, start in enumerate(range(0, tensor.size, length), 3 * seed):
         row = flat[start : start + length]
         place = (len(row) - 1, 0, int(rng.integers(0, len(row))))[number % 3]
         if number % 4 == 3 and low < 0:
             # Nothing in this row is positive.
-            row[:] = low * rng.uniform(0.75, 1.0, len(row))
-            row[place] = low / 2
+            least, most = (1.0, 1.25) if is_float(dtype) else (0.75, 1.0)
+            row[:] = low * rng.uniform(least, most, len(row))
+            row[place] = low * least / most if is_float(dtype) else low / 2
         else:
             row[place] = high * rng.uniform(1.0, 1.2) if is_float(dtype) else high
     return flat
