@@ -69,27 +69,30 @@ def reads_under_guards(
     """Reads of parameters, each with the tensor whose guard includes the choices around it."""
     return [
         (load, replace(tensor, guard=(*tensor.guard, *tests)))
-        for load, tests in _guarded_loads(expr, ())
+        for load, tests in guarded_loads(expr, ())
         if load.source in params
     ]
 
 
-def _guarded_loads(expr: Expr, tests: tuple[Expr, ...]) -> list[tuple[Expr, tuple[Expr, ...]]]:
+def guarded_loads(
+    expr: Expr, tests: tuple[Expr, ...] = ()
+) -> list[tuple[Expr, tuple[Expr, ...]]]:
+    """The reads in an expression, each with the tests of the choices that it stands in."""
     from .tensors import is_choice
 
     if isinstance(expr, tir.Load):
-        inner = [found for index in expr.indices for found in _guarded_loads(index, tests)]
+        inner = [found for index in expr.indices for found in guarded_loads(index, tests)]
         return [*inner, (expr, tests)]
     if is_choice(expr):
         test, then, other = expr.args
         return [
-            *_guarded_loads(test, tests),
-            *_guarded_loads(then, (*tests, test)),
-            *_guarded_loads(other, (*tests, tirx.Not(test))),
+            *guarded_loads(test, tests),
+            *guarded_loads(then, (*tests, test)),
+            *guarded_loads(other, (*tests, tirx.Not(test))),
         ]
     found = []
     for child in _children(expr):
-        found += _guarded_loads(child, tests)
+        found += guarded_loads(child, tests)
     return found
 
 
@@ -234,4 +237,4 @@ def _by_coefficients(
     return digits[position], rest
 
 
-__all__ = ["coordinates_of", "parameter_shapes", "reads_under_guards", "simplified"]
+__all__ = ["coordinates_of", "guarded_loads", "parameter_shapes", "reads_under_guards", "simplified"]

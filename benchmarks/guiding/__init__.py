@@ -1,0 +1,1 @@
+"""A language model that is played: a server on this machine, and what it says."""
