@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import tvm
 import tvm_ffi
 from tvm import sym, tirx
@@ -44,6 +45,22 @@ def is_int(expr: Expr) -> bool:
 
 def const(value: int | float | bool, dtype: str) -> Expr:
     return tirx.const(value, dtype)
+
+
+def reinterpreted(expr: Expr, dtype: str) -> Expr:
+    """The bits of a number as another type of its size; of a constant, a constant.
+
+    LLVM takes no reinterpreted zero. A NaN would lose its payload, and is left.
+    """
+    held = dtype_of(expr)
+    known = isinstance(expr, tirx.IntImm | tirx.FloatImm)
+    if held == dtype:
+        return expr
+    if not known or "bfloat" in held + dtype or "bool" in (held, dtype):
+        return tirx.reinterpret(dtype, expr)
+    number = expr.value if isinstance(expr, tirx.FloatImm) else int(expr.value)
+    value = np.array(number).astype(held).view(dtype).item()
+    return const(value, dtype) if value == value else tirx.reinterpret(dtype, expr)
 
 
 def as_const(expr: Expr) -> int | None:

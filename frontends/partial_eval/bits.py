@@ -26,13 +26,13 @@ def _reinterpreted(dtype: str, expr: Expr) -> Expr:
     """The same bits as another type. TVM computes with the float that a bfloat16 stands for."""
     held, sixteen = tir.dtype_of(expr), tir.const(16, "uint32")
     if held == "bfloat16":
-        word = tirx.reinterpret("uint32", tirx.Cast("float32", expr))
+        word = tir.reinterpreted(tirx.Cast("float32", expr), "uint32")
         expr = tirx.Cast("uint16", tirx.shift_right(word, sixteen))
     elif dtype == "bfloat16":
         word = expr if held == "uint16" else tirx.reinterpret("uint16", expr)
         wide = tirx.shift_left(tirx.Cast("uint32", word), sixteen)
         return tirx.Cast("bfloat16", tirx.reinterpret("float32", wide))
-    return expr if tir.dtype_of(expr) == dtype else tirx.reinterpret(dtype, expr)
+    return tir.reinterpreted(expr, dtype)
 
 
 def as_number(expr: Expr, held: str, dtype: str) -> Expr:

@@ -3,6 +3,7 @@
     i >= 1 ? x[16*(i - 1) + 16] : x[0]                       ->    x[16*i]
     j == 0 ? x[4*i] : j == 1 ? x[4*i + 1] : x[4*i + 2]        ->    x[4*i + j],  j < 3
     j == 0 ? 5 : j == 1 ? 7 : 9                               ->    5 + 2*j,     j < 3
+    j == 0 ? 0.0 : (i == 1 ? 0.0 : 0.0)                       ->    0.0
 
 A buffer that is filled before a loop and then by each iteration for the next is read as one
 function of the iteration; the components of a vector as one function of their number.
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
+import tvm
 import tvm_ffi
 from tvm import tirx
 
@@ -44,11 +46,26 @@ def join_choices(graph: Graph) -> Graph:
 
 def joined(expr: Expr, tensor: Tensor) -> Expr:
     """An expression of a tensor with such choices joined."""
-    expr = _numbered(expr, tensor)
+    expr = _numbered(_without_idle(expr), tensor)
     if not outermost_choices(expr):
         return expr
     with knowing(tensor.all_axes, tensor.guard) as analyzer:
         return _rewritten(expr, tensor.all_axes, analyzer)
+
+
+def _without_idle(expr: Expr) -> Expr:
+    """Without choices between equals."""
+
+    def at(node: Expr) -> Expr:
+        if isinstance(node, tirx.Select):
+            sides = [node.true_value, node.false_value]
+        elif is_choice(node):
+            sides = list(node.args[1:])
+        else:
+            return node
+        return sides[0] if tir.same(*sides) else node
+
+    return tvm_ffi.structural_map(expr, ((tirx.Select, tvm.ir.Call), at), order="post")
 
 
 def _numbered(expr: Expr, tensor: Tensor) -> Expr:
@@ -102,6 +119,8 @@ def _choice(choice: Expr, axes: tuple[Axis, ...], analyzer: Any) -> Expr:
         with ExitStack() as stack:
             assume(stack, holds, analyzer, axes)
             sides.append(_rewritten(side, axes, analyzer))
+    if tir.same(*sides):
+        return sides[0]
     return tirx.if_then_else(test, *sides)
 
 

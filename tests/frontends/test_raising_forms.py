@@ -198,3 +198,12 @@ def test_what_is_not_understood_has_a_reason(name: str) -> None:
     assert reason in form.reason
     assert form.span is not None and form.span.line == line
     np.testing.assert_array_equal(result, flat)
+
+
+def test_a_choice_of_the_same_number_is_that_number() -> None:
+    body = "int t = threadIdx.x; y[t] = t < n[t] ? 0.0f : x[t] < 1.0f ? 0.0f : t < 9 ? 0.0f : 0.0f;"
+    numbers = random(64, seed=1, dtype="int32")
+    given: tuple[Given, ...] = (("x", random(64)), ("n", numbers), out("y", 64))
+    form, flat, found = run_both(kernel(body, *given, block=(64,)), *given)
+    assert np.array_equal(flat, found)
+    assert "if_then_else" not in form.mod.script() and "Select" not in form.mod.script()

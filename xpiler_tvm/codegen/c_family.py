@@ -78,6 +78,7 @@ class CDialect:
     barriers : statement by the argument of `tvm_storage_sync`; empty where nothing is needed.
     functions : spelling of TIR operators beyond those of `dialects.math`, by name.
     reinterpret : function by (from, to) dtypes.
+    bits : the body of a function that gives the bits of `value` as another type `{to}`.
     helper : qualifiers of small functions that the printer adds to the file.
     restrict : qualifier of pointers that alias nothing.
     pointers : what parameters that are pointers begin with.
@@ -94,6 +95,7 @@ class CDialect:
     barriers: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, str] = field(default_factory=dict)
     reinterpret: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    bits: str = "return *(const {to}*)&value;"
     helper: str = "static inline"
     restrict: str = ""
     pointers: str = ""
@@ -661,10 +663,18 @@ class CPrinter:
         return self.call("isnan", *node.args)
 
     def call_reinterpret(self, node: tvm.ir.Call) -> Text:
-        key = (dtype_of(node.args[0]), dtype_of(node))
-        if key not in self.dialect.reinterpret:
-            self.refuse(node)
-        return self.call(self.dialect.reinterpret[key], node.args[0])
+        source, dtype = node.args[0], dtype_of(node)
+        held = dtype_of(source)
+        if held.lstrip("u") == dtype.lstrip("u") and "int" in held:
+            return self.cast(self.expr(source), dtype)
+        if (held, dtype) in self.dialect.reinterpret:
+            return self.call(self.dialect.reinterpret[held, dtype], source)
+        name, given, to = f"{dtype}_from_{held}", self.dialect.type(held), self.dialect.type(dtype)
+        body = self.dialect.bits.format(to=to)
+        self.helpers[name] = (
+            f"{self.dialect.helper} {to} {name}({given} value) {{\n{INDENT}{body}\n}}\n"
+        )
+        return self.call(name, source)
 
     def call_address_of(self, node: tvm.ir.Call) -> Text:
         return Text(f"&{self.expr(node.args[0]).within(UNARY)}", UNARY)

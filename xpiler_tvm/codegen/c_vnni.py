@@ -46,6 +46,7 @@ C_VNNI = RegisterDialect(
     types=C_TYPES,
     scopes={"local": "", "global": ""},
     functions={"popcount": "__builtin_popcount", "clz": "__builtin_clz"},
+    bits="{to} bits; memcpy(&bits, &value, sizeof(bits)); return bits;",
     helper="static inline",
     restrict="__restrict__",
     registers=frozenset({"local", "global"}),
@@ -121,26 +122,11 @@ class CpuPrinter(VectorPrinter):
     def call_reinterpret(self, node: tvm.ir.Call) -> Text:
         """The bits of a number, or of neighbours in memory, as another type."""
         source = node.args[0]
-        ctype = self.dialect.type(dtype_of(node))
         if isinstance(source, tvm.ir.TensorLoad):
+            ctype = self.dialect.type(dtype_of(node))
             address = self.address(source.source, source.indices)
             return Text(f"*(const {ctype}*){address}", UNARY)
-        kinds = [dtype_of(each).lstrip("u") for each in (source, node)]
-        if kinds[0] == kinds[1] and kinds[0].startswith("int"):
-            return self.cast(self.expr(source), dtype_of(node))
-        union = {("float32", "int32"): "float_bits", ("int32", "float32"): "float_of"}
-        name = union.get((dtype_of(source), dtype_of(node)))
-        if name is None:
-            self.refuse(node)
-        given = self.dialect.type(dtype_of(source))
-        self.helpers[name] = (
-            f"static inline {ctype} {name}({given} value) {{\n"
-            f"  {ctype} bits;\n"
-            "  memcpy(&bits, &value, sizeof(bits));\n"
-            "  return bits;\n"
-            "}\n"
-        )
-        return self.call(name, source)
+        return super().call_reinterpret(node)
 
 
 def emit_c(scheduled_mod: tvm.IRModule, kernel: Kernel, target: Target) -> tuple[str, Kernel]:
@@ -183,7 +169,7 @@ def _includes(code: str, called: Set[str]) -> str:
         "<stdbool.h>": re.search(r"\bbool\b", code),
         "<stdint.h>": re.search(r"\bu?int\d+_t\b", code),
         "<stdlib.h>": "aligned_alloc" in code,
-        "<string.h>": "memcpy" in code,
+        "<string.h>": "memcpy(" in code,
     }
     return "".join(f"#include {header}\n" for header, needed in wanted.items() if needed)
 

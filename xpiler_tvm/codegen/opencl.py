@@ -51,12 +51,7 @@ OPENCL = CDialect(
         "warp": "",
     },
     functions={"popcount": "popcount", "clz": "clz"},
-    reinterpret={
-        ("float32", "int32"): "as_int",
-        ("int32", "float32"): "as_float",
-        ("float32", "uint32"): "as_uint",
-        ("uint32", "float32"): "as_float",
-    },
+    bits="return as_{to}(value);",
     helper="static inline",
     restrict="restrict",
     pointers="__global ",
