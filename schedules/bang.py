@@ -28,6 +28,7 @@ from .bang_products import Matmul, Matrix
 from .bang_rows import Rows
 from .bang_transpose import Transpose
 from .base import Declined, Rule, fresh
+from .knobs import knob
 from .steps import fused, inline_injective
 
 SMALLEST_PIECE = 1024
@@ -68,7 +69,8 @@ class Flat:
         if coupled_buffers(program):
             return Declined("one stage needs what another writes")
         size = max(stage.size() for stage in program)
-        piece = max(SMALLEST_PIECE, -(-size // self.arch.cores))
+        smallest = knob("elements of a task", SMALLEST_PIECE, (4096, 16384, 65536))
+        piece = max(smallest, -(-size // self.arch.cores))
         piece = -(-piece // ALIGN) * ALIGN
         tasks = -(-size // piece)
         outer = []

@@ -12,6 +12,7 @@ from xpiler_tvm.dialects.bang import ALIGN, LANES, Arch
 
 from .bang_common import NRAM, WRAM, Model, keep_on_chip, share_out
 from .base import Declined, fresh
+from .knobs import AS_MODELLED, knob
 from .matmul import Contraction, find_contraction, normalize
 from .steps import accumulate_in, inline_around
 
@@ -62,6 +63,10 @@ class Matrix:
         tiles = self._tiles(found, item)
         if not tiles:
             return Declined("no tile fits into NRAM and WRAM")
+        named = {f"{tile.rows} x {tile.columns} x {tile.depth}": tile for tile in tiles}
+        chosen = knob("tile of the matrix unit", AS_MODELLED, list(named))
+        if chosen != AS_MODELLED:
+            return self._schedule(mod, named[chosen])
         options = [self._schedule(mod, tile) for tile in tiles]
         if self.model is None:
             return options[0]
@@ -205,9 +210,11 @@ class Matmul:
         batch, rows, columns, depth = found.extents()
         if columns < 8 or rows < 2:
             return Declined(f"{rows} x {columns} is too thin for tiles")
-        tile_j, tile_k = even(columns, self.columns), even(depth, self.depth)
+        tile_j = even(columns, knob("columns of a tile", self.columns, (64, 128, 256, 512, 1024)))
+        tile_k = even(depth, knob("depth of a step", self.depth, (16, 32, 64, 128, 256)))
         bands = batch * -(-columns // tile_j)
-        tile_i = even(rows, min(self.rows, -(-rows * bands // self.arch.cores)))
+        fair = -(-rows * bands // self.arch.cores)
+        tile_i = even(rows, min(knob("rows of a tile", self.rows, (4, 8, 16, 32, 64, 128)), fair))
 
         # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
         main = normalize(sch, found)

@@ -16,6 +16,7 @@ from xpiler_tvm.dialects.bang import ALIGN, Arch
 from .analysis import Axis, Stage, collect, is_parameter, mentions, shared_axes, stages
 from .bang_common import NRAM, Model, keep_on_chip, share_out, share_unevenly, steps_of
 from .base import Declined, fresh
+from .knobs import AS_MODELLED, knob
 from .steps import CHEAP_CALLS, accumulate_in, inline_around, is_constant, one_loop
 
 CHUNK = 4096
@@ -80,6 +81,10 @@ class Rows:
     name: str = "bang.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        named = {str(place): plan for place, plan in enumerate((Plan(), *PLANS))}
+        chosen = knob("plan of rows", AS_MODELLED, list(named))
+        if chosen != AS_MODELLED:
+            return self._schedule(mod, named[chosen])
         first = self._schedule(mod, Plan())
         if isinstance(first, Declined) or self.model is None:
             return first
@@ -175,6 +180,7 @@ class Rows:
         """The length of pieces of the last shared axis: some for each core, but none too short."""
         wanted = -(-others * extent // self.arch.cores)
         piece = -(-min(CHUNK, max(SHORTEST_CHUNK, wanted)) // ALIGN_ELEMENTS) * ALIGN_ELEMENTS
+        piece = knob("elements of a piece", piece, (128, 256, 512, 1024, 2048, 4096, 8192))
         return min(piece, extent)
 
     def _rows(

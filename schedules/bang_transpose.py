@@ -12,6 +12,7 @@ from xpiler_tvm.dialects.bang import Arch
 from .analysis import Axis, Stage, collect
 from .bang_common import NRAM, share_out, steps_of
 from .base import Declined, fresh
+from .knobs import knob
 from .steps import inline_injective
 
 LONGEST_SIDE = 128
@@ -84,7 +85,9 @@ class Transpose:
             for most in (LONGEST_SIDE, LONGEST_SIDE // 2, LONGEST_SIDE // 4)
         ]
         cores = self.arch.cores
-        return next((t for t in tiles if stage.size() >= t[0] * t[1] * cores), tiles[0])
+        usual = next((t for t in tiles if stage.size() >= t[0] * t[1] * cores), tiles[0])
+        named = {f"{tile[0]} x {tile[1]}": tile for tile in tiles}
+        return named[knob("tile", f"{usual[0]} x {usual[1]}", list(named))]
 
 
 def _divisor(extent: int, most: int) -> int:

@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import tvm
-from tvm import s_tir
+from tvm import s_tir, tirx
 
 from .analysis import (
+    Stage,
     crossing,
     runs_along,
     shared_axes,
@@ -33,6 +34,7 @@ from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
 from .cpu_sequence import Products
+from .knobs import knob
 from .steps import in_tiles, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
@@ -75,7 +77,8 @@ class Transpose:
         if found is None:
             return Declined("nothing is read across the direction in which it is written")
         _, down, along = found
-        outer, *_ = in_tiles(sch, stage, (down, along), self.tile)
+        tile = knob("side of a tile", self.tile, (4, 8, 16, 32, 64))
+        outer, *_ = in_tiles(sch, stage, (down, along), tile)
         if stage.size() >= WORTH_THREADS:
             sch.parallel(outer)
         return sch
@@ -102,7 +105,9 @@ class Rows:
     name: str = "cpu.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        mod, values = shared_values(mod)
+        values: list[tirx.Buffer] = []
+        if knob("costly values", "kept", ("kept", "repeated")) == "kept":
+            mod, values = shared_values(mod)
         sch = fresh(mod)
         inline_injective(sch, keep=values)
         reduce_by_lanes(sch, self.limits)
@@ -112,13 +117,19 @@ class Rows:
             return Declined("the stages share no axis that they could be divided along")
         chunk = None
         if runs_along(program, rows[-1]):
-            chunk = even_chunk(max(axis.extent for axis in rows[-1]), self.chunk)
+            most = knob("rows of a chunk", self.chunk, (16, 32, 64, 128, 256, 512, 2048, 4096))
+            chunk = even_chunk(max(axis.extent for axis in rows[-1]), most)
         row = one_loop(sch, program, rows, chunk)
         if sum(stage.size() for stage in program) >= WORTH_THREADS:
             sch.parallel(row)
         for stage in stages(sch):
-            order_loops(sch, stage, 1)
+            order_loops(sch, stage, 1, vector_of(stage))
         return sch
+
+
+def vector_of(stage: Stage) -> int:
+    """Elements of a stage's vectors; 0 leaves them to LLVM."""
+    return knob(f"{stage.name}: elements of a vector", 0, (8, 16, 32, 64))
 
 
 def even_chunk(extent: int, most: int) -> int:
@@ -147,5 +158,5 @@ class Stages:
                 divides = bool(stage.axes) and stage.axes[0].kind == "S"
                 if divides and stage.size() >= WORTH_THREADS:
                     sch.parallel(sch.get_loops(stage.rv)[0])
-                order_loops(sch, stage, int(divides))
+                order_loops(sch, stage, int(divides), vector_of(stage))
         return sch

@@ -26,6 +26,7 @@ from .base import Declined, fresh
 from .cpu_forms import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
+from .knobs import knob
 from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
 
@@ -190,29 +191,36 @@ def _reads(stage: Stage, buffer: tirx.Buffer) -> bool:
 def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
     """The cut of a contraction for registers of `lanes` results."""
     _, rows, columns, depth = found.extents()
-    last = extent_of(found.rows[-1].dom)
-    vectors = min(2 if rows > 4 else limits.registers // 8, -(-columns // lanes))
-    nr = lanes * max(1, vectors)
+    name, last = found.stage.name, extent_of(found.rows[-1].dom)
+    across = -(-columns // lanes)
+    vectors = min(2 if rows > 4 else limits.registers // 8, across)
+    vectors = knob(f"{name}: vectors of a tile", max(1, vectors), range(1, min(4, across) + 1))
+    nr = lanes * vectors
     heights = [height for height in HEIGHTS if 2 * height <= limits.registers * 3 // 4]
     fitting = [height for height in heights if last % height == 0] or [last] * (last < 5)
     direct = bool(fitting) and _is_in_place(found, group)
+    ways = ("in place", "gathered") if direct else ("gathered",)
+    direct = knob(f"{name}: left operand", ways[0], ways) == "in place"
     if direct:
-        mr = fitting[0]
+        taller = [height for height in (14, 16, 20, 24, 28) if last % height == 0]
+        mr = knob(f"{name}: rows of a tile", fitting[0], [*fitting, *taller])
     else:
         last = rows
         usual = [height for height in heights if 4 < height <= 8]
         mr = min(usual, key=lambda height: -(-rows // height) * height * (height + 2) / height)
-        mr = min(mr, rows)
+        mr = min(knob(f"{name}: rows of a tile", mr, heights), rows)
     panels = -(-last // mr)
+    block_rows = knob(f"{name}: rows of a block", ROWS, (16, 32, 64, 128, 256, 512))
     if direct:
-        most = max(count for count in range(1, max(1, ROWS // mr) + 1) if panels % count == 0)
+        most = max(count for count in range(1, max(1, block_rows // mr) + 1) if panels % count == 0)
     else:
-        most = _even(panels, max(1, ROWS // mr))
+        most = _even(panels, max(1, block_rows // mr))
     size = tvm.DataType(str(found.stage.block.reads[found.right].source.dtype)).bits // 8
-    tiles = -(-columns // nr)
-    return Plan(
-        mr, nr, most, _even(tiles, limits.panel_bytes // (nr * depth * size)), group, direct
+    tiles, usual_bytes = -(-columns // nr), limits.panel_bytes
+    panel = knob(
+        f"{name}: bytes of a panel", usual_bytes, [usual_bytes * n // 16 for n in (1, 2, 4, 8, 32)]
     )
+    return Plan(mr, nr, most, _even(tiles, panel // (nr * depth * size)), group, direct)
 
 
 def _even(count: int, most: int) -> int:

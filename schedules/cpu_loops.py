@@ -13,6 +13,7 @@ from xpiler_tvm import tir
 
 from .analysis import Axis, Stage, collect, mentions, stages
 from .cpu_limits import CpuLimits
+from .knobs import knob
 
 
 def reduce_by_lanes(
@@ -33,7 +34,8 @@ def reduce_by_lanes(
             continue
         lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
         position, extent = along.position, along.extent
-        for most, least in ((4 * lanes, 8), (lanes, 2)):
+        vectors = knob(f"{stage.name}: vectors of partial results", 4, (1, 2, 4, 8))
+        for most, least in ((vectors * lanes, 8), (lanes, 2)):
             width = math.gcd(extent, most)
             if width < 4 or extent < least * width:
                 continue

@@ -13,6 +13,7 @@ from xpiler_tvm import tir
 from .analysis import Stage, coupled_buffers, crossing
 from .base import Declined, fresh
 from .gpu_vectors import lanes_for, move_as_vectors, runs_in_memory
+from .knobs import knob
 from .steps import fused, in_tiles, inline_all, inline_injective
 
 
@@ -44,14 +45,15 @@ class Elementwise:
             return Declined("one stage needs what another writes")
         lanes = [self._lanes(stage) for stage in program]
         work = [stage.size() // each for stage, each in zip(program, lanes, strict=True)]
-        blocks = -(-max(work) // self.threads)
+        threads = knob("threads of a block", self.threads, (64, 128, 256, 512, 1024))
+        blocks = -(-max(work) // threads)
         grid, vectors = [], []
         for stage, each in zip(program, lanes, strict=True):
             loops = sch.get_loops(stage.rv)
             if each > 1:
                 last, lane = sch.split(loops.pop(), [None, each])
                 loops.append(last)
-            factors = [None, self.threads] if len(program) == 1 else [blocks, self.threads]
+            factors = [None, threads] if len(program) == 1 else [blocks, threads]
             block, thread = sch.split(fused(sch, stage.rv, loops), factors)
             sch.bind(thread, "threadIdx.x")
             grid.append(block)
@@ -69,7 +71,9 @@ class Elementwise:
         along, (written,) = stage.axes[-1], stage.block.writes
         if along.iterator is None or not runs_in_memory(stage, written, along):
             return 1
-        return lanes_for(stage, [*stage.block.reads, written], along)
+        most = lanes_for(stage, [*stage.block.reads, written], along)
+        fewer = [each for each in (1, 2, 4, 8) if each < most]
+        return knob(f"{stage.name}: elements of a thread", most, fewer)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class Transpose:
         place, down, along = found
         staged = sch.cache_read(stage.rv, place, "shared")
 
-        block, down_in, along_in = in_tiles(sch, stage, (down, along), self.tile)
+        tile = knob("side of a tile", self.tile, (16, 32, 64))
+        block, down_in, along_in = in_tiles(sch, stage, (down, along), tile)
         sch.bind(block, "blockIdx.x")
         self._spread(sch, down_in, along_in)
 
@@ -104,7 +109,7 @@ class Transpose:
         if len(tiles) != 2:
             return Declined("the tile that is read is not a plain rectangle")
         self._spread(sch, *tiles)
-        sch.storage_align(staged, 0, axis=-2, factor=self.tile, offset=1)
+        sch.storage_align(staged, 0, axis=-2, factor=tile, offset=1)
         return sch
 
     def _spread(self, sch: s_tir.Schedule, outer: LoopRV, inner: LoopRV) -> None:

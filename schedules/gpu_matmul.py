@@ -10,6 +10,7 @@ from tvm import s_tir
 from .base import Declined, fresh
 from .gpu_device import MAX_GRID_Y, GpuLimits
 from .gpu_vectors import VECTOR_BYTES, fetch_together
+from .knobs import knob
 from .matmul import find_contraction, normalize
 from .steps import inline_around, loops_below
 
@@ -36,18 +37,19 @@ class Matmul:
         batch, rows, columns, depth = found.extents()
         if min(rows, columns) < 16 or depth < 4:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
-        tile = self._tile(batch, rows, columns)
+        tile = knob("side of a tile", self._tile(batch, rows, columns), self.tiles)
+        step = knob("depth of a step", self.step, (8, 16, 32))
         each = tile // 16
 
         # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
         main = normalize(sch, found)
-        sch.pad_einsum(main, [1, tile, tile, self.step])
+        sch.pad_einsum(main, [1, tile, tile, step])
 
         # Step 2. Tiles to blocks, 16 x 16 threads to a block, a square of results to a thread.
         b, i, j, k = sch.get_loops(main)
         block_i, thread_i, own_i = sch.split(i, [None, 16, each])
         block_j, thread_j, own_j = sch.split(j, [None, 16, each])
-        steps, inner = sch.split(k, [None, self.step])
+        steps, inner = sch.split(k, [None, step])
         sch.reorder(b, block_i, block_j, thread_i, thread_j, steps, inner, own_i, own_j)
         tiles_i = sch.fuse(b, block_i)
         if batch * -(-rows // tile) > MAX_GRID_Y:

@@ -23,6 +23,7 @@ from .analysis import (
 from .base import Declined, fresh
 from .gpu_device import GpuLimits
 from .gpu_vectors import VECTOR_BYTES, fetch_together
+from .knobs import knob
 from .steps import (
     accumulate_in,
     fused,
@@ -50,7 +51,8 @@ class ThreadPerRow:
         if not rows and len(program) > 1:
             return Declined("the stages share no axis that they could be divided along")
         count = _count(rows)
-        threads = 256 if count >= 1 << 16 else 64 if count >= 64 else count
+        usual = 256 if count >= 1 << 16 else 64 if count >= 64 else count
+        threads = knob("threads of a block", usual, (32, 64, 128, 256, 512))
         block, thread = sch.split(one_loop(sch, program, rows), [None, threads])
         sch.bind(block, "blockIdx.x")
         sch.bind(thread, "threadIdx.x")
@@ -100,6 +102,9 @@ class TeamPerRow:
                     f"threads would have to wait for what others write to {buffer.name}"
                 )
         team, together = self._team(count, inner, across)
+        most = self.limits.max_threads // together
+        sizes = [each for each in (8, 16, 32, 64, 128, 256, 512, 1024) if each <= most]
+        team = knob("threads of a row", team, sizes if across else sizes[2:])
         if across and together < LEAST_NEIGHBOURS:
             return Declined("neighbouring rows do not divide into blocks")
 

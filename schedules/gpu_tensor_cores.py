@@ -19,6 +19,7 @@ from .gpu_instructions import (
     mark,
 )
 from .gpu_vectors import VECTOR_BYTES, fetch_together
+from .knobs import knob
 from .matmul import Contraction, find_contraction, normalize
 from .steps import fused, inline_around, loops_below
 
@@ -61,9 +62,11 @@ class TensorCores:
         batch, rows, columns, depth = found.extents()
         if min(rows, columns) < 8 or depth < instruction.k:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
-        tile_i, tile_j, warps_i, warps_j = self._way(batch, rows, columns)
+        ways = {" x ".join(map(str, way)): way for way in WAYS}
+        usual = " x ".join(map(str, self._way(batch, rows, columns)))
+        tile_i, tile_j, warps_i, warps_j = ways[knob("tile and warps", usual, list(ways))]
         size = tvm.DataType(instruction.operand).bits // 8
-        step = self.step // size
+        step = knob("bytes of a step", self.step, (32, 64, 128)) // size
         while step > instruction.k and step // 2 >= depth:
             step //= 2
 
