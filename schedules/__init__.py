@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tvm
 
-    from .base import Scheduled
+    from .base import Rule, Scheduled
 
 
-def apply(mod: tvm.IRModule, target_name: str) -> Scheduled:
-    """Schedule `mod["main"]` for a target.
+def apply(mod: tvm.IRModule, target_name: str, given: Rule | None = None) -> Scheduled:
+    """Schedule `mod["main"]` for a target, by a `given` rule where there is one.
 
     Raises
     ------
@@ -30,4 +30,6 @@ def apply(mod: tvm.IRModule, target_name: str) -> Scheduled:
     from .symbolic import for_any_size, is_symbolic
 
     rules, accept = targets.get(target_name).schedule_rules()
+    if given is not None:
+        rules = (given,)
     return first_applicable(for_any_size(rules) if is_symbolic(mod) else rules, mod, accept)

@@ -13,7 +13,9 @@ Each rule starts from a fresh schedule, so a rule that gives up half way leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,7 +75,23 @@ class Scheduled:
 
 def fresh(mod: tvm.IRModule) -> s_tir.Schedule:
     """A new schedule of `mod`, whose errors are one line and not a dump of the program."""
+    begun = _BEGUN.get()
+    if begun is not None:
+        begun.append(mod)
     return s_tir.Schedule(mod, error_render_level="fast")
+
+
+_BEGUN: ContextVar[list[tvm.IRModule] | None] = ContextVar("begun", default=None)
+
+
+@contextmanager
+def beginnings() -> Iterator[list[tvm.IRModule]]:
+    """The programs that schedules made inside start from: a schedule does not tell its own."""
+    token = _BEGUN.set(found := [])
+    try:
+        yield found
+    finally:
+        _BEGUN.reset(token)
 
 
 def first_applicable(

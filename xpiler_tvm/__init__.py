@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from . import targets
     from .checking import CheckReport, check
     from .emulation.findings import Finding
+    from .explorer import Explorer
     from .lifting import Lifted, lift
     from .translation import Translation, transcompile
 
@@ -54,6 +55,7 @@ except PackageNotFoundError:  # a source tree that is not installed
 _LAZY = {
     "CheckReport": "checking",
     "check": "checking",
+    "Explorer": "explorer",
     "Finding": "emulation.findings",
     "Lifted": "lifting",
     "lift": "lifting",
@@ -67,6 +69,7 @@ __all__ = [
     "CheckError",
     "CheckReport",
     "EmitError",
+    "Explorer",
     "Finding",
     "Kernel",
     "Launch",

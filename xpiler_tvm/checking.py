@@ -65,6 +65,11 @@ class CheckReport:
         lines = [f"{finding}\n" for finding in self.findings]
         return "\n".join([*lines, text([Section(self.title, self.checks, {}, self.notes)])])
 
+    def _repr_html_(self) -> str:
+        from .display import report_page
+
+        return report_page(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
         from .report import as_dict, kernel_as_dict, span_as_dict

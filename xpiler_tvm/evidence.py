@@ -26,3 +26,8 @@ class Check:
     @property
     def ok(self) -> bool:
         return self.verdict in ("proved", "tested")
+
+    def _repr_html_(self) -> str:
+        from .display import check_page
+
+        return check_page(self)

@@ -286,6 +286,11 @@ class Kernel:
         """The parameters passed by value, in order."""
         return tuple(param for param in self.params or () if isinstance(param, Scalar))
 
+    def _repr_html_(self) -> str:
+        from .display import kernel_page
+
+        return kernel_page(self)
+
     @property
     def size_names(self) -> tuple[str, ...]:
         """The names that stay symbolic, in order: none where every extent is a number.

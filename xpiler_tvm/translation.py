@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     import tvm
 
     from .gpu import Gpu
-    from .schedules.base import Scheduled
+    from .schedules.base import Rule, Scheduled
+    from .schedules.given import Given
+    from .stepping import Steps
     from .targets import Emitted, TargetSpec
     from .targets.base import Runner
 
@@ -222,6 +224,25 @@ class Translation:
 
     # ------------------------------------------------------------ showing
 
+    def __repr__(self) -> str:
+        return f"<{self.entry} for {self.target}: {self.rung}, scheduled by {self.rule}>"
+
+    def _repr_html_(self) -> str:
+        from .display import translation_page
+
+        return translation_page(self)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The schedule's primitives, each with the program after it.
+
+        Raises `ScheduleError` XP3002 where the trace cannot be replayed.
+        """
+        from .stepping import steps_of
+
+        form = self.lifted.opaque if self.rung == "opaque" else self.lifted.mod
+        return steps_of(self.schedule, form, self.target)
+
     def inspect(self, form: str = "source") -> str:
         """The text of a form: `source`, and for vnni and hip `ll` and `asm`, which are LLVM's.
 
@@ -291,11 +312,16 @@ class Translation:
         return [folder / file for file in files]
 
 
-def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) -> Translation:
+def transcompile(
+    kernel: Kernel | Lifted, target: str, *, main: bool = False, schedule: Given | None = None
+) -> Translation:
     """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`, `opencl`), checked by execution.
 
     With `main` the file also gets a `main` that runs the kernel on generated data and prints a
     checksum of each output.
+
+    A `schedule` that is given takes the place of the target's rules: a trace, a schedule with one,
+    the file that an `Explorer` saved, or its JSON. It is held against the source like any other.
 
     A kernel that is translated to several targets is best lifted once. Raises what `lift` raises,
     `ScheduleError` and `EmitError` where the target has no form for it, and `CheckError` XP5001
@@ -308,13 +334,18 @@ def transcompile(kernel: Kernel | Lifted, target: str, *, main: bool = False) ->
     if lifted.kernel.size_names:
         from .translation_symbolic import transcompile_symbolic
 
-        if main:
+        if main or schedule is not None:
             raise EmitError(
                 "XP4001",
-                "a main runs a kernel at sizes, and these are symbolic",
+                "a main and a given schedule are for sizes, and these are symbolic",
                 hint="translate the kernel at sizes: lifted.kernel.at({...})",
             )
         return transcompile_symbolic(spec, lifted)
+    if schedule is not None:
+        from .schedules.given import rule_of
+
+        given = partial(_attempt, main=main, rule=rule_of(schedule))
+        return given(spec, lifted, lifted.mod, lifted.rung, lifted.notes)
     return best_form(spec, lifted, partial(_attempt, main=main))
 
 
@@ -359,6 +390,7 @@ def _attempt(
     notes: tuple[str, ...],
     *,
     main: bool,
+    rule: Rule | None = None,
 ) -> Translation:
     from . import schedules
 
@@ -366,7 +398,7 @@ def _attempt(
     watch.seconds.update(lifted.seconds)
     checks = list(lifted.evidence)
     with watch("schedule"):
-        scheduled = schedules.apply(mod, spec.name)
+        scheduled = schedules.apply(mod, spec.name, rule)
     with watch("emit"):
         emitted = spec.emit(scheduled.mod, lifted.kernel.free_standing())
         if main:

@@ -1,0 +1,125 @@
+"""Source text with line numbers, and two texts side by side whose lines are linked.
+
+A line of the source is linked through the spans of what was read of it: the arrays that the
+statements with its place load from and store to. A line of a target is linked by the names of
+arrays in it, which schedules and printers keep as stems (`x` -> `x_shared`, `x_nram`). To point at
+a line, or at an array above, marks all lines that work on the same arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
+
+from .page import part, unique
+
+if TYPE_CHECKING:
+    from xpiler_tvm.frontends.program import Body
+    from xpiler_tvm.lifting import Lifted
+
+_STAGES = re.compile(r"^(in_thread|cross_thread|normal_reduce_temp\d*)_")
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_BEFORE = 3
+"""Lines of the source above the first that was read."""
+
+
+class Line(NamedTuple):
+    number: int
+    text: str
+    groups: str = ""
+
+
+def listing(text: str) -> Markup:
+    """A text with line numbers."""
+    return part("code.html", lines=[Line(n, row) for n, row in enumerate(text.splitlines(), 1)])
+
+
+def sides(lifted: Lifted, text: str, target: str) -> Markup:
+    """The kernel's source beside `text`, what it became for a target."""
+    places = _places(lifted)
+    source = _source_lines(lifted, places)
+    arrays = sorted({name for names in places.values() for name in names})
+    target_lines = _target_lines(text, arrays)
+    shared = [
+        name
+        for name in arrays
+        if any(name in names for _, _, names in target_lines)
+        and any(name in names for _, _, names in source)
+    ]
+    number = {name: str(index) for index, name in enumerate(shared)}
+
+    def lines(rows: Sequence[tuple[int, str, set[str]]]) -> list[Line]:
+        return [
+            Line(n, row, " ".join(sorted(number[name] for name in names if name in number)))
+            for n, row, names in rows
+        ]
+
+    return part(
+        "sides.html",
+        identity=unique(lifted.text, text),
+        arrays=[(name, index * 360 // max(1, len(shared))) for index, name in enumerate(shared)],
+        source=part("code.html", lines=lines(source)),
+        text=part("code.html", lines=lines(target_lines)),
+        titles=(f"{lifted.kernel.entry}, {lifted.kernel.dialect}", target),
+    )
+
+
+def _places(lifted: Lifted) -> dict[int, set[str]]:
+    """The arrays that the statements of each source line work on."""
+    places: dict[int, set[str]] = {}
+    for line, name in _uses(lifted.program.body):
+        places.setdefault(line, set()).add(name)
+    return places
+
+
+def _uses(body: Body) -> Iterator[tuple[int, str]]:
+    from xpiler_tvm.frontends.program import Branch, Loop, Region, Store, While
+    from xpiler_tvm.tir import loads
+
+    for statement in body:
+        if isinstance(statement, Store):
+            line = statement.span.line
+            yield line, str(statement.buffer.name)
+            yield from ((line, str(load.source.name)) for load in loads(statement.value))
+        elif isinstance(statement, Loop | While | Region):
+            yield from _uses(statement.body)
+        elif isinstance(statement, Branch):
+            yield from _uses((*statement.then, *statement.other))
+
+
+def _source_lines(lifted: Lifted, places: dict[int, set[str]]) -> list[tuple[int, str, set[str]]]:
+    rows = lifted.kernel.source.splitlines()
+    first, last = min(places, default=1), max(places, default=len(rows))
+    name = (lifted.kernel.entry or "").partition("<")[0]
+    for number in range(min(first, len(rows)), 0, -1):
+        if name and re.search(rf"\b{re.escape(name)}\b", rows[number - 1]):
+            first = number
+            break
+    start, end = max(1, first - _BEFORE), min(len(rows), last + 1)
+    return [(n, rows[n - 1], places.get(n, set())) for n in range(start, end + 1)]
+
+
+def _target_lines(text: str, arrays: Sequence[str]) -> list[tuple[int, str, set[str]]]:
+    """The lines below the comment at the top, each with the arrays that it names."""
+    found = []
+    rows = text.splitlines()
+    begun = 0
+    while begun < len(rows) and (rows[begun].startswith("//") or not rows[begun].strip()):
+        begun += 1
+    for number in range(begun, len(rows)):
+        row = rows[number]
+        code = row.partition("//")[0]
+        words = set(_WORD.findall(code)) if not row.startswith("#") else set()
+        names = {stem for word in words if (stem := _stem(word, arrays))}
+        found.append((number + 1, row, names))
+    return found
+
+
+def _stem(word: str, arrays: Sequence[str]) -> str:
+    """The array that a name was made of; the longest where several fit."""
+    bare = _STAGES.sub("", word)
+    fitting = [name for name in arrays if bare == name or bare.startswith(f"{name}_")]
+    return max(fitting, key=len, default="")
