@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import frontends
 from .conditions import Condition
 from .conditions import require as require_conditions
-from .errors import CheckError, LiftError, Span
+from .errors import CheckError, LiftError, ReadError, Span
 from .evidence import Check
 from .kernel import Kernel
 from .stopwatch import Stopwatch, cpu_seconds
@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     from .frontends.raising import OutOfPlace, Step
     from .frontends.reading import Reading
     from .frontends.recognition import Operator
+    from .lifting_guided import Guidance
+    from .llm import Client
     from .recognised import Recognised
     from .verification import Family
     from .verification.proofs import Obligation
     from .verification.reference import Limits
 
 Arrays = Mapping[str, "np.ndarray"]
+
+Lifter = Literal["auto", "symbolic", "llm"]
+LIFTERS: tuple[Lifter, ...] = ("auto", "symbolic", "llm")
+
+NOT_UNDERSTOOD = ("XP1008", "XP1009", "XP1010", "XP1015", "XP2001", "XP2002", "XP2003")
+"""Refusals that say something of our reading, not of the kernel: another wording may pass."""
 
 RUN_SECONDS = 60.0  # CPU seconds that one run of one form may take
 FAULT_SECONDS = 4.0  # and the run that looks for faults in the source
@@ -79,6 +87,7 @@ class Lifted:
     obligations : what has to hold of indices and threads, and how each came out.
     seconds : CPU seconds by stage.
     conditions : which symbolic sizes it holds for; none of a kernel without.
+    guidance : what a language model had to do with it, where one had.
     """
 
     kernel: Kernel
@@ -96,6 +105,15 @@ class Lifted:
     obligations: tuple[Obligation, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
+    guidance: Guidance | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kernel.entry} of {self.kernel.filename}, lifted: {self.rung}>"
+
+    def _repr_html_(self) -> str:
+        from .display import lifted_page
+
+        return lifted_page(self)
 
     @cached_property
     def recognised(self) -> Recognised:
@@ -162,16 +180,45 @@ class Lifted:
         return steps_of(at_point(self.program, self.kernel, generic(self.kernel, 1)[0]))
 
 
-def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
+def lift(
+    kernel: Kernel,
+    *,
+    seed: int = 0,
+    each_pass: bool = False,
+    lifter: Lifter = "auto",
+    llm: Client | str | None = None,
+) -> Lifted:
     """The TensorIR of a kernel, tested against its source on data from `seed`.
 
     The flat program and the raised one are held against the source; with `each_pass` also what
     every pass between them made.
 
-    Raises `ReadError` and `LiftError` where the kernel is not understood, and `CheckError` where
+    `llm` is a language model, by name or as a client of `xpiler_tvm.llm`. In `auto` it proposes a
+    program for what is not understood; with the lifter `llm` for every kernel, and with `symbolic`
+    for none. Its proposals are held against the source like any other, on more inputs.
+
+    Raises `ReadError` and `LiftError` where the kernel is not understood, `CheckError` where
     the source itself fails (a race, out of bounds, endless, an output never written) or where what
-    was read differs from it.
+    was read differs from it, and with the lifter `llm` `ModelError` where no proposal holds.
     """
+    if lifter not in LIFTERS:
+        raise LiftError("XP2008", f"{lifter!r} is no lifter", hint=f"one of {', '.join(LIFTERS)}")
+    if lifter == "symbolic" or (lifter == "auto" and llm is None):
+        return _lift_symbolically(kernel, seed, each_pass)
+    from .lifting_guided import lift_guided
+
+    if lifter == "llm":
+        return lift_guided(kernel, llm, seed=seed)
+    try:
+        return _lift_symbolically(kernel, seed, each_pass)
+    except (ReadError, LiftError) as error:
+        if error.code not in NOT_UNDERSTOOD:
+            raise
+        return lift_guided(kernel, llm, seed=seed, refusal=error)
+
+
+def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
+    """What rules make of a kernel: `lift` without a language model."""
     if kernel.size_names:
         from .lifting_symbolic import lift_symbolic
 
@@ -184,10 +231,10 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         reading = frontends.read(resolved)
         resolved, program = reading.kernel, reading.program
     with watch("check bounds"):
-        starts = _starts(resolved, seed, reading.value_ranges)
+        starts = starts_of(resolved, seed, reading.value_ranges)
         checks = [check_bounds(resolved, reading, starts)]
     with watch("run source"):
-        outputs, check = _run_source(resolved, text, starts)
+        outputs, check = run_source(resolved, text, starts)
         checks.append(check)
     with watch("check source"):
         check, doubts = check_faults(resolved, text, starts[0])
@@ -218,7 +265,8 @@ def lift(kernel: Kernel, *, seed: int = 0, each_pass: bool = False) -> Lifted:
         notes += doubts_of(proved)
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
-        identity = _identity_of_flat(reading, text, flat, trials[0].scalars, seed)
+        scalars = trials[0].scalars
+        identity = identity_of_flat(resolved, [text], flat, scalars, seed, reading.value_ranges)
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
@@ -298,15 +346,20 @@ def _trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
     ]
 
 
-def _starts(kernel: Kernel, seed: int, value_ranges: Mapping[str, tuple[int, int]]) -> list[Start]:
-    """Starts of all families that suit the kernel, and one for each more choice of the symbolic
-    scalars; trusted indices are valid ones."""
+def starts_of(
+    kernel: Kernel,
+    seed: int,
+    value_ranges: Mapping[str, tuple[int, int]],
+    families: Sequence[Family] = (),
+) -> list[Start]:
+    """Starts of all `families`, by default those that suit the kernel, and one for each more choice
+    of the symbolic scalars; trusted indices are valid ones."""
     from .verification import inputs_for
 
-    choices = _symbolic_values(kernel)
+    choices = symbolic_values(kernel)
     starts = [
         Start(inputs_for(kernel, seed, family, value_ranges), choices[0], family)
-        for family in _families(kernel)
+        for family in families or families_of(kernel)
     ]
     for number, scalars in enumerate(choices[1:], 1):
         inputs = inputs_for(kernel, seed + number, "random", value_ranges)
@@ -314,7 +367,7 @@ def _starts(kernel: Kernel, seed: int, value_ranges: Mapping[str, tuple[int, int
     return starts
 
 
-def _families(kernel: Kernel) -> tuple[Family, ...]:
+def families_of(kernel: Kernel) -> tuple[Family, ...]:
     """Integer programs get extremes too: of floating-point ones these are a matter of range.
 
     Large arrays of floats get random values alone, which tell their positions as well.
@@ -327,7 +380,7 @@ def _families(kernel: Kernel) -> tuple[Family, ...]:
     return ("random",) if floats and large else ("random", "indexed")
 
 
-def _run_source(
+def run_source(
     kernel: Kernel, text: str, starts: Sequence[Start]
 ) -> tuple[list[dict[str, np.ndarray]], Check]:
     """Runs the source as written from each start: its outputs."""
@@ -427,7 +480,7 @@ def check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> C
     return Check(name, "tested", detail, None, cpu_seconds() - start)
 
 
-def _symbolic_values(kernel: Kernel) -> list[dict[str, int | float]]:
+def symbolic_values(kernel: Kernel) -> list[dict[str, int | float]]:
     """Values to try for scalars that stay symbolic: the tensors' extent and something smaller."""
     free = [scalar for scalar in kernel.scalars if scalar.value is None]
     if not free:
@@ -541,21 +594,29 @@ def check_reference(
     return replace(worst_of(checks), seconds=cpu_seconds() - begun)
 
 
-def _identity_of_flat(
-    reading: Reading, text: str, flat: tvm.IRModule, scalars: Mapping[str, int | float], seed: int
+def identity_of_flat(
+    kernel: Kernel,
+    texts: Sequence[str],
+    flat: tvm.IRModule,
+    scalars: Mapping[str, int | float],
+    seed: int,
+    ranges: Mapping[str, tuple[int, int]],
 ) -> Check | None:
-    """Whether the flat program is the source's polynomial; `None` where it is none."""
+    """Whether the flat program is the source's polynomial; `None` where it is none.
+
+    The first of `texts` is the source, others are what the program was made from.
+    """
     from .verification.domains import Undefined
     from .verification.identity import check_identity, exact_scalars, run_over_field
 
-    begun, exact = cpu_seconds(), exact_scalars(reading.kernel)
+    begun, exact = cpu_seconds(), exact_scalars(kernel)
     try:
         run = run_over_field(flat["main"], exact, list(scalars.values()))
     except Undefined:
         return None
-    runs = (over_field(exact, text, scalars), run)
+    runs = (over_field(exact, texts[0], scalars), run)
     name = "flat = source, identity over F_p"
-    check = check_identity(name, exact, runs, [text], seed=seed, ranges=reading.value_ranges)
+    check = check_identity(name, exact, runs, texts, seed=seed, ranges=ranges)
     return replace(check, seconds=cpu_seconds() - begun) if check else None
 
 

@@ -96,7 +96,8 @@ def _simt() -> Iterator[str]:
     from xpiler_tvm.dialects.atomics import ATOMICS
 
     for row in ATOMICS:
-        yield f"{row.name}(address, value): {row.meaning.replace("xp_", "")}; it gives what was there before"
+        meaning = row.meaning.replace("xp_", "")
+        yield f"{row.name}(address, value): {meaning}; it gives what was there before"
     yield "__shfl_down_sync(mask, v, d): lane l reads v of lane l + d, itself beyond the segment"
     yield "__shfl_xor_sync(mask, v, d): lane l reads v of lane l ^ d"
     yield "__syncthreads() in a loop: the loop must run equally often in every thread of the block"
