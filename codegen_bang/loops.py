@@ -106,11 +106,25 @@ def bounds(condition: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | No
     return _positive(upper - lower + (0 if strict else 1), var, analyzer)
 
 
+def _freed(condition: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Expr:
+    """The comparison without `var` where it cancels out: `i + n < i + m` is `n - m < 0`."""
+    if type(condition) not in _ORDER or not depends(condition, var):
+        return condition
+    if not str(condition.a.ty.dtype).startswith("int"):
+        return condition
+    parts = affine(condition.a - condition.b, var, analyzer)
+    if parts is None or parts[0] != 0:
+        return condition
+    return type(condition)(parts[1], tirx.IntImm(str(parts[1].ty.dtype), 0))
+
+
 def _positive(value: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | None:
     """Where `value > 0`."""
     parts = affine(value, var, analyzer)
     if parts is not None:
         stride, base = parts
+        if stride == 0:
+            return None
         if stride > 0:
             return Bounds(low=analyzer.simplify(tirx.floordiv(-base, stride) + 1))
         return Bounds(high=analyzer.simplify(tirx.floordiv(base - stride - 1, -stride)))
@@ -165,7 +179,7 @@ class Range:
     def within(self, guards: Sequence[Expr], analyzer: tvm.sym.Analyzer) -> Range | None:
         """The part where `guards` hold too; `None` where that is no interval of `var`."""
         low, high, conditions = self.low, self.high, list(self.conditions)
-        for guard in guards:
+        for guard in (_freed(each, self.var, analyzer) for each in guards):
             if not depends(guard, self.var):
                 conditions.append(guard)
                 continue

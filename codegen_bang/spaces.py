@@ -15,6 +15,7 @@ from tvm import tirx
 from tvm.ir import Expr
 
 from xpiler_tvm.codegen.c_family import (
+    BUILTINS,
     C_TYPES,
     SUM,
     UNARY,
@@ -44,6 +45,7 @@ BANG = CDialect(
     index_names={"blockIdx.x": "task"},
     scopes={"local": ""},
     barriers={"shared": "", "shared.dyn": "", "warp": ""},
+    functions=BUILTINS,
     helper="static __mlu_func__",
     unroll="",
     reserved=frozenset(

@@ -59,8 +59,8 @@ def reinterpreted(expr: Expr, dtype: str) -> Expr:
     if not known or "bfloat" in held + dtype or "bool" in (held, dtype):
         return tirx.reinterpret(dtype, expr)
     number = expr.value if isinstance(expr, tirx.FloatImm) else int(expr.value)
-    value = np.array(number).astype(held).view(dtype).item()
-    return const(value, dtype) if value == value else tirx.reinterpret(dtype, expr)
+    value = np.array(number).astype(held).view(dtype)
+    return tirx.reinterpret(dtype, expr) if np.isnan(value) else const(value.item(), dtype)
 
 
 def as_const(expr: Expr) -> int | None:

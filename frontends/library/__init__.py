@@ -64,9 +64,12 @@ LIBRARIES: dict[str, tuple[Part, ...]] = {
 """The parts of each dialect's library; the first that knows a name has it."""
 
 
+_BUILTINS = part(integers.BUILTINS)
+
+
 def call(evaluator: Calls, name: str, expr: ir.Call) -> Value:
     """The value of `name(args)`. Raises `ReadError` XP1010 for an unknown function."""
-    for known in LIBRARIES[evaluator.source.dialect]:
+    for known in (*LIBRARIES[evaluator.source.dialect], _BUILTINS):
         value = known(evaluator, name, expr)
         if value is not None:
             return value

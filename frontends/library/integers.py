@@ -1,4 +1,7 @@
-"""Integer functions that TIR has an instruction for; the others are read from the headers."""
+"""Integer functions that TIR has an instruction for, of the dialects and of compilers.
+
+The other ones of CUDA and HIP are read from the headers.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,33 @@ def _first_set(dtype: str) -> Handler:
     return handler
 
 
+def _trailing_zeros(dtype: str) -> Handler:
+    """`__builtin_ctz`; a zero, of which it says nothing, has as many as it has bits."""
+
+    def handler(call: Invocation) -> Value:
+        word = _word(call, dtype)
+        below = tirx.bitwise_and(tirx.bitwise_not(word), word - tir.const(1, dtype))
+        all_bits = tir.const((1 << BITS[dtype]) - 1, dtype)
+        none = tirx.EQ(word, tir.const(0, dtype))
+        below = tirx.Select(none, all_bits, below)
+        return Number(tirx.Cast("int32", tirx.popcount(below)), "int32")
+
+    return handler
+
+
+def _parity(dtype: str) -> Handler:
+    def handler(call: Invocation) -> Value:
+        bits = tirx.Cast("int32", tirx.popcount(_word(call, dtype)))
+        return Number(tirx.bitwise_and(bits, tir.const(1, "int32")), "int32")
+
+    return handler
+
+
+def _expectation(call: Invocation) -> Value:
+    """`__builtin_expect(value, usual)` is the value."""
+    return call.number(0, "int64")
+
+
 def _product_of_24_bits(call: Invocation) -> Value:
     """The product of the lower 24 bits, as signed numbers."""
     factors = []
@@ -62,10 +92,24 @@ def _product_of_24_bits(call: Invocation) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("__mul24", "mul24"), _product_of_24_bits),
-    **dict.fromkeys(("__popc", "__builtin_popcount"), _population("uint32")),
-    **dict.fromkeys(("__popcll", "__builtin_popcountll"), _population("uint64")),
-    **dict.fromkeys(("__clz", "__builtin_clz"), _leading_zeros("uint32")),
-    **dict.fromkeys(("__clzll", "__builtin_clzll"), _leading_zeros("uint64")),
-    **dict.fromkeys(("__ffs", "__builtin_ffs"), _first_set("uint32")),
-    **dict.fromkeys(("__ffsll", "__builtin_ffsll"), _first_set("uint64")),
+    "__popc": _population("uint32"),
+    "__popcll": _population("uint64"),
+    "__clz": _leading_zeros("uint32"),
+    "__clzll": _leading_zeros("uint64"),
+    "__ffs": _first_set("uint32"),
+    "__ffsll": _first_set("uint64"),
 }
+
+_OF_WORDS = {
+    "popcount": _population,
+    "parity": _parity,
+    "clz": _leading_zeros,
+    "ctz": _trailing_zeros,
+    "ffs": _first_set,
+}
+BUILTINS: dict[str, Handler] = {
+    f"__builtin_{name}{suffix}": handler("uint64" if suffix else "uint32")
+    for name, handler in _OF_WORDS.items()
+    for suffix in ("", "l", "ll")
+} | {"__builtin_expect": _expectation}
+"""Functions of the compilers, which all dialects have."""

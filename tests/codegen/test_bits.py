@@ -1,8 +1,8 @@
-"""The bits of a number as another type, in every language and back."""
+"""The bits of a number, counted or as another type, in every language and back."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import pytest
 from tvm import tirx
@@ -10,10 +10,10 @@ from tvm import tirx
 import xpiler_tvm as xt
 from xpiler_tvm import frontends, tir
 from xpiler_tvm.frontends.program import to_module
-from xpiler_tvm.kernel import DIALECTS, Dialect, Launch, Tensor
+from xpiler_tvm.kernel import DIALECTS, Dialect, Intent, Launch, Tensor
 from xpiler_tvm.lifting import check_module
 
-SOURCE = """
+TYPES = """
 #include <cuda_fp16.h>
 __global__ void k(const float* x, const half* h, const signed char* b, int* y, float* z) {
   const int i = threadIdx.x;
@@ -22,28 +22,53 @@ __global__ void k(const float* x, const half* h, const signed char* b, int* y, f
   z[i] = __int_as_float(__float_as_int(x[i]) & 0xffff0000);
 }
 """
-PARAMETERS = (
-    Tensor("x", (96,), "float32", "in"),
-    Tensor("h", (96,), "float16", "in"),
-    Tensor("b", (96,), "int8", "in"),
-    Tensor("y", (96,), "int32", "out"),
-    Tensor("z", (96,), "float32", "out"),
-)
+COUNTS = """
+__global__ void k(const unsigned* x, const long long* w, int* y) {
+  const int i = threadIdx.x;
+  y[i] = __popc(x[i]) + __builtin_ctz(x[i] | 256) + 7 * __popcll(w[i]) + 9 * __clzll(w[i]);
+  if (__builtin_expect(__builtin_parity(x[i]), 1)) y[i] += 1000;
+}
+"""
 
 
-@lru_cache(maxsize=1)
-def lifted() -> xt.Lifted:
-    kernel = xt.Kernel(SOURCE, "cuda", "k", PARAMETERS, Launch(grid=(1, 1, 1), block=(96, 1, 1)))
-    return xt.lift(kernel)
+def _given(name: str, dtype: str, intent: Intent = "in") -> Tensor:
+    return Tensor(name, (96,), dtype, intent)
 
 
+KERNELS = {
+    "types": (
+        TYPES,
+        (
+            _given("x", "float32"),
+            _given("h", "float16"),
+            _given("b", "int8"),
+            _given("y", "int32", "out"),
+            _given("z", "float32", "out"),
+        ),
+    ),
+    "counts": (
+        COUNTS,
+        (_given("x", "uint32"), _given("w", "int64"), _given("y", "int32", "out")),
+    ),
+}
+
+
+@cache
+def lifted(name: str) -> xt.Lifted:
+    source, parameters = KERNELS[name]
+    launch = Launch(grid=(1, 1, 1), block=(96, 1, 1))
+    return xt.lift(xt.Kernel(source, "cuda", "k", parameters, launch))
+
+
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("target", DIALECTS)
-def test_every_language_says_it(target: Dialect) -> None:
-    result = xt.transcompile(lifted(), target)
+def test_every_language_says_it_and_reads_it_back(target: Dialect, name: str) -> None:
+    first = lifted(name)
+    result = xt.transcompile(first, target)
     if result.kernel is None:
         return  # no C for half precision: the library has been run
     program = to_module(frontends.read(frontends.resolve(result.kernel)).program)
-    check = check_module("", program, lifted().kernel, lifted().trials)
+    check = check_module("", program, first.kernel, first.trials)
     assert check.verdict == "tested", check.detail
 
 

@@ -59,6 +59,16 @@ def test_a_guard_that_is_no_interval():
     assert whole.within([tirx.floormod(var, 2) < 1], analyzer) is None
 
 
+def test_a_guard_in_which_the_variable_cancels_out():
+    var, other, analyzer = tirx.Var("i", "int32"), tirx.Var("n", "int32"), tvm.sym.Analyzer()
+    whole = Range(var, tirx.const(0), tirx.const(64))
+    found = whole.within([var * 2 + other < var + 7 + var], analyzer)
+    assert found is not None
+    assert (int(found.low), int(found.high)) == (0, 64)
+    (condition,) = found.conditions
+    assert analyzer.can_prove_equal(condition.a - condition.b, other - 7)
+
+
 def test_slots_are_reused_but_never_shared():
     code = VectorCode("mtp_592", "64", 64)
     x = Vector("float32", "x")

@@ -76,7 +76,8 @@ class CDialect:
     index_names : the local variable that holds the index, by thread axis.
     scopes : qualifier of an array's declaration by storage scope (`"shared"`).
     barriers : statement by the argument of `tvm_storage_sync`; empty where nothing is needed.
-    functions : spelling of TIR operators beyond those of `dialects.math`, by name.
+    functions : spelling of TIR operators beyond those of `dialects.math`, by name; with `64` behind
+        it where they take words of 64 bits.
     reinterpret : function by (from, to) dtypes.
     bits : the body of a function that gives the bits of `value` as another type `{to}`.
     helper : qualifiers of small functions that the printer adds to the file.
@@ -216,6 +217,13 @@ _HELPERS: Mapping[str, str] = {
         "}}\n"
     ),
 }
+BUILTINS: Mapping[str, str] = {
+    "popcount": "__builtin_popcount",
+    "popcount64": "__builtin_popcountll",
+    "clz": "__builtin_clz",
+    "clz64": "__builtin_clzll",
+}
+"""What GCC and Clang call them."""
 # Attributes that only advise; their body is printed as if they were not there.
 _ADVICE = ("pragma_", "reduce_scope", "storage_alignment")
 
@@ -629,8 +637,9 @@ class CPrinter:
             return method(node)
         if name in BY_TIR_NAME:
             return self.math(BY_TIR_NAME[name].name, dtype_of(node), *node.args)
-        if name in self.dialect.functions:
-            return self.call(self.dialect.functions[name], *node.args)
+        wide = f"{name}64" if node.args and dtype_of(node.args[0]).endswith("64") else name
+        if wide in self.dialect.functions:
+            return self.call(self.dialect.functions[wide], *node.args)
         self.refuse(node, f"no function for {node.op.name}")
 
     def call(self, function: str, *args: tvm.ir.Expr) -> Text:

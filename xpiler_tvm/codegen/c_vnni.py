@@ -25,6 +25,7 @@ from xpiler_tvm.dialects.math import BY_C_NAME
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import (
+    BUILTINS,
     C_TYPES,
     UNARY,
     Text,
@@ -45,7 +46,7 @@ C_VNNI = RegisterDialect(
     name="C",
     types=C_TYPES,
     scopes={"local": "", "global": ""},
-    functions={"popcount": "__builtin_popcount", "clz": "__builtin_clz"},
+    functions=BUILTINS,
     bits="{to} bits; memcpy(&bits, &value, sizeof(bits)); return bits;",
     helper="static inline",
     restrict="__restrict__",

@@ -33,7 +33,9 @@ CUDA = replace(
         "tvm_warp_shuffle_down": "__shfl_down_sync",
         "tvm_warp_shuffle_xor": "__shfl_xor_sync",
         "popcount": "__popc",
+        "popcount64": "__popcll",
         "clz": "__clz",
+        "clz64": "__clzll",
     },
 )
 

@@ -35,7 +35,9 @@ HIP = CDialect(
         "tvm_warp_shuffle_down": "__shfl_down",
         "tvm_warp_shuffle_xor": "__shfl_xor",
         "popcount": "__popc",
+        "popcount64": "__popcll",
         "clz": "__clz",
+        "clz64": "__clzll",
     },
     reinterpret={
         ("float32", "int32"): "__float_as_int",

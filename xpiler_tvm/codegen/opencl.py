@@ -50,7 +50,7 @@ OPENCL = CDialect(
         "shared.dyn": "barrier(CLK_LOCAL_MEM_FENCE);",
         "warp": "",
     },
-    functions={"popcount": "popcount", "clz": "clz"},
+    functions={name + bits: name for name in ("popcount", "clz") for bits in ("", "64")},
     bits="return as_{to}(value);",
     helper="static inline",
     restrict="restrict",
