@@ -18,6 +18,7 @@ from .corpus import Case
 from .equivalents import EQUIVALENTS
 from .fault import ProgramFault, TextFault
 from .judging import flat_program
+from .terms import same_terms
 
 # A flat program knows no order of threads but that of its loops: it cannot tell these apart.
 _UNDECIDED = ("barrier", "atomic")
@@ -32,7 +33,9 @@ def why_equivalent(case: Case, fault: TextFault | ProgramFault) -> str:
     if isinstance(fault, ProgramFault):
         if _equal(fault.module, fault.apply()):
             return "equal when simplified"
-        return "the round does nothing" if _differs_in_an_idle_round(fault) else ""
+        if _differs_in_an_idle_round(fault):
+            return "the round does nothing"
+        return "all outputs are the same terms" if same_terms(fault.module, fault.apply()) else ""
     if fault.kind in _UNDECIDED:
         return ""
     mine, theirs = flat_program(case.kernel), flat_program(fault.apply(case.kernel))

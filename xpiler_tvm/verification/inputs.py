@@ -8,7 +8,7 @@ tensor:
 * `indexed`: an element tells its position. Neighbours, rows and columns are far apart in value,
   and no two elements are equal as long as the type has that many values.
 * `extreme`: ends of ranges, signed zeros, powers of two, numbers beside rounding boundaries.
-* `peaked`: single elements tower over their row, at its ends above all, and whole rows lie far
+* `peaked`: single elements tower over their row, first of all at its ends, and whole rows lie far
   below zero. A maximum that is missed, or starts at zero, makes an exponential overflow or vanish.
 """
 
@@ -39,8 +39,9 @@ _PRECISION = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 _LARGE = {"float16": 8.0, "bfloat16": 64.0, "float32": 64.0, "float64": 64.0}
 # Peaks: exp of one overflows.
 _PEAK = {"float16": 12.0, "bfloat16": 90.0, "float32": 90.0, "float64": 720.0}
-# Rows below zero: exp of each vanishes, in the float32 that half numbers are computed in as well.
-_DEEP = {"float16": -140.0, "bfloat16": -140.0, "float32": -140.0, "float64": -950.0}
+# Rows below zero: exp of each vanishes, and exp of what lies between the largest and the others
+# overflows, in the float32 that half numbers are computed in as well.
+_DEEP = {"float16": -300.0, "bfloat16": -300.0, "float32": -300.0, "float64": -2000.0}
 # The golden ratio's multiples are spread most evenly: neighbours in place are far apart in value.
 _GOLDEN = 0.6180339887498949
 
@@ -66,7 +67,7 @@ def inputs_for(
     peaked    as random, with peaks of    as random, with peaks at    as random, with peaks at
               90 to 108 (12 to 14 in      the type's end              100
               half, 720 to 864 in double),
-              and rows from -112 (-760) down
+              and rows of -112 (-750) and less
     ========  ==========================  ==========================  ==========================
 
     Booleans are fair coins, and in `indexed` the parity of the position's bits, which no shift maps
@@ -190,12 +191,12 @@ def _peaked(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, seed: int
     # Arrays of one row meet every kind of row from one seed to another.
     for number, start in enumerate(range(0, tensor.size, length), 3 * seed):
         row = flat[start : start + length]
-        place = (len(row) - 1, 0, int(rng.integers(0, len(row))))[number % 3]
+        drawn = int(rng.integers(0, len(row)))
+        place = {0: len(row) - 1, 1: 0}.get(number, drawn)
         if number % 4 == 3 and low < 0:
             # Nothing in this row is positive.
-            least, most = (1.0, 1.25) if is_float(dtype) else (0.75, 1.0)
-            row[:] = low * rng.uniform(least, most, len(row))
-            row[place] = low * least / most if is_float(dtype) else low / 2
+            row[:] = low * rng.uniform(0.75, 1.0, len(row))
+            row[place] = low * 0.375
         else:
             row[place] = high * rng.uniform(1.0, 1.2) if is_float(dtype) else high
     return flat
