@@ -11,7 +11,9 @@ BLOCKS = """
 @I.ir_module
 class Module:
     @T.prim_func(s_tir=True)
-    def main(x: T.Buffer((6,), "float32"), n: T.Buffer((6,), "int32"), y: T.Buffer((4,), "float32")):
+    def main(
+        x: T.Buffer((6,), "float32"), n: T.Buffer((6,), "int32"), y: T.Buffer((4,), "float32")
+    ):
         t = T.sblock_alloc_buffer((6,))
         for i in range(6):
             with T.sblock("t"):
@@ -30,7 +32,9 @@ FLAT = """
 @I.ir_module
 class Module:
     @T.prim_func
-    def main(x: T.Buffer((6,), "float32"), n: T.Buffer((6,), "int32"), y: T.Buffer((4,), "float32")):
+    def main(
+        x: T.Buffer((6,), "float32"), n: T.Buffer((6,), "int32"), y: T.Buffer((4,), "float32")
+    ):
         t = T.alloc_buffer((6,), "float32")
         for i in range(6):
             if i % 3 < 2 or i == 2:
