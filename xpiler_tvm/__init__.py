@@ -31,7 +31,7 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
-    from . import targets
+    from . import relax, targets
     from .checking import CheckReport, check
     from .emulation.findings import Finding
     from .explorer import Explorer
@@ -62,7 +62,7 @@ _LAZY = {
     "Translation": "translation",
     "transcompile": "translation",
 }
-_MODULES = ("targets",)
+_MODULES = ("relax", "targets")
 
 __all__ = [
     "Check",
@@ -88,6 +88,7 @@ __all__ = [
     "__version__",
     "check",
     "lift",
+    "relax",
     "targets",
     "transcompile",
 ]

@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "XP4001": "a construct that the target has no form for",
     "XP4002": "a buffer beyond the target's memory",
     "XP4003": "a form that a translation does not have",
+    "XP4004": "a kernel that a Relax module cannot call",
     "XP5001": "two forms of the kernel disagree",
     "XP5002": "an access outside its array at run time",
     "XP5003": "an output that is never written",
