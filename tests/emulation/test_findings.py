@@ -150,7 +150,28 @@ SHORT = """__global__ void k(unsigned char* y, int n) {
   if (t == 0) y[n - 1] = 7;
 }"""
 
+HEAP = """#include <stdlib.h>
+void k(const float* x, float* y, int n) {
+  float* first = (float*)aligned_alloc(64, n * 4 * 1024);
+  float* second = (float*)malloc(n * 4);
+  for (int i = 0; i < n * 1024; i++) first[i] = x[i % n];
+  for (int i = 0; i < n; i++) second[i] = first[i * 1024];
+  free(first);
+  for (int i = 0; i < n; i++) y[i] = second[i];
+  free(second);
+}"""
+
 CASES = {
+    "memory from the heap": Case(
+        HEAP,
+        (("x", random(96)), out("y", 96), number("n", 96)),
+        (
+            ("i < n * 1024", "i <= n * 1024", "out of bounds", 5),
+            ("y[i] = second[i]", "y[i] = first[i]", "out of bounds", 8),
+            ("second[i] = first", "second[i / 2] = first", "uninitialised read", 8),
+        ),
+        dialect="vnni",
+    ),
     "a reversal through shared memory": Case(
         REVERSE,
         (("x", random(64)), out("y", 64)),

@@ -12,11 +12,15 @@ struct XpMemory {
     return (T*)address;
   }
 };
-inline XpMemory malloc(size_t size) { return {__builtin_malloc(size)}; }
-inline XpMemory calloc(size_t count, size_t size) { return {__builtin_calloc(count, size)}; }
-inline XpMemory aligned_alloc(size_t to, size_t size) { return {__builtin_aligned_alloc(to, size)}; }
+inline XpMemory malloc(size_t size) { return {xp_allocated(__builtin_malloc(size), size, false)}; }
+inline XpMemory calloc(size_t count, size_t size) {
+  return {xp_allocated(__builtin_calloc(count, size), count * size, true)};
+}
+inline XpMemory aligned_alloc(size_t to, size_t size) {
+  return {xp_allocated(__builtin_aligned_alloc(to, size), size, false)};
+}
 inline XpMemory _mm_malloc(size_t size, size_t to) {
   return aligned_alloc(to, (size + to - 1) / to * to);
 }
-inline void free(void* address) { __builtin_free(address); }
-inline void _mm_free(void* address) { __builtin_free(address); }
+inline void free(void* address) { __builtin_free(xp_freed(address)); }
+inline void _mm_free(void* address) { __builtin_free(xp_freed(address)); }

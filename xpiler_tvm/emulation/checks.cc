@@ -43,8 +43,12 @@ struct Region {
   bool per_block;    // and what it holds does not outlive a block
 };
 
-Region* regions;
-int region_count;
+// What the kernel allocated goes by one name.
+const XpVariable heap = {"allocated memory", nullptr, 0, 0, XP_GDRAM, 1, 1};
+
+Region* regions;  // in the order of their addresses
+int region_count, region_room;
+Region* latest;   // that an access was found in
 const XpLaunch* launch;
 unsigned threads, lanes;
 
@@ -166,8 +170,7 @@ void note(Rest... rest) {
 
 // The last region that begins at or before `address`, else the first.
 Region* nearest(uintptr_t address) {
-  static Region* last = nullptr;
-  if (last && address >= last->begin && address < last->end) return last;
+  if (latest && address >= latest->begin && address < latest->end) return latest;
   int low = 0, high = region_count;
   while (low < high) {
     const int middle = (low + high) / 2;
@@ -175,7 +178,7 @@ Region* nearest(uintptr_t address) {
     else high = middle;
   }
   if (!region_count) return nullptr;
-  return last = &regions[low ? low - 1 : 0];
+  return latest = &regions[low ? low - 1 : 0];
 }
 
 // The region that an address outside of all of them most likely was meant for.
@@ -208,6 +211,18 @@ void refine(Region* region) {
     }
   }
   munmap(old.shadow, old.cells * old.copies * sizeof(Cell));
+}
+
+// The region that begins at `address`, if one came from the heap there.
+Region* from_heap(uintptr_t address) {
+  Region* region = nearest(address);
+  return region && region->begin == address && region->variable == &heap ? region : nullptr;
+}
+
+void forget(Region* region) {
+  munmap(region->shadow, region->cells * sizeof(Cell) + 1);
+  memmove(region, region + 1, (regions + --region_count - region) * sizeof(Region));
+  latest = nullptr;
 }
 
 // Which copy of a region's shadow the running thread sees.
@@ -571,7 +586,8 @@ void on_start(uintptr_t shared_begin, uintptr_t shared_end) {
   at_barrier = make<Clock>(threads);
   warp_knows = make<Clock>((size_t)threads * lanes);
   thread_knows = make<Knowledge>(threads);
-  regions = make<Region>(xp_variable_count);
+  region_room = xp_variable_count;
+  regions = make<Region>(region_room);
   for (int i = 0; i < xp_variable_count; ++i) {
     const XpVariable& variable = xp_variables[i];
     if (!variable.size) continue;
@@ -614,6 +630,31 @@ XP_HIDDEN void xp_atomic_begin(const void* address, unsigned bytes) {
   meet(where);
   in_atomic = true;
 }
+XP_HIDDEN void* xp_allocated(void* address, unsigned long bytes, bool cleared) {
+  if (!launch || !address || !bytes) return address;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(address);
+  if (region_count == region_room) {
+    Region* more = make<Region>(2 * region_room + 64);
+    memcpy(more, regions, region_count * sizeof(Region));
+    munmap(regions, region_room * sizeof(Region) + 1);
+    regions = more;
+    region_room = 2 * region_room + 64;
+    latest = nullptr;
+  }
+  Region* before = nearest(begin);
+  Region* region = !before ? regions : before->begin <= begin ? before + 1 : before;
+  memmove(region + 1, region, (regions + region_count++ - region) * sizeof(Region));
+  *region = {&heap, begin, begin + bytes, 0, 0, 1, nullptr, cleared, false};
+  make_shadow(region, bytes % 4 ? 1 : 4);
+  latest = nullptr;
+  return address;
+}
+XP_HIDDEN void* xp_freed(void* address) {
+  Region* region = launch ? from_heap(reinterpret_cast<uintptr_t>(address)) : nullptr;
+  if (region) forget(region);
+  return address;
+}
+
 XP_HIDDEN void xp_atomic_end() { in_atomic = false; }
 
 XP_HIDDEN void xp_fence() {

@@ -152,6 +152,9 @@ extern "C" XP_HIDDEN void xp_fence();
 // memmove and memset of the kernel's memory where the size is known only when they run
 extern "C" XP_HIDDEN void xp_copy(void* to, const void* from, unsigned long bytes);
 extern "C" XP_HIDDEN void xp_set(void* to, int byte, unsigned long bytes);
+// what the kernel gets from the heap, and gives back
+extern "C" XP_HIDDEN void* xp_allocated(void* address, unsigned long bytes, bool cleared);
+extern "C" XP_HIDDEN void* xp_freed(void* address);
 #else
 inline void xp_atomic_begin(const void*, unsigned) {}
 inline void xp_atomic_end() {}
@@ -160,6 +163,8 @@ inline void xp_copy(void* to, const void* from, unsigned long bytes) {
   __builtin_memmove(to, from, bytes);
 }
 inline void xp_set(void* to, int byte, unsigned long bytes) { __builtin_memset(to, byte, bytes); }
+inline void* xp_allocated(void* address, unsigned long, bool) { return address; }
+inline void* xp_freed(void* address) { return address; }
 #endif
 struct XpAtomicScope {
   XpAtomicScope(const void* address, unsigned bytes) { xp_atomic_begin(address, bytes); }
