@@ -1,8 +1,8 @@
 """What a language model proposes where the frontend refuses a kernel, until a judge accepts it.
 
 A proposal has one of two forms: the kernel in other words, in its own language, which enters the
-frontend by the front door; or TVMScript, which `scripts.py` reads. Whoever calls says what is right:
-this file asks, tells the model what was wrong, and counts.
+frontend by the front door; or TVMScript, which `scripts.py` reads. Whoever calls says what is
+right: this file asks, tells the model what was wrong, and counts.
 """
 
 from __future__ import annotations

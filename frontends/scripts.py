@@ -1,7 +1,7 @@
 """TVMScript that a stranger wrote -> flat program, without running any of it as Python.
 
-    text  ──script_rules──►  vetted text  ──TVM's parser, a confined process──►  plain loops
-          ──► statements of `program.py`, every access proved to lie in its array
+text  ──script_rules──►  vetted text  ──TVM's parser, a confined process──►  plain loops
+      ──► statements of `program.py`, every access proved to lie in its array
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def _guided(
         tuple(hints),
         client.usage.as_dict(),
     )
-    note = f"lifted from a proposal of {client.model} ({form}), which agreed with the source in runs"
+    note = (
+        f"lifted from a proposal of {client.model} ({form}), which agreed with the source in runs"
+    )
     lifted = found.result
     return replace(
         lifted, notes=(*lifted.notes, note), guidance=guidance, seconds=dict(watch.seconds)
@@ -225,7 +227,9 @@ class _Judge:
         text, scalars = self.subject.text, trials[0].scalars
         with self.watch("check proposal"):
             checks = [_holds(check_module("flat = source", flat, self.kernel, trials))]
-            checks.append(_holds(check_reference("source", self._limited(flat, trials), self.kernel)))
+            checks.append(
+                _holds(check_reference("source", self._limited(flat, trials), self.kernel))
+            )
             identity = identity_of_flat(
                 self.kernel, [text, candidate.text], flat, scalars, self.seed, ranges
             )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .errors import CheckError, EmitError, ScheduleError, SetupError
+from .errors import CheckError, EmitError, ModelError, ScheduleError, SetupError
 from .evidence import Check
 from .frontends import device_text
 from .kernel import Kernel
@@ -33,11 +33,16 @@ if TYPE_CHECKING:
     import tvm
 
     from .gpu import Gpu
+    from .llm import Client
     from .schedules.base import Rule, Scheduled
     from .schedules.given import Given
     from .stepping import Steps
     from .targets import Emitted, TargetSpec
     from .targets.base import Runner
+
+
+Scheduler = Literal["rules", "llm", "tuned"]
+SCHEDULERS: tuple[Scheduler, ...] = ("rules", "llm", "tuned")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,7 @@ class Translation:
     libraries : further files by suffix, as bytes.
     seconds : CPU seconds by stage.
     cost : what a model of the target says the kernel costs; empty where there is no model.
+    guidance : what a language model was asked for its schedule; empty where none was.
     """
 
     target: str
@@ -76,6 +82,7 @@ class Translation:
     libraries: Mapping[str, bytes]
     seconds: dict[str, float]
     cost: Mapping[str, object]
+    guidance: Mapping[str, object] = field(default_factory=dict)
 
     # ------------------------------------------------------------ running
 
@@ -283,8 +290,19 @@ class Translation:
             "assumptions": list(self.lifted.assumptions),
             "schedule": trace,
             **({"cost": dict(self.cost)} if self.cost else {}),
+            **self._language_model,
             **as_dict(self.evidence, self.seconds),
         }
+
+    @property
+    def _language_model(self) -> dict[str, Any]:
+        """What a language model had to do with it, lifting and scheduling; nothing without one."""
+        lifting = self.lifted.guidance
+        parts = {
+            **({"lift": lifting.as_dict()} if lifting else {}),
+            **({"schedule": dict(self.guidance)} if self.guidance else {}),
+        }
+        return {"llm": parts} if parts else {}
 
     def export(self, folder: str | Path) -> list[Path]:
         """Writes source, libraries and `<name>.report.json`; gives their paths.
@@ -313,7 +331,13 @@ class Translation:
 
 
 def transcompile(
-    kernel: Kernel | Lifted, target: str, *, main: bool = False, schedule: Given | None = None
+    kernel: Kernel | Lifted,
+    target: str,
+    *,
+    main: bool = False,
+    schedule: Given | None = None,
+    scheduler: Scheduler = "rules",
+    llm: Client | str | None = None,
 ) -> Translation:
     """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`, `opencl`), checked by execution.
 
@@ -323,6 +347,10 @@ def transcompile(
     A `schedule` that is given takes the place of the target's rules: a trace, a schedule with one,
     the file that an `Explorer` saved, or its JSON. It is held against the source like any other.
 
+    The `scheduler` decides without one: `rules`; `llm`, a language model (`llm` names it, or is a
+    client of `xpiler_tvm.llm`) whose choice must cost less than the rules'; or `tuned`. A kernel
+    that is not lifted yet is lifted with the model's help, too.
+
     A kernel that is translated to several targets is best lifted once. Raises what `lift` raises,
     `ScheduleError` and `EmitError` where the target has no form for it, and `CheckError` XP5001
     where what was emitted differs from the source: then there is no translation.
@@ -330,7 +358,12 @@ def transcompile(
     from . import targets
 
     spec = targets.get(target)
-    lifted = kernel if isinstance(kernel, Lifted) else lift(kernel)
+    if scheduler not in SCHEDULERS:
+        known = ", ".join(SCHEDULERS)
+        raise ScheduleError("XP3003", f"{scheduler!r} is no scheduler", hint=f"one of {known}")
+    if scheduler == "llm" and llm is None:
+        raise ModelError("XP7001", "no language model is named", hint="give llm=..., or --llm")
+    lifted = kernel if isinstance(kernel, Lifted) else lift(kernel, llm=llm)
     if lifted.kernel.size_names:
         from .translation_symbolic import transcompile_symbolic
 
@@ -346,6 +379,10 @@ def transcompile(
 
         given = partial(_attempt, main=main, rule=rule_of(schedule))
         return given(spec, lifted, lifted.mod, lifted.rung, lifted.notes)
+    if scheduler == "llm" and llm is not None:
+        from .translation_guided import with_model
+
+        return best_form(spec, lifted, with_model(partial(_attempt, main=main), llm))
     return best_form(spec, lifted, partial(_attempt, main=main))
 
 

@@ -9,8 +9,9 @@ from functools import cache
 PLATFORMS: dict[str, str] = {
     "cuda": (
         "CUDA C++ for NVIDIA GPUs. A grid of blocks of up to 1024 threads, in warps of 32; "
-        "`__shared__` memory of 48 KB a block; `__syncthreads()` is reached by all threads or none. "
-        "TVM binds loops to `blockIdx.x` and `threadIdx.x`; on-chip scopes are `shared` and `local`."
+        "`__shared__` memory of 48 KB a block; `__syncthreads()` is reached by all threads or "
+        "none. TVM binds loops to `blockIdx.x` and `threadIdx.x`; on-chip scopes are `shared` and "
+        "`local`."
     ),
     "hip": (
         "HIP for AMD GPUs. A grid of blocks of up to 1024 threads, in waves of 64; LDS of 64 KB is "
@@ -20,17 +21,18 @@ PLATFORMS: dict[str, str] = {
     "bang": (
         "BANG C for Cambricon MLUs. A job of tasks, each on a core, told by `taskId`; a core works "
         "on vectors in NRAM and multiplies matrices with weights in WRAM; data comes by `__memcpy` "
-        "from GDRAM. Operands of vector functions are whole arrays in NRAM, best of multiples of 128 "
-        "bytes. TVM binds tasks to `blockIdx.x`; scopes are `local.nram`, `local.wram`, `shared.sram`."
+        "from GDRAM. Operands of vector functions are whole arrays in NRAM, best of multiples of "
+        "128 bytes. TVM binds tasks to `blockIdx.x`; scopes are `local.nram`, `local.wram`, "
+        "`shared.sram`."
     ),
     "vnni": (
         "C for CPUs with AVX-512 VNNI: vectors of 16 float32 or 64 bytes, 32 registers. "
         "`vpdpbusd` adds four products of unsigned by signed bytes to each of 16 int32. "
-        "TVM's loops are `parallel`, `vectorize`d or `unroll`ed; accumulators are cached in `local`."
+        "TVM's loops are `parallel`, `vectorize`d or `unroll`ed; accumulators lie in `local`."
     ),
     "opencl": (
-        "OpenCL C. An index space of work groups of work items; `local` memory of a group. TVM binds "
-        "loops to `blockIdx.x` and `threadIdx.x`; on-chip scopes are `shared` and `local`."
+        "OpenCL C. An index space of work groups of work items; `local` memory of a group. TVM "
+        "binds loops to `blockIdx.x` and `threadIdx.x`; on-chip scopes are `shared` and `local`."
     ),
 }
 """Each dialect and target in a few sentences."""
@@ -48,7 +50,10 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """Everything, in a fixed order."""
     found = [
-        *(Fact(text, frozenset(("cuda", "hip", "vnni", "bang", "opencl"))) for text in _mathematics()),
+        *(
+            Fact(text, frozenset(("cuda", "hip", "vnni", "bang", "opencl")))
+            for text in _mathematics()
+        ),
         *(Fact(text, frozenset(("bang",))) for text in _bang()),
         *(Fact(text, frozenset(("vnni",))) for text in _avx512()),
         *(Fact(text, frozenset(("cuda", "hip"))) for text in _simt()),
@@ -71,7 +76,9 @@ def _bang() -> Iterator[str]:
     from xpiler_tvm.dialects.bang_elementwise import ELEMENTWISE
 
     for row in ELEMENTWISE:
-        operands = ", ".join(f"{name} ({kind})" for name, kind in zip("abc", row.operands, strict=False))
+        operands = ", ".join(
+            f"{name} ({kind})" for name, kind in zip("abc", row.operands, strict=False)
+        )
         types = ", ".join(row.dtypes)
         yield f"{row.name}(dst, {operands}, n): dst[i] = {row.meaning} on NRAM vectors of {types}"
     arch = ARCHS[DEFAULT_ARCH]
@@ -109,6 +116,6 @@ def _readings() -> Iterator[str]:
     yield "goto forwards: negate the test and put what is skipped into the branch"
     yield "a pointer to one of two arrays: load both elements, or branch, and choose the value"
     yield "a function pointer: pass a number, and branch over the functions by it"
-    yield "recursion that data ends: a while loop; a local array and a counter where it needs a stack"
+    yield "recursion that data ends: a while loop; a local array as its stack where it needs one"
     yield "a virtual method: a plain device function of the object's class"
     yield "printf in a kernel: leave it out, no output of the kernel depends on it"

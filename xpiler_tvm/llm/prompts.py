@@ -48,7 +48,13 @@ def _environment() -> Environment:
 
 
 def render(
-    step: str, platform: str, about: str, *, title: str = "", data: Sequence[str] = (), **values: Any
+    step: str,
+    platform: str,
+    about: str,
+    *,
+    title: str = "",
+    data: Sequence[str] = (),
+    **values: Any,
 ) -> Messages:
     """The messages of a question.
 
@@ -67,13 +73,17 @@ def render(
         raise ReadError("XP1014", f"{step!r} is no step", hint=f"one of {', '.join(STEPS)}")
     mark = _mark([about, *data])
     family = platform.partition(":")[0]
-    user = _environment().get_template(f"{step}.md").render(
-        step=title or STEPS[step],
-        platform=PLATFORMS[family],
-        examples=examples(family, about, EXAMPLES),
-        tensorir=_page("tensorir.md"),
-        mark=mark,
-        **values,
+    user = (
+        _environment()
+        .get_template(f"{step}.md")
+        .render(
+            step=title or STEPS[step],
+            platform=PLATFORMS[family],
+            examples=examples(family, about, EXAMPLES),
+            tensorir=_page("tensorir.md"),
+            mark=mark,
+            **values,
+        )
     )
     system = _environment().get_template("system.md").render(mark=mark)
     user = re.sub(r"\n{3,}", "\n\n", user)

@@ -1,0 +1,99 @@
+"""`transcompile` with a language model as the scheduler: its choice, or the rules' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .errors import CheckError, EmitError, ScheduleError
+from .lifting import Lifted
+
+if TYPE_CHECKING:
+    import tvm
+
+    from .llm import Client
+    from .schedules.base import Scheduled
+    from .schedules.chooser import Choice, Cost
+    from .targets import TargetSpec
+    from .translation import Attempt, Translation
+
+
+def with_model(attempt: Callable[..., Translation], llm: Client | str) -> Attempt:
+    """An attempt that schedules by a model's choice where that costs less than the rules'.
+
+    A choice that turns out wrong when it is run, or has no text, is noted and dropped.
+    """
+    from .llm import connect
+
+    client = connect(llm)
+
+    def guided(
+        spec: TargetSpec,
+        lifted: Lifted,
+        mod: tvm.IRModule,
+        rung: str,
+        notes: tuple[str, ...],
+    ) -> Translation:
+        from .schedules.chooser import choose
+
+        try:
+            choice = choose(mod, spec, client, CostOn(spec, lifted, mod))
+        except ScheduleError as error:
+            made = attempt(
+                spec, lifted, mod, rung, (*notes, f"no model was asked: {error.message}")
+            )
+            return replace(made, guidance=_guidance(client, None))
+        told = _told(choice, client)
+        if choice.rule is not None:
+            try:
+                made = attempt(spec, lifted, mod, rung, (*notes, told), rule=choice.rule)
+                return replace(made, guidance=_guidance(client, choice))
+            except (ScheduleError, EmitError, CheckError) as error:
+                told = f"the schedule of {client.model} was dropped: {error.code}: {error.message}"
+        made = attempt(spec, lifted, mod, rung, (*notes, told))
+        return replace(made, guidance=_guidance(client, choice))
+
+    return guided
+
+
+class CostOn:
+    """What schedules of `mod` cost on a target: measured where it is this CPU, else modelled.
+
+    A schedule that does not do what the source did has no cost. A `schedules.chooser.Bench`.
+    """
+
+    def __init__(self, spec: TargetSpec, lifted: Lifted, mod: tvm.IRModule) -> None:
+        from .tuning.bench import bench_for
+        from .tuning.oracle import Oracle
+
+        self._bench = bench_for(mod, spec.name, Oracle.of(lifted))
+
+    def cost(self, scheduled: Scheduled) -> Cost:
+        from .schedules.chooser import Cost
+
+        found = self._bench.outcome(scheduled.mod)
+        return Cost(found.seconds, found.kind, found.why)
+
+    def beside(self, first: Scheduled, second: Scheduled) -> tuple[Cost, Cost]:
+        from .schedules.chooser import Cost
+
+        one, other = self._bench.again([first.mod, second.mod])
+        return Cost(one, self._bench.kind), Cost(other, self._bench.kind)
+
+
+def _told(choice: Choice, client: Client) -> str:
+    if choice.rule is None:
+        return f"{client.model} proposed nothing that costs less than the rules' {choice.baseline}"
+    return f"scheduled by {client.model}: {choice.cost}, by the rules {choice.baseline}"
+
+
+def _guidance(client: Client, choice: Choice | None) -> dict[str, object]:
+    """What the report says of the model, as plain data."""
+    tried = choice.tried if choice else ()
+    return {
+        "model": client.model,
+        "tried": [{"calls": one.calls, "outcome": one.outcome} for one in tried],
+        "kept": choice is not None and choice.rule is not None,
+        "usage": client.usage.as_dict(),
+    }
