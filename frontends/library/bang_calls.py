@@ -94,7 +94,7 @@ class Intrinsic:
         if found is None or (dtypes is not None and found not in dtypes):
             kind = "this type" if found is None else found
             self.refuse(f"has no form for {kind}", f"it is for {', '.join(dtypes or ())}")
-        self.require_space(address, space, f"argument {position + 1}")
+        self.require_operand(address, space, f"argument {position + 1}")
         return Vector(address, found)
 
     def number(self, position: int) -> Number:
@@ -132,14 +132,29 @@ class Intrinsic:
 
     # ------------------------------------------------------------ rules
 
-    def require_space(self, address: Address, space: str, role: str) -> None:
+    def require_operand(self, address: Address, space: str, role: str) -> None:
+        """That an operand of a vector operation lies in `space`.
+
+        Public kernels also name arrays in GDRAM, for which there is no instruction: they are read
+        as what they mean, with an assumption that says so.
+        """
+        if self.strict or space != "NRAM" or space_of(self.ev, address) != "GDRAM":
+            hint = "public kernels that name it are read with mode='lenient'"
+            self.require_space(address, space, role, hint if space == "NRAM" else "")
+            return
+        self.ev.math.assumptions.add(
+            f"{self.name} reaches GDRAM, which no vector unit does: {role}, line {self.span.line}"
+        )
+
+    def require_space(self, address: Address, space: str, role: str, hint: str = "") -> None:
         found = space_of(self.ev, address)
         # The stack lies in NRAM by default, so its variables are good operands.
         if found == space or (found == "stack" and space in ("NRAM", "LDRAM")):
             return
         if found == "stack" and space == "WRAM" and not self.strict:
             return
-        self.refuse(f"{role} lies in {'NRAM' if found == 'stack' else found}, not in {space}")
+        lies = f"{role} lies in {'NRAM' if found == 'stack' else found}, not in {space}"
+        self.refuse(lies, hint if found == "GDRAM" else "")
 
     def require(self, rules: Rules, values: dict[str, Number]) -> None:
         """The conditions on the arguments, as far as they are known here."""

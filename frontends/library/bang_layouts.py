@@ -107,7 +107,7 @@ def _masked_move(row: MaskedMove, call: Intrinsic) -> None:
         bytes_ = BITS[call.vector(0).dtype] // 8
     places = []
     for position in range(3):
-        call.require_space(call.address(position), "NRAM", f"argument {position + 1}")
+        call.require_operand(call.address(position), "NRAM", f"argument {position + 1}")
         places.append(call.seen_as(Vector(call.address(position), "uint8"), "uint8"))
     target, source, mask = places
     with call.loop("i", call.ev.math.simplify(n * bytes_)) as i:

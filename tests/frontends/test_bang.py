@@ -247,6 +247,23 @@ def test_informal_kernels() -> None:
     np.testing.assert_allclose(got, (x @ w).sum((0, 2)) / 16, rtol=1e-4, atol=1e-5)
 
 
+def test_vector_operations_on_arrays_in_gdram_are_an_assumption_of_lenient_mode() -> None:
+    text = """
+__mlu_global__ void twice(const float* x, float* y) {
+  __bang_add(y, (float*)x, (float*)x, 64);
+}"""
+    error = refusal(text, ("x", X[:64]), out("y", 64))
+    assert (error.code, error.span and error.span.line) == ("XP1002", 3)
+    assert "lies in GDRAM" in error.message and "lenient" in error.hint
+    made = kernel(text, ("x", X[:64]), out("y", 64), mode="lenient")
+    assumed = [one for one in frontends.read(made).program.assumptions if "GDRAM" in one]
+    assert [one.rpartition(": ")[2] for one in assumed] == [
+        f"argument {number}, line 3" for number in (1, 2, 3)
+    ]
+    got = check(text, ("x", X[:64]), out("y", 64), mode="lenient")
+    np.testing.assert_array_equal(got, 2 * X[:64])
+
+
 # --- what is refused
 
 

@@ -23,6 +23,8 @@
 // An array of a size that is known at run time: the stack lies in NRAM. Weights may be such in
 // lenient mode alone.
 #define XP_AUTOMATIC __attribute__((aligned(128)))
+// Public kernels hand arrays in GDRAM to the vector unit, which no hardware takes.
+enum { XP_VECTORS = XP_STRICT ? XP_NRAM : XP_NRAM | XP_GDRAM };
 enum { XP_WEIGHTS = XP_STRICT ? XP_WRAM : XP_WRAM | XP_STACK };
 
 #define __bang_printf printf

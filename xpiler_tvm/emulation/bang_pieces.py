@@ -22,13 +22,13 @@ AT = "XpLine at = XpLine()"
 """The last parameter: the line of the call."""
 
 
-def read(name: str, role: str, pointer: str, size: str, space: str = "XP_NRAM") -> str:
+def read(name: str, role: str, pointer: str, size: str, space: str = "XP_VECTORS") -> str:
     """The check that an operand that is read lies in one variable in `space`. `size` is bytes."""
     return f'xp_operand("{name}", at.line, "{role}", {pointer}, {size}, {space});'
 
 
 def write(
-    name: str, pointer: str, size: str, role: str = "the destination", space: str = "XP_NRAM"
+    name: str, pointer: str, size: str, role: str = "the destination", space: str = "XP_VECTORS"
 ) -> str:
     """As `read`, for an operand that is written."""
     return read(name, role, pointer, size, f"{space} | XP_WRITTEN")
