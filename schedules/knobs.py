@@ -4,16 +4,16 @@
 
 is 8, unless it stands inside of
 
-    with choosing({"rows of a tile": 12}) as choices: ...
+    with choosing(lambda name, default, options: 12) as asked: ...
 
-where it is 12. `choices.asked` lists what was asked for, in order: what may be asked depends on
-what was answered before, so a space is found by running the rules. A choice may be bad, or one that
-TVM refuses; it must never make a program wrong.
+where it is 12. `asked` lists what was asked for, in order: what may be asked depends on what was
+answered before, so a space is found by running the rules. A choice may be bad, or one that TVM
+refuses; it must never make a program wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,6 +21,9 @@ from typing import TypeAlias, TypeVar
 
 Value: TypeAlias = "int | str"
 """What a knob can be set to: numbers and words survive JSON."""
+
+Decide: TypeAlias = "Callable[[str, Value, tuple[Value, ...]], Value]"
+"""Makes a choice from its name, the rule's own choice, and all options, that one included."""
 
 AS_MODELLED = "as modelled"
 """The choice of what a cost model says is best."""
@@ -39,23 +42,21 @@ class Knob:
 
 
 @dataclass
-class Choices:
-    """What is given by name, and what was asked for so far."""
-
-    given: Mapping[str, Value]
+class _Choices:
+    decide: Decide
     asked: list[Knob] = field(default_factory=list)
 
 
-_CURRENT: ContextVar[Choices | None] = ContextVar("choices", default=None)
+_CURRENT: ContextVar[_Choices | None] = ContextVar("choices", default=None)
 
 
 @contextmanager
-def choosing(given: Mapping[str, Value]) -> Iterator[Choices]:
-    """Within it knobs are what `given` says; what is not given, or no option, is the default."""
-    choices = Choices(given)
+def choosing(decide: Decide) -> Iterator[list[Knob]]:
+    """Within it knobs are what `decide` says; what is no option is the default."""
+    choices = _Choices(decide)
     token = _CURRENT.set(choices)
     try:
-        yield choices
+        yield choices.asked
     finally:
         _CURRENT.reset(token)
 
@@ -65,12 +66,17 @@ def knob(name: str, default: Chosen, options: Sequence[Chosen]) -> Chosen:
     choices = _CURRENT.get()
     if choices is None:
         return default
+    every: tuple[Chosen, ...] = tuple(dict.fromkeys([default, *options]))
+    # A rule that looks at a program twice means the same choice.
     known = next((each for each in choices.asked if each.name == name), None)
-    every = tuple(dict.fromkeys((default, *options)))
-    if known is not None:
-        # A rule that looks at a program twice means the same choice.
-        return known.value if known.value in every else default  # type: ignore[return-value]
-    wanted = choices.given.get(name, default)
-    value = wanted if wanted in every else default
-    choices.asked.append(Knob(name, every, default, value))
-    return value  # type: ignore[return-value]
+    wanted = known.value if known else choices.decide(name, default, every)
+    value: Chosen = next((each for each in every if each == wanted), default)
+    if known is None:
+        choices.asked.append(Knob(name, every, default, value))
+    return value
+
+
+def asked() -> int:
+    """How many choices were made so far in the innermost `choosing`; 0 outside of any."""
+    choices = _CURRENT.get()
+    return len(choices.asked) if choices else 0

@@ -58,6 +58,8 @@ CODES: dict[str, str] = {
     "XP6003": "the emulator could not compile the kernel",
     "XP6004": "the output folder cannot be written",
     "XP6005": "a GPU that cannot be used",
+    "XP6006": "a cost model that cannot be loaded",
+    "XP6008": "workers that are gone",
     "XP7001": "no language model is named, or its settings are incomplete",
     "XP7002": "a language model that gives no answer",
     "XP7003": "an answer that is not of the form asked for",
@@ -88,6 +90,11 @@ class Span:
         lead = "".join("\t" if c == "\t" else " " for c in self.text[: self.column - 1])
         room = max(1, len(self.text) - self.column + 1)
         return f"{self.text}\n{lead}{'^' * min(max(1, self.length), room)}"
+
+
+def located(message: str, span: Span | None) -> str:
+    """The message behind its place, where it has one."""
+    return f"{span}: {message}" if span else message
 
 
 class XpilerError(Exception):

@@ -133,7 +133,7 @@ def _run(
 
     def call(report: worker.Report) -> None:
         library = load()
-        converted = [[_as_argument(argument) for argument in one.arguments] for one in calls]
+        converted = [[as_argument(argument) for argument in one.arguments] for one in calls]
         worker.start_clock(limits.seconds)
         started = time.process_time()
         for arguments in converted:
@@ -233,7 +233,7 @@ def _compile(mod: tvm.IRModule, target: dict[str, Any]) -> Any:
         return tvm.compile(mod, target=tvm.target.Target(target))
 
 
-def _as_argument(value: Any) -> Any:
+def as_argument(value: Any) -> Any:
     """What TVM takes for it; numpy cannot hand bfloat16 over by itself."""
     if not isinstance(value, np.ndarray) or value.dtype.name != "bfloat16":
         return value

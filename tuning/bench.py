@@ -1,0 +1,245 @@
+"""What a candidate takes: measured where it can be run, else modelled; a wrong one takes nothing.
+
+Measurements are made one at a time in a forked process, which has TVM loaded already and can crash
+or hang without harm. It compiles the candidate, holds its results against the source's, and only
+then takes its time: CPU time of one thread, the least of several runs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import tvm
+
+from xpiler_tvm.codegen.vector_math import vectorisable
+from xpiler_tvm.codegen.vnni import cpu_target, unaligned
+from xpiler_tvm.emulation.module import as_argument
+from xpiler_tvm.errors import EmitError
+from xpiler_tvm.isolation import forked
+from xpiler_tvm.processor import missing_features
+from xpiler_tvm.targets.vnni import mcpu_of
+from xpiler_tvm.tir import UNSOUND_PASSES
+from xpiler_tvm.trials import Arrays, Trial
+
+from .measure import measure
+from .oracle import Oracle
+from .profile import profile_of
+from .roofline import floor_of, roof_of
+
+Kind = Literal["measured", "modelled"]
+
+SECONDS, MEMORY = 60.0, 8 << 30
+ROUNDS = 5
+GIVE_UP = 4.0
+"""A candidate that takes so many times the best so far in its first run is not measured further."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a candidate.
+
+    `seconds` is `None` where it is wrong, crashed or could not be made; `why` then says so.
+    """
+
+    seconds: float | None
+    kind: Kind
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.seconds is not None
+
+
+class Bench(Protocol):
+    """Something that says what scheduled programs take."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether its times are measured or modelled."""
+
+    def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
+        """Of one program; `best` is the least so far."""
+
+    def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        """Seconds of programs that are known to be right, more carefully, beside each other."""
+
+
+def bench_for(mod: tvm.IRModule, target: str, oracle: Oracle) -> Bench:
+    """The bench of a target for a raised program, on this machine."""
+    if target.partition(":")[0] == "vnni" and not missing_features(mcpu_of(target)):
+        return Measured(oracle, mcpu_of(target), floor_of(mod))
+    return Modelled(oracle, model_of(target))
+
+
+# -- Measured -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """On this CPU, one thread. `floor` are seconds that nothing right can come below."""
+
+    oracle: Oracle
+    mcpu: str
+    floor: float = 0.0
+    kind: Kind = "measured"
+
+    def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
+        limit = GIVE_UP * best if best is not None else float("inf")
+        try:
+            found = forked.call(
+                lambda: _alone(lambda: self._try(scheduled, limit)), seconds=SECONDS, memory=MEMORY
+            )
+        except forked.Ended as error:
+            return Outcome(None, self.kind, f"the process ended: {error}")
+        except RuntimeError as error:
+            return Outcome(None, self.kind, str(error).strip().splitlines()[-1])
+        if "why" in found:
+            return Outcome(None, self.kind, found["why"])
+        if found["seconds"] < self.floor:
+            what = f"{found['seconds'] * 1e6:.3g} us are less than the processor can do it in"
+            return Outcome(None, self.kind, what)
+        return Outcome(found["seconds"], self.kind)
+
+    def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        found: list[float] = forked.call(
+            lambda: _alone(lambda: self._beside(programs)), seconds=2 * SECONDS, memory=MEMORY
+        )
+        return found
+
+    # ------------------------------------------------------------ in the forked process
+
+    def _try(self, scheduled: tvm.IRModule, limit: float) -> dict[str, Any]:
+        library = self._built(scheduled)
+        results, calls = [], []
+        for trial in self.oracle.trials:
+            arrays, call = _prepared(library, scheduled["main"], trial)
+            calls.append((call, measure(call, warmup=0, repeats=1, least=0.0).best))
+            results.append(arrays)
+        check = self.oracle.check(results)
+        if not check.ok:
+            return {"why": f"{check.verdict}: {check.detail}"}
+        call, first = calls[0]
+        if first > max(limit, 1e-3):
+            # The first run also fills caches: another one, to be fair.
+            return {"seconds": measure(call, warmup=0, repeats=1, least=0.0).best}
+        return {"seconds": _least(call)}
+
+    def _beside(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        """Rounds over all programs, so that a noisy moment meets each of them."""
+        trial = self.oracle.trials[0]
+        calls = [_prepared(self._built(each), each["main"], trial)[1] for each in programs]
+        least = [float("inf")] * len(calls)
+        for _ in range(ROUNDS):
+            for place, call in enumerate(calls):
+                seconds = measure(call, warmup=1, repeats=3, least=2e-3).best
+                least[place] = min(least[place], seconds)
+        return least
+
+    def _built(self, scheduled: tvm.IRModule) -> Callable[..., None]:
+        func = unaligned(scheduled["main"].without_attr("target"))
+        mod = tvm.IRModule({"main": func.with_attr("global_symbol", "main")})
+        with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
+            built = tvm.compile(vectorisable(mod), target=cpu_target(self.mcpu))
+        main: Callable[..., None] = built["main"]
+        return main
+
+
+def _prepared(
+    library: Callable[..., None], main: tvm.tirx.PrimFunc, trial: Trial
+) -> tuple[Arrays, Callable[[], None]]:
+    """Copies of a trial's arrays in the shapes of `main`, and the call on them."""
+    arrays: dict[str, np.ndarray] = {}
+    arguments: list[Any] = []
+    for param in main.params:
+        name, shape = str(param.name), getattr(param, "shape", None)
+        if shape is None:
+            arguments.append(trial.scalars[name])
+            continue
+        arrays[name] = aligned(trial.inputs[name]).reshape([int(extent) for extent in shape])
+        arguments.append(as_argument(arrays[name]))
+    return arrays, lambda: library(*arguments)
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """A copy at a multiple of 64 bytes."""
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    found = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    found[...] = array
+    return found
+
+
+def _alone(work: Callable[[], Any]) -> Any:
+    """`work()` in a new thread: TVM's pool of threads belongs to the one that forked."""
+    os.environ["TVM_NUM_THREADS"] = "1"
+    found: list[Any] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return found[0]
+
+
+def _least(run: Callable[[], None]) -> float:
+    """The least of some runs: short ones are repeated more often, as noise is larger there."""
+    once = measure(run, warmup=1, repeats=1, least=0.0).best
+    repeats = max(3, min(12, int(0.25 / max(once, 1e-6))))
+    return measure(run, warmup=0, repeats=repeats, least=2e-3).best
+
+
+# -- Modelled -------------------------------------------------------------------------------------
+
+Model = Callable[[tvm.IRModule], "float | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Modelled:
+    """By a model of the device. What would be the best so far is run, unscheduled for the CPU."""
+
+    oracle: Oracle
+    model: Model
+    kind: Kind = "modelled"
+
+    def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
+        seconds = self.model(scheduled)
+        if seconds is None:
+            return Outcome(None, self.kind, "the target has no form for it")
+        if best is None or seconds < best:
+            check = self.oracle.run(scheduled)
+            if not check.ok:
+                return Outcome(None, self.kind, f"{check.verdict}: {check.detail}")
+        return Outcome(seconds, self.kind)
+
+    def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        return [self.model(program) or float("inf") for program in programs]
+
+
+def model_of(target: str) -> Model:
+    """Seconds that a model of a target's device gives a scheduled program."""
+    if target.partition(":")[0] == "bang":
+        return _cycles
+    return lambda scheduled: roof_of(profile_of(scheduled), target)
+
+
+def _cycles(scheduled: tvm.IRModule) -> float | None:
+    from xpiler_tvm.codegen_bang import emit_bang
+    from xpiler_tvm.targets.device import kernel_of
+
+    try:
+        return emit_bang(scheduled, kernel_of(scheduled, "bang")).estimate.seconds
+    except EmitError:
+        return None

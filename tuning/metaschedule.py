@@ -1,0 +1,70 @@
+"""Lines of MetaSchedule's JSON database, as its own `JSONDatabase` writes them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tvm
+import tvm_ffi
+from tvm.s_tir import Schedule
+from tvm.s_tir import meta_schedule as ms
+from tvm.target import Target
+
+if TYPE_CHECKING:
+    from xpiler_tvm.schedules.base import Scheduled
+
+
+FILES = "database_workload.json", "database_tuning_record.json"
+"""Of workloads and of records, in a database's folder."""
+
+
+def normalised(mod: tvm.IRModule) -> tvm.IRModule:
+    """A program as MetaSchedule keeps it: without names and attributes that say nothing of it.
+
+    `relax_integration.extract_tasks` gives programs in this form, so that what was found for a
+    kernel is found again for the same operator of a Relax module.
+    """
+    main = mod["main"]
+    plain = tvm.tirx.PrimFunc(list(main.params), main.body, main.ret_type)
+    attributes = {"global_symbol": "main", "s_tir": True, "tirx.noalias": True}
+    return tvm.IRModule({"main": plain.with_attr(attributes)})
+
+
+def record_lines(
+    mod: tvm.IRModule,
+    scheduled: Scheduled,
+    seconds: float,
+    target: Target,
+    workloads: Sequence[str],
+) -> tuple[str | None, str] | None:
+    """A line for the workload, unless it stands in `workloads` already, and one for the record.
+
+    `None` where the schedule's trace does not make the program of the normalised workload.
+    """
+    plain = normalised(mod)
+    trace = scheduled.trace
+    replayed = Schedule(plain, error_render_level="none")
+    try:
+        trace.apply_to_schedule(replayed, remove_postproc=False)
+    except (RuntimeError, ValueError, TypeError):  # of a program of another form
+        return None
+    if not tvm_ffi.structural_equal(replayed.mod["main"].body, scheduled.schedule.mod["main"].body):
+        return None
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        # TVM alone knows how to write down all that may stand in a trace.
+        database = ms.database.JSONDatabase(work_dir=folder)
+        arguments = ms.arg_info.ArgInfo.from_prim_func(plain["main"])
+        workload = database.commit_workload(plain)
+        database.commit_tuning_record(
+            ms.database.TuningRecord(trace, workload, [seconds], target, arguments)
+        )
+        lines = [(Path(folder) / name).read_text().strip() for name in FILES]
+    known = [json.loads(each)[0] for each in workloads]
+    shash = json.loads(lines[0])[0]
+    place = known.index(shash) if shash in known else len(known)
+    text = json.dumps([place, json.loads(lines[1])[1]])
+    return (None if place < len(known) else lines[0]), text
