@@ -47,8 +47,9 @@ from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.raising import out_of_place, raise_program
 from xpiler_tvm.frontends.recognition.agreement import difference
 from xpiler_tvm.kernel import DIALECTS, Kernel
-from xpiler_tvm.lifting import Trial, check_module
+from xpiler_tvm.oracles import check_module
 from xpiler_tvm.stopwatch import cpu_seconds
+from xpiler_tvm.trials import Trial
 from xpiler_tvm.verification.proofs import INDEX_KINDS, obligations
 
 SETS = ("corpus", "wild", "trips")

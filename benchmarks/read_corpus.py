@@ -39,8 +39,9 @@ from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.frontends.resolving import unit_of
 from xpiler_tvm.kernel import DIALECTS, Dialect, Kernel, Launch, Tensor
-from xpiler_tvm.lifting import Trial, check_module
+from xpiler_tvm.oracles import check_module
 from xpiler_tvm.stopwatch import cpu_seconds
+from xpiler_tvm.trials import Trial
 from xpiler_tvm.verification.inputs import Family
 
 FAMILIES: tuple[Family, ...] = ("random", "indexed")

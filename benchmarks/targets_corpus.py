@@ -45,7 +45,7 @@ from xpiler_tvm.emulation import run_text
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.kernel import DIALECTS
-from xpiler_tvm.lifting import check_module
+from xpiler_tvm.oracles import check_module
 
 CASE_SECONDS = 240
 CHECKED_SECONDS = 60.0

@@ -14,7 +14,7 @@ import xpiler_tvm as xt
 from xpiler_tvm import frontends
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.kernel import DIALECTS, Dialect
-from xpiler_tvm.lifting import check_module
+from xpiler_tvm.oracles import check_module
 from xpiler_tvm.targets import TARGETS
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))

@@ -11,8 +11,9 @@ import pytest
 import xpiler_tvm as xt
 from xpiler_tvm.errors import CheckError
 from xpiler_tvm.evidence import Check
-from xpiler_tvm.lifting import Trial, check_module, check_runs, require
+from xpiler_tvm.oracles import check_module, check_runs, require
 from xpiler_tvm.stopwatch import Stopwatch
+from xpiler_tvm.trials import Trial
 
 AXPY = """__global__ void axpy(const float* x, float* y, float alpha, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;

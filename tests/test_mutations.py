@@ -15,7 +15,8 @@ import tvm
 import xpiler_tvm as xt
 from xpiler_tvm.emulation import run_text
 from xpiler_tvm.frontends import device_text
-from xpiler_tvm.lifting import Arrays, Trial, check_module, check_runs
+from xpiler_tvm.oracles import check_module, check_runs
+from xpiler_tvm.trials import Arrays, Trial
 
 SOURCE = """__global__ void k(const float* x, const float* w, const float* b, float* y, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from . import frontends
 from .conditions import Condition
 from .conditions import require as require_conditions
-from .errors import CheckError, LiftError, ReadError, Span
+from .errors import LiftError, ReadError, located
 from .evidence import Check
 from .kernel import Kernel
-from .stopwatch import Stopwatch, cpu_seconds
+from .oracles import (
+    check_bounds,
+    check_faults,
+    check_module,
+    check_reference,
+    identity_of_flat,
+    require,
+)
+from .stopwatch import Stopwatch
+from .trials import Trial, run_source, starts_of, trials_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,48 +30,17 @@ if TYPE_CHECKING:
 
     from .frontends.program import Program
     from .frontends.raising import OutOfPlace, Step
-    from .frontends.reading import Reading
     from .frontends.recognition import Operator
     from .lifting_guided import Guidance
     from .llm import Client
     from .recognised import Recognised
-    from .verification import Family
     from .verification.proofs import Obligation
-    from .verification.reference import Limits
-
-Arrays = Mapping[str, "np.ndarray"]
 
 Lifter = Literal["auto", "symbolic", "llm"]
 LIFTERS: tuple[Lifter, ...] = ("auto", "symbolic", "llm")
 
 NOT_UNDERSTOOD = ("XP1008", "XP1009", "XP1010", "XP1015", "XP2001", "XP2002", "XP2003")
 """Refusals that say something of our reading, not of the kernel: another wording may pass."""
-
-RUN_SECONDS = 60.0  # CPU seconds that one run of one form may take
-FAULT_SECONDS = 4.0  # and the run that looks for faults in the source
-LARGE = 1 << 20  # elements of all tensors together
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """What a run starts from: arrays by tensor, of which family, values of symbolic scalars."""
-
-    inputs: dict[str, np.ndarray]
-    scalars: dict[str, int | float]
-    family: Family
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A start, and what the source, run as written, made of it.
-
-    `limits` says what is right; without them results are held against the source alone.
-    """
-
-    inputs: dict[str, np.ndarray]
-    scalars: dict[str, int | float]
-    outputs: dict[str, np.ndarray]
-    limits: Limits | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +220,7 @@ def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
         from .frontends.program import to_module
 
         flat = to_module(program)
-        trials = _trials(resolved, flat, starts, outputs)
+        trials = trials_of(resolved, flat, starts, outputs)
         checks.append(require(check_reference("source", trials, resolved)))
     with watch("raise"):
         from .frontends.raising import opaque_module, raise_program
@@ -251,7 +228,7 @@ def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
 
         raised = raise_program(program)
         fallback = raised.mod if raised.rung == "opaque" else opaque_module(program)
-    notes = [_note(raised.reason, raised.span)] if raised.reason else []
+    notes = [located(raised.reason, raised.span)] if raised.reason else []
     notes += doubts
     notes += _unwritten_notes(resolved, trials)
     with watch("prove"):
@@ -266,7 +243,9 @@ def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
         scalars = trials[0].scalars
-        identity = identity_of_flat(resolved, [text], flat, scalars, seed, reading.value_ranges)
+        identity = identity_of_flat(
+            resolved, [text], flat, scalars, seed=seed, ranges=reading.value_ranges
+        )
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)
@@ -335,327 +314,8 @@ def _unwritten_notes(kernel: Kernel, trials: Sequence[Trial]) -> list[str]:
     ]
 
 
-def _note(reason: str, span: Span | None) -> str:
-    return f"{span}: {reason}" if span else reason
-
-
 def _trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
     return [
         f"elements of {name!r} lie between {least} and {most}"
         for name, (least, most) in sorted(value_ranges.items())
     ]
-
-
-def starts_of(
-    kernel: Kernel,
-    seed: int,
-    value_ranges: Mapping[str, tuple[int, int]],
-    families: Sequence[Family] = (),
-) -> list[Start]:
-    """Starts of all `families`, by default those that suit the kernel, and one for each more choice
-    of the symbolic scalars; trusted indices are valid ones."""
-    from .verification import inputs_for
-
-    choices = symbolic_values(kernel)
-    starts = [
-        Start(inputs_for(kernel, seed, family, value_ranges), choices[0], family)
-        for family in families or families_of(kernel)
-    ]
-    for number, scalars in enumerate(choices[1:], 1):
-        inputs = inputs_for(kernel, seed + number, "random", value_ranges)
-        starts.append(Start(inputs, scalars, "random"))
-    return starts
-
-
-def families_of(kernel: Kernel) -> tuple[Family, ...]:
-    """Integer programs get extremes too: of floating-point ones these are a matter of range.
-
-    Large arrays of floats get random values alone, which tell their positions as well.
-    """
-    exact = all("float" not in param.dtype for param in kernel.params or ())
-    if exact:
-        return ("random", "indexed", "extreme")
-    floats = all("float" in tensor.dtype for tensor in kernel.tensors)
-    large = sum(tensor.size for tensor in kernel.tensors) > LARGE
-    return ("random",) if floats and large else ("random", "indexed")
-
-
-def run_source(
-    kernel: Kernel, text: str, starts: Sequence[Start]
-) -> tuple[list[dict[str, np.ndarray]], Check]:
-    """Runs the source as written from each start: its outputs."""
-    from .emulation import run_text
-    from .verification import require_written
-
-    outputs: list[dict[str, np.ndarray]] = []
-    begun = cpu_seconds()
-    for start in starts:
-        run = run_text(kernel, start.inputs, start.scalars, text=text, seconds=RUN_SECONDS)
-        require_written(kernel, run.arrays)
-        outputs.append(run.arrays)
-    families = " and ".join(dict.fromkeys(start.family for start in starts))
-    times = "once" if len(starts) == 1 else f"{len(starts)} times"
-    detail = f"{kernel.dialect} emulated {times}, {families} inputs: no fault"
-    return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
-
-
-def check_faults(kernel: Kernel, text: str, start: Start) -> tuple[Check, list[str]]:
-    """A checked run of the source, and what it finds that does no harm here.
-
-    Raises `CheckError` XP5012 with the first fault: a program that races, or reads what nothing
-    wrote, has no meaning that a translation could keep. Signed arithmetic that wraps is a note: all
-    forms wrap alike.
-    """
-    from .emulation import run_text
-
-    name, begun = "source has no faults", cpu_seconds()
-    how: Any = {"text": text, "seconds": FAULT_SECONDS, "build": "checked"}
-    run = run_text(kernel, start.inputs, start.scalars, **how)
-    seconds = cpu_seconds() - begun
-    if any(one.kind == "time" for one in run.findings):
-        detail = f"a checked run takes more than {FAULT_SECONDS:g} s; see `xpiler check`"
-        return Check(name, "unknown", detail, None, seconds), []
-    for one in run.findings:
-        if one.kind != "overflow":
-            about = ", ".join(part for part in (one.who, one.memory) if part)
-            raise CheckError(
-                "XP5012",
-                f"{one.kind}: {one.message}" + (f" ({about})" if about else ""),
-                span=one.span,
-                hint="mend the kernel; `xpiler check` tells more",
-            )
-    detail = "a checked run: no race, no access out of bounds, nothing read before it is written"
-    notes = [_note(f"{one.kind}: {one.message}", one.span) for one in run.findings]
-    return Check(name, "tested", detail, None, seconds), notes
-
-
-def _trials(
-    kernel: Kernel,
-    flat: tvm.IRModule,
-    starts: Sequence[Start],
-    outputs: Sequence[dict[str, np.ndarray]],
-) -> tuple[Trial, ...]:
-    from .verification.reference import Reference
-
-    limits = Reference.of(flat, kernel).limits([(one.inputs, one.scalars) for one in starts])
-    return tuple(
-        Trial(start.inputs, start.scalars, given, limit)
-        for start, given, limit in zip(starts, outputs, limits, strict=True)
-    )
-
-
-def check_bounds(kernel: Kernel, reading: Reading, starts: Sequence[Start]) -> Check:
-    """That every access lies in its array: proved where it can be, else watched in a run.
-
-    Raises `LiftError` XP2006 with the first access that does not.
-    """
-    name, start = "accesses in bounds", cpu_seconds()
-    if not reading.sites:
-        detail = f"{reading.proved} accesses, for every thread"
-        return Check(name, "proved", detail, None, cpu_seconds() - start)
-    import numpy as np
-
-    from .emulation import run_module_each
-    from .frontends.program import to_module
-    from .frontends.reading import watched
-
-    program, sites = watched(kernel)
-    calls = [
-        (
-            [*(one.inputs[tensor.name] for tensor in kernel.tensors), np.zeros(2, np.int64)],
-            list(one.scalars.values()),
-        )
-        for one in starts
-    ]
-    for run in run_module_each(to_module(program), calls, seconds=RUN_SECONDS):
-        number, index = (int(value) for value in run.arrays[-1])
-        if number:
-            site = sites[number - 1]
-            raise LiftError(
-                "XP2006",
-                f"element {index} of {site.name!r}, which has {site.extent}",
-                span=site.span,
-            )
-    detail = f"{reading.proved} proved, {len(sites)} watched in a run"
-    return Check(name, "tested", detail, None, cpu_seconds() - start)
-
-
-def symbolic_values(kernel: Kernel) -> list[dict[str, int | float]]:
-    """Values to try for scalars that stay symbolic: the tensors' extent and something smaller."""
-    free = [scalar for scalar in kernel.scalars if scalar.value is None]
-    if not free:
-        return [{}]
-    extent = min((tensor.size for tensor in kernel.tensors), default=1)
-    choices: list[dict[str, int | float]] = []
-    for size, real in ((extent, 0.75), (max(1, extent - extent // 3), -1.25)):
-        choices.append({s.name: real if "float" in s.dtype else size for s in free})
-    return choices
-
-
-def check_module(
-    name: str,
-    mod: tvm.IRModule,
-    kernel: Kernel,
-    trials: Sequence[Trial],
-    target: Mapping[str, Any] | None = None,
-    *,
-    expose: bool = True,
-    updated: Sequence[str] = (),
-) -> Check:
-    """Runs a module without thread bindings on each trial's inputs and compares.
-
-    Local arrays are watched like its parameters; not so (`expose=False`) where a schedule may have
-    given each round of a parallel loop its own. The results of tensors that are `updated` out of
-    place are its last parameters.
-    """
-    from .emulation import run_module_each
-    from .emulation.exposing import exposed
-
-    begun = cpu_seconds()
-    mod, local = exposed(mod) if expose else (mod, [])
-    starts = [
-        (
-            [
-                *(one.inputs[tensor.name] for tensor in kernel.tensors),
-                *(one.inputs[name] for name in updated),
-                *local,
-            ],
-            list(one.scalars.values()),
-        )
-        for one in trials
-    ]
-    try:
-        runs = run_module_each(mod, starts, seconds=RUN_SECONDS, target=target)
-    except CheckError as error:
-        detail = f"{error.code}: {error.message}"
-        return Check(name, "refuted", detail, None, cpu_seconds() - begun)
-    names = [tensor.name for tensor in kernel.tensors]
-    results = []
-    for run in runs:
-        arrays = dict(zip(names, run.arrays, strict=False))
-        arrays.update(zip(updated, run.arrays[len(names) :], strict=False))
-        results.append(arrays)
-    check = check_outputs(name, results, kernel, trials)
-    return replace(check, seconds=cpu_seconds() - begun)
-
-
-def check_runs(name: str, run: Any, kernel: Kernel, trials: Sequence[Trial]) -> Check:
-    """The worst comparison of `run(trial)` with what the source gave."""
-    begun = cpu_seconds()
-    try:
-        results = [run(trial) for trial in trials]
-    except CheckError as error:
-        detail = f"{error.code}: {error.message}"
-        return Check(name, "refuted", detail, None, cpu_seconds() - begun)
-    check = check_outputs(name, results, kernel, trials)
-    return replace(check, seconds=cpu_seconds() - begun)
-
-
-def check_outputs(
-    name: str, results: Sequence[Arrays], kernel: Kernel, trials: Sequence[Trial]
-) -> Check:
-    """The worst comparison of results, one for each trial, with what the source gave."""
-    from .verification import compare, worst_of
-
-    return worst_of(
-        [
-            compare(
-                name,
-                trial.outputs,
-                result,
-                kernel,
-                inputs=trial.inputs,
-                bounds=trial.limits.bounds if trial.limits else None,
-            )
-            for trial, result in zip(trials, results, strict=True)
-        ]
-    )
-
-
-def check_reference(
-    label: str,
-    trials: Sequence[Trial],
-    kernel: Kernel,
-    results: Sequence[Arrays] | None = None,
-) -> Check:
-    """Whether the results of the trials, by default the source's, are those of the lifted program
-    in double precision: programs that lose as much precision cannot confirm each other."""
-    from .verification import worst_of
-
-    name, begun = f"{label} = float64 reference", cpu_seconds()
-    outputs = [trial.outputs for trial in trials] if results is None else results
-    checks = [
-        trial.limits.check(name, result, kernel)
-        for trial, result in zip(trials, outputs, strict=True)
-        if trial.limits and trial.limits.values
-    ]
-    if not checks:
-        return Check(name, "unknown", "the program has no form in double precision")
-    return replace(worst_of(checks), seconds=cpu_seconds() - begun)
-
-
-def identity_of_flat(
-    kernel: Kernel,
-    texts: Sequence[str],
-    flat: tvm.IRModule,
-    scalars: Mapping[str, int | float],
-    seed: int,
-    ranges: Mapping[str, tuple[int, int]],
-) -> Check | None:
-    """Whether the flat program is the source's polynomial; `None` where it is none.
-
-    The first of `texts` is the source, others are what the program was made from.
-    """
-    from .verification.domains import Undefined
-    from .verification.identity import check_identity, exact_scalars, run_over_field
-
-    begun, exact = cpu_seconds(), exact_scalars(kernel)
-    try:
-        run = run_over_field(flat["main"], exact, list(scalars.values()))
-    except Undefined:
-        return None
-    runs = (over_field(exact, texts[0], scalars), run)
-    name = "flat = source, identity over F_p"
-    check = check_identity(name, exact, runs, texts, seed=seed, ranges=ranges)
-    return replace(check, seconds=cpu_seconds() - begun) if check else None
-
-
-def over_field(kernel: Kernel, text: str, scalars: Mapping[str, int | float]) -> Any:
-    """A `verification.identity.Run` of a kernel's text.
-
-    What the last texts gave is kept: a source is held against each target at the same points.
-    """
-    from .emulation import run_text
-
-    def run(points: Sequence[Arrays], build: Any) -> list[Arrays]:
-        key = repr((kernel, text, sorted(scalars.items()), build, _digest(points)))
-        if key not in _OVER_FIELD:
-            how: Any = {"text": text, "seconds": RUN_SECONDS, "build": build}
-            _OVER_FIELD[key] = [run_text(kernel, one, scalars, **how).arrays for one in points]
-            while len(_OVER_FIELD) > 4:
-                del _OVER_FIELD[next(iter(_OVER_FIELD))]
-        return _OVER_FIELD[key]
-
-    return run
-
-
-_OVER_FIELD: dict[str, list[Arrays]] = {}
-
-
-def _digest(points: Sequence[Arrays]) -> str:
-    found = hashlib.sha256()
-    for point in points:
-        for name in sorted(point):
-            found.update(name.encode() + point[name].tobytes())
-    return found.hexdigest()
-
-
-def require(check: Check) -> Check:
-    """The check, if it holds. Raises `CheckError` XP5001 with its counterexample."""
-    if check.verdict == "refuted":
-        raise CheckError(
-            "XP5001",
-            f"{check.name.replace(' = ', ' differs from ')}: {check.detail}",
-            hint="nothing is emitted; this is a defect of the translation, please report the file",
-        )
-    return check

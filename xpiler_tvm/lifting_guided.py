@@ -19,23 +19,11 @@ from .errors import LiftError, ModelError, ReadError, XpilerError
 from .evidence import Check
 from .frontends.guided import Candidate, Guided, Refuted, search
 from .kernel import Kernel
-from .lifting import (
-    LARGE,
-    Lifted,
-    Start,
-    Trial,
-    check_bounds,
-    check_faults,
-    check_module,
-    check_reference,
-    families_of,
-    identity_of_flat,
-    run_source,
-    starts_of,
-    symbolic_values,
-)
+from .lifting import Lifted
+from .oracles import check_bounds, check_faults, check_module, check_reference, identity_of_flat
 from .pairing import Subject, alone
 from .stopwatch import Stopwatch
+from .trials import LARGE, Start, Trial, families_of, run_source, starts_of, symbolic_values
 
 if TYPE_CHECKING:
     from .frontends.program import Program
@@ -43,6 +31,9 @@ if TYPE_CHECKING:
     from .llm import Client
 
 Ranges = Mapping[str, tuple[int, int]]
+
+PATIENCE = 10.0
+"""CPU seconds that a proposal may take for all runs: many never end."""
 
 
 @dataclass(frozen=True)
@@ -226,12 +217,18 @@ class _Judge:
         trials = (*self.trials(ranges), *self._literal_trials(candidate, ranges))
         text, scalars = self.subject.text, trials[0].scalars
         with self.watch("check proposal"):
-            checks = [_holds(check_module("flat = source", flat, self.kernel, trials))]
+            check = check_module("flat = source", flat, self.kernel, trials, seconds=PATIENCE)
+            checks = [_holds(check)]
             checks.append(
                 _holds(check_reference("source", self._limited(flat, trials), self.kernel))
             )
             identity = identity_of_flat(
-                self.kernel, [text, candidate.text], flat, scalars, self.seed, ranges
+                self.kernel,
+                [text, candidate.text],
+                flat,
+                scalars,
+                seed=self.seed,
+                ranges=ranges,
             )
         return [*checks, *([_holds(identity)] if identity else [])], flat
 

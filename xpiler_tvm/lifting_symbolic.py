@@ -53,7 +53,7 @@ def lift_symbolic(kernel: Kernel, *, seed: int = 0, stated: tuple[Condition, ...
     from .frontends.symbolic.resolving import resolve_sizes
     from .frontends.symbolic.restricting import read_for_all
     from .lifting import Lifted
-    from .lifting import require as required
+    from .oracles import require as required
     from .verification.proofs import doubts_of, obligations, refuted
 
     watch = Stopwatch()
@@ -221,7 +221,7 @@ def _check(name: str, mod: tvm.IRModule, runs: Sequence[Run]) -> Check:
     """The worst comparison of a module over the sizes with the source, compiled once."""
     from .emulation import run_module_each
     from .emulation.exposing import exposed
-    from .lifting import check_outputs
+    from .oracles import check_outputs
     from .verification import worst_of
 
     begun = cpu_seconds()

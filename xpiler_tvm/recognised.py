@@ -116,7 +116,7 @@ class Recognised:
 
     def _run(self) -> Check:
         from .emulation import run_module_each
-        from .lifting import check_outputs
+        from .oracles import check_outputs
 
         kernel, trials = self.lifted.kernel, self.lifted.trials
         tensors = {tensor.name: tensor for tensor in kernel.tensors}

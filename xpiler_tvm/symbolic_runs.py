@@ -16,7 +16,7 @@ from .stopwatch import cpu_seconds
 if TYPE_CHECKING:
     from .frontends.program import Program
     from .frontends.symbolic.restricting import ReadForAll
-    from .lifting import Trial
+    from .trials import Trial
 
 Point = Mapping[str, int]
 
@@ -111,7 +111,8 @@ def _run_at(found: ReadForAll, text: str, point: Point, seed: int) -> Run:
     from .emulation import run_text
     from .frontends.program import to_module
     from .frontends.symbolic.instances import at_point
-    from .lifting import Start, Trial, check_bounds
+    from .oracles import check_bounds
+    from .trials import Start, Trial
     from .verification import inputs_for
     from .verification.reference import Reference
 
@@ -133,7 +134,8 @@ def _run_at(found: ReadForAll, text: str, point: Point, seed: int) -> Run:
 
 def _check_at(run: Run, text: str) -> None:
     """A checked run of the source. Raises `CheckError` XP5012 with the first fault."""
-    from .lifting import Start, check_faults
+    from .oracles import check_faults
+    from .trials import Start
 
     scalars = run.trial.scalars
     free = {one.name: scalars[one.name] for one in run.kernel.scalars if one.value is None}

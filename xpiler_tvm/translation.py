@@ -14,19 +14,10 @@ from .errors import CheckError, EmitError, ModelError, ScheduleError, SetupError
 from .evidence import Check
 from .frontends import device_text
 from .kernel import Kernel
-from .lifting import (
-    RUN_SECONDS,
-    Arrays,
-    Lifted,
-    Trial,
-    check_module,
-    check_reference,
-    check_runs,
-    lift,
-    over_field,
-    require,
-)
+from .lifting import Lifted, lift
+from .oracles import check_module, check_reference, check_runs, over_field, require
 from .stopwatch import Stopwatch, cpu_seconds
+from .trials import RUN_SECONDS, Arrays, Trial
 
 if TYPE_CHECKING:
     import numpy as np

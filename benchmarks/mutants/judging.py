@@ -26,7 +26,8 @@ from xpiler_tvm.errors import CheckError, ReadError, SetupError, XpilerError
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.frontends.raising import Step, steps_of
 from xpiler_tvm.kernel import Kernel
-from xpiler_tvm.lifting import Trial, check_module
+from xpiler_tvm.oracles import check_module
+from xpiler_tvm.trials import Trial
 from xpiler_tvm.verification import compare, inputs_for
 from xpiler_tvm.verification.inputs import FAMILIES
 from xpiler_tvm.verification.proofs import obligations

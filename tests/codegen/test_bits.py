@@ -11,7 +11,7 @@ import xpiler_tvm as xt
 from xpiler_tvm import frontends, tir
 from xpiler_tvm.frontends.program import to_module
 from xpiler_tvm.kernel import DIALECTS, Dialect, Intent, Launch, Tensor
-from xpiler_tvm.lifting import check_module
+from xpiler_tvm.oracles import check_module
 
 TYPES = """
 #include <cuda_fp16.h>

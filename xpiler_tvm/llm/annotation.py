@@ -22,8 +22,8 @@ from .prompts import render, without_comments
 
 if TYPE_CHECKING:
     from xpiler_tvm.kernel import Kernel
-    from xpiler_tvm.lifting import Trial
     from xpiler_tvm.pairing import Subject
+    from xpiler_tvm.trials import Trial
 
     from .wire import Messages
 

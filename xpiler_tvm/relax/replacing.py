@@ -14,7 +14,8 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from xpiler_tvm.emulation import run_module_each
 from xpiler_tvm.errors import EmitError, XpilerError
 from xpiler_tvm.kernel import Kernel
-from xpiler_tvm.lifting import Lifted, check_outputs, lift, require
+from xpiler_tvm.lifting import Lifted, lift
+from xpiler_tvm.oracles import check_outputs, require
 from xpiler_tvm.tir import Buffer, Expr
 
 from .callee import Callee, callee_of, reshaped
