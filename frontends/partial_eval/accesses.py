@@ -21,6 +21,9 @@ from .ids import ids_of
 from .sizes import Sizes
 from .state import FAULT, Env, Findings, Frame, Place, Site
 
+_FROM_ABOVE = {tirx.LT: True, tirx.LE: True, tirx.GT: False, tirx.GE: False}
+"""Comparisons, and whether the left side is bounded from above where they hold."""
+
 
 class Accesses:
     """What an evaluation knows and notes: names, buffers, and whether accesses are in bounds."""
@@ -58,6 +61,8 @@ class Accesses:
         self.sites: list[Site] = []
         self.path: list[Expr] = self.math.path
         self.origin: dict[Buffer, str] = {}
+        self.started: dict[Buffer, set[str]] = {}
+        self.until: list[Expr] = []
         self.value_ranges: dict[str, tuple[int, int]] = {}
         self.watches: list[Statement] = []
         self.symbolic: list[Var] = []
@@ -136,30 +141,106 @@ class Accesses:
     def _trust(self, index: Expr, extent: int) -> None:
         """Notes what an integer input must hold for `index`, which it is part of, to be valid.
 
-        `table[ids[i]*64 + c]` with 6400 elements and `c < 64` needs `0 <= ids[i] < 100`. A kernel
-        that tests the value itself needs nothing.
+        `table[ids[i]*64 + c]` with 6400 elements and `c < 64` needs `0 <= ids[i] < 100`. What the
+        kernel tests itself needs nothing: a value that is compared with a bound has none there.
         """
+        for load in tir.loads(index):
+            self._trust_end(index, load, extent)
         found = [load for load in tir.loads(index) if self._source(load) is not None]
         if len(found) != 1:
             return
         (load,) = found
         name = self._source(load)
         assert name is not None
-        if any(self._source(other) == name for test in self.path for other in tir.loads(test)):
+        limits = self._limits(index, load, extent)
+        below, above = self._tested(name)
+        if limits is None or (below and above):
             return
+        least, most = limits
+        self._note_range(name, min(least, -most) if below else least, 2 * most if above else most)
+
+    def _trust_end(self, index: Expr, load: Expr, extent: int) -> None:
+        """Notes what the end of a loop must be, and the start, for its counter to be an index.
+
+        `for (k = rows[i]; k < rows[i + 1]; ++k) values[k]` needs `0 <= rows[i] <= extent`.
+        """
+        tests = [part for test in self.until for part in tir.conjuncts(test)]
+        for test in tests:
+            if not isinstance(test, tirx.LT | tirx.LE) or not tir.same(test.a, load):
+                continue
+            ends = [each for each in tir.loads(test.b) if self._source(each) is not None]
+            counted = self._limits(index, load, extent)
+            if len(ends) != 1 or counted is None:
+                continue
+            past = counted[1] + (1 if isinstance(test, tirx.LT) else 0)
+            limits = self._limits(test.b, ends[0], past + 1)
+            if limits is not None:
+                names = {self._source(ends[0]), *self.started.get(load.source, ())}
+                for name in sorted(each for each in names if each is not None):
+                    self._note_range(name, 0, limits[1])
+
+    def _limits(self, index: Expr, load: Expr, extent: int) -> tuple[int, int] | None:
+        """The least and the largest value of a read for which `0 <= index < extent`."""
         place = tirx.Var("value", tir.dtype_of(load))
         rest = tir.map_loads(index, lambda node: place if tir.same(node, load) else node)
         if tir.has_load(rest):
-            return
+            return None
         linear = sym.detect_linear_equation(rest, [place])
         factor = tir.as_const(linear[0]) if linear else None
         if not factor or factor < 0:
-            return
+            return None
         low, high = self.math.bounds(linear[1])
-        least, most = -(low // factor), (extent - 1 - high) // factor
+        high = min([high, *self._bounded(linear[1])])
+        return -(low // factor), (extent - 1 - high) // factor
+
+    def _bounded(self, expr: Expr) -> Iterator[int]:
+        """What `expr` is at most where it is a multiple of what a test on the way here bounds.
+
+        `300*bx + 75*ty <= 750` where `4*bx + ty < 11`.
+        """
+        names = tir.variables(expr)
+        for test in self.path:
+            if not isinstance(test, tirx.LT) or (limit := tir.as_const(test.b)) is None:
+                continue
+            forms = [sym.detect_linear_equation(each, names) for each in (expr, test.a)]
+            ours, tested = ([tir.as_const(part) for part in form] for form in forms)
+            if not names or not ours or not tested or None in ours + tested or not tested[0]:
+                continue
+            times = ours[0] // tested[0]
+            if times > 0 and ours[:-1] == [times * part for part in tested[:-1]]:
+                yield times * (limit - 1 - tested[-1]) + ours[-1]
+
+    def _note_range(self, name: str, least: int, most: int) -> None:
         known = self.value_ranges.get(name, (least, most))
         if max(least, known[0]) <= min(most, known[1]):
             self.value_ranges[name] = max(least, known[0]), min(most, known[1])
+
+    def _tested(self, name: str) -> tuple[bool, bool]:
+        """Whether tests on the way here bound the elements of an input from below, and from above.
+
+        One that is not understood may do both; equalities do neither.
+        """
+        sides: set[str] = set()
+        pending = [(test, True) for test in self.path]
+        while pending:
+            test, holds = pending.pop()
+            if isinstance(test, tirx.Not):
+                pending.append((test.a, not holds))
+            elif isinstance(test, tirx.And | tirx.Or):
+                pending += [(test.a, holds), (test.b, holds)]
+            elif isinstance(test, tirx.EQ | tirx.NE):
+                continue
+            elif any(self._source(load) == name for load in tir.loads(test)):
+                plain = isinstance(test, tuple(_FROM_ABOVE)) and [
+                    isinstance(side, tir.Load) and self._source(side) == name
+                    for side in (test.a, test.b)
+                ]
+                if plain in ([True, False], [False, True]):
+                    above = _FROM_ABOVE[type(test)] == holds
+                    sides.add("above" if above == plain[0] else "below")
+                else:
+                    sides |= {"below", "above"}
+        return "below" in sides, "above" in sides
 
     def _source(self, load: Expr) -> str | None:
         """The input that a read gives an element of, directly or through a local copy."""

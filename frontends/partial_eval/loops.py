@@ -196,7 +196,9 @@ class Loops(Induction):
         if any(not any(s is watch for watch in self.watches) for s in before):
             raise LiftError("XP2002", "the test of this loop has a side effect", span=loop.span)
         with self.collecting() as body:
+            self.until += [] if test is None else [test]
             self._body(loop)
+            del self.until[len(self.until) - (test is not None) :]
             if not loop.test_first and loop.test is not None:
                 assert frame.running is not None and running is not None
                 again = self.test(loop.test)

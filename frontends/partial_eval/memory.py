@@ -222,6 +222,9 @@ class Memory(Types):
         self, buffer: Buffer, index: Expr, expr: Expr, span: Span, atomic: bool
     ) -> None:
         index = self._touch(buffer, self.math.simplify(index), self.written, span)
+        if buffer.scope() == "local" and buffer.dtype in ("int32", "int64"):
+            names = {self._source(load) for load in tir.loads(expr)} - {None}
+            self.started.setdefault(buffer, set()).update(str(name) for name in names)
         if isinstance(expr, tir.Load) and buffer.scope() == "local":
             name = self._source(expr)
             if name is not None:

@@ -132,3 +132,36 @@ def test_a_run_notes_the_first_fault() -> None:
     assert sites[number - 1].name == "x"
     assert index > 63
     np.testing.assert_array_equal(run.arrays[-2], np.full(64, X[63]))
+
+
+# text; what the elements of `p` are taken to lie between
+TRUSTED: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
+    "beside a mark": ("if (p[t] == -100) y[t] = 0; else y[t] = x[p[t]];", {"p": (0, 63)}),
+    "tested from below": ("y[t] = 0; if (p[t] >= 0) y[t] = x[p[t]];", {"p": (-63, 63)}),
+    "tested from above": ("if (p[t] < 64) y[t] = x[p[t]]; else y[t] = 0;", {"p": (0, 126)}),
+    "tested": ("if (p[t] < 0 || p[t] > 63) y[t] = 0; else y[t] = x[p[t]];", {}),
+    "tested in another way": ("y[t] = (unsigned)p[t] < 64 ? x[p[t]] : 0.0f;", {}),
+    "ends of rows": (
+        "float s = 0; for (int k = p[t]; k < p[(t + 1) % 64]; k++) s += x[k]; y[t] = s;",
+        {"p": (0, 63)},
+    ),
+    "a row's own start": (
+        "float s = 0; for (int k = p[t] + t; k < p[63 - t]; k += 2) s += x[k]; y[t] = s;",
+        {"p": (0, 64)},
+    ),
+    "a row of a guarded number": (
+        "int r = blockIdx.x * 4 + threadIdx.x; if (r < 14) y[r] = x[r * 4 + p[r]];",
+        {"p": (0, 11)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_what_elements_are_trusted_to_be(name: str) -> None:
+    text, ranges = TRUSTED[name]
+    assert of(text).value_ranges == ranges
+
+
+def test_rows_whose_ends_are_in_memory_are_lifted() -> None:
+    text = "float s = 0; for (int k = p[t]; k < p[(t + 1) % 64]; k++) s += x[k]; y[t] = s;"
+    assert xt.lift(of(text).kernel).rung == "blocks"
