@@ -26,6 +26,9 @@ Form = Literal["json_schema", "json_object", "text"]
 FORMS: tuple[Form, ...] = ("json_schema", "json_object", "text")
 """How an answer is asked for, the strictest first: servers know some of them."""
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before a request is repeated."""
+
 CHARACTERS_OF_TOKEN = 4
 """For servers that do not count: about that many of English text and code."""
 
@@ -73,7 +76,7 @@ def _server(settings: Settings, secret: str) -> openai.OpenAI:
         api_key=secret or "none",
         base_url=url,
         timeout=settings.timeout,
-        max_retries=settings.retries,
+        max_retries=0,
     )
 
 
@@ -188,22 +191,42 @@ class Client:
     def _send(
         self, server: openai.OpenAI, question: dict[str, Any], arguments: dict[str, Any]
     ) -> Reply:
-        """Asks the server, as long as the budget lasts."""
+        """Asks the server, again after failures that may pass, as long as the budget lasts."""
         self._begun = time.monotonic() if self._begun is None else self._begun
-        left = self._require_budget()
-        most = min(arguments["max_tokens"], left.tokens)
-        # A repetition is a call too: as many as the budget has behind the first.
-        retries = max(0, min(self.settings.retries, left.calls - 1))
-        timeout = min(self.settings.timeout, left.seconds / (retries + 1))
+        for repeat in range(self.settings.retries + 1):
+            try:
+                return self._once(server, question, arguments)
+            except Failure as failure:
+                if not failure.passes or repeat == self.settings.retries:
+                    raise
+                self._sleep(failure.wait, repeat)
+        raise AssertionError("the last repetition returns or raises")
+
+    def _sleep(self, asked: float | None, repeat: int) -> None:
+        """Waits as long as the server asks, or twice as long each time; never beyond the budget."""
+        pause = SHORTEST_PAUSE * 2**repeat if asked is None else asked
+        time.sleep(min(pause, LONGEST_PAUSE, max(0.0, self._require_budget().seconds)))
+
+    def _once(
+        self, server: openai.OpenAI, question: dict[str, Any], arguments: dict[str, Any]
+    ) -> Reply:
+        """One request. The tokens of a question are estimated before it is sent."""
+        left, expected = self._require_budget(), _estimated(question, "")
+        if left.tokens <= expected[0]:
+            raise ModelError(
+                "XP7005", f"the question has about {expected[0]} tokens, {left.tokens} are left"
+            )
         self.usage.calls += 1
         begun = time.monotonic()
         try:
             reply = request(
-                server.with_options(timeout=timeout, max_retries=retries),
+                server.with_options(
+                    timeout=min(self.settings.timeout, left.seconds), max_retries=0
+                ),
                 self.secret,
                 {
                     **arguments,
-                    "max_tokens": most,
+                    "max_tokens": min(arguments["max_tokens"], left.tokens - expected[0]),
                     "model": self.model,
                     "messages": question["messages"],
                     "temperature": question["temperature"],
@@ -213,12 +236,10 @@ class Client:
             )
         except Failure as failure:
             self._failed(failure.kind)
-            self.usage.calls += retries if failure.passes else 0
-            self._count(_estimated(question, ""), estimated=True)
+            self._count(expected, estimated=True)
             raise
         finally:
             self.usage.seconds += time.monotonic() - begun
-        self.usage.calls += reply.repeats
         counted = reply.tokens or _estimated(question, reply.text)
         self._count(counted, estimated=reply.tokens is None)
         return reply

@@ -19,17 +19,24 @@ class Failure(Exception):
     """A request that gave no answer. `kind` is a short word for the report.
 
     `form` marks a server that does not know the form of answer that was asked for, `passes` what
-    may be otherwise the next time, and was tried again.
+    may be otherwise the next time; `wait` is how many seconds the server asks to wait till then.
     """
 
     def __init__(
-        self, kind: str, message: str, *, form: bool = False, passes: bool = False
+        self,
+        kind: str,
+        message: str,
+        *,
+        form: bool = False,
+        passes: bool = False,
+        wait: float | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.form = form
         self.passes = passes
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,6 @@ class Reply:
 
     `finish` is the server's reason for the end (`stop`, `length`, …); `letters` maps what the
     first token could have been to the logarithm of its probability, where that was asked for.
-    `repeats` are the requests before this one that failed.
     """
 
     text: str
@@ -46,7 +52,6 @@ class Reply:
     refusal: str = ""
     tokens: tuple[int, int, int] | None = None
     letters: dict[str, float] = field(default_factory=dict)
-    repeats: int = 0
 
 
 def request(
@@ -59,12 +64,11 @@ def request(
     """
     with _failures(secret):
         if progress is None or arguments.get("logprobs"):
-            return _reply(client.chat.completions.with_raw_response.create(**arguments))
+            return _reply(client.chat.completions.create(**arguments))
         return _streamed(client, arguments, progress)
 
 
-def _reply(response: Any) -> Reply:
-    completion = response.parse()
+def _reply(completion: Any) -> Reply:
     choice = completion.choices[0]
     letters = {}
     if choice.logprobs is not None and choice.logprobs.content:
@@ -76,22 +80,20 @@ def _reply(response: Any) -> Reply:
         getattr(choice.message, "refusal", None) or "",
         _tokens(completion.usage),
         letters,
-        response.retries_taken,
     )
 
 
 def _streamed(client: openai.OpenAI, arguments: dict[str, Any], progress: Progress) -> Reply:
     text, refusal, finish, tokens = "", "", "stop", None
     how = {"stream": True, "stream_options": {"include_usage": True}}
-    response = client.chat.completions.with_raw_response.create(**arguments, **how)
-    for chunk in response.parse():
+    for chunk in client.chat.completions.create(**arguments, **how):
         tokens = _tokens(chunk.usage) or tokens
         for choice in chunk.choices:
             text += choice.delta.content or ""
             refusal += getattr(choice.delta, "refusal", None) or ""
             finish = choice.finish_reason or finish
         progress(text)
-    return Reply(text, finish, refusal, tokens, repeats=response.retries_taken)
+    return Reply(text, finish, refusal, tokens)
 
 
 def _tokens(usage: Any) -> tuple[int, int, int] | None:
@@ -120,16 +122,27 @@ def _failures(secret: str) -> Iterator[None]:
         raise Failure("connection", told, passes=True) from None
     except openai.RateLimitError as error:
         told = f"the server asks to wait: {said(error)}"
-        raise Failure("rate limit", told, passes=True) from None
+        raise Failure("rate limit", told, passes=True, wait=_wait(error)) from None
     except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
         raise Failure("bad request", f"the server refuses: {said(error)}", form=True) from None
     except openai.APIStatusError as error:
         inside = error.status_code >= 500
         kind = "server error" if inside else "refused request"
         told = f"the server answers {error.status_code}: {said(error)}"
-        raise Failure(kind, told, passes=inside) from None
+        raise Failure(kind, told, passes=inside, wait=_wait(error)) from None
     except openai.OpenAIError as error:
         raise Failure("protocol", said(error)) from None
     except (json.JSONDecodeError, TypeError, ValueError, AttributeError, IndexError):
         # A page in HTML, or JSON without choices: what answers is no such server.
         raise Failure("protocol", "what answers is no server of language models") from None
+
+
+def _wait(error: openai.APIStatusError) -> float | None:
+    """The seconds of an answer's `retry-after`; `None` where it has none that is a number."""
+    headers = error.response.headers
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):
+            continue
+    return None
