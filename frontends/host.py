@@ -15,7 +15,8 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.kernel import Dialect, Kernel
 
 from . import ir
-from .host_run import Calls, Run
+from .host_calls import Calls
+from .host_run import Run
 from .host_values import Address, Launched, Memory, Unknown, Value, depends, plain
 
 FoundIntent = Literal["in", "out", "inout", "unknown"]

@@ -13,7 +13,8 @@ from xpiler_tvm.errors import ReadError
 from xpiler_tvm.kernel import Kernel
 
 from . import clang_ast, ir
-from .host_run import Run, nodes
+from .host_calls import nodes
+from .host_run import Run
 from .host_values import plain
 
 _COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)

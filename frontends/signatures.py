@@ -16,7 +16,7 @@ from xpiler_tvm.kernel import Kernel, Launch, Param, Scalar, Tensor
 from . import clang_ast, ir
 from .c_reader import read_unit_loosely
 from .host import HostFacts, launch_of
-from .host_run import Calls
+from .host_calls import Calls
 from .parameters import slots_of
 from .resolving import find_entry, launch_from, symbol_of, template_arguments
 
