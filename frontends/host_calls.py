@@ -22,6 +22,7 @@ ALLOCATIONS: dict[str, Allocated] = {
 COPIES = ("Memcpy", "MemcpyAsync", "Memcpy2D", "MemcpyToSymbol", "MemcpyFromSymbol")
 FILLS = ("Memset", "MemsetAsync")
 """Functions of the device's library that act, without `cuda`, `hip` or `cnrt` in front."""
+_ACTING = (*ALLOCATIONS, *COPIES, *FILLS)
 
 
 def nodes(node: object) -> Iterator[Any]:
@@ -107,10 +108,7 @@ class Calls:
         if id(node) not in self._acts:
             self._acts[id(node)] = any(
                 isinstance(part, ir.LaunchExpr)
-                or (
-                    isinstance(part, ir.Name)
-                    and device_call(part.name) in (*ALLOCATIONS, *COPIES, *FILLS)
-                )
+                or (isinstance(part, ir.Name) and device_call(part.name) in _ACTING)
                 for part in self.code(node)
             )
         return self._acts[id(node)]
