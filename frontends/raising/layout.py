@@ -237,4 +237,10 @@ def _by_coefficients(
     return digits[position], rest
 
 
-__all__ = ["coordinates_of", "guarded_loads", "parameter_shapes", "reads_under_guards", "simplified"]
+__all__ = [
+    "coordinates_of",
+    "guarded_loads",
+    "parameter_shapes",
+    "reads_under_guards",
+    "simplified",
+]
