@@ -354,6 +354,9 @@ ACTIONS: dict[str, Action] = {
 }
 """The eleven, in the order of the paper (Xpiler)."""
 
+OF_FRONTENDS = (LoopRecovery, Detensorize)
+"""What is done while a kernel is read, and is no step of a schedule."""
+
 
 # ---------------------------------------------------------------- applying
 

@@ -20,7 +20,7 @@ from tvm import s_tir
 from xpiler_tvm.errors import ModelError, ScheduleError
 
 from .action_steps import Illegal, Scene, Step
-from .actions import ACTIONS, apply, legal_steps
+from .actions import ACTIONS, OF_FRONTENDS, apply, legal_steps, refusal
 from .base import Declined, Rule, Scheduled, first_applicable, fresh
 from .intrinsics import DOT_PRODUCTS
 
@@ -203,11 +203,7 @@ class _Search:
         self.base = base
         self.constrained = constrained
         self.behind = next(rule for rule in rules if rule.name == base.rule)
-        scene = scene_of(spec)
-        self.legal: dict[Start, tuple[str, ...]] = {
-            "rule": tuple(map(str, legal_steps(base.schedule, scene, SHOWN))),
-            "fresh": tuple(map(str, legal_steps(fresh(mod), scene, SHOWN))),
-        }
+        self.legal = legal_calls(mod, base, spec)
 
     def schema(self) -> type[Calls]:
         if not self.constrained:
@@ -231,6 +227,17 @@ class _Search:
         return question(self.mod, self.spec, self.base, baseline, legal=self.legal, tried=tried)
 
 
+def legal_calls(
+    mod: tvm.IRModule, base: Scheduled, spec: TargetSpec
+) -> dict[Start, tuple[str, ...]]:
+    """Legal first calls behind the rules' schedule and by themselves."""
+    scene = scene_of(spec)
+    return {
+        "rule": tuple(map(str, legal_steps(base.schedule, scene, SHOWN))),
+        "fresh": tuple(map(str, legal_steps(fresh(mod), scene, SHOWN))),
+    }
+
+
 def question(
     mod: tvm.IRModule,
     spec: TargetSpec,
@@ -249,7 +256,7 @@ def question(
         spec.name,
         program,
         data=[scheduled],
-        actions=list(ACTIONS.values()),
+        actions=[one for one in ACTIONS.values() if not isinstance(one, OF_FRONTENDS)],
         legal_rule=legal["rule"],
         legal_fresh=legal["fresh"],
         rule=base.rule,
@@ -257,6 +264,24 @@ def question(
         tried=[(one.calls, one.outcome) for one in tried],
         program=program,
         scheduled=scheduled,
+    )
+
+
+def pass_question(mod: tvm.IRModule, spec: TargetSpec, name: str) -> Messages:
+    """What a model is asked for one transformation of a raised program, `name` of `ACTIONS`."""
+    from xpiler_tvm.llm.prompts import render
+
+    action, program = ACTIONS[name], _script(mod)
+    sch = fresh(mod)
+    legal = [str(step) for step in action.options(sch, scene_of(spec)) if not refusal(sch, step)]
+    return render(
+        "pass",
+        spec.name,
+        program,
+        title=f"{name}: {action.summary}",
+        action=action,
+        legal=legal[:SHOWN],
+        program=program,
     )
 
 

@@ -329,6 +329,7 @@ def transcompile(
     schedule: Given | None = None,
     scheduler: Scheduler = "rules",
     llm: Client | str | None = None,
+    db: str | Path | None = None,
 ) -> Translation:
     """`kernel` for `target` (`cuda`, `hip`, `bang`, `vnni`, `opencl`), checked by execution.
 
@@ -339,8 +340,9 @@ def transcompile(
     the file that an `Explorer` saved, or its JSON. It is held against the source like any other.
 
     The `scheduler` decides without one: `rules`; `llm`, a language model (`llm` names it, or is a
-    client of `xpiler_tvm.llm`) whose choice must cost less than the rules'; or `tuned`. A kernel
-    that is not lifted yet is lifted with the model's help, too.
+    client of `xpiler_tvm.llm`) whose choice must cost less than the rules'; or `tuned`, the
+    best on record in the folder `db`, else of a search. A kernel that is not lifted yet is lifted
+    with the model's help, too.
 
     A kernel that is translated to several targets is best lifted once. Raises what `lift` raises,
     `ScheduleError` and `EmitError` where the target has no form for it, and `CheckError` XP5001
@@ -374,6 +376,10 @@ def transcompile(
         from .translation_guided import with_model
 
         return best_form(spec, lifted, with_model(partial(_attempt, main=main), llm))
+    if scheduler == "tuned":
+        from .translation_guided import with_search
+
+        return best_form(spec, lifted, with_search(partial(_attempt, main=main), db))
     return best_form(spec, lifted, partial(_attempt, main=main))
 
 
@@ -419,6 +425,7 @@ def _attempt(
     *,
     main: bool,
     rule: Rule | None = None,
+    given: Scheduled | None = None,
 ) -> Translation:
     from . import schedules
 
@@ -426,7 +433,7 @@ def _attempt(
     watch.seconds.update(lifted.seconds)
     checks = list(lifted.evidence)
     with watch("schedule"):
-        scheduled = schedules.apply(mod, spec.name, rule)
+        scheduled = given or schedules.apply(mod, spec.name, rule)
     with watch("emit"):
         emitted = spec.emit(scheduled.mod, lifted.kernel.free_standing())
         if main:

@@ -1,9 +1,10 @@
-"""`transcompile` with a language model as the scheduler: its choice, or the rules' own."""
+"""`transcompile` with another scheduler than the rules: a language model, or a search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import CheckError, EmitError, ScheduleError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from .schedules.chooser import Choice, Cost
     from .targets import TargetSpec
     from .translation import Attempt, Translation
+
+TRIALS = 16
+"""Candidates of a search that a translation makes by the way."""
 
 
 def with_model(attempt: Callable[..., Translation], llm: Client | str) -> Attempt:
@@ -45,16 +49,61 @@ def with_model(attempt: Callable[..., Translation], llm: Client | str) -> Attemp
             )
             return replace(made, guidance=_guidance(client, None))
         told = _told(choice, client)
-        if choice.rule is not None:
-            try:
-                made = attempt(spec, lifted, mod, rung, (*notes, told), rule=choice.rule)
-                return replace(made, guidance=_guidance(client, choice))
-            except (ScheduleError, EmitError, CheckError) as error:
-                told = f"the schedule of {client.model} was dropped: {error.code}: {error.message}"
-        made = attempt(spec, lifted, mod, rung, (*notes, told))
+        made = _attempted(
+            attempt,
+            (spec, lifted, mod, rung, notes),
+            told,
+            choice.scheduled if choice.rule else None,
+        )
         return replace(made, guidance=_guidance(client, choice))
 
     return guided
+
+
+def with_search(attempt: Callable[..., Translation], db: str | Path | None) -> Attempt:
+    """An attempt that schedules by the best on record in the folder `db`, else by a search.
+
+    A search is made of few candidates; `xpiler tune` and `tuning.tune` look further.
+    """
+
+    def tuned(
+        spec: TargetSpec,
+        lifted: Lifted,
+        mod: tvm.IRModule,
+        rung: str,
+        notes: tuple[str, ...],
+    ) -> Translation:
+        from .tuning import best_schedule, tune
+
+        best = best_schedule(mod, spec.name, db) if db is not None else None
+        told = "scheduled by the best on record"
+        if best is None:
+            found = tune(mod, spec.name, trials=TRIALS, db=db)
+            best = found.schedule(mod)
+            told = (
+                f"scheduled by a search of {found.trials} trials: {found.speedup:.2f} x the rules"
+            )
+        return attempt(spec, lifted, mod, rung, (*notes, told), given=best)
+
+    return tuned
+
+
+Way = tuple["TargetSpec", Lifted, "tvm.IRModule", str, tuple[str, ...]]
+"""What an attempt takes: target, kernel, form, rung, notes."""
+
+
+def _attempted(
+    attempt: Callable[..., Translation], way: Way, told: str, given: Scheduled | None
+) -> Translation:
+    """A translation by a given schedule; by the rules where there is none, or it turns out wrong
+    when what is emitted is run."""
+    *start, notes = way
+    if given is not None:
+        try:
+            return attempt(*start, (*notes, told), given=given)
+        except (ScheduleError, EmitError, CheckError) as error:
+            told = f"dropped: {told}: {error.code}: {error.message}"
+    return attempt(*start, (*notes, told))
 
 
 class CostOn:

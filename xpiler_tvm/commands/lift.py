@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments
+from . import arguments, models
 
 if TYPE_CHECKING:
     from . import Commands
@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     """Register the command."""
     lift = commands.add_parser(
         "lift",
-        parents=[arguments.source(), arguments.common()],
+        parents=[arguments.source(), models.options(), arguments.common()],
         help="print a kernel's TensorIR and its evidence",
     )
     lift.add_argument(
@@ -35,7 +35,8 @@ def _lift(options: argparse.Namespace) -> int:
     from .. import report
     from ..frontends.raising.steps import differences
 
-    lifted = xt.lift(kernel, each_pass=options.explain)
+    with models.client_of(options) as client:
+        lifted = xt.lift(kernel, each_pass=options.explain, lifter=options.lifter, llm=client)
     script = lifted.mod.script()
     about = {
         "rung": lifted.rung,
@@ -43,6 +44,7 @@ def _lift(options: argparse.Namespace) -> int:
         "notes": [*lifted.notes, *lifted.recognised.notes],
         "assumptions": list(lifted.assumptions),
         "conditions": list(map(str, lifted.conditions)),
+        **({"llm": lifted.guidance.as_dict()} if lifted.guidance else {}),
     }
     checks = [*lifted.evidence, lifted.recognised.check()]
     changes = list(differences(lifted.steps())) if options.explain else []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CheckError, ReadError, SetupError
 from ..kernel import DIALECTS
-from . import arguments
+from . import arguments, models
 
 if TYPE_CHECKING:
     from .. import Translation
@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
     """Register the command."""
     translate = commands.add_parser(
         "translate",
-        parents=[arguments.source(), arguments.common()],
+        parents=[arguments.source(), models.options(), arguments.common()],
         help="write a kernel for other platforms",
     )
     translate.add_argument(
@@ -51,6 +51,15 @@ def add(commands: Commands) -> None:
         "--main",
         action="store_true",
         help="add a main that runs the kernel on generated data and prints checksums",
+    )
+    translate.add_argument(
+        "--scheduler",
+        choices=("rules", "llm", "tuned"),
+        default="rules",
+        help="rules; llm: a model's choice where it costs less; tuned: what a search finds",
+    )
+    translate.add_argument(
+        "--work-dir", metavar="DIR", help="records of searches, for --scheduler tuned"
     )
     translate.set_defaults(action=_translate)
 
@@ -81,13 +90,23 @@ def _translate(options: argparse.Namespace) -> int:
 
     from .. import report
 
-    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="xpiler-") as folder,
+        models.client_of(options) as client,
+    ):
         finished = Path(folder) / "finished"
         finished.mkdir()
-        lifted = xt.lift(kernel)
+        lifted = xt.lift(kernel, lifter=options.lifter, llm=client)
         translations: dict[str, Translation] = {}
         for target in targets:
-            result = xt.transcompile(lifted, target, main=options.main)
+            result = xt.transcompile(
+                lifted,
+                target,
+                main=options.main,
+                scheduler=options.scheduler,
+                llm=client,
+                db=options.work_dir,
+            )
             _refuse_refuted(target, result)
             part = Path(folder) / target
             part.mkdir()
