@@ -95,6 +95,7 @@ def run(
     before: float = 0.0,
     report: Report | None = None,
     confine: Callable[[], object] = sandbox.enter,
+    addresses: int = ADDRESS_SPACE,
 ) -> Report:
     """Runs `task` in a forked process and returns its report.
 
@@ -108,6 +109,7 @@ def run(
     before : CPU seconds that preparing the run may take on top; the task then calls `start_clock`.
     report : from `new_report`, for a caller who reads it after an error too.
     confine : what narrows the process before it loads anything; the task narrows it further.
+    addresses : bytes of addresses that it may take beyond those in use.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def run(
             kept.append((ctypes.addressof(report), ctypes.addressof(report) + 1))
 
             def prepare() -> None:
-                _prepare(seconds + before, output.fileno(), kept)
+                _prepare(seconds + before, output.fileno(), kept, addresses)
 
             _child(task, report, faults, prepare, confine)
         end = _wait(child, 4 * (seconds + before) + 5, most)
@@ -154,7 +156,9 @@ def _native(name: str) -> str:
     return (compiler.HERE / name).read_text()
 
 
-def _prepare(seconds: float, output: int, kept: Sequence[tuple[int, int]]) -> None:
+def _prepare(
+    seconds: float, output: int, kept: Sequence[tuple[int, int]], addresses: int
+) -> None:
     """Limits for the forked process; what it prints goes to the file `output`."""
     os.setpgid(0, 0)
     os.dup2(output, 1)
@@ -166,7 +170,7 @@ def _prepare(seconds: float, output: int, kept: Sequence[tuple[int, int]]) -> No
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     start_clock(seconds)
-    sandbox.limit_resources(seconds, ADDRESS_SPACE)
+    sandbox.limit_resources(seconds, addresses)
 
 
 def _child(
