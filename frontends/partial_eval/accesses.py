@@ -15,8 +15,9 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .. import ir
 from ..arenas import Arena
+from ..arithmetic import Arithmetic
 from ..program import Branch, Statement, Store
-from ..values import Address, Arithmetic
+from ..values import Address
 from .ids import ids_of
 from .sizes import Sizes
 from .state import FAULT, Env, Findings, Frame, Place, Site
@@ -146,7 +147,13 @@ class Accesses:
         """
         for load in tir.loads(index):
             self._trust_end(index, load, extent)
-        found = [load for load in tir.loads(index) if self._source(load) is not None]
+        loads = tir.loads(index)
+        within = [inner for load in loads for at in load.indices for inner in tir.loads(at)]
+        found = [
+            load
+            for load in loads
+            if self._source(load) is not None and not any(load.same_as(each) for each in within)
+        ]
         if len(found) != 1:
             return
         (load,) = found

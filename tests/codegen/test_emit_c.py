@@ -96,8 +96,15 @@ def test_large_arrays_live_on_the_heap() -> None:
     check_values(kernel, program, 1e-5)
 
 
-def test_halves_are_refused() -> None:
+def test_halves_are_rounded_at_each_step() -> None:
     program = programs.add(dtype="float16")
+    kernel = emitted(program, s_tir.Schedule(program.mod))
+    assert "const _Float16* __restrict__ x" in kernel.source
+    check_values(kernel, program, 0.0)
+
+
+def test_bfloat16_is_refused() -> None:
+    program = programs.add(dtype="bfloat16")
     with pytest.raises(EmitError) as caught:
         emitted(program, s_tir.Schedule(program.mod))
     assert caught.value.code == "XP4001"

@@ -149,6 +149,10 @@ TRUSTED: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
         "float s = 0; for (int k = p[t] + t; k < p[63 - t]; k += 2) s += x[k]; y[t] = s;",
         {"p": (0, 64)},
     ),
+    "indices of a bag": (
+        "float s = 0; int k = p[t]; while (k < p[63 - t]) { s += x[p[k] * 2]; k++; } y[t] = s;",
+        {"p": (0, 31)},
+    ),
     "a row of a guarded number": (
         "int r = blockIdx.x * 4 + threadIdx.x; if (r < 14) y[r] = x[r * 4 + p[r]];",
         {"p": (0, 11)},

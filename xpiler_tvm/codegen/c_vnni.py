@@ -44,7 +44,7 @@ ALIGNMENT = 64
 
 C_VNNI = RegisterDialect(
     name="C",
-    types=C_TYPES,
+    types={**C_TYPES, "float16": "_Float16"},
     scopes={"local": "", "global": ""},
     functions=BUILTINS,
     bits="{to} bits; memcpy(&bits, &value, sizeof(bits)); return bits;",
@@ -142,7 +142,7 @@ def emit_c(scheduled_mod: tvm.IRModule, kernel: Kernel, target: Target) -> tuple
 
     Raises
     ------
-    EmitError XP4001 : a construct has no form in C, such as 16-bit floats.
+    EmitError XP4001 : a construct has no form in C, such as bfloat16.
     """
     main = scheduled_mod["main"].without_attr("target")
     func = pipeline(target)(tvm.IRModule({"main": main}))["main"]

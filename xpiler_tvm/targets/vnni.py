@@ -70,7 +70,7 @@ def _emit(mcpu: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:
     try:
         text, written = emit_c(mod, kernel, _target(mcpu))
     except EmitError:
-        # C has no 16-bit floats, for one; LLVM's library is the translation then.
+        # Not every C compiler has bfloat16, for one; LLVM's library is the translation then.
         return Emitted(compiled.assembly, None, compiled.entry, libraries)
     return Emitted(text, written, compiled.entry, libraries)
 
