@@ -31,7 +31,8 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
-    from . import relax, targets
+    from . import batch, relax, targets
+    from .batch import transcompile_many
     from .checking import CheckReport, check
     from .emulation.findings import Finding
     from .explorer import Explorer
@@ -61,8 +62,9 @@ _LAZY = {
     "lift": "lifting",
     "Translation": "translation",
     "transcompile": "translation",
+    "transcompile_many": "batch",
 }
-_MODULES = ("relax", "targets")
+_MODULES = ("batch", "relax", "targets")
 
 __all__ = [
     "Check",
@@ -86,11 +88,13 @@ __all__ = [
     "Translation",
     "XpilerError",
     "__version__",
+    "batch",
     "check",
     "lift",
     "relax",
     "targets",
     "transcompile",
+    "transcompile_many",
 ]
 
 

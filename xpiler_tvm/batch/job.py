@@ -86,6 +86,7 @@ def digest_of(kernel: Kernel) -> str:
 
 def run(job: Job) -> list[Result]:
     """A result for each target of a job. Raises nothing for what the kernel does."""
+    _load()
     results: list[Result] = []
     ended, peak = _in_child(lambda: _translated(job), results.append, job.limits)
     done = {result.target for result in results}
@@ -220,9 +221,14 @@ def _last_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[-1]}"
 
 
-def warm() -> None:
-    """Loads what every job needs, in a worker of our own before its first."""
+def begin() -> None:
+    """What a worker of our own does before its first job."""
     end_with_parent()
+    _load()
+
+
+def _load() -> None:
+    """Imports what every job needs, so that forked processes have it."""
     import xpiler_tvm.translation  # noqa: F401
     from xpiler_tvm import codegen_bang, frontends, schedules  # noqa: F401
 

@@ -18,7 +18,7 @@ from typing import Any
 from xpiler_tvm.errors import SetupError
 from xpiler_tvm.kernel import Kernel
 
-from .job import Job, Limits, Result, digest_of, run, warm
+from .job import Job, Limits, Result, begin, digest_of, run
 from .ledger import Ledger
 
 Named = Kernel | tuple[str, Kernel]
@@ -195,5 +195,5 @@ class _Runner:
 
 def _processes(jobs: int) -> Processes:
     """Processes that start clean, without the threads of this one."""
-    options: dict[str, Any] = {"mp_context": get_context("spawn"), "initializer": warm}
+    options: dict[str, Any] = {"mp_context": get_context("spawn"), "initializer": begin}
     return Processes(jobs, **options)
