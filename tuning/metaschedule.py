@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import tvm
@@ -22,6 +25,23 @@ FILES = "database_workload.json", "database_tuning_record.json"
 """Of workloads and of records, in a database's folder."""
 
 
+@contextmanager
+def without_intrinsics() -> Iterator[None]:
+    """Within it contexts of MetaSchedule do not load all instructions that TVM knows.
+
+    They would, at the price of 15 seconds of CPU time, and none of our schedules uses one of them.
+    """
+    name = "tvm.s_tir.tensor_intrin"
+    empty = name not in sys.modules
+    if empty:
+        sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        if empty:
+            del sys.modules[name]
+
+
 def normalised(mod: tvm.IRModule) -> tvm.IRModule:
     """A program as MetaSchedule keeps it: without names and attributes that say nothing of it.
 
@@ -32,6 +52,20 @@ def normalised(mod: tvm.IRModule) -> tvm.IRModule:
     plain = tvm.tirx.PrimFunc(list(main.params), main.body, main.ret_type)
     attributes = {"global_symbol": "main", "s_tir": True, "tirx.noalias": True}
     return tvm.IRModule({"main": plain.with_attr(attributes)})
+
+
+def replays(mod: tvm.IRModule, scheduled: Scheduled) -> bool:
+    """Whether a schedule's trace makes its program of `mod`.
+
+    It does not where the rule starts from another form of the program than the one it was given.
+    """
+    replayed = Schedule(mod, error_render_level="none")
+    try:
+        scheduled.trace.apply_to_schedule(replayed, remove_postproc=False)
+    except (RuntimeError, ValueError, TypeError):
+        return False
+    made = scheduled.schedule.mod["main"].body
+    return bool(tvm_ffi.structural_equal(replayed.mod["main"].body, made))
 
 
 def record_lines(
@@ -46,13 +80,7 @@ def record_lines(
     `None` where the schedule's trace does not make the program of the normalised workload.
     """
     plain = normalised(mod)
-    trace = scheduled.trace
-    replayed = Schedule(plain, error_render_level="none")
-    try:
-        trace.apply_to_schedule(replayed, remove_postproc=False)
-    except (RuntimeError, ValueError, TypeError):  # of a program of another form
-        return None
-    if not tvm_ffi.structural_equal(replayed.mod["main"].body, scheduled.schedule.mod["main"].body):
+    if not replays(plain, scheduled):
         return None
     with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
         # TVM alone knows how to write down all that may stand in a trace.
@@ -60,7 +88,7 @@ def record_lines(
         arguments = ms.arg_info.ArgInfo.from_prim_func(plain["main"])
         workload = database.commit_workload(plain)
         database.commit_tuning_record(
-            ms.database.TuningRecord(trace, workload, [seconds], target, arguments)
+            ms.database.TuningRecord(scheduled.trace, workload, [seconds], target, arguments)
         )
         lines = [(Path(folder) / name).read_text().strip() for name in FILES]
     known = [json.loads(each)[0] for each in workloads]

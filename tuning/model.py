@@ -9,6 +9,7 @@ that a model brings what it has learnt from other programs.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -102,20 +103,20 @@ class CostModel:
     # ------------------------------------------------------------ files
 
     def save(self, path: str | Path) -> None:
-        """Write the model with its format, the features' schema and the target, as JSON."""
+        """Write the model with its format, the features' schema and the target, as zipped JSON."""
         about = {"format": FORMAT, "schema": SCHEMA, "features": list(NAMES), "target": self.target}
         boosters = [json.loads(bytes(each.save_raw("json"))) for each in self.boosters]
         text = json.dumps({**about, "boosters": boosters}, separators=(",", ":"))
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_bytes(gzip.compress(text.encode(), mtime=0))
 
     @classmethod
     def load(cls, path: str | Path) -> CostModel:
         """Read a model. Raises `SetupError` XP6006 where it is none, or of another version."""
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = json.loads(gzip.decompress(Path(path).read_bytes()))
             version = found["format"], found["schema"], tuple(found["features"])
             boosters = found["boosters"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise SetupError("XP6006", f"{path} is no cost model: {error}") from None
         if version != (FORMAT, SCHEMA, NAMES):
             raise SetupError(
@@ -133,7 +134,7 @@ class CostModel:
     def shipped(cls, target: str) -> CostModel:
         """The model of a target that comes with the package; one that knows nothing without."""
         family = target.partition(":")[0]
-        path = resources.files(__package__) / "models" / f"{family}.json"
+        path = resources.files(__package__) / "models" / f"{family}.json.gz"
         with resources.as_file(path) as file:
             return cls.load(file) if file.exists() else cls(family)
 

@@ -1,0 +1,112 @@
+"""Trials of many operators, and the cost models that are trained on them.
+
+    python benchmarks/train_models.py --target vnni
+    python benchmarks/train_models.py --target bang --trials 32 --operators gemm,softmax
+
+Each operator of `speed/operators.py` is searched at random and by evolution, without a model. The
+trials go into a folder of records and are not made twice: the script can be stopped at any time and
+goes on where it was. Then features are worked out and `tuning/models/<target>.npz` (the trials) and
+`.json.gz` (the model) are written: those that come with the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import tvm
+from speed.contestants import kernel_of
+from speed.operators import Operator, operators
+
+from xpiler_tvm import frontends, targets
+from xpiler_tvm.errors import XpilerError
+from xpiler_tvm.frontends.raising import raise_program
+from xpiler_tvm.tuning.bench import bench_for
+from xpiler_tvm.tuning.dataset import Trials, save, trials_of
+from xpiler_tvm.tuning.model import CostModel
+from xpiler_tvm.tuning.oracle import Oracle
+from xpiler_tvm.tuning.records import Database
+from xpiler_tvm.tuning.search import Options
+from xpiler_tvm.tuning.space import Space, key_of
+from xpiler_tvm.tuning.tree import uniform
+from xpiler_tvm.tuning.tuner import tune
+
+MODELS = Path(__file__).parent.parent / "tuning" / "models"
+
+
+def raised(operator: Operator) -> tvm.IRModule:
+    """The operator's C text as a raised program."""
+    kernel = frontends.resolve(kernel_of(operator))
+    return raise_program(frontends.read(kernel).program).mod
+
+
+def oracle_of(operator: Operator, mod: tvm.IRModule) -> Oracle:
+    """Its own inputs, so that indices are valid ones."""
+    *inputs, result = operator.tensors
+    arrays = dict(zip([each.name for each in inputs], operator.inputs(), strict=True))
+    arrays[result.name] = np.zeros(result.shape, result.dtype)
+    return Oracle.of_module(mod, arrays)
+
+
+def collect(operator: Operator, target: str, database: Database, trials: int) -> Trials | None:
+    """The operator's trials, those on record and as many new ones as are missing."""
+    mod = raised(operator)
+    known = database.records(workload=key_of(mod), target=target)
+    if sum(not record.final for record in known) < trials:
+        oracle = oracle_of(operator, mod)
+        tune(
+            mod,
+            target,
+            trials=trials,
+            db=database,
+            options=Options(use_model=False, prior=uniform),
+            bench=lambda mod, target, _: bench_for(mod, target, oracle),
+        )
+    space = Space(mod, target)
+    runs = []
+    for record in database.records(workload=key_of(mod), target=target):
+        candidate = space.at(record.decisions) if record.ok and not record.final else None
+        if candidate is not None and record.seconds is not None:
+            runs.append((candidate.scheduled.mod, record.seconds))
+    if len(runs) < 8:
+        return None
+    theirs = targets.get(target).target() if target == "vnni" else None
+    return trials_of(operator.family, operator.name, runs, target, theirs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--target", default="vnni", choices=["vnni", "bang", "cuda", "hip"])
+    parser.add_argument("--operators", default="", help="prefixes of names, by commas")
+    parser.add_argument("--trials", type=int, default=48, help="of each operator")
+    parser.add_argument("--records", default="build/tuning", help="folder of the records")
+    parser.add_argument("-o", "--output", default=str(MODELS), help="where the files go")
+    given = parser.parse_args()
+    wanted = tuple(filter(None, given.operators.split(",")))
+    database = Database(Path(given.records))
+    found: list[Trials] = []
+    for operator in operators():
+        if wanted and not operator.name.startswith(wanted):
+            continue
+        try:
+            trials = collect(operator, given.target, database, given.trials)
+        except XpilerError as error:
+            print(f"{operator.name}: {str(error).splitlines()[0]}", flush=True)
+            continue
+        if trials is not None:
+            found.append(trials)
+            spread = trials.seconds.max() / trials.seconds.min()
+            count = len(trials.seconds)
+            print(f"{operator.name}: {count} trials, {spread:.1f} x apart", flush=True)
+    output = Path(given.output)
+    output.mkdir(parents=True, exist_ok=True)
+    save(output / f"{given.target}.npz", found)
+    model = CostModel(given.target)
+    model.fit([trials.group for trials in found])
+    model.save(output / f"{given.target}.json.gz")
+    print(f"{len(found)} operators, {sum(len(each.seconds) for each in found)} trials")
+
+
+if __name__ == "__main__":
+    main()

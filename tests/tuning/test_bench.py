@@ -1,0 +1,105 @@
+"""Measured and modelled times: only of what is right."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+import tvm
+from tvm import tirx
+
+from tests.tuning.programs import product, rows
+from xpiler_tvm.processor import missing_features
+from xpiler_tvm.tuning.bench import Measured, Modelled, bench_for, model_of
+from xpiler_tvm.tuning.oracle import Oracle
+from xpiler_tvm.tuning.profile import profile_of
+from xpiler_tvm.tuning.roofline import floor_of
+from xpiler_tvm.tuning.space import Space
+
+native = pytest.mark.skipif(bool(missing_features("cascadelake")), reason="needs AVX512-VNNI")
+
+
+def wrong(program: tvm.IRModule) -> tvm.IRModule:
+    """A program that adds the products wrongly."""
+    import tvm_ffi
+
+    def minus(node: tirx.Mul) -> tirx.Sub:
+        return tirx.Sub(node.a, node.b)
+
+    main = tvm_ffi.structural_map(program["main"], (tirx.Mul, minus), order="post")
+    return tvm.IRModule({"main": main})
+
+
+@native
+def test_a_right_program_has_a_time_above_the_floor() -> None:
+    mod = product()
+    bench = bench_for(mod, "vnni", Oracle.of_module(mod))
+    assert isinstance(bench, Measured)
+    found = bench.outcome(Space(mod, "vnni").default.scheduled.mod)
+    assert found.kind == "measured" and found.seconds is not None
+    assert floor_of(mod) < found.seconds < 0.1
+
+
+@native
+def test_a_wrong_program_has_none() -> None:
+    mod = product()
+    bench = bench_for(mod, "vnni", Oracle.of_module(mod))
+    assert bench.outcome(Space(mod, "vnni").default.scheduled.mod).ok
+    found = bench.outcome(wrong(mod))
+    assert found.seconds is None and "refuted" in found.why
+
+
+@native
+def test_what_is_faster_than_the_processor_is_not_believed() -> None:
+    mod = product()
+    bench = Measured(Oracle.of_module(mod), "cascadelake", floor=1.0)
+    found = bench.outcome(Space(mod, "vnni").default.scheduled.mod)
+    assert found.seconds is None and "less than the processor" in found.why
+
+
+@native
+def test_a_crash_costs_its_trial_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    mod = product()
+    bench = bench_for(mod, "vnni", Oracle.of_module(mod))
+    monkeypatch.setattr(Measured, "_built", lambda *_: os.abort())
+    found = bench.outcome(mod)
+    assert found.seconds is None and "SIGABRT" in found.why
+    monkeypatch.undo()
+    assert bench.outcome(Space(mod, "vnni").default.scheduled.mod).ok
+
+
+@pytest.mark.parametrize("target", ["bang", "cuda", "hip"])
+def test_other_devices_are_modelled(target: str) -> None:
+    mod = rows()
+    bench = bench_for(mod, target, Oracle.of_module(mod))
+    assert isinstance(bench, Modelled)
+    found = bench.outcome(Space(mod, target).default.scheduled.mod)
+    assert found.kind == "modelled" and found.seconds is not None and 0 < found.seconds < 1
+
+
+def test_a_model_does_not_let_a_wrong_program_win() -> None:
+    mod = product()
+    bench = Modelled(Oracle.of_module(mod), lambda _: 1e-9)
+    found = bench.outcome(wrong(mod), best=1e-3)
+    assert found.seconds is None and "refuted" in found.why
+    assert replace(bench, model=lambda _: None).outcome(mod).seconds is None
+
+
+def test_the_roof_knows_larger_programs() -> None:
+    model = model_of("cuda")
+    times = [
+        model(Space(product(*shape), "cuda").default.scheduled.mod)
+        for shape in ((512, 512, 512), (2048, 2048, 512))
+    ]
+    assert times[0] is not None and times[1] is not None and times[0] < times[1]
+
+
+def test_traffic_falls_with_room() -> None:
+    mod = product(64, 64, 64)
+    (work,) = [one for one in profile_of(mod).works if one.operations == 2]
+    assert work.times == 64**3
+    # Of the result both what is read and what is written counts.
+    assert work.traffic(1 << 20) == 4 * 64 * 64 * 4
+    # With room for less than one of the matrices, each row fetches it again.
+    assert work.traffic(1 << 10) > 64 * 64 * 64 * 4
