@@ -217,3 +217,34 @@ def test_lanes_that_meet_see_each_other_s_stores() -> None:
         xt.lift(xt.Kernel(racy, "cuda", "k", params, xt.Launch((1,), (64,))))
     assert refusal.value.code == "XP5012"
     assert refusal.value.span is not None and refusal.value.span.line == 6
+
+
+SCATTER = """
+#define ROWS 48
+__global__ void scatter(const float* rows, const int* places, float* y) {
+  y[places[blockIdx.x] * 32 + threadIdx.x] = rows[blockIdx.x * 32 + threadIdx.x];
+}
+void host(float* rows, int* places, float* y) { scatter<<<ROWS, 32>>>(rows, places, y); }
+int main() {
+  float *x, *y; int* p;
+  cudaMalloc(&x, ROWS * 32 * sizeof(float)); cudaMalloc(&p, ROWS * sizeof(int));
+  cudaMalloc(&y, 64 * 32 * sizeof(float));
+  host(x, p, y);
+}
+"""
+
+
+def test_places_that_threads_store_to_are_taken_to_differ() -> None:
+    lifted = xt.lift(xt.Kernel.from_source(SCATTER, "cuda"))
+    trusted = "elements of 'places' lie between 0 and 63, each of them another number"
+    assert trusted in lifted.assumptions
+    places = lifted.trials[0].inputs["places"]
+    assert len(set(places.ravel().tolist())) == places.size
+
+
+def test_places_that_may_meet_are_no_assumption_of_atomic_operations() -> None:
+    source = SCATTER.replace("y[places", "atomicAdd(&y[places").replace(
+        "] = rows[blockIdx.x * 32 + threadIdx.x]", "], rows[blockIdx.x * 32 + threadIdx.x])"
+    )
+    lifted = xt.lift(xt.Kernel.from_source(source, "cuda"))
+    assert "elements of 'places' lie between 0 and 63" in lifted.assumptions

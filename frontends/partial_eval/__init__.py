@@ -59,6 +59,7 @@ class Evaluator(Loops):
             self.proved,
             tuple(self.sites),
             self.value_ranges,
+            frozenset(self.placed),
             tuple(sorted(self.math.assumptions)),
             tuple(self.scratch.values()),
             tuple(self.math.divisions),

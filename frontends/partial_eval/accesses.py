@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+import tvm_ffi
 from tvm import sym, tirx
 from tvm.ir import Range
 
@@ -24,6 +25,21 @@ from .state import FAULT, Env, Findings, Frame, Place, Site
 
 _FROM_ABOVE = {tirx.LT: True, tirx.LE: True, tirx.GT: False, tirx.GE: False}
 """Comparisons, and whether the left side is bounded from above where they hold."""
+
+
+def _unwrapped(expr: Expr) -> Expr:
+    """An index in int32 as if nothing wrapped: without the casts and masks of unsigned sums."""
+    if isinstance(expr, tirx.IntImm) and abs(int(expr.value)) <= tir.INT32_MAX:
+        return tir.const(int(expr.value), "int32")
+    if isinstance(expr, tirx.Cast):
+        return _unwrapped(expr.value)
+    if isinstance(expr, tirx.Add | tirx.Sub | tirx.Mul):
+        return type(expr)(_unwrapped(expr.a), _unwrapped(expr.b))
+    if isinstance(expr, tirx.BitwiseAnd) and tir.as_const(expr.b) == (1 << 32) - 1:
+        return _unwrapped(expr.a)
+    if isinstance(expr, tirx.LShift) and (bits := tir.as_const(expr.b)) is not None:
+        return _unwrapped(expr.a) * tir.const(1 << bits, "int32")
+    return expr if tir.dtype_of(expr) == "int32" else tirx.Cast("int32", expr)
 
 
 class Accesses:
@@ -65,6 +81,7 @@ class Accesses:
         self.started: dict[Buffer, set[str]] = {}
         self.until: list[Expr] = []
         self.value_ranges: dict[str, tuple[int, int]] = {}
+        self.placed: set[str] = set()
         self.watches: list[Statement] = []
         self.symbolic: list[Var] = []
         self.sizes = Sizes(kernel, self.analyzer)
@@ -188,8 +205,11 @@ class Accesses:
 
     def _limits(self, index: Expr, load: Expr, extent: int) -> tuple[int, int] | None:
         """The least and the largest value of a read for which `0 <= index < extent`."""
-        place = tirx.Var("value", tir.dtype_of(load))
-        rest = tir.map_loads(index, lambda node: place if tir.same(node, load) else node)
+        place = tirx.Var("value", "int32")
+        held = load if tir.dtype_of(load) == "int32" else tirx.Cast("int32", load)
+        rest = tvm_ffi.structural_map(
+            _unwrapped(index), (type(held), lambda node: place if tir.same(node, held) else node)
+        )
         if tir.has_load(rest):
             return None
         linear = sym.detect_linear_equation(rest, [place])
@@ -209,7 +229,7 @@ class Accesses:
         for test in self.path:
             if not isinstance(test, tirx.LT) or (limit := tir.as_const(test.b)) is None:
                 continue
-            forms = [sym.detect_linear_equation(each, names) for each in (expr, test.a)]
+            forms = [sym.detect_linear_equation(each, names) for each in (expr, _unwrapped(test.a))]
             ours, tested = ([tir.as_const(part) for part in form] for form in forms)
             if not names or not ours or not tested or None in ours + tested or not tested[0]:
                 continue

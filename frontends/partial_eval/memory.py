@@ -13,17 +13,7 @@ from xpiler_tvm.tir import Buffer, Expr
 from .. import ir, library
 from ..arenas import Access, Arena, Region
 from ..program import Alloc, Loop, Statement, Store
-from ..values import (
-    BITS,
-    Address,
-    Lanes,
-    Number,
-    Record,
-    Value,
-    offsets_of,
-    size_of,
-    unit_of,
-)
+from ..values import BITS, Address, Lanes, Number, Record, Value, offsets_of, size_of, unit_of
 from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
 from .questions import reads_buffer, scalar_of
 from .registers import as_integer, as_mask, bytes_of, is_mask, is_register, resized, viewed
@@ -222,6 +212,9 @@ class Memory(Types):
         self, buffer: Buffer, index: Expr, expr: Expr, span: Span, atomic: bool
     ) -> None:
         index = self._touch(buffer, self.math.simplify(index), self.written, span)
+        if not atomic and buffer in self.param_of:
+            sources = {self._source(load) for load in tir.loads(index)}
+            self.placed.update(str(name) for name in sources - {None})
         if buffer.scope() == "local" and buffer.dtype in ("int32", "int64"):
             names = {self._source(load) for load in tir.loads(expr)} - {None}
             self.started.setdefault(buffer, set()).update(str(name) for name in names)

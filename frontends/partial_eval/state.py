@@ -11,14 +11,9 @@ from xpiler_tvm.tir import Buffer, Expr, Var
 
 from .. import ir
 from ..arenas import Arena, Layout
+from ..arithmetic import Division, Operation
 from ..program import Body
-from ..values import (
-    Address,
-    Division,
-    Nothing,
-    Operation,
-    Value,
-)
+from ..values import Address, Nothing, Value
 
 FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
 
@@ -27,7 +22,8 @@ FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
 class ThreadProgram:
     """What one thread does, with the variables that tell threads and blocks apart.
 
-    `value_ranges` bounds the elements of integer inputs that are trusted as indices.
+    `value_ranges` bounds the elements of integer inputs that are trusted as indices; by those of
+    `placed` it is chosen where plain stores go.
     `threads` and `blocks` list (variable, extent), x first; an extent of 1 has no variable.
     `shared` are the block's buffers, of which those in `shown` stand for registers whose lanes show
     them to each other. `divisions` and `operations` are C's, as they were read. `extents` and
@@ -45,6 +41,7 @@ class ThreadProgram:
     proved: int
     sites: tuple[Site, ...]
     value_ranges: dict[str, tuple[int, int]]
+    placed: frozenset[str]
     assumptions: tuple[str, ...]
     shown: tuple[Buffer, ...]
     divisions: tuple[Division, ...]

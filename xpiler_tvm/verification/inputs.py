@@ -30,6 +30,11 @@ FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme", "peaked")
 
 Ranges = Mapping[str, tuple[int, int]]
 
+
+class Distinct(tuple[int, int]):
+    """Bounds of elements that are all different: the places that a kernel's threads store to."""
+
+
 # Integers wider than eight bits stay small: sums of products then fit 32 bits, so that both
 # programs are defined, and as indices or lengths they stay small as well.
 SMALL = 100
@@ -52,7 +57,8 @@ def inputs_for(
     """An array for every tensor of a resolved kernel, by name; the same ones for the same seed.
 
     `out` tensors start unwritten (NaN, or a pattern). Elements of a tensor that `ranges` names are
-    integers between its two bounds, both included.
+    integers between its two bounds, both included; they are all different where the bounds are
+    `Distinct` and there are so many numbers.
 
     ========  ==========================  ==========================  ==========================
     family    floats                      8-bit integers              wider integers
@@ -108,6 +114,8 @@ def _within(
 ) -> np.ndarray:
     """Integers of a range that a kernel relies on."""
     least, most = bounds
+    if isinstance(bounds, Distinct) and size <= most - least + 1:
+        return least + rng.permutation(most - least + 1)[:size]
     if family == "indexed":
         return least + scattered(size, most - least + 1, rng)
     drawn = rng.integers(least, most, size, endpoint=True)
