@@ -18,9 +18,10 @@ from xpiler_tvm.tir import Buffer, Expr
 
 from .. import ir
 from ..arenas import Arena
+from ..arithmetic import sums_of_ints
 from ..partial_eval.questions import reads_buffer
 from ..program import Branch, Loop
-from ..values import BITS, Address, Number, Value, sums_of_ints, unit_of
+from ..values import BITS, Address, Number, Value, unit_of
 from .meanings import evaluate
 
 if TYPE_CHECKING:

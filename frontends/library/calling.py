@@ -14,9 +14,10 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from .. import ir
+from ..arithmetic import Arithmetic
 from ..partial_eval.questions import is_constant
 from ..program import Loop
-from ..values import BITS, Address, Arithmetic, Lanes, Number, Record, Value, common
+from ..values import BITS, Address, Lanes, Number, Record, Value, common
 
 if TYPE_CHECKING:
     from ..partial_eval.calls import Calls

@@ -23,7 +23,8 @@ from xpiler_tvm.dialects.sixteen import (
 from xpiler_tvm.tir import Expr
 
 from .. import ir
-from ..values import BITS, Arithmetic, Number, Record, Value, range_of
+from ..arithmetic import Arithmetic
+from ..values import BITS, Number, Record, Value, range_of
 from . import meanings
 from .calling import Handler, Invocation, extremum, local_copy
 from .mathematics import IN_RANGE, simple

@@ -19,8 +19,9 @@ from xpiler_tvm.dialects.warp import Form, shuffle_source
 from xpiler_tvm.errors import LiftError, Span
 from xpiler_tvm.tir import Expr
 
+from ..arithmetic import Arithmetic
 from ..program import Store
-from ..values import BITS, Arithmetic, Number, Value
+from ..values import BITS, Number, Value
 from .calling import Handler, Invocation, leaves, local_copy, rebuilt
 
 if TYPE_CHECKING:

@@ -9,18 +9,7 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from .. import ir, library
-from ..values import (
-    BITS,
-    Address,
-    Closure,
-    Lanes,
-    Nothing,
-    Null,
-    Number,
-    Record,
-    Value,
-    size_of,
-)
+from ..values import BITS, Address, Closure, Lanes, Nothing, Null, Number, Record, Value, size_of
 from .operators import Operators
 from .places import lane_named
 from .questions import is_kept

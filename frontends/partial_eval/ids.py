@@ -13,7 +13,8 @@ from xpiler_tvm.kernel import Kernel, Launch
 from xpiler_tvm.tir import Expr, Var
 
 from .. import ir
-from ..values import Arithmetic, Number, Record, Value
+from ..arithmetic import Arithmetic
+from ..values import Number, Record, Value
 from .sizes import Sizes
 from .tasks import Cores, cores_of, names_of
 

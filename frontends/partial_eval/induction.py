@@ -11,16 +11,7 @@ from xpiler_tvm.errors import LiftError, ReadError, Span
 from xpiler_tvm.tir import Expr, Var
 
 from .. import ir, library
-from ..values import (
-    Address,
-    Closure,
-    Nothing,
-    Number,
-    Record,
-    Value,
-    size_of,
-    unit_of,
-)
+from ..values import Address, Closure, Nothing, Number, Record, Value, size_of, unit_of
 from .questions import (
     flattened,
     has_break,

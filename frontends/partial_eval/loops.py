@@ -10,10 +10,7 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..program import Branch, Loop, While
-from ..values import (
-    Address,
-    Number,
-)
+from ..values import Address, Number
 from .induction import Induction
 from .questions import (
     has_break,

@@ -12,17 +12,7 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..program import Alloc, Branch, Statement, Store
-from ..values import (
-    Address,
-    Lanes,
-    Null,
-    Number,
-    Record,
-    Value,
-    common,
-    size_of,
-    unit_of,
-)
+from ..values import Address, Lanes, Null, Number, Record, Value, common, size_of, unit_of
 from .places import Places
 from .registers import as_integer, is_mask, mask_type, resized
 from .state import (

@@ -9,16 +9,7 @@ from xpiler_tvm.errors import ReadError, Span
 from xpiler_tvm.tir import Expr
 
 from .. import ir, library
-from ..values import (
-    BITS,
-    Address,
-    Number,
-    Record,
-    Value,
-    offsets_of,
-    size_of,
-    unit_of,
-)
+from ..values import BITS, Address, Number, Record, Value, offsets_of, size_of, unit_of
 from .memory import Memory
 from .on_chip import ON_CHIP
 from .state import (

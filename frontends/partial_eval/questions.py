@@ -13,10 +13,7 @@ from xpiler_tvm.errors import Span
 from xpiler_tvm.tir import Buffer, Expr
 
 from .. import ir
-from ..values import (
-    Address,
-    Number,
-)
+from ..values import Address, Number
 
 
 def walk(node: Any) -> Iterator[Any]:

@@ -15,7 +15,8 @@ from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr
 
 from .. import ir
-from ..values import BITS, Arithmetic, Lanes, Number
+from ..arithmetic import Arithmetic
+from ..values import BITS, Lanes, Number
 from .bits import as_number, joined, part_of
 
 Lane = Callable[[Expr], Number]

@@ -16,16 +16,7 @@ from xpiler_tvm.tir import Expr
 from .. import ir, library
 from ..arenas import Arena
 from ..program import Branch, Statement, Store
-from ..values import (
-    Address,
-    Lanes,
-    Nothing,
-    Number,
-    Record,
-    Value,
-    offsets_of,
-    size_of,
-)
+from ..values import Address, Lanes, Nothing, Number, Record, Value, offsets_of, size_of
 from .calls import Calls
 from .on_chip import ON_CHIP, on_chip_array
 from .questions import (

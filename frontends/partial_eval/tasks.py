@@ -12,7 +12,8 @@ from xpiler_tvm.dialects.bang_jobs import Job, job
 from xpiler_tvm.kernel import Kernel, Launch
 from xpiler_tvm.tir import Expr, Var
 
-from ..values import Arithmetic, Number
+from ..arithmetic import Arithmetic
+from ..values import Number
 
 
 @dataclass(frozen=True, eq=False)

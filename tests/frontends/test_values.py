@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tvm import sym, tirx
 
 from xpiler_tvm.errors import LiftError, ReadError, Span
-from xpiler_tvm.frontends.values import BITS, Arithmetic, Number, common, promoted, range_of
+from xpiler_tvm.frontends.arithmetic import Arithmetic
+from xpiler_tvm.frontends.values import BITS, Number, common, promoted, range_of
 from xpiler_tvm.tir import const
 
 from .evaluation import Overflow, truncated, value_of, wrap

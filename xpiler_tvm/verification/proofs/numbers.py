@@ -9,7 +9,8 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 from xpiler_tvm.errors import Span
-from xpiler_tvm.frontends.values import INT32, Division, Operation
+from xpiler_tvm.frontends.arithmetic import Division, Operation
+from xpiler_tvm.frontends.values import INT32
 from xpiler_tvm.tir import Expr, Var
 
 from .accesses import Around, Trace
