@@ -1,8 +1,9 @@
 """Monte Carlo tree search over sequences of decisions.
 
-A node is a sequence of decisions so far; its children are the options of the next one. Children
-open one by one as a node is visited (progressive widening), those of the highest prior first, so
-that long lists of options do not drown the search. A walk follows at each node
+A node is a sequence of decisions so far; its children are the options of the next one. A further
+child opens each time that the square root of a node's visits grows by one (progressive widening),
+that of the highest prior first, so that long lists of options do not drown the search. Else a walk
+follows at each node the child of the largest
 
     value + c * prior * sqrt(visits) / (1 + visits of the child)
 
@@ -22,7 +23,7 @@ from typing import TypeAlias
 from xpiler_tvm.schedules.knobs import Knob, Value
 
 EXPLORATION = 0.6
-WIDENING, WIDENING_POWER = 2.0, 0.5
+WIDENING, WIDENING_POWER = 1.0, 0.5
 
 Prior: TypeAlias = "Callable[[Mapping[str, Value], Knob], Sequence[float]]"
 """Weights of a decision's options, given the decisions before; they need not add up to 1."""
@@ -104,18 +105,21 @@ class Tree:
         node.order = sorted(pairs, key=lambda pair: -pair[1])
 
     def _select(self, node: Node) -> Value:
-        opened = max(1, math.ceil(WIDENING * (node.visits + node.pending) ** WIDENING_POWER))
-        seen = math.sqrt(1 + node.visits + node.pending)
+        visits = node.visits + node.pending
+        opened = max(1, math.ceil(WIDENING * visits**WIDENING_POWER))
+        untried = [option for option, _ in node.order if option not in node.children]
+        if untried and len(node.order) - len(untried) < opened:
+            return untried[0]
+        seen = math.sqrt(1 + visits)
 
         def bound(pair: tuple[Value, float]) -> float:
             option, prior = pair
-            child = node.children.get(option, Node())
+            child = node.children[option]
             count = child.visits + child.pending
-            # What was never tried is taken to be as good as its parent.
             value = child.total / count if count else node.value
             return value + EXPLORATION * prior * seen / (1 + count)
 
-        return max(node.order[:opened], key=bound)[0]
+        return max((pair for pair in node.order if pair[0] in node.children), key=bound)[0]
 
 
 @dataclass(eq=False)

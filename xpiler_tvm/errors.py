@@ -59,6 +59,7 @@ CODES: dict[str, str] = {
     "XP6004": "the output folder cannot be written",
     "XP6005": "a GPU that cannot be used",
     "XP6006": "a cost model that cannot be loaded",
+    "XP6007": "servers that cannot measure",
     "XP6008": "workers that are gone",
     "XP7001": "no language model is named, or its settings are incomplete",
     "XP7002": "a language model that gives no answer",

@@ -137,4 +137,3 @@ def test_metaschedule_finds_what_was_tuned(tmp_path: Path) -> None:
     theirs = ms.database.JSONDatabase(work_dir=str(tmp_path / "exported"))
     workload = theirs.commit_workload(normalised(product()))
     assert [float(r.run_secs[0]) for r in theirs.get_top_k(workload, 5)] == [1e-3, 2e-3]
-

@@ -16,7 +16,7 @@ from . import arguments
 from .translate import parse_targets
 
 if TYPE_CHECKING:
-    from ..tuning.tuner import Progress, Tuned
+    from ..tuning.tuner import MakeBench, Progress, Tuned
     from . import Commands
 
 
@@ -41,6 +41,8 @@ def add(commands: Commands) -> None:
         "--resume", action="store_true", help="go on where a search ended: refused without records"
     )
     tune.add_argument("--seed", type=int, default=0, metavar="N", help="of the search (default: 0)")
+    tune.add_argument("--tracker", metavar="HOST:PORT", help="measure on servers of TVM's tracker")
+    tune.add_argument("--key", default="xpiler", help="of the tracker's servers (default: xpiler)")
     tune.set_defaults(action=_tune)
 
 
@@ -63,6 +65,7 @@ def _tune(options: argparse.Namespace) -> int:
             seconds=options.seconds,
             db=options.work_dir,
             seed=options.seed,
+            bench=_bench(options),
             progress=show,
         )
     if options.json:
@@ -70,6 +73,14 @@ def _tune(options: argparse.Namespace) -> int:
     else:
         print(told(found, Path(options.file).name))
     return 130 if found.interrupted else 0
+
+
+def _bench(options: argparse.Namespace) -> MakeBench | None:
+    if options.tracker is None:
+        return None
+    from ..tuning.remote import on_servers
+
+    return on_servers(options.tracker, options.key)
 
 
 def _require_records(folder: str | None) -> None:

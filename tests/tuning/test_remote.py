@@ -1,0 +1,108 @@
+"""Servers that measure, and those that die, hang or lie."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.tuning.programs import product
+from xpiler_tvm.errors import SetupError
+from xpiler_tvm.processor import missing_features
+from xpiler_tvm.tuning.oracle import Oracle
+from xpiler_tvm.tuning.remote import Remote, on_servers
+from xpiler_tvm.tuning.space import Space
+
+
+def bench(port: int = 1, seconds: float = 30.0) -> Remote:
+    mod = product()
+    made = on_servers(f"127.0.0.1:{port}", "test", seconds=seconds)(
+        mod, "vnni", Oracle.of_module(mod)
+    )
+    assert isinstance(made, Remote)
+    return made
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, measure: Any) -> Remote:
+    monkeypatch.setattr(Remote, "_measure", measure)
+    return bench(seconds=0.5)
+
+
+def test_a_server_that_hangs_loses_its_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = answering(monkeypatch, lambda *_: time.sleep(60)).outcome(product())
+    assert found.seconds is None and "nothing came" in found.why
+
+
+def test_a_connection_that_dies_loses_its_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = answering(monkeypatch, lambda *_: os._exit(1)).outcome(product())
+    assert found.seconds is None and "ended" in found.why
+
+
+@pytest.mark.parametrize("seconds", [1e-12, 5.0])
+def test_times_that_cannot_be_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    def lie(self: Remote, _: object) -> dict[str, Any]:
+        trial = self.oracle.trials[0]
+        return {"seconds": seconds, "elapsed": 0.1, "arrays": trial.outputs}
+
+    found = answering(monkeypatch, lie).outcome(product())
+    assert found.seconds is None and "cannot be" in found.why
+
+
+def test_wrong_results_are_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lie(self: Remote, _: object) -> dict[str, Any]:
+        arrays = {name: 0 * array for name, array in self.oracle.trials[0].outputs.items()}
+        return {"seconds": 1e-3, "elapsed": 0.1, "arrays": arrays}
+
+    found = answering(monkeypatch, lie).outcome(product())
+    assert found.seconds is None and "refuted" in found.why
+
+
+def test_addresses_and_targets_are_looked_at() -> None:
+    with pytest.raises(SetupError, match="no address") as caught:
+        on_servers("localhost", "test")
+    assert caught.value.code == "XP6007"
+    with pytest.raises(SetupError, match="not measured"):
+        on_servers("localhost:1", "test")(product(), "bang", Oracle.of_module(product()))
+
+
+@contextmanager
+def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-m", *words], **quiet)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.skipif(bool(missing_features("cascadelake")), reason="needs AVX512-VNNI")
+def test_a_server_that_is_killed_is_replaced_by_the_next() -> None:
+    port = free_port()
+    tracker = ("tvm.exec.rpc_tracker", "--host", "127.0.0.1", "--port", str(port))
+    server = ("tvm.exec.rpc_server", "--tracker", f"127.0.0.1:{port}", "--key", "test")
+    mod = product()
+    default = Space(mod, "vnni").default.scheduled.mod
+    with running(*tracker):
+        with running(*server):
+            found = bench(port).outcome(default)
+            assert found.ok, found.why
+        assert not bench(port, seconds=1.0).outcome(default).ok
+        with running(*server):
+            found = bench(port).outcome(default)
+            assert found.ok, found.why
