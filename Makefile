@@ -8,7 +8,7 @@ WHEEL := build/wheel
 INSTALLED := build/installed
 JOBS ?= 2
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo test lint bench notebooks docs setup clean
 .DEFAULT_GOAL := test
 
 setup: $(READY)
@@ -33,6 +33,13 @@ lint: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(INSTALLED) $(WHEEL)/*.whl
 	cd $(INSTALLED) && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--python-executable ../../$(BIN)/python -p xpiler_tvm
+
+# Each is run, written as HTML to build/notebooks, and looked at in Chromium where there is one.
+notebooks: $(READY)
+	$(BIN)/python notebooks/render.py --out build/notebooks
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 bench: $(READY)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

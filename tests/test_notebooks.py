@@ -11,7 +11,12 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # What a notebook prints when it shows what it means to show.
-SAID = {"first_translation": ("tested", "emitted hip = source", "vnni on ", "error XP2006")}
+SAID = {
+    "first_translation": ("tested", "emitted hip = source", "vnni on ", "error XP2006"),
+    "exploring_schedules": ("error XP3002", "emitted hip = source", "scheduled by given"),
+    "checking_kernels": ("True", "False ['race']", "error XP5012"),
+    "deploying_in_relax": ("attention_kernel", "cpu.", "scheduled: largest error", "R.call_tir"),
+}
 
 
 def cells(path: Path) -> list[dict[str, Any]]:

@@ -104,7 +104,16 @@ class Explorer:
     @property
     def loops(self) -> tuple[str, ...]:
         """The loops around each block, from the outermost: `"y.i0"`."""
-        return tuple(f"{block}.{name}" for block in self.blocks for name in self._loops_of(block))
+        return tuple(loop for block in self.blocks for loop in self.loops_of(block))
+
+    def loops_of(self, block: str) -> tuple[str, ...]:
+        """The loops around one block, from the outermost.
+
+        Raises `ScheduleError` XP3002 where there is no such block.
+        """
+        if block not in self.blocks:
+            raise ScheduleError("XP3002", f"no block is called {block!r}")
+        return tuple(f"{block}.{name}" for name in self._loops_of(block))
 
     @property
     def steps(self) -> Steps:

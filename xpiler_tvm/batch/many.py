@@ -78,8 +78,10 @@ def transcompile_many(
     limits : CPU seconds and memory of a job.
     progress : called with every result, in the order in which they come.
 
-    Raises `ReadError` XP1012 for an unknown target, and `SetupError` XP6008 where workers die again
-    and again before any answer. Interrupted, it leaves a ledger to go on with.
+    Raises
+    ------
+    ReadError XP1012 : there is no such target.
+    SetupError XP6008 : the executor has lost all its workers; the ledger has what was done.
     """
     from xpiler_tvm import targets
 

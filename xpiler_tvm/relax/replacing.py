@@ -40,8 +40,10 @@ class ReplaceKernels:
     kernels : by the name of the function; a `Kernel` is lifted.
     operators : put the Relax operators that were recognised in a kernel in its place.
 
-    The pass raises `EmitError` XP4004 where a call does not fit its kernel, or where there are no
-    operators; `CheckError` XP5001 where the function computes something else; and what `lift` does.
+    Raises
+    ------
+    EmitError XP4004 : a call does not fit its kernel, or no operators were recognised.
+    CheckError XP5001 : a function that is replaced computes something else.
     """
 
     def __init__(self, kernels: Mapping[str, Kernel | Lifted], *, operators: bool = False) -> None:
