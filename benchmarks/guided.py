@@ -3,10 +3,11 @@
     python benchmarks/guided.py --llm scripted [--kernel NAME]...
     python benchmarks/guided.py --llm MODEL                        a real model, OPENAI_BASE_URL
 
-With `scripted` a server on this machine plays a fallible model. For every kernel of `guiding.cases`
-it gives twelve wrong rewritings, the right one behind three wrong ones, TVMScript, and then all that
-servers do: garbage, refusals, cut answers, HTML, errors, silence. With a real model the same kernels
-are lifted with whatever it says; what is accepted is held against the source either way.
+With `scripted` a server on this machine plays a fallible model. For every kernel of
+`guiding.cases` it gives twelve wrong rewritings, the right one behind three wrong ones, TVMScript,
+and then all that servers do: garbage, refusals, cut answers, HTML, errors, silence. With a real
+model the same kernels are lifted with whatever it says; what is accepted is held against the source
+either way.
 
 Printed: by kernel how many wrong proposals were refused and which were not, whether right ones were
 accepted; by misbehaviour how it ended; calls, tokens and seconds against their budgets. The exit
@@ -174,9 +175,11 @@ def misbehaviours() -> Iterator[tuple[str, list[Answer], bool]]:
     yield "no choices", [Raw('{"choices": []}')], False
     yield "a key that is refused", [Raw('{"error": {"message": "no such key"}}', 401)], False
     yield "Python that runs a shell", [proposal("tvmscript", "import os\nos.system('id')")], False
-    yield "C that opens a file", [
-        proposal("source", '#include <cstdio>\n__global__ void select() { fopen("/", "r"); }')
-    ], False
+    yield (
+        "C that opens a file",
+        [proposal("source", '#include <cstdio>\n__global__ void select() { fopen("/", "r"); }')],
+        False,
+    )
 
 
 def judge_misbehaviour(tally: Tally) -> None:

@@ -115,8 +115,9 @@ def search(
 
 
 def _judged(candidate: Candidate, judge: Judge[Result], made: Sequence[Attempt]) -> Result:
-    if any(one.candidate == candidate for one in made):
-        raise Refuted("this was proposed before")
+    known = next((one for one in made if one.candidate == candidate), None)
+    if known is not None:
+        raise Refuted(f"proposed before: {known.reason.removeprefix('proposed before: ')}")
     if not candidate.text.strip() or len(candidate.text) > MOST_CHARACTERS:
         raise Refuted(f"a program has between 1 and {MOST_CHARACTERS} characters")
     return judge(candidate)

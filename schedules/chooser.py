@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import tvm
 import tvm_ffi
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from tvm import s_tir
 
 from xpiler_tvm.errors import ModelError, ScheduleError
@@ -210,17 +210,16 @@ class _Search:
             return Calls
         legal = self.legal["rule"] or self.legal["fresh"]
         start = "rule" if self.legal["rule"] else "fresh"
-        # Values that only exist at run time: types made of them are no business of mypy's.
-        fields: dict[str, Any] = {"start": (Literal[start], ...)}
-        fields["calls"] = (list[Literal[legal]], ...)  # type: ignore[valid-type]
+        fields: dict[str, Any] = {"start": (Literal[start], ...)}  # types made at run time
+        one = Field(min_length=1, max_length=1)
+        fields["calls"] = (Annotated[list[Literal[legal]], one], ...)  # type: ignore[valid-type]
         return create_model("Calls", __base__=Calls, **fields)
 
     def rule_of(self, answer: Calls) -> Proposed:
         """The rule of an answer. Raises `Illegal` where a call is none."""
-        calls = answer.calls[:1] if self.constrained else answer.calls
-        if len(calls) > MOST_STEPS:
+        if len(answer.calls) > MOST_STEPS:
             raise Illegal(f"more than {MOST_STEPS} calls")
-        steps = tuple(Step.parse(call) for call in calls)
+        steps = tuple(Step.parse(call) for call in answer.calls)
         return Proposed(steps, self.behind if answer.start == "rule" else None)
 
     def question(self, baseline: object, tried: Sequence[Tried]) -> Messages:

@@ -77,5 +77,6 @@ def _asked(client: Client, question: str, choices: Sequence[str], attempt: int) 
     legal = {name: math.exp(value) for name, value in reply.letters.items() if name in letters}
     if not legal:
         legal = dict(Counter(reply.text.strip()[:1]) & Counter(letters))
-    mass = sum(legal.values()) or 1.0
-    return [legal.get(letter, 0.0) / mass for letter in letters]
+    shares = [legal.get(letter, 0.0) for letter in letters]
+    mass = sum(shares) or 1.0
+    return [share / mass for share in shares]
