@@ -11,6 +11,7 @@ import tvm
 from tvm import te, tirx
 
 from xpiler_tvm.codegen.vector_math import ERRORS, TRIGONOMETRIC_LIMIT, vectorisable
+from xpiler_tvm.emulation import numpy_dtype, run_module
 
 COUNT = 1 << 17
 EXACT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -137,3 +138,15 @@ def test_double_precision_stays() -> None:
     y = te.compute((8,), lambda i: tirx.exp(x[i]), "y")
     func = te.create_prim_func([x, y]).with_attr("global_symbol", "main")
     assert "tirx.exp" in calls(vectorisable(tvm.IRModule({"main": func})))
+
+
+def test_arguments_that_are_bfloat16_in_memory() -> None:
+    """TVM would cast the bits of what is read inside of a `Let` as a number."""
+    x = te.placeholder((64,), "bfloat16", "x")
+    y = te.compute((64,), lambda i: tirx.exp(tirx.Cast("float32", x[i])), "y")
+    func = te.create_prim_func([x, y]).with_attr("global_symbol", "main")
+    given = np.linspace(-3, 3, 64).astype(numpy_dtype("bfloat16"))
+    written_out = vectorisable(tvm.IRModule({"main": func}))
+    assert "tirx.exp" not in written_out.script() and "T.exp" not in written_out.script()
+    found = run_module(written_out, [given, np.zeros(64, "float32")]).arrays[1]
+    np.testing.assert_allclose(found, np.exp(given.astype("float32")), rtol=3e-7)

@@ -147,6 +147,19 @@ def test_a_library_runs_as_it_is(tmp_path: Path) -> None:
     assert caught.value.code == "XP5007"
 
 
+def test_a_library_takes_bfloat16_at_any_address(tmp_path: Path) -> None:
+    from xpiler_tvm.emulation import numpy_dtype
+
+    text = """@T.prim_func
+def main(A: T.Buffer((31,), "bfloat16", align=2), B: T.Buffer((31,), "bfloat16", align=2)):
+    for i in range(31):
+        B[i] = A[30 - i]"""
+    mod, x = module(text), random(31).astype(numpy_dtype("bfloat16"))
+    path = exported(mod, tmp_path)
+    run = run_library(path, "main", mod["main"], [x, np.zeros_like(x)])
+    np.testing.assert_array_equal(run.arrays[1], x[::-1])
+
+
 def test_a_library_that_does_not_fit(tmp_path: Path) -> None:
     mod, x = module(SCALE.format(dtype="float32")), random(32)
     path = exported(mod, tmp_path)

@@ -117,9 +117,24 @@ _LOWER = tvm.ir.transform.Sequential(
 
 
 def _written_out(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    body = tvm_ffi.structural_map(func.body, (tirx.For, _guarded), order="post")
+    body = tvm_ffi.structural_map(func.body, (tirx.Cast, _widened), order="post")
+    body = tvm_ffi.structural_map(body, (tirx.For, _guarded), order="post")
     body = tvm_ffi.structural_map(body, (tvm.ir.Call, _unconditional), order="post")
     return tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
+
+
+def _widened(cast: tirx.Cast) -> Expr:
+    """A bfloat16 as float32, in so many words: TVM casts its bits as a number inside of a `Let`."""
+    if tir.dtype_of(cast) != _FLOAT or tir.dtype_of(cast.value) != "bfloat16":
+        return cast
+    bits = tirx.Cast("uint32", tirx.reinterpret("uint16", cast.value))
+    return _float(tirx.shift_left(bits, tirx.const(16, "uint32")))
+
+
+def _casts_bfloat16(expr: Expr) -> bool:
+    casts: list[tirx.Cast] = []
+    tvm_ffi.structural_walk(expr, [(tirx.Cast, casts.append)])
+    return any("bfloat16" in (tir.dtype_of(each), tir.dtype_of(each.value)) for each in casts)
 
 
 def _unconditional(call: tvm.ir.Call) -> Expr:
@@ -129,7 +144,7 @@ def _unconditional(call: tvm.ir.Call) -> Expr:
 
 def _name(call: tvm.ir.Call) -> str:
     """The name of a function of one float32; empty for other calls."""
-    if len(call.args) != 1 or tir.dtype_of(call.args[0]) != _FLOAT:
+    if len(call.args) != 1 or tir.dtype_of(call.args[0]) != _FLOAT or _casts_bfloat16(call):
         return ""
     return str(getattr(call.op, "name", "")).removeprefix("tirx.")
 

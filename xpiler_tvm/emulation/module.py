@@ -237,9 +237,10 @@ def as_argument(value: Any) -> Any:
     """What TVM takes for it; numpy cannot hand bfloat16 over by itself."""
     if not isinstance(value, np.ndarray) or value.dtype.name != "bfloat16":
         return value
-    import tvm
+    import tvm_ffi
 
-    bits = tvm.runtime.from_dlpack(value.view("uint16"))
+    # Arrays of a library lie where its callers have them.
+    bits = tvm_ffi.from_dlpack(value.view("uint16"), require_alignment=0, require_contiguous=True)
     return bits._create_view(value.shape, dtype="bfloat16")
 
 
