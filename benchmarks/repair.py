@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from faults import report
-from faults.candidates import Candidate, translated, written
+from faults.candidates import Candidate, makers
 from faults.injecting import KINDS, Fault, doubles, singles
 from faults.judging import difference
 
@@ -103,9 +103,8 @@ class Judge:
 
 def rows(options: argparse.Namespace, known: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Outcomes beyond those that are known, a kernel after the other in rounds."""
-    kernels = [*translated(), *written()]
+    kernels = [(name, make) for name, make in makers().items() if options.kernel in name]
     random.Random(options.seed).shuffle(kernels)
-    kernels = [one for one in kernels if options.kernel in one.name]
     done = {(row["kernel"], row["diff"]) for row in known}
     counts = {
         number: sum(row["faults"] == number and row["verdict"] != "equal" for row in known)
@@ -115,10 +114,11 @@ def rows(options: argparse.Namespace, known: list[dict[str, Any]]) -> Iterator[d
     share = {
         number: max(2, -(-wanted[number] * 5 // (4 * max(1, len(kernels))))) for number in (1, 2)
     }
-    for candidate in kernels:
+    for _, make in kernels:
         if all(counts[number] >= wanted[number] for number in (1, 2)):
             return
         try:
+            candidate = make()
             judge = Judge(candidate)
         except XpilerError:
             continue

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .emulation.findings import Finding
     from .explorer import Explorer
     from .lifting import Lifted, lift
+    from .synthesis import Repair, localise, repair
     from .translation import Translation, transcompile
 
 try:
@@ -60,6 +61,9 @@ _LAZY = {
     "Finding": "emulation.findings",
     "Lifted": "lifting",
     "lift": "lifting",
+    "Repair": "synthesis",
+    "localise": "synthesis",
+    "repair": "synthesis",
     "Translation": "translation",
     "transcompile": "translation",
     "transcompile_many": "batch",
@@ -79,6 +83,7 @@ __all__ = [
     "Lifted",
     "ModelError",
     "ReadError",
+    "Repair",
     "Scalar",
     "ScheduleError",
     "SetupError",
@@ -91,7 +96,9 @@ __all__ = [
     "batch",
     "check",
     "lift",
+    "localise",
     "relax",
+    "repair",
     "targets",
     "transcompile",
     "transcompile_many",

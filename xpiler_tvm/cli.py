@@ -17,10 +17,21 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from .commands import arguments, check, db, doctor, lift, prompts, translate, translate_all, tune
+from .commands import (
+    arguments,
+    check,
+    db,
+    doctor,
+    lift,
+    prompts,
+    repair,
+    translate,
+    translate_all,
+    tune,
+)
 from .errors import XpilerError
 
-COMMANDS = (translate, translate_all, lift, check, tune, db, prompts, doctor)
+COMMANDS = (translate, translate_all, lift, check, repair, tune, db, prompts, doctor)
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import corpus
 from mutants.corpus import cases
 
 import xpiler_tvm as xt
-from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.kernel import Dialect, Kernel
 
 DIALECTS: tuple[Dialect, ...] = ("cuda", "hip", "bang", "vnni")
@@ -26,23 +26,33 @@ class Candidate:
     source: Kernel
 
 
-def written() -> Iterator[Candidate]:
-    """Kernels written by hand: those of the mutation score, and of the corpus in C."""
+Maker = Callable[[], Candidate]
+
+
+def makers() -> dict[str, Maker]:
+    """What makes each candidate, by its name: translations take their time.
+
+    Kernels written by hand are those of the mutation score, and of the corpus in C; the others are
+    what this project makes of some of them, held against what they were made of.
+    """
+    found: dict[str, Maker] = {}
     for name, case in cases().items():
-        yield Candidate(name, case.kernel, case.kernel)
+        found[name] = partial(Candidate, name, case.kernel, case.kernel)
     for entry in corpus.entries("vnni"):
-        kernel = entry.cheapest().kernel
-        yield Candidate(f"vnni/{entry.name}", kernel, kernel)
-
-
-def translated() -> Iterator[Candidate]:
-    """What this project makes of some of them, held against what it was made of."""
+        found[f"vnni/{entry.name}"] = partial(_of_corpus, entry)
     for name in TRANSLATED:
-        source = cases()[name].kernel
         for target in DIALECTS:
-            try:
-                made = xt.transcompile(source, target).kernel
-            except XpilerError:
-                continue
-            made = replace(made, filename=f"{name}-as-{target}")
-            yield Candidate(f"{name} as {target}", made, source)
+            found[f"{name} as {target}"] = partial(_translated, name, target)
+    return found
+
+
+def _of_corpus(entry: corpus.Entry) -> Candidate:
+    kernel = entry.cheapest().kernel
+    return Candidate(f"vnni/{entry.name}", kernel, kernel)
+
+
+def _translated(name: str, target: Dialect) -> Candidate:
+    """Raises `XpilerError` where there is no translation."""
+    source = cases()[name].kernel
+    made = xt.transcompile(source, target).kernel
+    return Candidate(f"{name} as {target}", replace(made, filename=f"{name}-{target}"), source)

@@ -1,4 +1,4 @@
-"""Faults of the paper's kinds: which of the faults of `mutants` are of which, and some of their own.
+"""Faults of the paper's kinds: which of those of `mutants` are of which, and some of their own.
 
 What is made here is known to no repairer: a fault is a change of the text, and it gets the text.
 """

@@ -34,20 +34,7 @@ def add(commands: Commands) -> None:
 def _add_options(check: argparse.ArgumentParser) -> None:
     check.add_argument("other", nargs="?", help="a second file, to be compared with the first")
     check.add_argument("--arch", help="the device: sm_80, gfx90a, mtp_592, …")
-    second = check.add_argument_group("the second file, where it says less than the first")
-    for option, text in (
-        ("dialect", "its dialect"),
-        ("entry", "its kernel"),
-        ("grid", "blocks of its launch"),
-        ("block", "threads of a block"),
-        ("shared", "bytes of dynamic shared memory"),
-        ("tasks", "tasks of a job of BANG C"),
-        ("kind", "the job's type"),
-        ("arch", "the device"),
-    ):
-        second.add_argument(f"--{option}-b", help=text)
-    second.add_argument("--param-b", action="append", default=[], metavar="SPEC")
-    second.add_argument("--arg-b", action="append", default=[], metavar="NAME=VALUE")
+    add_second(check)
     check.add_argument(
         "--seed",
         action="append",
@@ -70,8 +57,26 @@ def _add_options(check: argparse.ArgumentParser) -> None:
     )
 
 
+def add_second(command: argparse.ArgumentParser) -> None:
+    """Options with -b: what describes a second file."""
+    second = command.add_argument_group("the second file, where it says less than the first")
+    for option, text in (
+        ("dialect", "its dialect"),
+        ("entry", "its kernel"),
+        ("grid", "blocks of its launch"),
+        ("block", "threads of a block"),
+        ("shared", "bytes of dynamic shared memory"),
+        ("tasks", "tasks of a job of BANG C"),
+        ("kind", "the job's type"),
+        ("arch", "the device"),
+    ):
+        second.add_argument(f"--{option}-b", help=text)
+    second.add_argument("--param-b", action="append", default=[], metavar="SPEC")
+    second.add_argument("--arg-b", action="append", default=[], metavar="NAME=VALUE")
+
+
 def _check(options: argparse.Namespace) -> int:
-    first, second = arguments.kernel_of(options), _other_kernel(options)
+    first, second = arguments.kernel_of(options), other_kernel(options)
     if options.seconds <= 0:
         raise ReadError("XP1014", f"--seconds {options.seconds:g} is no time to run")
     if any(seed < 0 for seed in options.seed):
@@ -101,8 +106,8 @@ def _check(options: argparse.Namespace) -> int:
     return code
 
 
-def _other_kernel(options: argparse.Namespace) -> Kernel | None:
-    """The second file of `check`, described by the options with -b."""
+def other_kernel(options: argparse.Namespace) -> Kernel | None:
+    """The second file, `options.other`, described by the options with -b."""
     given = vars(options)
     mine = {name: given[f"{name}_b"] for name in _OF_EACH}
     if options.other is None:

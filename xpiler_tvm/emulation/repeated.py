@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +32,17 @@ _TICK, _TICKS = 50_000, 5
 
 Judge = Callable[[Mapping[str, np.ndarray]], Sequence[int]]
 """The numbers that a run comes to, from the kernel's arrays and variables, in the worker."""
+
+
+_CLEAN, _FAILED = 1, 2
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, and the judge's numbers."""
+
+    clean: bool
+    numbers: tuple[int, ...]
 
 
 class Repeated:
@@ -78,8 +90,10 @@ class Repeated:
         width: int = 1,
         *,
         seconds: float = 10.0,
-    ) -> list[tuple[int, ...] | None]:
-        """What the judge says of a run with each of the `settings`; `None` where one failed.
+    ) -> list[Ending | None]:
+        """What the judge says of a run with each of the `settings`, also of what a failed run left.
+
+        `None` where a run took the process down.
 
         Settings are values of variables and of arrays; what they leave out is as it was given
         first. The judge comes to `width` numbers. `seconds` of CPU time are for each process.
@@ -95,7 +109,10 @@ class Repeated:
             if results[-1, 0] == done:
                 done += 1  # it was taken down by its first run
             done = max(done, int(results[-1, 0]))
-        return [tuple(map(int, row[1:])) if row[0] else None for row in results[:-1]]
+        return [
+            Ending(row[0] == _CLEAN, tuple(map(int, row[1:]))) if row[0] else None
+            for row in results[:-1]
+        ]
 
     def observe(
         self, setting: Mapping[str, np.ndarray], names: Sequence[str], *, seconds: float = 10.0
@@ -113,7 +130,8 @@ class Repeated:
 
         self._shared.append(whole)
         try:
-            if self.run([setting], keep, seconds=seconds)[0] is None:
+            ending = self.run([setting], keep, seconds=seconds)[0]
+            if ending is None or not ending.clean:
                 return None
         finally:
             self._shared.pop()
@@ -168,8 +186,8 @@ class Repeated:
                     library.xp_entry, ctypes.byref(launch), handed.args, handed.count
                 )
                 clean = not left and not report.code
-                if clean:
-                    results[number, 0], results[number, 1:] = 1, judge(views)
+                results[number, 0] = _CLEAN if clean else _FAILED
+                results[number, 1:] = judge(views)
                 results[-1, 0] = number + 1
                 crashes += not clean
                 if crashes == _MOST_CRASHES:

@@ -34,7 +34,7 @@ LOG_WIDTH = 2 + PARTS + NAMES
 
 @dataclass(frozen=True)
 class Fill:
-    """What stands in a site `e`: `(times * e + scale * x * y + z * weight + plus) / divide % modulo`.
+    """What a site `e` becomes: `(times * e + scale * x * y + weight * z + plus) / divide % modulo`.
 
     `x`, `y` and `z` are numbers of parts and names, part 0 is one: see `operands`. With an
     `operator`, it is `x operator (y + plus)`. Division rounds as in C; `modulo` of zero is none.

@@ -10,7 +10,7 @@ of values alone cannot tell from what follows of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -61,6 +61,13 @@ class Localisation:
     evidence: str
     score: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        from xpiler_tvm.report import span_as_dict
+
+        about = {"buffer": self.buffer, "mistake": self.mistake, "evidence": self.evidence}
+        return {**about, "score": round(self.score, 6), **span_as_dict(self.span)}
+
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
         return f"{where}{self.mistake} of {self.buffer!r}: {self.evidence}"
@@ -105,12 +112,10 @@ def _by_changes(subject: Subject, trials: TextTrials) -> list[Localisation]:
 
 def _gain(base: Outcome, outcome: Outcome) -> float:
     """What part of the wrong a change mends: one where all is right."""
-    if outcome.failed:
-        return 0.0
     if outcome.right:
         return 1.0
-    if base.failed:
-        return 0.5 / (1 + outcome.wrong)
+    if outcome.failed and not base.failed:
+        return 0.0
     fewer = (base.wrong - outcome.wrong) / max(1, base.wrong)
     less = (base.mass - outcome.mass) / max(1, base.mass)
     return 0.9 * max(fewer, 0.0) + 0.09 * max(less, 0.0) if fewer >= 0 else 0.0

@@ -13,16 +13,18 @@ from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.pairing import Subject, pair
 from xpiler_tvm.stopwatch import cpu_seconds
 
-from .grammar import numbers_of, ordered
+from .grammar import Change, numbers_of, ordered
 from .holes import patched, rendered
 from .localising import span_of
-from .search import Budget, Changes, Search
+from .search import NEAR, Budget, Changes, Search
+from .solving import solve
 from .specification import Specification, accepted
+from .tracing import wanted_indices
 from .trials import TextTrials
 
 Verdict = Literal["repaired", "equal", "unsatisfiable", "out of budget"]
 
-RUNS = 12_000
+RUNS = 20_000
 """Runs of the emulator that one repair may take, unless told otherwise."""
 _CANDIDATES = 12
 
@@ -81,6 +83,28 @@ class Repair:
         )
         return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        from xpiler_tvm.report import as_dict, span_as_dict
+
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "edits": [
+                {
+                    "kind": one.kind,
+                    "before": one.before,
+                    "after": one.after,
+                    **span_as_dict(one.span),
+                }
+                for one in self.edits
+            ],
+            "diff": self.diff,
+            "evidence": as_dict(self.checks, {})["evidence"],
+            "runs": self.tried,
+            "seconds": round(self.seconds, 6),
+        }
+
 
 def repair(
     broken: Kernel,
@@ -115,7 +139,8 @@ def repair(
     progress("running the source")
     examples = specification.examples(subject)
     progress("compiling the broken kernel with holes")
-    trials = TextTrials(subject, examples, arch=arch)
+    isolated = specification.isolated(subject)
+    trials = TextTrials(subject, examples, isolated=isolated, arch=arch)
     session = _Session(specification, subject, trials, Budget(runs), progress)
     done = session.run()
     return replace(
@@ -151,8 +176,11 @@ class _Session:
             self.refused = checks
         sizes = [extent for tensor in kernel.tensors for extent in tensor.shape or ()]
         sizes += [int(one.value) for one in kernel.scalars if isinstance(one.value, int)]
-        changes = ordered(self.trials.sites, numbers_of(self.subject.text, sizes))
-        search = Search(self.trials, changes, self.trials.base, self.budget)
+        numbers = numbers_of(self.subject.text, sizes)
+        changes = ordered(self.trials.sites, numbers)
+        search = Search(
+            self.trials, changes, self.trials.base, self.budget, lambda: self._solved(numbers)
+        )
         self.progress(f"{len(self.trials.sites)} places, {len(changes)} changes")
         for number, found in enumerate(search.solutions()):
             if number == _CANDIDATES:
@@ -161,6 +189,19 @@ class _Session:
             if repaired is not None:
                 return repaired
         return self._refusal(search)
+
+    def _solved(self, numbers: Sequence[int]) -> list[Changes]:
+        """What z3 makes of traces: one index each, and all of them together."""
+        if self.trials.base.failed:
+            return []
+        self.progress("solving for indices that traces tell")
+        found = []
+        for site, samples in wanted_indices(self.specification, self.trials):
+            answer = solve(samples, numbers)
+            if answer.fill is not None:
+                found.append(Change(site, answer.fill, NEAR))
+        together = [tuple(found)] if len(found) > 1 else []
+        return [*((one,) for one in found), *together]
 
     def _accepted(self, found: Changes) -> Repair | None:
         """The repair of these changes, where the text with them passes all checks."""
@@ -180,7 +221,12 @@ class _Session:
             self.refused = checks
             return None
         edits = tuple(
-            Edit(span_of(kernel, one.site.node), one.site.kind, one.site.text, rendered(one.site, one.fill))
+            Edit(
+                span_of(kernel, one.site.node),
+                one.site.kind,
+                one.site.text,
+                rendered(one.site, one.fill),
+            )
             for one in found
         )
         return Repair("repaired", kernel, candidate.kernel, edits, tuple(checks))

@@ -4,9 +4,10 @@ Runs decide; what is tried in which order is guided by them:
 
 1. single changes that are near the text;
 2. what z3 makes of traces (`solving`), where a site's wanted values are known;
-3. pairs of changes each of which brings the outputs nearer to what is right;
-4. all other single changes;
-5. from the best of these, further changes, one at a time.
+3. pairs of changes each of which brings outputs nearer to what is right, also where all inputs
+   but one are constant, so that one mistake of several is seen alone;
+4. pairs of one of the best and any that is close to the text, and pairs within a line;
+5. all other single changes.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
+from typing import TypeVar
 
 from .grammar import Change
-from .holes import rendered
+from .holes import Fill, rendered
 from .trials import Outcome, Trials
 
 Changes = tuple[Change, ...]
+T = TypeVar("T")
 
 NEAR = 2.0
 """Changes of at most that cost are tried before anything else."""
 _BATCHES = (150, 450, 1000, 2000)
 _PROMISING, _STARTS = 24, 3
+# What pairs are made of is at most that far from the text.
+_CLOSE, _MOST_NEIGHBOURS = 1.7, 8000
 
 
 @dataclass
@@ -49,16 +54,18 @@ class Search:
     budget: Budget
     proposals: Callable[[], Iterable[Changes]] = tuple
     outcomes: dict[Change, Outcome] = field(default_factory=dict)
+    isolated: list[tuple[Outcome, dict[Change, Outcome]]] = field(default_factory=list)
 
     def solutions(self) -> Iterator[Changes]:
         """Sets of changes with which every example comes out right, the nearest first."""
         near = [one for one in self.changes if one.cost <= NEAR]
         yield from self._singles(near)
         yield from self._right(list(self.proposals()))
-        yield from self._pairs()
+        close = [one for one in near if one.cost <= _CLOSE]
+        yield from self._pairs(close)
+        yield from self._further(close)
+        yield from self._neighbours(close)
         yield from self._singles(self.changes[len(near) :])
-        yield from self._pairs()
-        yield from self._further()
 
     @property
     def exhausted(self) -> bool:
@@ -71,55 +78,56 @@ class Search:
         for part in _batches(changes):
             yield from self._right([(one,) for one in part])
 
-    def _pairs(self) -> Iterator[Changes]:
-        """Pairs of promising changes that do not lie in one another."""
-        good = self._promising()
-        pairs = [
-            (one, other)
-            for one, other in combinations(good, 2)
-            if _apart(one, other) and self._fits(one, other)
-        ]
+    def _pairs(self, close: Sequence[Change]) -> Iterator[Changes]:
+        """Pairs of promising changes: what mends one mistake, and what mends the other."""
+        self._isolate(close)
+        pairs = [pair for pair in combinations(self._promising(), 2) if _apart(*pair)]
         yield from self._right(sorted(pairs, key=_cost))
 
-    def _fits(self, one: Change, other: Change) -> bool:
-        """Whether two changes may mend different parts: not where both miss the same outputs
-        that either of them alone leaves wrong, unless all of these are wrong without them."""
-        first, second = self.outcomes[one], self.outcomes[other]
-        if first.failed or second.failed:
-            return True
-        return first.mark != second.mark
-
-    def _further(self) -> Iterator[Changes]:
-        """Goes on from the best single changes, among those near the text."""
-        near = [one for one in self.changes if one.cost <= NEAR]
+    def _further(self, close: Sequence[Change]) -> Iterator[Changes]:
+        """Goes on from the best single changes, among those close to the text."""
         for start in self._promising()[:_STARTS]:
-            for part in _batches([one for one in near if _apart(one, start)]):
+            for part in _batches([one for one in close if _apart(one, start)]):
                 yield from self._right([(start, one) for one in part])
+
+    def _neighbours(self, close: Sequence[Change]) -> Iterator[Changes]:
+        """Pairs of close changes within a line: two mistakes in one statement."""
+        lines: dict[int, list[Change]] = {}
+        for one in close:
+            lines.setdefault(one.site.line, []).append(one)
+        pairs = [pair for some in lines.values() for pair in combinations(some, 2) if _apart(*pair)]
+        for part in _batches(sorted(pairs, key=_cost)[:_MOST_NEIGHBOURS]):
+            yield from self._right(part)
 
     # ------------------------------------------------------------ what runs tell
 
+    def _isolate(self, close: Sequence[Change]) -> None:
+        """Tries close changes on the examples that show one input alone."""
+        tried: list[dict[int, Fill]] = [{}, *(_fills((one,)) for one in close)]
+        for example in self.trials.isolating:
+            if self.budget.left < len(tried):
+                return
+            base, *found = self.trials.run(tried, example)
+            self.budget.used += len(tried)
+            if not base.right:  # else this input's mistakes are none
+                self.isolated.append((base, dict(zip(close, found, strict=True))))
+
     def _promising(self) -> list[Change]:
-        """The changes after which least is wrong, one for each outcome."""
-        best: dict[tuple[int, int], Change] = {}
-        for change, outcome in self.outcomes.items():
-            if not self._better(outcome):
-                continue
-            key = (outcome.mark, outcome.wrong)
-            if key not in best or change.cost < best[key].cost:
-                best[key] = change
-        ranked = sorted(best.values(), key=lambda one: (self._badness(one), one.cost))
-        return ranked[:_PROMISING]
-
-    def _badness(self, change: Change) -> tuple[int, int]:
-        outcome = self.outcomes[change]
-        return (outcome.wrong, outcome.mass)
-
-    def _better(self, outcome: Outcome) -> bool:
-        if outcome.failed:
-            return False
-        if self.base.failed:
-            return True
-        return (outcome.wrong, outcome.mass) < (self.base.wrong, self.base.mass)
+        """The changes after which least is wrong, on any example, one for each outcome."""
+        ranks: dict[Change, int] = {}
+        for base, outcomes in [*self.isolated, (self.base, self.outcomes)]:
+            best: dict[tuple[int, int, bool], Change] = {}
+            for change, outcome in outcomes.items():
+                if outcome.badness >= base.badness:
+                    continue
+                key = (outcome.mark, outcome.wrong, outcome.failed)
+                if key not in best or change.cost < best[key].cost:
+                    best[key] = change
+            ranked = sorted(best.values(), key=lambda one: (outcomes[one].badness, one.cost))
+            for rank, change in enumerate(ranked[:_PROMISING]):
+                ranks[change] = min(rank, ranks.get(change, rank))
+        order = sorted(ranks, key=lambda one: (ranks[one], one.cost, one.site.number))
+        return order[: 2 * _PROMISING]
 
     def _right(self, tried: Sequence[Changes]) -> Iterator[Changes]:
         """Those of `tried` that come out right, the nearest first."""
@@ -132,7 +140,7 @@ class Search:
             if len(one) == 1:
                 self.outcomes[one[0]] = outcome
         found = [one for one, outcome in zip(tried, outcomes, strict=True) if outcome.right]
-        for example in range(1, len(self.trials.examples)):
+        for example in range(1, len(self.trials.examples) - len(self.trials.isolating)):
             if found:
                 again = self.trials.run([_fills(one) for one in found], example)
                 self.budget.used += len(found)
@@ -140,7 +148,7 @@ class Search:
         yield from sorted(found, key=_nearness)
 
 
-def _fills(changes: Changes) -> dict[int, object]:
+def _fills(changes: Changes) -> dict[int, Fill]:
     return {one.site.number: one.fill for one in changes}
 
 
@@ -171,7 +179,7 @@ def _apart(one: Change, other: Change) -> bool:
     return a.end <= b.start or b.end <= a.start
 
 
-def _batches(changes: Sequence[Change]) -> Iterator[list[Change]]:
+def _batches(changes: Sequence[T]) -> Iterator[list[T]]:
     waiting, sizes = iter(changes), iter(_BATCHES)
     size = next(sizes)
     while part := list(islice(waiting, size)):

@@ -233,9 +233,9 @@ def _scope(node: Node) -> Iterator[str]:
                 continue
             declared = sibling.children if sibling.kind == "DECL_STMT" else [sibling]
             for one in reversed(declared):
-                if one.kind in ("PARM_DECL", "VAR_DECL") and one is not below:
-                    if one.type.removeprefix("const ") in INTEGERS and one.end <= node.start:
-                        yield one.name
+                declares = one.kind in ("PARM_DECL", "VAR_DECL") and one.end <= node.start
+                if declares and one.type.removeprefix("const ") in INTEGERS:
+                    yield one.name
         below = above
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +14,6 @@ from xpiler_tvm.emulation import find_faults, run_text
 from xpiler_tvm.emulation.findings import from_error
 from xpiler_tvm.errors import CheckError, XpilerError
 from xpiler_tvm.evidence import Check
-from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.pairing import Subject
 from xpiler_tvm.verification import FAMILIES, compare, inputs_for, unwritten_outputs
 from xpiler_tvm.verification.identity import check_identity, exact_scalars
@@ -29,6 +29,7 @@ ORDER: tuple[Family, ...] = ("indexed", "random", "peaked", "extreme")
 SECONDS = 20.0
 # A candidate may take so much more than the source, and at least a second.
 _PATIENCE = 20.0
+_MOST_ISOLATED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +117,33 @@ class Specification:
         """One of each family, under the names of a candidate."""
         return [self._example(subject, family) for family in ORDER]
 
+    def isolated(self, subject: Subject) -> list[Example]:
+        """For each input one example in which all other inputs are constant.
+
+        What goes wrong with the others then does not show: one mistake of several is seen alone.
+        """
+        return [self._as_example(subject, *one) for one in self._isolated]
+
+    @cached_property
+    def _isolated(self) -> list[tuple[Arrays, Arrays, Arrays | None]]:
+        inputs, _, _ = self.runs["indexed", 0]
+        given = [tensor for tensor in self.kernel.tensors if tensor.intent != "out"]
+        found = []
+        for kept in given if len(given) > 1 else []:
+            plain = dict(inputs)
+            for tensor in given:
+                if tensor is not kept and tensor.name not in self.source.ranges:
+                    plain[tensor.name] = np.ones_like(inputs[tensor.name])
+            with suppress(CheckError):
+                found.append((plain, self.run(self.source, plain), None))
+        return found[:_MOST_ISOLATED]
+
     def _example(self, subject: Subject, family: Family) -> Example:
-        inputs, outputs, bounds = self.runs[family, 0]
+        return self._as_example(subject, *self.runs[family, 0])
+
+    def _as_example(
+        self, subject: Subject, inputs: Arrays, outputs: Arrays, bounds: Arrays | None
+    ) -> Example:
         right, limits = {}, {}
         for tensor, mine in zip(self.kernel.tensors, subject.kernel.tensors, strict=True):
             if not tensor.written:
@@ -207,7 +233,3 @@ def accepted(checks: Sequence[Check]) -> bool:
     compared = [check for check in checks if check.name.startswith("repaired = source")]
     tested = any(check.verdict == "tested" for check in compared)
     return tested and all(check.verdict != "refuted" for check in checks)
-
-
-def names_of(kernel: Kernel) -> tuple[str, ...]:
-    return tuple(tensor.name for tensor in kernel.tensors)

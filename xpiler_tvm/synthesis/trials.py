@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from xpiler_tvm.emulation.repeated import Repeated
+from xpiler_tvm.emulation.repeated import Ending, Repeated
 from xpiler_tvm.errors import SetupError
 from xpiler_tvm.pairing import Subject
 
@@ -22,9 +22,6 @@ from .tree import functions
 Fills = Mapping[int, Fill]
 
 _FLAGS = ("-O1",)
-# Bins of 62 elements each tell where outputs are wrong.
-_BINS = 6
-_BITS = 62
 _MASS = 1 << 20
 # Iterations of all loops together, of a kernel that nobody has seen come to its end.
 _FUEL = 1 << 17
@@ -34,27 +31,28 @@ _FUEL = 1 << 17
 class Outcome:
     """What a run came to.
 
-    `wrong` counts elements of outputs and is -1 where the run failed; `mass` is the sum of their
-    errors, each at most one of its output's size; `bins` has a bit for every part of the outputs
-    that is wrong, and `mark` is a hash of what is there.
+    `wrong` counts elements of outputs, of a run that `failed` those that it left wrong; `mass` is
+    the sum of their errors, each at most one of its output's size, and `mark` a hash of what is
+    there.
     """
 
     wrong: int
     mass: int = 0
     mark: int = 0
     fuel: int = 0
-    bins: int = 0
+    failed: bool = False
 
     @property
     def right(self) -> bool:
-        return self.wrong == 0
+        return self.wrong == 0 and not self.failed
 
     @property
-    def failed(self) -> bool:
-        return self.wrong < 0
+    def badness(self) -> tuple[int, bool, int]:
+        """What is smaller the more is right."""
+        return (self.wrong, self.failed, self.mass)
 
 
-FAILED = Outcome(-1)
+_LOST = Outcome(1 << 40, failed=True)
 
 
 class Trials(Protocol):
@@ -62,6 +60,7 @@ class Trials(Protocol):
 
     sites: Sequence[Site]
     examples: Sequence[Example]
+    isolating: Sequence[int]
 
     def run(self, fills: Sequence[Fills], example: int = 0) -> list[Outcome]:
         """What becomes of it with each of the `fills`, on one of the examples."""
@@ -70,13 +69,21 @@ class Trials(Protocol):
 class TextTrials:
     """A kernel's text with holes.
 
-    `examples` are inputs with what is right for them, under the kernel's own names.
+    `examples` are inputs with what is right for them, under the kernel's own names; the last
+    `isolated` of them tell inputs apart and are no part of what is required.
     """
 
     def __init__(
-        self, subject: Subject, examples: Sequence[Example], *, arch: str | None = None
+        self,
+        subject: Subject,
+        examples: Sequence[Example],
+        *,
+        isolated: Sequence[Example] = (),
+        arch: str | None = None,
     ) -> None:
-        self.subject, self.examples, self._arch = subject, examples, arch
+        self.subject, self._arch = subject, arch
+        self.examples = [*examples, *isolated]
+        self.isolating: Sequence[int] = range(len(examples), len(self.examples))
         kernel, text = subject.kernel, subject.text
         self.sites: Sequence[Site] = sites_of(functions(kernel, text), kernel.dialect)
         self._runners: dict[int, Repeated] = {}
@@ -139,7 +146,7 @@ class TextTrials:
         count = len(self.sites)
         settings = [{holes.ROWS: holes.table(count, one, fuel)} for one in fills]
         judge = _Judge(self.examples[example], fuel)
-        rows = self._runner(example).run(settings, judge, 5 + _BINS)
+        rows = self._runner(example).run(settings, judge, 5)
         return [_outcome(row) for row in rows]
 
     def log(self, sites: Sequence[int]) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
@@ -161,14 +168,11 @@ def _covers(site: Site, line: int) -> bool:
     return site.line <= line <= last
 
 
-def _outcome(row: tuple[int, ...] | None) -> Outcome:
-    if row is None:
-        return FAILED
-    wrong, mass, mark, fuel, ended, *bins = row
-    if not ended:
-        return FAILED
-    whole = sum(part << (_BITS * place) for place, part in enumerate(bins))
-    return Outcome(wrong, mass, mark, fuel, whole)
+def _outcome(ending: Ending | None) -> Outcome:
+    if ending is None:
+        return _LOST
+    wrong, mass, mark, fuel, ended = ending.numbers
+    return Outcome(wrong, mass, mark, fuel, failed=not (ending.clean and ended))
 
 
 class _Judge:
@@ -179,16 +183,14 @@ class _Judge:
 
     def __call__(self, views: Mapping[str, np.ndarray]) -> Sequence[int]:
         wrong, mass, mark = 0, 0.0, 0
-        parts: list[np.ndarray] = []
         for name, expected in self.example.outputs.items():
             actual = views[name].reshape(-1)
             bad, error = _errors(expected, actual, self.example.limits[name])
             wrong += int(bad.sum())
             mass += float(error.sum())
             mark = hash((mark, actual.tobytes())) & ((1 << 62) - 1)
-            parts.append(bad)
         left = int(views[holes.ROWS][-1])
-        return [wrong, int(mass * _MASS), mark, self.fuel - left, int(left > 0), *_binned(parts)]
+        return [wrong, int(mass * _MASS), mark, self.fuel - left, int(left > 0)]
 
 
 def _errors(
@@ -202,15 +204,3 @@ def _errors(
         plain = np.where(np.isfinite(error), error, np.inf)
         scale = max(float(np.nanmean(np.abs(expected))) if expected.size else 0.0, 1e-30)
         return ~same, np.where(same, 0.0, np.minimum(1.0, plain / scale))
-
-
-def _binned(parts: Sequence[np.ndarray]) -> list[int]:
-    whole = np.concatenate(parts) if parts else np.zeros(0, bool)
-    count = _BINS * _BITS
-    places = np.flatnonzero(whole) * count // max(1, whole.size)
-    bits = np.zeros(count, bool)
-    bits[places] = True
-    return [
-        sum(1 << int(at) for at in np.flatnonzero(bits[_BITS * part : _BITS * (part + 1)]))
-        for part in range(_BINS)
-    ]
