@@ -31,7 +31,7 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
-    from . import batch, relax, targets
+    from . import batch, relax, targets, torch
     from .batch import transcompile_many
     from .checking import CheckReport, check
     from .emulation.findings import Finding
@@ -68,7 +68,7 @@ _LAZY = {
     "transcompile": "translation",
     "transcompile_many": "batch",
 }
-_MODULES = ("batch", "relax", "targets")
+_MODULES = ("batch", "relax", "targets", "torch")
 
 __all__ = [
     "Check",
@@ -100,6 +100,7 @@ __all__ = [
     "relax",
     "repair",
     "targets",
+    "torch",
     "transcompile",
     "transcompile_many",
 ]
