@@ -45,15 +45,16 @@ _TEXT, _CONVENTION, _DEVICE_CALL = "xpiler_tvm.text", "calling_conv", 2
 
 def device_target(spec: TargetSpec, keys: Sequence[str]) -> Target:
     """The target of `tvm.compile` for a device; `keys` are what TVM's own rules may ask for."""
-    _install()
+    install()
     about = {"kind": _KIND, "keys": [*keys], "device": spec.name, "target_device_type": _CPU}
     return Target(about, host="llvm")
 
 
 @functools.cache
-def _install() -> None:
+def install() -> None:
     """Makes TVM know us, once a process: the pass, the code generator and the runner."""
-    original = PIPELINE_MAP[_PIPELINE]
+    # What `backend.autoload` has left there only calls this function.
+    original = getattr(PIPELINE_MAP[_PIPELINE], "replaced", PIPELINE_MAP[_PIPELINE])
 
     def pipeline(**options: Any) -> tuple[Any, Any, Any]:
         lower, finish_host, finish_device = original(**options)
