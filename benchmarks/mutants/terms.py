@@ -4,7 +4,8 @@
 
 Integers that are known are computed, conditions that are known choose, and every other operation
 is a name with operands. Two programs whose outputs are equal terms compute equal values from all
-inputs; what no output needs is in none of them. Of programs whose terms differ nothing is said.
+inputs; what no output needs is in none of them. Of programs whose terms differ nothing is said, nor
+of those that read what nothing wrote.
 """
 
 from __future__ import annotations
@@ -205,7 +206,9 @@ class _Execution:
         place = tuple(self.value(index) for index in expr.indices)
         if all(isinstance(index, int) for index in place):
             _require_inside(place, expr.source)  # type: ignore[arg-type]
-            return held.get(place, self._term("unwritten"))  # type: ignore[arg-type]
+            if place not in held:
+                raise Undecided(f"a read of what nothing wrote to {expr.source.name}")
+            return held[place]  # type: ignore[index]
         # Any element may be meant: the term holds all that the buffer holds now.
         return self._term(
             "element", tuple(sorted(held.items(), key=operator.itemgetter(0))), *place
