@@ -37,6 +37,8 @@ class Ledger:
             if self.path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(self.path)
+            # Safe where the process is killed, and much quicker than a sync for each result.
+            self._base.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
             self._base.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise SetupError("XP6004", f"{path} cannot be written to: {error}") from None
