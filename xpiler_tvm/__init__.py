@@ -31,7 +31,7 @@ from .evidence import Check
 from .kernel import Kernel, Launch, Scalar, Size, Tensor
 
 if TYPE_CHECKING:
-    from . import batch, relax, targets, torch
+    from . import batch, relax, targets, torch, tuning
     from .batch import transcompile_many
     from .checking import CheckReport, check
     from .emulation.findings import Finding
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .lifting import Lifted, lift
     from .synthesis import Repair, localise, repair
     from .translation import Translation, transcompile
+    from .tuning import Tuned, tune
 
 try:
     pins.check()
@@ -67,8 +68,10 @@ _LAZY = {
     "Translation": "translation",
     "transcompile": "translation",
     "transcompile_many": "batch",
+    "Tuned": "tuning",
+    "tune": "tuning",
 }
-_MODULES = ("batch", "relax", "targets", "torch")
+_MODULES = ("batch", "relax", "targets", "torch", "tuning")
 
 __all__ = [
     "Check",
@@ -91,6 +94,7 @@ __all__ = [
     "Span",
     "Tensor",
     "Translation",
+    "Tuned",
     "XpilerError",
     "__version__",
     "batch",
@@ -103,6 +107,8 @@ __all__ = [
     "torch",
     "transcompile",
     "transcompile_many",
+    "tune",
+    "tuning",
 ]
 
 
