@@ -14,18 +14,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-import tvm
-from speed.contestants import kernel_of
 from speed.operators import Operator, operators
+from speed.tuned import oracle_of, raised
 
-from xpiler_tvm import frontends, targets
+from xpiler_tvm import targets
 from xpiler_tvm.errors import XpilerError
-from xpiler_tvm.frontends.raising import raise_program
 from xpiler_tvm.tuning.bench import bench_for
 from xpiler_tvm.tuning.dataset import Trials, save, trials_of
 from xpiler_tvm.tuning.model import CostModel
-from xpiler_tvm.tuning.oracle import Oracle
 from xpiler_tvm.tuning.records import Database
 from xpiler_tvm.tuning.search import Options
 from xpiler_tvm.tuning.space import Space, key_of
@@ -33,20 +29,6 @@ from xpiler_tvm.tuning.tree import uniform
 from xpiler_tvm.tuning.tuner import tune
 
 MODELS = Path(__file__).parent.parent / "tuning" / "models"
-
-
-def raised(operator: Operator) -> tvm.IRModule:
-    """The operator's C text as a raised program."""
-    kernel = frontends.resolve(kernel_of(operator))
-    return raise_program(frontends.read(kernel).program).mod
-
-
-def oracle_of(operator: Operator, mod: tvm.IRModule) -> Oracle:
-    """Its own inputs, so that indices are valid ones."""
-    *inputs, result = operator.tensors
-    arrays = dict(zip([each.name for each in inputs], operator.inputs(), strict=True))
-    arrays[result.name] = np.zeros(result.shape, result.dtype)
-    return Oracle.of_module(mod, arrays)
 
 
 def collect(operator: Operator, target: str, database: Database, trials: int) -> Trials | None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import tvm
 from speed.operators import operators
-from train_models import oracle_of, raised
+from speed.tuned import oracle_of, raised
 
 from xpiler_tvm.schedules.knobs import Knob, Value
 from xpiler_tvm.tuning.bench import Bench, bench_for

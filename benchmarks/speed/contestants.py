@@ -67,15 +67,18 @@ def kernel_of(operator: Operator) -> Kernel:
     return Kernel(operator.source, "vnni", "kernel", (*params, out))
 
 
-def translated(operator: Operator) -> Prepared:
-    """The operator transcompiled for vnni, untuned. Its result is compared by the caller."""
+def translated(
+    operator: Operator, schedule: Callable[[Operator, Any], Any] | None = None
+) -> Prepared:
+    """The operator transcompiled for vnni, by the rules unless something else makes the `schedule`
+    of its raised program. Its result is compared by the caller."""
     import tvm
 
     from xpiler_tvm.frontends.raising import raise_program
 
     kernel = frontends.resolve(kernel_of(operator))
     raised = raise_program(frontends.read(kernel).program)
-    scheduled = schedules.apply(raised.mod, "vnni")
+    scheduled = schedule(operator, raised.mod) if schedule else schedules.apply(raised.mod, "vnni")
     emitted = targets.get("vnni").emit(scheduled.mod, kernel)
     inputs, out = _arrays(operator)
     arguments = [tvm.runtime.from_dlpack(array.reshape(-1)) for array in (*inputs, out)]

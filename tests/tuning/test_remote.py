@@ -94,7 +94,15 @@ def free_port() -> int:
 @pytest.mark.skipif(bool(missing_features("cascadelake")), reason="needs AVX512-VNNI")
 def test_a_server_that_is_killed_is_replaced_by_the_next() -> None:
     port = free_port()
-    tracker = ("tvm.exec.rpc_tracker", "--host", "127.0.0.1", "--port", str(port))
+    tracker = (
+        "tvm.exec.rpc_tracker",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--port-end",
+        str(port + 1),
+    )
     server = ("tvm.exec.rpc_server", "--tracker", f"127.0.0.1:{port}", "--key", "test")
     mod = product()
     default = Space(mod, "vnni").default.scheduled.mod
