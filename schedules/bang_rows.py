@@ -17,7 +17,14 @@ from .analysis import Axis, Stage, collect, is_parameter, mentions, shared_axes,
 from .bang_common import NRAM, Model, keep_on_chip, share_out, share_unevenly, steps_of
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
-from .steps import CHEAP_CALLS, accumulate_in, inline_around, is_constant, one_loop
+from .steps import (
+    CHEAP_CALLS,
+    accumulate_in,
+    inline_all,
+    inline_around,
+    is_constant,
+    one_loop,
+)
 
 CHUNK = 4096
 """Elements of a piece where the last shared axis is the one that runs along memory."""
@@ -107,6 +114,10 @@ class Rows:
         if self._held(sch, program, rows, across) > self.arch.nram_usable // 2:
             inline_around(sch)
             program = stages(sch)
+            rows, across = self._rows(sch, program)
+        if self._held(sch, program, rows, across) > self.arch.nram_usable // 2:
+            # Even what is read often: it may be all that keeps the stages from sharing axes.
+            program = inline_all(sch, kept=True)
             rows, across = self._rows(sch, program)
         if plan.inside:
             if len(rows) <= plan.inside or not _is_plain(program):
@@ -234,17 +245,21 @@ class Rows:
             twice = any(_regions(program[i].block.reads, buffer) > 1 for i in readers)
             if writers or not readers or twice:
                 continue
-            iterators = [row[i].iterator for row in rows for i in readers]
-            every_row = any(
-                mentions(index.min, var)
+            places = [
+                index.min
                 for i in readers
                 for region in program[i].block.reads
                 if region.source.same_as(buffer)
                 for index in region.region
-                for var in iterators
-                if var is not None
-            )
-            size = _bytes(buffer) // (_count(rows) if every_row else 1)
+            ]
+            own = [
+                row
+                for row in rows
+                if any(_mentions_axis(place, row[i]) for place in places for i in readers)
+            ]
+            every_row = bool(own)
+            # A row has its own part along the axes that tell where it reads.
+            size = _bytes(buffer) // _count(own)
             often = len(readers) > 1 if every_row else _count(rows) > 1
             if (often or everything) and size <= room:
                 room -= size
@@ -296,6 +311,10 @@ def _bytes(buffer: tirx.Buffer) -> int:
     return math.prod(int(extent) for extent in buffer.shape) * (
         tvm.DataType(str(buffer.dtype)).bits // 8 or 1
     )
+
+
+def _mentions_axis(index: tvm.ir.Expr, axis: Axis) -> bool:
+    return axis.iterator is not None and mentions(index, axis.iterator)
 
 
 def _overwrites(program: Sequence[Stage]) -> bool:

@@ -50,10 +50,14 @@ def inline_injective(
     return stages(sch)
 
 
-def inline_all(sch: s_tir.Schedule) -> tuple[Stage, ...]:
-    """Put every elementwise intermediate into its readers, whatever it costs; what is left."""
+def inline_all(sch: s_tir.Schedule, *, kept: bool = False) -> tuple[Stage, ...]:
+    """Put every elementwise intermediate into its readers, whatever it costs; what is left.
+
+    Those that are to be `kept` as well, on request.
+    """
     for stage in stages(sch):
-        if stage.is_inlinable and not is_parameter(sch, stage.block.writes[0].source):
+        fits = stage.is_injective if kept else stage.is_inlinable
+        if fits and not is_parameter(sch, stage.block.writes[0].source):
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)
     return stages(sch)
