@@ -78,6 +78,8 @@ def _forms(numbers: Sequence[int]) -> list[_Form]:
     plain = [
         _Form(),
         _Form(factor=True),
+        _Form(summand=True),
+        _Form(square=True),
         _Form(factor=True, summand=True),
         _Form(factor=True, summand=True, square=True),
     ]
