@@ -76,6 +76,11 @@ class Tuned:
         """How many times as fast as the rules' own schedule."""
         return self.rule_seconds / self.seconds
 
+    def _repr_html_(self) -> str:
+        from xpiler_tvm.display import tuned_page
+
+        return tuned_page(self)
+
     def schedule(self, mod: tvm.IRModule) -> Scheduled:
         """The best candidate's schedule of the program that was tuned.
 

@@ -103,6 +103,16 @@ def test_the_memory_plan_is_what_the_text_declares() -> None:
     assert memory_plan(replace(made, source="int main() {}")) is None
 
 
+def test_a_search_shows_its_curve() -> None:
+    from xpiler_tvm.tuning.tuner import Tuned
+
+    curve = (float("inf"), 4e-6, 4e-6, 1e-6)
+    page = Page(Tuned("hip", "gpu.rows", (), 1e-6, 2e-6, "modelled", 4, 1, curve)._repr_html_())
+    line = next(about["points"] for tag, about in page.tags if tag == "polyline")
+    assert len((line or "").split()) == 6  # two points a trial, from the second on
+    assert "4 trials" in page.text and "2.00" in page.text and "modelled" in page.text
+
+
 def test_no_file_is_read_as_a_schedule(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "no.json"
     path.write_text("{}")

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import ProcessPoolExecutor as Processes
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from xpiler_tvm.errors import SetupError
@@ -62,7 +63,7 @@ def transcompile_many(
     *,
     executor: Executor | None = None,
     jobs: int | None = None,
-    ledger: Ledger | str | os.PathLike[str] | None = None,
+    ledger: Ledger | str | Path | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Batch:

@@ -13,6 +13,7 @@ from .pages import (
     report_page,
     steps_page,
     translation_page,
+    tuned_page,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "report_page",
     "steps_page",
     "translation_page",
+    "tuned_page",
 ]

@@ -10,7 +10,7 @@ from xpiler_tvm.kernel import Tensor
 
 from .code import listing, sides
 from .evidence import evidence
-from .page import facts, folded, page, part
+from .page import facts, folded, page, part, seconds_text
 
 if TYPE_CHECKING:
     from xpiler_tvm.checking import CheckReport
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xpiler_tvm.lifting import Lifted
     from xpiler_tvm.stepping import Steps
     from xpiler_tvm.translation import Translation
+    from xpiler_tvm.tuning.tuner import Tuned
 
 
 def kernel_page(kernel: Kernel) -> str:
@@ -117,6 +118,22 @@ def explorer_page(explorer: Explorer) -> str:
         folded("legal now", listing("\n".join(explorer.legal()))),
         about="see `legal`, `undo`, `compare`, `save`",
     )
+
+
+def tuned_page(tuned: Tuned) -> str:
+    """The curve of a search, and what came of it."""
+    from .curve import curve
+
+    rows = {
+        "best": f"{seconds_text(tuned.seconds)}, {tuned.kind}",
+        "the rules' own": seconds_text(tuned.rule_seconds),
+        "times as fast": f"{tuned.speedup:.2f}",
+        "rule": tuned.rule,
+        "trials": f"{tuned.trials}, of which {tuned.failures} failed",
+        "ended": "before its budget" if tuned.interrupted else "",
+    }
+    picture = curve(tuned.curve, tuned.rule_seconds, tuned.kind)
+    return page(f"Tuned for {tuned.target}", picture, facts(rows))
 
 
 def _script(lifted: Lifted) -> str:
