@@ -231,11 +231,11 @@ class Contraction(Action):
     def apply(self, sch: s_tir.Schedule, step: Step) -> None:
         if len(step.arguments) != 3 or not isinstance(step.arguments[2], int):
             raise Illegal(f"it is used as {self.usage}")
-        block, into, place = step.arguments
+        block, into, place = str(step.arguments[0]), str(step.arguments[1]), step.arguments[2]
         if place == -1:
-            sch.compute_inline(block_at(sch, str(block)))
+            sch.compute_inline(block_at(sch, block))
         else:
-            sch.compute_at(block_at(sch, str(block)), loop_at(sch, str(into), place))
+            sch.compute_at(block_at(sch, block), loop_at(sch, into, place))
 
 
 class Cache(Action):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import frontends
-from .errors import LiftError, ModelError, ReadError, XpilerError
+from .errors import CheckError, LiftError, ModelError, ReadError, XpilerError
 from .evidence import Check
 from .frontends.guided import Candidate, Guided, Refuted, search
 from .kernel import Kernel
@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     from .frontends.program import Program
     from .frontends.reading import Reading
     from .llm import Client
+    from .synthesis import Specification
+    from .verification.proofs import Obligation
 
 Ranges = Mapping[str, tuple[int, int]]
+
+REPAIR_RUNS = 400
+"""Runs of a wrong proposal with other numbers in it: a repair that takes more is asked for anew."""
 
 PATIENCE = 10.0
 """CPU seconds that a proposal may take for all runs: many never end."""
@@ -43,7 +48,8 @@ class Guidance:
     Attributes
     ----------
     model : its name.
-    form : `source` or `tvmscript`; `text` is the proposal that was accepted.
+    form : `source` or `tvmscript`; `text` is the program that was accepted.
+    repaired : whether the proposal was wrong, and numbers in it were changed by `synthesis`.
     rejected : why those before it were not.
     hints : annotations that a run confirmed.
     usage : calls, tokens, seconds, failures and cost, as plain data.
@@ -52,6 +58,7 @@ class Guidance:
     model: str
     form: str
     text: str
+    repaired: bool
     rejected: tuple[str, ...]
     hints: tuple[str, ...]
     usage: Mapping[str, Any]
@@ -61,6 +68,7 @@ class Guidance:
             "model": self.model,
             "form": self.form,
             "text": self.text,
+            "repaired": self.repaired,
             "rejected": list(self.rejected),
             "hints": list(self.hints),
             "usage": dict(self.usage),
@@ -113,13 +121,17 @@ def _with_hint(refusal: ReadError | LiftError, more: str) -> ReadError | LiftErr
 
 
 def _guided(
-    found: Guided[Lifted], client: Client, hints: Sequence[str], watch: Stopwatch
+    found: Guided[tuple[Lifted, str]], client: Client, hints: Sequence[str], watch: Stopwatch
 ) -> Lifted:
     form = {"source": "the kernel in other words", "tvmscript": "TVMScript"}[found.candidate.form]
+    lifted, text = found.result
+    repaired = text != found.candidate.text
+    form += ", repaired" if repaired else ""
     guidance = Guidance(
         client.model,
         found.candidate.form,
-        found.candidate.text,
+        text,
+        repaired,
         tuple(one.reason for one in found.attempts),
         tuple(hints),
         client.usage.as_dict(),
@@ -127,7 +139,6 @@ def _guided(
     note = (
         f"lifted from a proposal of {client.model} ({form}), which agreed with the source in runs"
     )
-    lifted = found.result
     return replace(
         lifted, notes=(*lifted.notes, note), guidance=guidance, seconds=dict(watch.seconds)
     )
@@ -142,6 +153,7 @@ class _Judge:
         self.seed = seed
         self.watch = watch
         self.found: list[Check] = []
+        self._specification: Specification | None = None
         self._trials: dict[str, tuple[Trial, ...]] = {}
 
     def require_sound(self) -> None:
@@ -174,11 +186,38 @@ class _Judge:
         seeds = (self.seed,) if large else (self.seed, self.seed + 1)
         return [one for seed in seeds for one in starts_of(self.kernel, seed, ranges, FAMILIES)]
 
-    def __call__(self, candidate: Candidate) -> Lifted:
-        """The lift of a candidate that does what the source does.
+    def __call__(self, candidate: Candidate) -> tuple[Lifted, str]:
+        """The lift of a candidate that does what the source does, and its text.
 
-        Raises `Refuted` with the counterexample, or what reading the candidate raises.
+        One in the source's language that is wrong is repaired, if a few changes of numbers do; what
+        comes of it is judged like any other. Raises `Refuted` with the counterexample, or what
+        reading the candidate raises.
         """
+        try:
+            return self._judged(candidate), candidate.text
+        except (Refuted, CheckError):
+            repaired = self._repaired(candidate)
+            if repaired is None:
+                raise
+        return self._judged(repaired), repaired.text
+
+    def _repaired(self, candidate: Candidate) -> Candidate | None:
+        """The candidate with other numbers in it that does what the source does, if any does."""
+        from .synthesis import Specification, repair
+
+        if candidate.form != "source":
+            return None
+        broken = replace(self.kernel, source=candidate.text, filename="the proposal")
+        with self.watch("repair proposal"):
+            try:
+                known = self._specification or Specification(self.subject)
+                self._specification = known
+                done = repair(broken, self.kernel, runs=REPAIR_RUNS, specification=known)
+            except XpilerError:
+                return None
+        return Candidate("source", done.kernel.source) if done.verdict == "repaired" else None
+
+    def _judged(self, candidate: Candidate) -> Lifted:
         with self.watch("read proposal"):
             program, reading = self._read(candidate)
         ranges = {**(reading.value_ranges if reading else {}), **self.subject.ranges}
@@ -275,7 +314,7 @@ class _Judge:
                 mod, rung = fallback, "opaque"
                 check = check_module(f"raised ({rung}) = source", mod, self.kernel, trials)
         checks.append(_holds(check))
-        proved = ()
+        proved: tuple[Obligation, ...] = ()
         if reading is not None:
             from .verification.proofs import doubts_of, obligations, refuted
 

@@ -30,6 +30,12 @@ KERNEL = replace(
 SCRIPT = SELECT.script.replace("1000", "250")
 
 
+@pytest.fixture
+def unrepaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong proposals stay wrong: z3 would mend some of them."""
+    monkeypatch.setattr("xpiler_tvm.lifting_guided._Judge._repaired", lambda *_: None)
+
+
 def answering(answers: Sequence[Any], tags: Any = NO_TAGS) -> Any:
     """Programs in turn, the last for ever; annotations whenever they are asked for."""
     given = iter([*answers, *[answers[-1]] * 20])
@@ -42,6 +48,7 @@ def test_rules_refuse_it() -> None:
     assert error.value.code == "XP1009"
 
 
+@pytest.mark.usefixtures("unrepaired")
 def test_a_right_proposal_behind_wrong_ones() -> None:
     """Counterexamples go back; what is accepted says whose it is, and translates."""
     wrong = [SELECT.wrong(name) for name in ("another bit", "bound too far", "only for one number")]
@@ -61,6 +68,17 @@ def test_a_right_proposal_behind_wrong_ones() -> None:
     assert next(c for c in result.evidence if c.name == "emitted bang = source").verdict == "tested"
 
 
+def test_a_wrong_proposal_is_repaired() -> None:
+    """Other numbers make it right; the report says that they are not the model's."""
+    with playing(answering([proposal("source", SELECT.wrong("another bit"))])) as (client, _):
+        lifted = xt.lift(KERNEL, llm=client)
+    assert lifted.guidance is not None and lifted.guidance.repaired
+    assert lifted.guidance.text != SELECT.wrong("another bit")
+    assert any("repaired" in note for note in lifted.notes)
+    assert client.usage.calls == 2  # tags, and one proposal
+
+
+@pytest.mark.usefixtures("unrepaired")
 def test_tvmscript_is_a_proposal_too() -> None:
     with playing(answering([proposal("tvmscript", SCRIPT)])) as (client, _):
         lifted = xt.lift(KERNEL, llm=client)

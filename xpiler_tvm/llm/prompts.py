@@ -94,7 +94,7 @@ def render(
 
 
 def _page(name: str) -> str:
-    return resources.files("xpiler_tvm.llm").joinpath("prompts", name).read_text("utf-8").strip()
+    return (resources.files("xpiler_tvm.llm") / "prompts" / name).read_text("utf-8").strip()
 
 
 def _mark(texts: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ def request(
 
 def _reply(completion: Any) -> Reply:
     choice = completion.choices[0]
-    letters = {}
+    letters: dict[str, float] = {}
     if choice.logprobs is not None and choice.logprobs.content:
         for one in choice.logprobs.content[0].top_logprobs or []:
             letters.setdefault(one.token.strip(), float(one.logprob))
@@ -85,7 +85,7 @@ def _reply(completion: Any) -> Reply:
 
 def _streamed(client: openai.OpenAI, arguments: dict[str, Any], progress: Progress) -> Reply:
     text, refusal, finish, tokens = "", "", "stop", None
-    how = {"stream": True, "stream_options": {"include_usage": True}}
+    how: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     for chunk in client.chat.completions.create(**arguments, **how):
         tokens = _tokens(chunk.usage) or tokens
         for choice in chunk.choices:
