@@ -21,8 +21,8 @@ BANG = """__nram__ float buf[64];
 __mlu_entry__ void scale(const float* x, float* y, int rows, int cols) {
   for (int r = taskId; r < rows; r += taskDim) {
     __memcpy(buf, x + r * cols, cols * sizeof(float), GDRAM2NRAM);
-    __bang_mul_scalar(buf, buf, 2.0f, 64);
-    __bang_add_scalar(buf, buf, 1.0f, 64);
+    __bang_mul_scalar(buf, buf, 2.0f, cols);
+    __bang_add_scalar(buf, buf, 1.0f, cols);
     __memcpy(y + r * cols, buf, cols * sizeof(float), NRAM2GDRAM);
   }
 }

@@ -19,6 +19,7 @@ from .sites import ARITHMETIC, COMPARISONS, Site
 
 # Sizes of elements: a count of bytes differs from one of elements by such a factor.
 _WIDTHS = (2, 4, 8)
+_FARTHEST = 1 << 16
 _STEPS = (2, 3, 4, 8, 16, 32, 64)
 
 
@@ -40,6 +41,8 @@ def numbers_of(text: str, sizes: Sequence[int]) -> list[int]:
 def changes(site: Site, numbers: Sequence[int]) -> Iterator[Change]:
     """Every change of one site."""
     make = _conditions if site.is_condition else _integers
+    if site.is_pointer:
+        make = _offsets
     seen: set[Fill] = {Fill()}
     for cost, fill in make(site, numbers):
         if fill not in seen:
@@ -119,6 +122,21 @@ def _integers(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]
             yield 3.2, Fill(weight=k, z=_name(place))
         for other in range(place, len(site.names)):
             yield 3.4, Fill(scale=1, x=_name(place), y=_name(other))
+
+
+def _offsets(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]]:
+    """What may be added to a pointer: a name times another, or times a number."""
+    sizes = sorted({*numbers, *(a * b for a in numbers for b in numbers if a * b < _FARTHEST)})
+    for place in range(len(site.names)):
+        yield 1.9, Fill(weight=1, z=_name(place))
+        for other in range(place, len(site.names)):
+            yield 2.0, Fill(scale=1, x=_name(place), y=_name(other))
+    for k in numbers:
+        yield 2.1, Fill(plus=k)
+        yield 2.1, Fill(plus=-k)
+    for place in range(len(site.names)):
+        for k in sizes:
+            yield 2.3, Fill(weight=k, z=_name(place))
 
 
 def _operations(site: Site) -> Iterator[tuple[float, Fill]]:

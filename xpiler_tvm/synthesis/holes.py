@@ -143,6 +143,8 @@ def with_holes(text: str, sites: Sequence[Site]) -> str:
         if site.is_step:
             name = node.children[0].text
             return f"{name} += ({switch} ? ({node.type})hole_value({site.number}, 1, {scope}) : 1)"
+        if site.is_pointer:
+            return f"({node.text} + ({switch} ? hole_value({site.number}, 0, {scope}) : 0))"
         plain = body(node.start, node.end, inner.get(site.number, ()))
         value = f"({node.type})hole_value({site.number}, ({node.text}), {scope})"
         whole = f"({switch} ? {value} : ({plain}))"
@@ -197,7 +199,9 @@ def rendered(site: Site, fill: Fill) -> str:
         number = 1
     plus = fill.plus
     terms: list[str] = []
-    if fill.times and number is not None:
+    if site.is_pointer:
+        terms.append(site.text)
+    elif fill.times and number is not None:
         plus += fill.times * number
     elif fill.times:
         terms.append(_product(fill.times, [site.text]))

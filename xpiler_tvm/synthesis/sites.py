@@ -66,6 +66,11 @@ class Site:
         return self.node.type == "bool"
 
     @property
+    def is_pointer(self) -> bool:
+        """Whether it is a pointer or array, to which something may be added."""
+        return self.node.type.endswith(("*", "]"))
+
+    @property
     def is_step(self) -> bool:
         """Whether it is `i++`, whose step of one is not written."""
         return self.node.kind == "UNARY_OPERATOR"
@@ -118,6 +123,8 @@ def _is_hole(node: Node) -> bool:
     if node.kind == "UNARY_OPERATOR":
         counts = node.operator in ("pre++", "post++") and node.type in INTEGERS
         return counts and above.kind == "FOR_STMT" and node is not above.children[-1]
+    if node.kind == "DECL_REF_EXPR" and _is_address(node):
+        return True
     if node.type == "bool":
         return node.kind in ("BINARY_OPERATOR", "CXX_BOOL_LITERAL_EXPR") and _is_value(node)
     if node.type not in INTEGERS or node.kind not in _EXPRESSIONS or node.kind == "PAREN_EXPR":
@@ -125,6 +132,20 @@ def _is_hole(node: Node) -> bool:
     if node.kind == "BINARY_OPERATOR" and node.operator not in (*ARITHMETIC, "<<", ">>", "&"):
         return False
     return _is_value(node)
+
+
+_POINTED = r"(?:const )?(?:float|double|half|int|(?:un)?signed char) ?(?:\*|\[\d+\])"
+
+
+def _is_address(node: Node) -> bool:
+    """Whether it is an array that a variable or a copy takes from its beginning."""
+    above = node.parent
+    if above is None or not re.fullmatch(_POINTED, node.type):
+        return False
+    if above.kind == "VAR_DECL":
+        return above.type.endswith("*")
+    copies = above.kind == "CALL_EXPR" and above.name.startswith(("__memcpy", "__bang_"))
+    return copies and node is not above.children[0]
 
 
 def _is_value(node: Node) -> bool:
@@ -178,6 +199,8 @@ def kind_of(node: Node) -> str:
     below = node
     if node.kind == "UNARY_OPERATOR":
         return "stride"
+    if node.type.endswith(("*", "]")):
+        return "index"
     if _is_thread(node):
         return "mapping"
     for above in node.ancestors():
