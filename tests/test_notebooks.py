@@ -15,7 +15,7 @@ SAID = {
     "first_translation": ("tested", "emitted hip = source", "vnni on ", "error XP2006"),
     "exploring_schedules": ("error XP3002", "emitted hip = source", "scheduled by given"),
     "checking_kernels": ("True", "False ['race']", "error XP5012"),
-    "llm_guided": ("rejected: flat = source", "the same: True", "nothing that costs less"),
+    "llm_guided": ("rejected: flat", "repaired: True", "the same: True", "nothing that costs less"),
     "tuning_curves": ("modelled: ", "times as fast as the rules", "emitted hip = source"),
     "deploying_in_relax": ("attention_kernel", "cpu.", "scheduled: largest error", "R.call_tir"),
 }
