@@ -15,6 +15,7 @@ from xpiler_tvm.errors import (
     CheckError,
     EmitError,
     LiftError,
+    ModelError,
     ReadError,
     ScheduleError,
     SetupError,
@@ -218,6 +219,7 @@ def test_codes_are_tried() -> None:
         (EmitError, 4),
         (CheckError, 5),
         (SetupError, 6),
+        (ModelError, 7),
     ],
 )
 def test_families_have_their_stage(family: type[XpilerError], stage: int) -> None:
