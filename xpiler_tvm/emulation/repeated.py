@@ -10,6 +10,7 @@ import ctypes
 import mmap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -166,7 +167,8 @@ class Repeated:
             views = dict(arrays)
             for name, variable in self._variables.items():
                 room = (ctypes.c_char * variable.size).from_address(report.base + variable.value)
-                views[name] = np.frombuffer(room, self._values[name].dtype)
+                whole: Any = memoryview(room).cast("B")
+                views[name] = np.frombuffer(whole, np.uint8).view(self._values[name].dtype)
             guard = ctypes.CDLL(str(attempts))
             guard.xp_attempts(library.xp_entry, _TICK, _TICKS)
             sandbox.seal()
@@ -195,10 +197,9 @@ class Repeated:
             report.code = 0
 
         kept = [_Kept(one) for one in (results, *self._shared)]
+        watched: list[Any] = [*self._handed.arrays, *kept]
         try:
-            worker.run(
-                task, [*self._handed.arrays, *kept], seconds, report=report, addresses=_ADDRESSES
-            )  # type: ignore[list-item]
+            worker.run(task, watched, seconds, report=report, addresses=_ADDRESSES)
         except CheckError:
             return
 

@@ -98,8 +98,10 @@ class ProgramRepair:
     @property
     def diff(self) -> str:
         """The change of the TVMScript as a unified diff."""
-        texts = (mod["main"].script().splitlines(keepends=True) for mod in (self.broken, self.mod))
-        return "".join(difflib.unified_diff(*texts, "broken", "repaired"))
+        before, after = (
+            mod["main"].script().splitlines(keepends=True) for mod in (self.broken, self.mod)
+        )
+        return "".join(difflib.unified_diff(before, after, "broken", "repaired"))
 
 
 def repair_program(

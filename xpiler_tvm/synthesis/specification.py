@@ -22,6 +22,8 @@ from xpiler_tvm.verification.reference import Reference
 from xpiler_tvm.verification.tolerances import bound, likely_terms
 
 Arrays = Mapping[str, np.ndarray]
+Sample = tuple[Arrays, Arrays, Arrays | None]
+"""Inputs, outputs, and the bounds of errors where these are known."""
 
 SEEDS = (0, 1)
 # The order in which candidates see them: the first tells most about indices.
@@ -56,13 +58,13 @@ class Specification:
         self.names = tuple(tensor.name for tensor in self.kernel.tensors)
 
     @cached_property
-    def runs(self) -> dict[tuple[Family, int], tuple[Arrays, Arrays, Arrays | None]]:
+    def runs(self) -> dict[tuple[Family, int], Sample]:
         """Inputs, outputs and bounds by family and seed.
 
         Raises what running the source raises.
         """
         assert set(ORDER) == set(FAMILIES)
-        found = {}
+        found: dict[tuple[Family, int], Sample] = {}
         for family in ORDER:
             for seed in SEEDS:
                 inputs = inputs_for(self.kernel, seed, family, self.source.ranges)
@@ -125,10 +127,10 @@ class Specification:
         return [self._as_example(subject, *one) for one in self._isolated]
 
     @cached_property
-    def _isolated(self) -> list[tuple[Arrays, Arrays, Arrays | None]]:
+    def _isolated(self) -> list[Sample]:
         inputs, _, _ = self.runs["indexed", 0]
         given = [tensor for tensor in self.kernel.tensors if tensor.intent != "out"]
-        found = []
+        found: list[Sample] = []
         for kept in given if len(given) > 1 else []:
             plain = dict(inputs)
             for tensor in given:

@@ -84,8 +84,8 @@ def functions(kernel: Kernel, text: str) -> list[Node]:
 
 
 def _node(row: list[Any], text: str, parent: Node | None) -> Node:
-    *about, below = row
-    node = Node(*about, text, parent)
+    kind, type_, name, operator, start, end, below = row
+    node = Node(kind, type_, name, operator, start, end, text, parent)
     node.children = [_node(one, text, node) for one in below]
     return node
 

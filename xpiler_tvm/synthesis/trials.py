@@ -82,7 +82,7 @@ class TextTrials:
         arch: str | None = None,
     ) -> None:
         self.subject, self._arch = subject, arch
-        self.examples = [*examples, *isolated]
+        self.examples: Sequence[Example] = [*examples, *isolated]
         self.isolating: Sequence[int] = range(len(examples), len(self.examples))
         kernel, text = subject.kernel, subject.text
         self.sites: Sequence[Site] = sites_of(functions(kernel, text), kernel.dialect)
