@@ -230,8 +230,9 @@ class Accesses:
             if not isinstance(test, tirx.LT) or (limit := tir.as_const(test.b)) is None:
                 continue
             forms = [sym.detect_linear_equation(each, names) for each in (expr, _unwrapped(test.a))]
-            ours, tested = ([tir.as_const(part) for part in form] for form in forms)
-            if not names or not ours or not tested or None in ours + tested or not tested[0]:
+            found = [[tir.as_const(part) for part in form] for form in forms]
+            ours, tested = ([part for part in form if part is not None] for form in found)
+            if not names or [len(ours), len(tested)] != [len(names) + 1] * 2 or not tested[0]:
                 continue
             times = ours[0] // tested[0]
             if times > 0 and ours[:-1] == [times * part for part in tested[:-1]]:
@@ -258,11 +259,11 @@ class Accesses:
             elif isinstance(test, tirx.EQ | tirx.NE):
                 continue
             elif any(self._source(load) == name for load in tir.loads(test)):
-                plain = isinstance(test, tuple(_FROM_ABOVE)) and [
+                plain = [
                     isinstance(side, tir.Load) and self._source(side) == name
-                    for side in (test.a, test.b)
+                    for side in (getattr(test, "a", None), getattr(test, "b", None))
                 ]
-                if plain in ([True, False], [False, True]):
+                if type(test) in _FROM_ABOVE and plain in ([True, False], [False, True]):
                     above = _FROM_ABOVE[type(test)] == holds
                     sides.add("above" if above == plain[0] else "below")
                 else:
