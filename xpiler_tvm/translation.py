@@ -356,6 +356,10 @@ def transcompile(
         raise ScheduleError("XP3003", f"{scheduler!r} is no scheduler", hint=f"one of {known}")
     if scheduler == "llm" and llm is None:
         raise ModelError("XP7001", "no language model is named", hint="give llm=..., or --llm")
+    if scheduler == "llm" and llm is not None:
+        from .llm import connect
+
+        llm = connect(llm)  # one client, one budget, for lifting and scheduling
     lifted = kernel if isinstance(kernel, Lifted) else lift(kernel, llm=llm)
     if lifted.kernel.size_names:
         from .translation_symbolic import transcompile_symbolic
