@@ -9,12 +9,14 @@ here may be heavy. The code generators are loaded when a module is first lowered
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 # As `targets.bang()` and `targets.hip()` describe themselves.
 TAGS = {"xpiler/bang": ("bang", "gpu"), "xpiler/hip": ("hip", "gpu")}
 
 
+@functools.cache
 def autoload() -> None:
     """Registers the tags, and a pipeline that brings the code generators along."""
     from tvm.target import register_tag
