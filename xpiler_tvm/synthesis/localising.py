@@ -40,8 +40,8 @@ CLASSES: dict[str, Class] = {
 }
 """What a wrong integer of each kind of site is."""
 
-_NEAR = 1.2
-_RUNS = 600
+_NEAR = 1.7
+_RUNS = 1500
 _MOST = 8
 # A value that differs by less than that comes of a narrower type.
 _ROUNDED = 2e-2
