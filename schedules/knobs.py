@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias, TypeVar
 
 Value: TypeAlias = "int | str"
@@ -66,7 +67,7 @@ def knob(name: str, default: Chosen, options: Sequence[Chosen]) -> Chosen:
     choices = _CURRENT.get()
     if choices is None:
         return default
-    every: tuple[Chosen, ...] = tuple(dict.fromkeys([default, *options]))
+    every: tuple[Chosen, ...] = tuple(dict.fromkeys(chain((default,), options)))
     # A rule that looks at a program twice means the same choice.
     known = next((each for each in choices.asked if each.name == name), None)
     wanted = known.value if known else choices.decide(name, default, every)
