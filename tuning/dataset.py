@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tvm
@@ -80,7 +81,7 @@ def save(path: Path, trials: Sequence[Trials]) -> None:
     """Write trials to a file."""
     counts = [len(each.seconds) for each in trials]
     stores = [rows for each in trials for rows in each.stores]
-    arrays = {
+    arrays: dict[str, Any] = {
         "schema": np.array(SCHEMA),
         "operators": np.array([each.operator for each in trials]),
         "names": np.array([each.name for each in trials]),

@@ -105,7 +105,7 @@ def _spearman(one: np.ndarray, two: np.ndarray) -> float:
     ranks = [_ranks(each) for each in (one, two)]
     if any(each.std() == 0 for each in ranks):
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def in_metaschedule(
 
 
 @derived_object
-class _Generator(ms.space_generator.PySpaceGenerator):  # type: ignore[misc]
+class _Generator(ms.space_generator.PySpaceGenerator):
     """The rules' schedule as a space of one."""
 
     def __init__(self, space: Space) -> None:
@@ -71,7 +71,7 @@ class _Generator(ms.space_generator.PySpaceGenerator):  # type: ignore[misc]
 
 
 @derived_object
-class _Strategy(ms.search_strategy.PySearchStrategy):  # type: ignore[misc]
+class _Strategy(ms.search_strategy.PySearchStrategy):
     """Hands what our search proposes to MetaSchedule, and its results back."""
 
     def __init__(self, search: Search) -> None:
@@ -139,7 +139,7 @@ def measured_by(bench: Bench) -> tuple[Any, Any]:
 
 
 @derived_object
-class _Builder(ms.builder.PyBuilder):  # type: ignore[misc]
+class _Builder(ms.builder.PyBuilder):
     """Writes a program down: it is compiled where it is measured."""
 
     def build(self, build_inputs: Sequence[Any]) -> list[Any]:
@@ -153,7 +153,7 @@ class _Builder(ms.builder.PyBuilder):  # type: ignore[misc]
 
 
 @derived_object
-class _Runner(ms.runner.PyRunner):  # type: ignore[misc]
+class _Runner(ms.runner.PyRunner):
     """Measures what the builder wrote down."""
 
     def __init__(self, bench: Bench) -> None:
@@ -174,7 +174,7 @@ class _Runner(ms.runner.PyRunner):  # type: ignore[misc]
 
 
 @derived_object
-class _Known(ms.runner.PyRunnerFuture):  # type: ignore[misc]
+class _Known(ms.runner.PyRunnerFuture):
     """A result that is there already."""
 
     def __init__(self, found: Any) -> None:
