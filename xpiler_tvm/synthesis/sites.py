@@ -271,7 +271,7 @@ def _everywhere(function: Node, dialect: Dialect) -> list[str]:
         for axis in "xyz"
         if re.search(rf"\b{name}\.{axis}\b", text)
     ]
-    for name in _DIMENSIONS[dialect][:2]:  # the other axis of what is used
+    for name in _DIMENSIONS[dialect][:3]:  # the other axis of what is used
         if any(one.startswith(name) for one in found):
             found += [f"{name}.{axis}" for axis in "xy"]
     if dialect == "bang":
