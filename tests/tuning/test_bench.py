@@ -51,6 +51,22 @@ def test_a_wrong_program_has_none() -> None:
 
 
 @native
+def test_a_program_that_updates_an_array_is_run_once_before_it_is_judged() -> None:
+    text = """
+@I.ir_module
+class Module:
+    @T.prim_func(s_tir=True)
+    def main(x: T.Buffer((64,), "float32"), y: T.Buffer((64,), "float32")):
+        for i in range(64):
+            with T.sblock("y"):
+                vi = T.axis.spatial(64, i)
+                y[vi] = y[vi] * T.float32(2.0) + x[vi]
+"""
+    mod = tvm.script.from_source(text)
+    assert Measured(Oracle.of_module(mod), "cascadelake").outcome(mod).ok
+
+
+@native
 def test_what_is_faster_than_the_processor_is_not_believed() -> None:
     mod = product()
     bench = Measured(Oracle.of_module(mod), "cascadelake", floor=1.0)
