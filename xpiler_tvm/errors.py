@@ -1,8 +1,8 @@
 """The one error family: every way in which a user's request can fail has a stable code.
 
 A code's first digit names the stage (`XP1` reading, `XP2` lifting, `XP3` scheduling, `XP4`
-emitting, `XP5` checking, `XP6` environment, `XP7` language models). `CODES` is the only list of them; `docs/errors.md`
-has a paragraph for each, and a test keeps the two equal.
+emitting, `XP5` checking, `XP6` environment, `XP7` language models). `CODES` is the only list of
+them; `docs/errors.md` has a paragraph for each, and a test keeps the two equal.
 """
 
 from __future__ import annotations
