@@ -87,7 +87,8 @@ _BEGUN: ContextVar[list[tvm.IRModule] | None] = ContextVar("begun", default=None
 @contextmanager
 def beginnings() -> Iterator[list[tvm.IRModule]]:
     """The programs that schedules made inside start from: a schedule does not tell its own."""
-    token = _BEGUN.set(found := [])
+    found: list[tvm.IRModule] = []
+    token = _BEGUN.set(found)
     try:
         yield found
     finally:
