@@ -55,7 +55,8 @@ def _attempt(
 ) -> Translation:
     from . import schedules
     from .codegen.sizes import CONDITIONS_ATTRIBUTE, of_launcher
-    from .translation import Made, _for_any_cpu, translation_of
+    from .emitted import for_any_cpu
+    from .translation import Made, translation_of
 
     watch = Stopwatch()
     watch.seconds.update(lifted.seconds)
@@ -70,7 +71,7 @@ def _attempt(
     checks = list(lifted.evidence)
     with watch("check target"):
         name = f"scheduled for {spec.name} = source"
-        checks.append(require(_check_scheduled(name, _for_any_cpu(scheduled.mod), lifted)))
+        checks.append(require(_check_scheduled(name, for_any_cpu(scheduled.mod), lifted)))
         name = f"emitted {spec.name} = source"
         checks.append(require(_check_emitted(name, emitted.kernel, lifted)))
     made = Made(spec, rung, scheduled, emitted)
