@@ -89,6 +89,17 @@ def test_targets() -> None:
         assert error.value.code == "XP1012"
 
 
+def test_devices_of_one_kind_do_not_overwrite_each_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "k.cu", tmp_path / "out"
+    source.write_text("__global__ void k(float* y) { y[threadIdx.x] = 1; }", encoding="utf-8")
+    argv = ["translate", str(source), "--to", "vnni,vnni:haswell", "-o", str(out)]
+    assert cli.main(argv) == 11
+    assert "two would write the same files" in capsys.readouterr().err
+    assert not out.exists()
+
+
 # ---------------------------------------------------------------- the commands
 
 

@@ -83,6 +83,12 @@ def _translate(options: argparse.Namespace) -> int:
     kernel = arguments.kernel_of(options)
     source, output = Path(options.file), Path(options.output)
     families = [target.partition(":")[0] for target in targets]
+    if len(set(families)) < len(families):
+        raise ReadError(
+            "XP1014",
+            f"of {', '.join(targets)} two would write the same files",
+            hint="translate for one after the other, each with its own -o",
+        )
     names = [source.stem + suffix for family in families for suffix in SUFFIXES[family]]
     _check_output(source, output, names)
 
