@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mutants.fault import TextFault
-from mutants.syntax import Node, functions
 from mutants.text_faults import text_faults
 
 from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.synthesis.tree import Node, functions
 
 KINDS: dict[str, str] = {
     "index": "a wrong index or offset",
@@ -68,7 +68,7 @@ class Fault:
 
 def singles(kernel: Kernel) -> list[Fault]:
     """Every fault of one change."""
-    nodes = [node for function in functions(kernel) for node in function.walk()]
+    nodes = [node for function in functions(kernel, kernel.source) for node in function.walk()]
     found: dict[tuple[int, int, str], Fault] = {}
     for one in [*_own(nodes), *text_faults(kernel)]:
         kind = _kind(one, nodes)

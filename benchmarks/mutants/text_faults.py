@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Container, Iterator
 
 from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.synthesis.tree import Node, functions
 
 from .fault import TextFault
-from .syntax import Node, functions
 
 Maker = Callable[[Node], Iterator[TextFault]]
 
@@ -62,7 +62,7 @@ _LITERALS = ("INTEGER_LITERAL", "FLOATING_LITERAL")
 def text_faults(kernel: Kernel) -> list[TextFault]:
     """Every fault that the makers below see in the functions of a kernel's text, each once."""
     text = kernel.source
-    nodes = [node for function in functions(kernel) for node in function.walk()]
+    nodes = [node for function in functions(kernel, kernel.source) for node in function.walk()]
     found: dict[str, TextFault] = {_same(text): TextFault("", 0, 0, "")}
     # Two kinds may change a text in the same way: the first of MAKERS, the more telling, has it.
     for maker in MAKERS:

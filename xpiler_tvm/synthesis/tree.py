@@ -54,6 +54,17 @@ class Node:
     def line(self) -> int:
         return self.source.count("\n", 0, self.start) + 1
 
+    @property
+    def statement(self) -> bool:
+        """Whether it stands as an expression statement."""
+        above = self.parent
+        if above is None or self.kind.endswith("_STMT"):
+            return False
+        if above.kind == "COMPOUND_STMT":
+            return True
+        # The body of a branch or loop without braces is its last part.
+        return above.kind in ("IF_STMT", "FOR_STMT", "WHILE_STMT") and self is above.children[-1]
+
     def walk(self) -> Iterator[Node]:
         """This node and all below it, from the outside in."""
         yield self
