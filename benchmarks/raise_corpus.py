@@ -163,9 +163,7 @@ def examine(subject: Subject) -> Row | None:
     for name, attempt in attempts.items():
         if attempt.mod is not None:
             label, updated = f"{name} = source", made.updated
-            check = check_module(
-                label, attempt.mod, kernel, trials, expose=False, updated=updated
-            )
+            check = check_module(label, attempt.mod, kernel, trials, expose=False, updated=updated)
             wrong += [] if check.ok else [f"{name}: {check.detail}"]
     return replace(
         row,

@@ -244,9 +244,7 @@ def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
     with watch("check lift"):
         checks.append(require(check_module("flat = source", flat, resolved, trials)))
         scalars = trials[0].scalars
-        identity = identity_of_flat(
-            resolved, [text], flat, scalars, seed=seed, ranges=ranges
-        )
+        identity = identity_of_flat(resolved, [text], flat, scalars, seed=seed, ranges=ranges)
         checks += [require(identity)] if identity else []
         mod, rung = raised.mod, raised.rung
         check = check_module(f"raised ({rung}) = source", mod, resolved, trials)

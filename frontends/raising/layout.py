@@ -74,9 +74,7 @@ def reads_under_guards(
     ]
 
 
-def guarded_loads(
-    expr: Expr, tests: tuple[Expr, ...] = ()
-) -> list[tuple[Expr, tuple[Expr, ...]]]:
+def guarded_loads(expr: Expr, tests: tuple[Expr, ...] = ()) -> list[tuple[Expr, tuple[Expr, ...]]]:
     """The reads in an expression, each with the tests of the choices that it stands in."""
     from .tensors import is_choice
 

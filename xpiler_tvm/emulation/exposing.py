@@ -48,9 +48,7 @@ def _allocated(func: Any) -> list[Any]:
     if isinstance(func.body, s_tir.SBlockRealize):
         return list(func.body.block.alloc_buffers)
     found: list[Any] = []
-    tvm_ffi.structural_walk(
-        func.body, [(tirx.AllocBuffer, lambda node: found.append(node.buffer))]
-    )
+    tvm_ffi.structural_walk(func.body, [(tirx.AllocBuffer, lambda node: found.append(node.buffer))])
     return found
 
 

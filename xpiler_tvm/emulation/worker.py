@@ -156,9 +156,7 @@ def _native(name: str) -> str:
     return (compiler.HERE / name).read_text()
 
 
-def _prepare(
-    seconds: float, output: int, kept: Sequence[tuple[int, int]], addresses: int
-) -> None:
+def _prepare(seconds: float, output: int, kept: Sequence[tuple[int, int]], addresses: int) -> None:
     """Limits for the forked process; what it prints goes to the file `output`."""
     os.setpgid(0, 0)
     os.dup2(output, 1)
