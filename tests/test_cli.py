@@ -120,6 +120,7 @@ class FakeLifted:
     assumptions: tuple[str, ...] = ("n is 512",)
     conditions: tuple[str, ...] = ("n % 4 == 0 (the last are left out otherwise)",)
     seconds: dict[str, float] = field(default_factory=lambda: {"lift": 0.5})
+    guidance: None = None
     operators: tuple[str, ...] = ("y = relu(x)",)
     obligations: tuple[Obligation, ...] = (
         Obligation("bounds", "store to y[i]", "proved", "analyzer"),
@@ -163,7 +164,7 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         seen["kernel"] = kernel
         return FakeLifted(kernel)
 
-    def transcompile(lifted: FakeLifted, target: str, *, main: bool) -> FakeTranslation:
+    def transcompile(lifted: FakeLifted, target: str, **_: Any) -> FakeTranslation:
         if target in seen["fail"]:
             raise seen["fail"][target]
         return FakeTranslation(target, **seen.get("result", {}))

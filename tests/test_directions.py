@@ -49,7 +49,7 @@ def test_a_file_with_a_main_reads_back_to_an_equal_program(
     for found, emitted in zip(read.tensors, result.kernel.tensors, strict=True):
         assert found.written == emitted.written
     program = to_module(frontends.read(read).program)
-    check = check_module("read = source", program, first.kernel, first.trials, flat=True)
+    check = check_module("read = source", program, first.kernel, first.trials)
     assert check.verdict == "tested", check.detail
 
 

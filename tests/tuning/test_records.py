@@ -77,13 +77,20 @@ def test_two_tuners_on_one_database(tmp_path: Path) -> None:
     assert sorted(numbers) == [*range(60), *range(100, 160)]  # type: ignore[type-var]
 
 
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("trials.jsonl"))
+
+
 def test_a_killed_writer_loses_no_record(tmp_path: Path) -> None:
     """What `add` has returned from is there, and lines are whole, wherever the writer died."""
     context = multiprocessing.get_context("fork")
     for round_ in range(20):
         writer = context.Process(target=_write, args=(tmp_path, round_ * 1000, 1000))
+        before = _bytes_of(tmp_path)
         writer.start()
-        time.sleep(0.004 + 0.0007 * round_)
+        while _bytes_of(tmp_path) == before:
+            time.sleep(0.0005)
+        time.sleep(0.0007 * round_)
         os.kill(writer.pid or 0, signal.SIGKILL)
         writer.join()
     database = Database(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -77,11 +78,14 @@ def test_addresses_and_targets_are_looked_at() -> None:
 @contextmanager
 def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-m", *words], **quiet)  # type: ignore[call-overload]
+    # A server of TVM's starts others: all of them are killed.
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [sys.executable, "-m", *words], start_new_session=True, **quiet
+    )
     try:
         yield process
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -139,7 +139,7 @@ def test_races_between_barriers(made: list[Maker]) -> None:
     body = tuple(one(()) for one in made)
     empty: Any = frozenset()
     thread = ThreadProgram(
-        (), ((T, THREADS),), (), (MEMORY,), body, {}, empty, empty, 0, (), {}, (), (), (), ()
+        (), ((T, THREADS),), (), (MEMORY,), body, {}, empty, empty, 0, (), {}, empty, (), (), (), ()
     )
     trace = trace_of(thread)
     loops = {var: extent for one in trace.accesses for var, extent in one.around.loops}
