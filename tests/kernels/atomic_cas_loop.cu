@@ -1,4 +1,3 @@
-// expect bang: XP3001
 // Float multiplication through a compare-and-swap loop.
 #include <cuda_runtime.h>
 

@@ -1,5 +1,4 @@
 // Maximum of floats through atomicMax on their bits, and atomicMin of ints.
-// expect bang: XP3001
 #include <cuda_runtime.h>
 #include <math.h>
 

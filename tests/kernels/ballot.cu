@@ -1,4 +1,3 @@
-// expect bang: XP3001
 // Counts with __ballot_sync and __popc, and warp votes.
 #include <cuda_runtime.h>
 
