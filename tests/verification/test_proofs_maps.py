@@ -70,7 +70,22 @@ def thread_program(buffer: Any, test: Any, *indices: Any) -> ThreadProgram:
     loop = Loop(R, tir.const(ROUNDS, "int32"), body, False, SPAN)
     empty: Any = frozenset()
     return ThreadProgram(
-        (), ((T, THREADS),), (), (buffer,), (loop,), {}, empty, empty, 0, (), {}, empty, (), (), (), ()
+        (),
+        ((T, THREADS),),
+        (),
+        (buffer,),
+        (loop,),
+        {},
+        empty,
+        empty,
+        0,
+        (),
+        {},
+        empty,
+        (),
+        (),
+        (),
+        (),
     )
 
 
