@@ -8,11 +8,10 @@ then takes its time: CPU time of one thread, the least of several runs.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import tvm
@@ -22,6 +21,7 @@ from xpiler_tvm.codegen.vnni import cpu_target, unaligned
 from xpiler_tvm.emulation.module import as_argument
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.isolation import forked
+from xpiler_tvm.isolation.threads import in_fresh_thread
 from xpiler_tvm.processor import missing_features
 from xpiler_tvm.targets.vnni import mcpu_of
 from xpiler_tvm.tir import UNSOUND_PASSES
@@ -31,6 +31,8 @@ from .measure import measure
 from .oracle import Oracle
 from .profile import profile_of
 from .roofline import floor_of, roof_of
+
+T = TypeVar("T")
 
 Kind = Literal["measured", "modelled"]
 
@@ -175,24 +177,10 @@ def aligned(array: np.ndarray) -> np.ndarray:
     return found
 
 
-def _alone(work: Callable[[], Any]) -> Any:
-    """`work()` in a new thread: TVM's pool of threads belongs to the one that forked."""
+def _alone(work: Callable[[], T]) -> T:
+    """`work()` in one thread, and a new one: the process was forked."""
     os.environ["TVM_NUM_THREADS"] = "1"
-    found: list[Any] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(work())
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
-    return found[0]
+    return in_fresh_thread(work)
 
 
 def _seconds_of(call: Callable[[], None]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from xpiler_tvm.errors import CheckError, SetupError
 from xpiler_tvm.extents import Extent, checked, value_of
 from xpiler_tvm.isolation import sandbox
+from xpiler_tvm.isolation.threads import in_fresh_thread
 
 from . import compiler, worker
 from .arrays import Guarded, numpy_dtype
@@ -141,7 +141,7 @@ def _run(
         report.seconds = max(time.process_time() - started, 1e-9)
 
     def task(report: worker.Report) -> None:
-        _in_fresh_thread(call, report)
+        in_fresh_thread(lambda: call(report))
 
     with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
         report = worker.run(
@@ -242,26 +242,6 @@ def as_argument(value: Any) -> Any:
     # Arrays of a library lie where its callers have them.
     bits = tvm_ffi.from_dlpack(value.view("uint16"), require_alignment=0, require_contiguous=True)
     return bits._create_view(value.shape, dtype="bfloat16")
-
-
-def _in_fresh_thread(work: Callable[[worker.Report], None], report: worker.Report) -> None:
-    """Runs `work(report)` in a new thread and raises what it raised.
-
-    TVM's thread pool belongs to a thread: that of the forking thread has lost its workers.
-    """
-    raised: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work(report)
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=guarded)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised[0]
 
 
 def _can_watch() -> bool:
