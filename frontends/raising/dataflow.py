@@ -10,6 +10,7 @@ Refusals are `Unraisable`, with the reason and the place; the caller falls back 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -39,7 +40,7 @@ from .carried import Register
 from .outputs import add_output, without_overwritten
 from .reaching import Reaching
 from .recurrences import solve_recurrences
-from .refusal import Circular, Kept, Unraisable, Unwritten
+from .refusal import Circular, Kept, TooLarge, Unraisable, Unwritten
 from .regions import Window, loop_over, run_of, touches
 from .scatter import refuse_meetings, updates_at_place
 from .tensors import (
@@ -61,15 +62,23 @@ from .tensors import (
 )
 from .writes import Condition, Part, Write, common, extent_of
 
+MOST_NESTED = 96  # stores of which each is only understood when the next is
+_FRAMES = 16  # of Python, that each of them takes at most
+
 
 def to_tensors(program: Program) -> Graph:
     """The functional form of a flat program. Raises `Unraisable`."""
     kept: set[Buffer] = set()
-    while True:
-        try:
-            return _Dataflow(program, kept).graph()
-        except Kept as one:
-            kept.add(one.buffer)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + _FRAMES * MOST_NESTED)
+    try:
+        while True:
+            try:
+                return _Dataflow(program, kept).graph()
+            except Kept as one:
+                kept.add(one.buffer)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class _Dataflow:
@@ -81,6 +90,7 @@ class _Dataflow:
         self.life: dict[Buffer, int] = {}
         self.made: set[Buffer] = set()
         self.begun: set[Write] = set()
+        self.nested = 0  # definitions under way
         self.tests: dict[Condition, Expr] = {}  # over tensors
         self.order: list[Write] = []  # each behind those it reads
         self.params = [place for param, place in program.params if tirx.is_buffer_var(place)]
@@ -264,12 +274,17 @@ class _Dataflow:
         """Gives a store its tensor; `False` where that is under way, as the store needs itself."""
         if write in self.begun:
             return write.tensor is not None
+        if self.nested == MOST_NESTED:
+            raise TooLarge("too many stores need one another", write.store.span)
         self.begun.add(write)
+        self.nested += 1
         try:
             self._define(write)
         except Unraisable:
             self.begun.discard(write)
             raise
+        finally:
+            self.nested -= 1
         self.order.append(write)
         return True
 

@@ -110,3 +110,28 @@ def test_what_is_not_understood_stays_in_a_block_of_its_own(name: str) -> None:
     assert str(form.mod).count("T.sblock(") > 2
     spread = run_module(scheduled(form.mod), arrays_for(known, GIVEN)).arrays[-1]
     np.testing.assert_array_equal(spread.reshape(-1), flat)
+
+
+def test_long_chains_of_stores_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each round of the loop needs what the last store of the round before left, and so on."""
+    steps = 12
+    lines = [
+        f"t{i} = make_float2(fmaxf(a[0].x, x[s * {steps} + {i}]) * x[{i}], "
+        f"a[0].y + x[{i}] * a[0].x); a[0] = t{i};"
+        for i in range(steps)
+    ]
+    names = ", ".join(f"t{i}" for i in range(steps))
+    text = (
+        "float2 a[2]; a[0] = make_float2(0.0f, 0.0f);\n"
+        f"for (int s = 0; s < 2; s++) {{ float2 {names};\n" + "\n".join(lines) + "}\n"
+        "y[threadIdx.x] = a[0].x + a[0].y;"
+    )
+    x = random(2 * steps)
+    known = kernel(text, ("x", x), out("y", 4), block=(4,))
+    found, flat, source = run_both(known, ("x", x), out("y", 4))
+    assert found.rung == "blocks"
+    np.testing.assert_allclose(flat, source, rtol=1e-5)
+    monkeypatch.setattr("xpiler_tvm.frontends.raising.dataflow.MOST_NESTED", 2 * steps - 4)
+    refused, flat, source = run_both(known, ("x", x), out("y", 4))
+    assert refused.rung == "mixed" and refused.reason == "too many stores need one another"
+    np.testing.assert_allclose(flat, source, rtol=1e-5)
