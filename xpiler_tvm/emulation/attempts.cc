@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <ucontext.h>
 
 namespace {
 
@@ -21,14 +22,29 @@ struct Part {
 };
 Part parts[8];
 int part_count;
+uintptr_t code, code_end;
 
-void on_fault(int number, siginfo_t*, void*) {
-  if (inside) siglongjmp(before, number);
+// Whether the library's own code was interrupted. What it calls may hold a lock, as malloc does:
+// a jump out of that would leave the lock to nobody.
+bool may_leave(void* context) {
+  const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  const uintptr_t at = machine.gregs[REG_RIP];
+#elif defined(__aarch64__)
+  const uintptr_t at = machine.pc;
+#else
+  const uintptr_t at = code;
+#endif
+  return code <= at && at < code_end;
+}
+
+void on_fault(int number, siginfo_t*, void* context) {
+  if (inside && may_leave(context)) siglongjmp(before, number);
   _Exit(1);
 }
 
-void on_tick(int) {
-  if (inside && ++ticks > most_ticks) siglongjmp(before, SIGPROF);
+void on_tick(int, siginfo_t*, void* context) {
+  if (inside && ++ticks > most_ticks && may_leave(context)) siglongjmp(before, SIGPROF);
 }
 
 void add(uintptr_t begin, uintptr_t end) {
@@ -46,7 +62,11 @@ int find(dl_phdr_info* info, size_t, void* data) {
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& row = info->dlpi_phdr[i];
     const uintptr_t begin = info->dlpi_addr + row.p_vaddr, end = begin + row.p_memsz;
-    if (row.p_type == PT_LOAD && begin <= wanted && wanted < end) holds = true;
+    if (row.p_type == PT_LOAD && begin <= wanted && wanted < end) {
+      holds = true;
+      code = begin;
+      code_end = end;
+    }
     if (row.p_type == PT_GNU_RELRO) {
       sealed = begin;
       sealed_end = (end + 4095) & ~uintptr_t(4095);
@@ -81,8 +101,8 @@ extern "C" int xp_attempts(void* entry, int microseconds, int most) {
   const int watched[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
   for (int number : watched) sigaction(number, &action, nullptr);
   struct sigaction tick = {};
-  tick.sa_handler = on_tick;
-  tick.sa_flags = SA_ONSTACK | SA_RESTART;
+  tick.sa_sigaction = on_tick;
+  tick.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   sigaction(SIGPROF, &tick, nullptr);
   most_ticks = most;
   const timeval each = {microseconds / 1000000, microseconds % 1000000};
