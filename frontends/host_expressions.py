@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from typing import cast
 
 from xpiler_tvm.errors import ReadError, Span
@@ -38,7 +39,7 @@ _NOWHERE = Span("", 1, 1)
 _RESIZING = ("push_back", "emplace_back", "pop_back", "resize", "assign", "insert", "clear")
 
 
-class HostExpressions:
+class HostExpressions(ABC):
     """The state of a run of host code, and its expressions.
 
     `symbols` are the device's variables that nothing initialises, by name, and `entered` the host
@@ -65,13 +66,13 @@ class HostExpressions:
 
     # ------------------------------------------------------------ of those built on this
 
+    @abstractmethod
     def call(self, node: ir.Call) -> Value:
         """The result of a call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def launch(self, node: ir.LaunchExpr) -> Value:
         """Record a launch."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------ what happened
 
