@@ -12,8 +12,8 @@ library by ours (above 1 we are faster), `x g++` the same against g++. A library
 installed, or has no such operator, is a '-': `pip install 'xpiler-tvm[bench]'`. Every result is
 compared with float64 or int64 numpy before it is timed; a wrong one ends with exit code 1.
 
-oneDNN is held to the instructions of the target, AVX512-VNNI (`ONEDNN_MAX_CPU_ISA` says otherwise).
-onnxruntime cannot be: where there is AMX its products of bytes use that.
+The libraries are held to the instructions of the target, AVX512-VNNI: oneDNN by its variable
+`ONEDNN_MAX_CPU_ISA`, the others by not being granted AMX. Another value of it gives them all.
 """
 
 from __future__ import annotations
