@@ -97,7 +97,7 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
             "XP6003",
             f"the emulator could not compile {kernel.entry!r}: {message}",
             span=span,
-            hint="it takes the dialect's device code, without inline assembly",
+            hint="it takes the dialect's device code; of inline assembly mma, ldmatrix and cp.async",
         ) from None
 
 
@@ -110,6 +110,8 @@ def _natives(kernel: Kernel, how: How) -> Iterator[Path]:
     yield compiler.native_object("runtime.cc")
     if kernel.dialect == "bang":
         yield compiler.native_object("bang.cc")
+    if kernel.dialect == "cuda":
+        yield compiler.native_object("async_copies.cc")
     if how.build == "checked":
         yield compiler.native_object("checks.cc", (f"-DXP_PADDING={ROOM}",))
 

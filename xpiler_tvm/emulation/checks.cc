@@ -355,6 +355,7 @@ void give_up_guesses() {
 }
 
 enum Kind { PLAIN = 0, ATOMIC = 1, VOLATILE = 2 };
+const uint32_t kUnderWay = 2;  // `Access::atomic` of an asynchronous copy that nobody waited for
 
 void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr_t place,
                void* frame) {
@@ -393,6 +394,15 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
     if (!store || kind == ATOMIC) {
       missing = last.thread || region->filled ? 0 : missing + region->granule;
       if (missing >= 4 || missing == bytes) unwritten = true;
+    }
+    if (last.thread && last.atomic == kUnderWay) {
+      if (!counted("asynchronous access", place, last.place)) {
+        XpFinding finding = finding_at("asynchronous access", place, frame, address, bytes, last.place,
+                                       "%s what an asynchronous copy is still writing",
+                                       store ? "writes" : "reads");
+        xp_note(&finding);
+      }
+      if (!store) continue;
     }
     const auto clashes = [&](const Access& other) {
       return shared && other.thread && !(other.atomic && mine.atomic) && !after(other) &&
@@ -608,7 +618,35 @@ void on_start(uintptr_t shared_begin, uintptr_t shared_end) {
   }
 }
 
-const XpChecks checks = {on_start, on_block, on_enter, on_barrier, on_sync, on_end};
+// The last store of every cell of `bytes` bytes of an array.
+template <class Visit>
+void each_store(void* to, unsigned bytes, Visit visit) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(to);
+  Region* region = nearest(address);
+  if (!region || address < region->begin || address + bytes > region->end) return;
+  Cell* const cells = region->shadow + copy_of(*region) * region->cells;
+  const uintptr_t first = (address - region->begin) / region->granule;
+  const uintptr_t last = (address + bytes - 1 - region->begin) / region->granule;
+  for (uintptr_t i = first; i <= last; ++i) visit(&cells[i].store);
+}
+
+void on_copy(void* to, unsigned bytes, const void* from, unsigned given, void* place, void* frame) {
+  const uintptr_t here = reinterpret_cast<uintptr_t>(place);
+  if (given) on_access(reinterpret_cast<uintptr_t>(from), given, false, PLAIN, here, frame);
+  on_access(reinterpret_cast<uintptr_t>(to), bytes, true, PLAIN, here, frame);
+  each_store(to, bytes, [](Access* store) { store->atomic = kUnderWay; });
+}
+
+void on_arrival(void* to, unsigned bytes) {
+  settle();
+  each_store(to, bytes, [](Access* store) {
+    store->atomic = PLAIN;
+    store->clock = clocks[self];
+  });
+}
+
+const XpChecks checks = {on_start, on_block, on_enter,  on_barrier,
+                         on_sync,  on_end,   on_copy, on_arrival};
 
 }  // namespace
 

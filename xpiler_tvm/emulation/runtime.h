@@ -107,8 +107,20 @@ struct XpChecks {
   void (*barrier)();               // every live thread of the block has arrived
   void (*sync)(unsigned first, unsigned long long lanes);  // lanes of the warp that begins at first
   void (*end)();
+  // a copy starts, of whose `bytes` only `given` are read, and one has arrived
+  void (*copy_starts)(void* to, unsigned bytes, const void* from, unsigned given, void* place,
+                      void* frame);
+  void (*copy_ends)(void* to, unsigned bytes);
 };
 extern XP_HIDDEN const XpChecks* xp_checks;
+
+// Of `async_copies.cc`: shared memory by numbers of 32 bits; copies of up to 16 bytes, of which those
+// behind `given` are zeros; waiting for all of this thread's but the last `groups_left` groups.
+XP_HIDDEN unsigned xp_shared_number(const void* address);
+XP_HIDDEN void* xp_shared_address(unsigned long number, int site);
+XP_HIDDEN void xp_copy_start(void* to, unsigned bytes, const void* from, unsigned given);
+XP_HIDDEN void xp_copies_commit();
+XP_HIDDEN void xp_copies_wait(unsigned groups_left);
 
 // Whether an address lies in a record of a collective.
 XP_HIDDEN bool xp_is_record(const void* address);

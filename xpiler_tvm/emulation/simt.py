@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from xpiler_tvm.dialects.atomics import ATOMICS, COMPARE_AND_SWAP, SUFFIXES, Atomic
 from xpiler_tvm.dialects.math import COMPOSED, Composed
 from xpiler_tvm.dialects.matrix import MFMA, ROCWMMA, WMMA, Mfma, Wmma
+from xpiler_tvm.dialects.ptx import MMA, Mma
 from xpiler_tvm.dialects.simt import Gpu
 from xpiler_tvm.dialects.sixteen import (
     COMPARISONS,
@@ -47,6 +48,7 @@ _HEADERS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ("atomics.h", _BOTH, r"[aA]tomic"),
         ("cooperative.h", _BOTH, r"\bcooperative_groups\b"),
         ("wmma.h", _BOTH, r"wmma\b"),
+        ("ptx.h", ("cuda",), r"\bxp_ptx_|\b__cvta_generic_to_|\b__pipeline_"),
         ("amdgcn.h", ("hip",), r"\b__builtin_amdgcn_"),
         ("mfma.h", ("hip",), r"\b__builtin_amdgcn_mfma_"),
     )
@@ -86,6 +88,7 @@ def prelude(text: str, gpu: Gpu) -> str:
     if words.match(_WMMA):
         parts += fragments(gpu)
     parts += mfma(words, gpu)
+    parts += ptx(words, gpu)
     return "\n".join(parts)
 
 
@@ -263,6 +266,49 @@ def _mfma(row: Mfma) -> str:
     return f"""inline {result} {row.builtin}({operand}, {result} c, int cbsz, int abid, int blgp,
     int site = __builtin_LINE()) {{
   return xp_mfma<{shape}>("{row.builtin}", a, b, c, cbsz, abid, blgp, site);
+}}"""
+
+
+_PTX_TYPES = {
+    "f16": "half",
+    "bf16": "bfloat16",
+    "tf32": "XpTf32",
+    "s8": "signed char",
+    "u8": "unsigned char",
+    "f32": "float",
+    "s32": "int",
+}
+_PTX_SUMS = {"f16": "float", "f32": "float", "s32": "unsigned"}
+"""What products are summed in: integers wrap around."""
+
+
+def ptx(words: _Words, gpu: Gpu) -> Iterable[str]:
+    """The products of `dialects.ptx` that are mentioned; one that `gpu` lacks says so."""
+    if gpu.dialect == "cuda":
+        for row in MMA:
+            if row.name in words:
+                yield _product(row) if row.since <= gpu.capability else _lacking(row.name, gpu)
+
+
+def _product(row: Mma) -> str:
+    def listed(name: str, count: int, kind: str = "XpWord ") -> list[str]:
+        return [f"{kind}{name}{number}" for number in range(count)]
+
+    counts = (row.a_registers, row.b_registers, row.total_registers)
+    inputs = [one for name, count in zip("abc", counts, strict=True) for one in listed(name, count)]
+    outputs = listed("d", row.total_registers, "D& ")
+    arrays = " ".join(
+        f"const XpWord {name}[] = {{{', '.join(listed(name[0], count, ''))}}};"
+        for name, count in zip(("as", "bs", "cs"), counts, strict=True)
+    )
+    kinds = [_PTX_TYPES[row.operand], _PTX_TYPES[row.total], _PTX_SUMS[row.total]]
+    puts = " ".join(f"xp_put(d{i}, ds[{i}].bits);" for i in range(row.total_registers))
+    return f"""template <class D>
+inline void {row.name}({", ".join([*outputs, *inputs])}, int site = __builtin_LINE()) {{
+  {arrays}
+  XpWord ds[{row.total_registers}];
+  xp_mma<{row.k}, {", ".join(kinds)}>("{row.mnemonic}", ds, as, bs, cs, site);
+  {puts}
 }}"""
 
 

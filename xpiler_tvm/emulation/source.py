@@ -2,10 +2,11 @@
 
 The text keeps its lines. A few things change in it, by pattern, because no macro can do them:
 includes are taken out (the dialect's header stands for the vendor's and `standard.h` for those of
-the standard library), `extern __shared__ T name[];` becomes a pointer, Clang's
-`ext_vector_type` becomes GCC's `vector_size`, and `extern "C"` becomes `extern "C++"`, so that a
-kernel may be called like a function of libm. All of it is compiled in a namespace of its own,
-without a name: a kernel's static variables then belong to this library alone.
+the standard library), `extern __shared__ T name[];` becomes a pointer, inline assembly that
+`dialects.ptx` knows becomes calls, Clang's `ext_vector_type` becomes GCC's `vector_size`, and
+`extern "C"` becomes `extern "C++"`, so that a kernel may be called like a function of libm. All of
+it is compiled in a namespace of its own, without a name: a kernel's static variables then belong to
+this library alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
+from xpiler_tvm.dialects import ptx_text
 from xpiler_tvm.dialects.bang import DEFAULT_ARCH, Mode
 from xpiler_tvm.dialects.math import MATH, MathFunction
 from xpiler_tvm.dialects.simt import DEFAULT_GPUS, GPUS, Gpu
@@ -132,7 +134,7 @@ def rewrite(text: str) -> str:
 # Names of functions in which threads wait for each other, and of what only they make useful.
 _WAITS = re.compile(
     r"__sync|__shfl|__ballot|__any|__all|__activemask|__match_|__reduce_|__shared__|SHARED"
-    r"|cooperative_groups|wmma|amdgcn|__lane"
+    r"|cooperative_groups|wmma|amdgcn|__lane|xp_ptx_|__pipeline"
 )
 
 Build = Literal["fast", "checked", "field", "small field"]
@@ -156,7 +158,7 @@ def translation_unit(
     blanked them out. `arch` is a key of `dialects.simt.GPUS` or `dialects.bang.ARCHS`, `mode` is
     for BANG C.
     """
-    body = rewrite(text)
+    body = rewrite(ptx_text.without_assembly(text) if dialect == "cuda" else text)
     before = after = ""
     if dialect == "bang":
         body = bang.informal(body) if mode == "lenient" else body
