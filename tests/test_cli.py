@@ -14,6 +14,7 @@ import pytest
 import xpiler_tvm
 from xpiler_tvm import cli, doctor
 from xpiler_tvm.commands import arguments, translate
+from xpiler_tvm.commands.ending import INTERNAL_ERROR, exit_code
 from xpiler_tvm.errors import EmitError, ReadError, XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import DIALECTS, Kernel, Launch, Scalar, Tensor
@@ -142,6 +143,7 @@ class FakeLifted:
 @dataclass(frozen=True)
 class FakeTranslation:
     target: str
+    lifted: FakeLifted | None = None
     evidence: tuple[Check, ...] = (Check("source == emitted", "tested", worst=0.25),)
     seconds: dict[str, float] = field(default_factory=lambda: {"emit": 0.5})
     report: dict[str, Any] = field(
@@ -167,7 +169,7 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     def transcompile(lifted: FakeLifted, target: str, **_: Any) -> FakeTranslation:
         if target in seen["fail"]:
             raise seen["fail"][target]
-        return FakeTranslation(target, **seen.get("result", {}))
+        return FakeTranslation(target, lifted, **seen.get("result", {}))
 
     monkeypatch.setattr(xpiler_tvm, "lift", lift, raising=False)
     monkeypatch.setattr(xpiler_tvm, "transcompile", transcompile, raising=False)
@@ -263,13 +265,13 @@ def test_internal_errors_have_no_traceback(
 ) -> None:
     road["fail"]["hip"] = IndexError("list index out of range\nmore")
     argv = ["translate", "k.cu", "--to", "hip", "-o", "out"]
-    assert cli.main(argv) == cli.INTERNAL_ERROR
+    assert cli.main(argv) == INTERNAL_ERROR
     error = capsys.readouterr().err
     assert error.startswith("internal error: IndexError: list index out of range\nhint: ")
-    assert cli.main(["translate", "k.cu", "--to", "hip", "--json"]) == cli.INTERNAL_ERROR
+    assert cli.main(["translate", "k.cu", "--to", "hip", "--json"]) == INTERNAL_ERROR
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "internal"
     assert "Traceback" not in error
-    assert cli.main([*argv, "--debug"]) == cli.INTERNAL_ERROR
+    assert cli.main([*argv, "--debug"]) == INTERNAL_ERROR
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -301,8 +303,8 @@ def test_lift_prints_tensorir_and_evidence(
 
 
 def test_exit_codes_follow_the_stage() -> None:
-    assert cli.exit_code(XpilerError("XP1001", "")) == 11
-    assert cli.exit_code(XpilerError("XP6004", "")) == 16
+    assert exit_code(XpilerError("XP1001", "")) == 11
+    assert exit_code(XpilerError("XP6004", "")) == 16
 
 
 def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:

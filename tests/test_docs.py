@@ -28,7 +28,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_are_understood(command: str) -> None:
-    options = cli._parser().parse_args(shlex.split(command)[1:])
+    options = cli.parser().parse_args(shlex.split(command)[1:])
     assert callable(options.action)
     for spec in getattr(options, "param", ()):
         arguments.parse_param(spec)

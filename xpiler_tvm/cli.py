@@ -1,8 +1,4 @@
-"""The `xpiler` command.
-
-Exit codes: 0 done; 1 `check` found a fault or a difference; 2 wrong usage; 11 to 17 an error of
-stage 1 to 7 (the first digit of its code: `XP1…` reading, … `XP7…` language models); 70 an error of
-ours; 130 interrupted.
+"""The `xpiler` command. Its exit codes are those of `commands/ending.py`.
 
 Nothing heavy is imported before it is needed, so that `xpiler --help` answers at once.
 """
@@ -10,83 +6,53 @@ Nothing heavy is imported before it is needed, so that `xpiler --help` answers a
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Any
 
 from .commands import (
     arguments,
     check,
+    completion,
     db,
+    diff,
     doctor,
+    explain,
     lift,
     prompts,
     repair,
     translate,
     translate_all,
     tune,
+    watch,
 )
-from .errors import XpilerError
+from .commands.ending import ended
 
-COMMANDS = (translate, translate_all, lift, check, repair, tune, db, prompts, doctor)
-INTERNAL_ERROR = 70
-INTERRUPTED = 130
+COMMANDS = (
+    translate, translate_all, watch, lift, check, diff, repair, tune, db, explain, prompts, doctor,
+    completion,
+)  # fmt: skip
+
+ENDING = (
+    "exit codes: 0 done; 1 a fault or a difference was found; 2 wrong usage; 11 to 17 an error of "
+    "stage 1 to 7, the first digit of its code (see `xpiler explain`); 70 a defect of xpiler; "
+    "130 interrupted"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(argv)
-    try:
-        code: int = options.action(options)
-        sys.stdout.flush()
-        return code
-    except XpilerError as error:
-        print(error, file=sys.stderr)
-        if options.json:
-            print(json.dumps({"error": _error_dict(error)}, indent=2))
-        return exit_code(error)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; keep Python from failing again while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if options.debug:
-            traceback.print_exc()
-        lines = str(error).strip().splitlines() or [""]
-        message = f"{type(error).__name__}: {lines[0]}"
-        if options.json:
-            print(json.dumps({"error": {"code": "internal", "message": message}}, indent=2))
-        print(
-            f"internal error: {message}\n"
-            "hint: this is a defect of xpiler, not of your file; report it with the file, the "
-            "output of `xpiler doctor` and of this command with --debug",
-            file=sys.stderr,
-        )
-        return INTERNAL_ERROR
+    whole = parser()
+    options = whole.parse_args(argv)
+    options.parser = whole
+    return ended(options.action, options)
 
 
-def exit_code(error: XpilerError) -> int:
-    """10 and the stage's digit: 11 for `XP1…`."""
-    return 10 + int(error.code[2])
-
-
-def _error_dict(error: XpilerError) -> dict[str, Any]:
-    from .report import span_as_dict
-
-    place = span_as_dict(error.span)
-    return {"code": error.code, "message": error.message, **place, "hint": error.hint}
-
-
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="xpiler",
         description="Translate a GPU kernel to other platforms, with evidence by execution.",
+        epilog=ENDING,
     )
     parser.add_argument("--version", action="version", version=f"xpiler {arguments.version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -141,7 +141,7 @@ def show_changes(changes: Iterable[tuple[str, str]], stream: TextIO) -> None:
     for name, diff in changes:
         if stream.isatty():
             console.rule(name)
-            console.print(Syntax(diff, "diff", background_color="default"))
+            console.print(Syntax(diff, "diff", background_color="default", word_wrap=True))
         else:
             stream.write(f"==== {name}\n{diff}\n")
 

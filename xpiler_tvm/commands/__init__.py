@@ -3,7 +3,42 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Action = Callable[[argparse.Namespace], int]
+
+
+def command(
+    commands: Commands,
+    name: str,
+    action: Action,
+    *,
+    summary: str,
+    examples: Sequence[str],
+    description: str = "",
+    parents: Sequence[argparse.ArgumentParser] = (),
+) -> argparse.ArgumentParser:
+    """Registers a command that `action` carries out; its help ends with the examples."""
+    lines = [f"  $ xpiler {example}" for example in examples]
+    parser = commands.add_parser(
+        name,
+        parents=list(parents),
+        help=summary,
+        description=description or f"{summary[0].upper()}{summary[1:]}.",
+        epilog="\n".join(["examples:", *lines]),
+        formatter_class=_Formatter,
+    )
+    parser.set_defaults(action=action)
+    return parser
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Keeps the lines of the examples, and fills those of all other texts."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("examples:"):
+            return text
+        return super()._fill_text(text, width, indent)

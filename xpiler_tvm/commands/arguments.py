@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Collection
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..dialects.bang import KINDS
 from ..errors import ReadError
 from ..extents import Extent, checked, names_of
 from ..kernel import DIALECTS, Kernel, Launch, Param, Scalar, Size, Tensor
+
+STDIN = "-"
+"""A file of this name is what comes through a pipe."""
 
 
 def version() -> str:
@@ -34,8 +39,14 @@ def common() -> argparse.ArgumentParser:
 def source() -> argparse.ArgumentParser:
     """The options that describe a kernel, its parameters and its launch."""
     source = argparse.ArgumentParser(add_help=False)
-    source.add_argument("file", help="the file that holds the kernel")
-    source.add_argument("--dialect", help=f"{', '.join(DIALECTS)}; else told by the file's suffix")
+    source.add_argument(
+        "file", metavar="FILE", help="the file that holds the kernel; - is standard input"
+    )
+    source.add_argument(
+        "--dialect",
+        metavar="DIALECT",
+        help=f"{', '.join(DIALECTS)}; else told by the file's suffix",
+    )
     source.add_argument("--entry", help="the kernel, or an instance: softmax, 'gemm<16>'")
     source.add_argument("--grid", metavar="X[,Y[,Z]]", help="blocks of the launch, as in 4 or 16x8")
     source.add_argument("--block", metavar="X[,Y[,Z]]", help="threads of a block")
@@ -77,15 +88,37 @@ def kernel_of(options: argparse.Namespace) -> Kernel:
     """The kernel that the options of `source` describe."""
     sizes = tuple(parse_size(spec) for spec in options.size)
     names = [size.name for size in sizes]
-    kernel = Kernel.from_file(
-        options.file,
-        dialect=options.dialect,
-        entry=options.entry,
-        params=tuple(parse_param(spec, names) for spec in options.param) or None,
-        launch=_launch(options, names),
-        args=dict(parse_arg(spec) for spec in options.arg),
-    )
+    params = tuple(parse_param(spec, names) for spec in options.param) or None
+    launch, args = _launch(options, names), dict(parse_arg(spec) for spec in options.arg)
+    entry, dialect = options.entry, options.dialect
+    if options.file == STDIN:
+        source, dialect = _standard_input(dialect)
+        given = tuple(sorted(args.items()))
+        kernel = Kernel(source, dialect, entry, params, launch, given, filename=name_of(STDIN))
+    else:
+        kernel = Kernel.from_file(
+            options.file, dialect=dialect, entry=entry, params=params, launch=launch, args=args
+        )
     return replace(kernel, mode=options.mode or kernel.mode, sizes=sizes)
+
+
+def name_of(file: str) -> str:
+    """What a file is called in reports, and what is written for it after."""
+    return "stdin" if file == STDIN else Path(file).name
+
+
+def _standard_input(dialect: Any) -> tuple[str, Any]:
+    """The text on standard input, and its dialect."""
+    if dialect is None:
+        raise ReadError(
+            "XP1012",
+            "standard input has no suffix that tells its dialect",
+            hint="name it, as in --dialect cuda",
+        )
+    try:
+        return sys.stdin.buffer.read().decode("utf-8"), dialect
+    except UnicodeDecodeError:
+        raise ReadError("XP1001", "standard input is not UTF-8 text") from None
 
 
 def _launch(options: argparse.Namespace, sizes: Collection[str]) -> Launch | None:

@@ -9,30 +9,37 @@ from typing import TYPE_CHECKING
 
 from ..errors import ReadError
 from ..kernel import Kernel
-from . import arguments
+from . import arguments, command, progress
+from .ending import FOUND
 
 if TYPE_CHECKING:
     from . import Commands
 
-FOUND_WRONG = 1
-
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    check = commands.add_parser(
+    check = command(
+        commands,
         "check",
+        _check,
         parents=[arguments.source(), arguments.common()],
-        help="look for faults in a kernel, or compare two of any dialects",
+        summary="look for faults in a kernel, or compare two of any dialects",
         description="Run a kernel with every access watched and print what is wrong with it. With "
         "two kernels also compare what they compute, from the same inputs; what one file does not "
         "say of its parameters is taken from the other.",
+        examples=(
+            "check softmax.cu",
+            "check softmax.cu softmax.mlu --json",
+            "check gemm.cu mine.mlu --tasks-b 16 --kind-b union1 --mode lenient",
+        ),
     )
     _add_options(check)
-    check.set_defaults(action=_check)
 
 
 def _add_options(check: argparse.ArgumentParser) -> None:
-    check.add_argument("other", nargs="?", help="a second file, to be compared with the first")
+    check.add_argument(
+        "other", nargs="?", metavar="FILE", help="a second file, to be compared with the first"
+    )
     check.add_argument("--arch", help="the device: sm_80, gfx90a, mtp_592, …")
     add_second(check)
     check.add_argument(
@@ -86,17 +93,18 @@ def _check(options: argparse.Namespace) -> int:
 
     from .. import report
 
-    found = xt.check(
-        first,
-        second,
-        seeds=tuple(options.seed) or (0, 1),
-        arch=options.arch,
-        arch_b=options.arch_b,
-        mode=options.mode,
-        seconds=options.seconds,
-        allow_unwritten=options.allow_unwritten,
-    )
-    code = 0 if found.ok else FOUND_WRONG
+    with progress.shown("running with every access watched", quiet=options.json):
+        found = xt.check(
+            first,
+            second,
+            seeds=tuple(options.seed) or (0, 1),
+            arch=options.arch,
+            arch_b=options.arch_b,
+            mode=options.mode,
+            seconds=options.seconds,
+            allow_unwritten=options.allow_unwritten,
+        )
+    code = 0 if found.ok else FOUND
     if options.json:
         print(json.dumps({"version": arguments.version(), **found.as_dict()}, indent=2))
         return code
@@ -115,6 +123,8 @@ def other_kernel(options: argparse.Namespace) -> Kernel | None:
         if extra is not None:
             raise ReadError("XP1014", f"--{extra}-b is about a second file, and there is none")
         return None
+    if options.file == options.other == arguments.STDIN:
+        raise ReadError("XP1014", "only one of two files can be standard input")
     return arguments.kernel_of(
         argparse.Namespace(file=options.other, mode=options.mode, size=[], **mine)
     )

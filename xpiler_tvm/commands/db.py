@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ReadError
 from ..tuning.records import RECORDS, TRIALS, WORKLOADS, Database, Record
-from . import arguments
+from . import arguments, command
 from .tune import in_words
 
 if TYPE_CHECKING:
@@ -22,27 +22,35 @@ def add(commands: Commands) -> None:
     """Register the command and its words."""
     db = commands.add_parser("db", help="the records of tune: list, best, merge, export")
     words = db.add_subparsers(metavar="WORD", required=True)
+    common = [arguments.common()]
     for word, action, text in (
         ("list", _list, "every trial"),
         ("best", _best, "the fastest of each kernel and target"),
     ):
-        one = words.add_parser(word, parents=[arguments.common()], help=text)
-        one.add_argument("folder", help="the --work-dir of a search")
-        one.set_defaults(action=action)
-    merge = words.add_parser(
-        "merge", parents=[arguments.common()], help="take over the trials of other folders"
+        one = command(
+            words, word, action, summary=text, examples=(f"db {word} db/",), parents=common
+        )
+        one.add_argument("folder", metavar="DIR", help="the --work-dir of a search")
+    merge = command(
+        words,
+        "merge",
+        _merge,
+        summary="take over the trials of other folders",
+        examples=("db merge all/ monday/ tuesday/",),
+        parents=common,
     )
-    merge.add_argument("folder", help="where to")
-    merge.add_argument("others", nargs="+", help="where from")
-    merge.set_defaults(action=_merge)
-    export = words.add_parser(
+    merge.add_argument("folder", metavar="DIR", help="where to")
+    merge.add_argument("others", nargs="+", metavar="DIR", help="where from")
+    export = command(
+        words,
         "export",
-        parents=[arguments.common()],
-        help="MetaSchedule's files, for TVM's MetaScheduleApplyDatabase",
+        _export,
+        summary="MetaSchedule's files, for TVM's MetaScheduleApplyDatabase",
+        examples=("db export db/ -o exported/",),
+        parents=common,
     )
-    export.add_argument("folder", help="the --work-dir of a search")
+    export.add_argument("folder", metavar="DIR", help="the --work-dir of a search")
     export.add_argument("-o", "--output", required=True, metavar="DIR", help="where to")
-    export.set_defaults(action=_export)
 
 
 def _opened(folder: str) -> Database:

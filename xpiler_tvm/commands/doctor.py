@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from . import arguments
+from . import arguments, command
 
 if TYPE_CHECKING:
     from . import Commands
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    doctor = commands.add_parser(
-        "doctor", parents=[arguments.common()], help="say what is installed and what is missing"
+    command(
+        commands,
+        "doctor",
+        _doctor,
+        summary="say what is installed and what is missing",
+        examples=("doctor", "doctor --json"),
+        parents=[arguments.common()],
     )
-    doctor.set_defaults(action=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments, models
+from . import arguments, command, models, progress
 
 if TYPE_CHECKING:
     from . import Commands
@@ -16,15 +15,17 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    lift = commands.add_parser(
+    lift = command(
+        commands,
         "lift",
+        _lift,
+        summary="print a kernel's TensorIR and its evidence",
+        examples=("lift examples/softmax.cu", "lift examples/softmax.cu --explain"),
         parents=[arguments.source(), models.options(), arguments.common()],
-        help="print a kernel's TensorIR and its evidence",
     )
     lift.add_argument(
         "--explain", action="store_true", help="show what each pass changed, as differences"
     )
-    lift.set_defaults(action=_lift)
 
 
 def _lift(options: argparse.Namespace) -> int:
@@ -35,7 +36,10 @@ def _lift(options: argparse.Namespace) -> int:
     from .. import report
     from ..frontends.raising.steps import differences
 
-    with models.client_of(options) as client:
+    with (
+        models.client_of(options) as client,
+        progress.shown("lifting", quiet=options.json or client is not None),
+    ):
         lifted = xt.lift(kernel, each_pass=options.explain, lifter=options.lifter, llm=client)
     script = lifted.mod.script()
     about = {
@@ -62,6 +66,7 @@ def _lift(options: argparse.Namespace) -> int:
     evidence = tuple(checks)
     said = (*report.remarks(about), *report.proofs(lifted.obligations))
     report.show(
-        [report.Section(Path(options.file).name, evidence, lifted.seconds, said)], sys.stdout
+        [report.Section(arguments.name_of(options.file), evidence, lifted.seconds, said)],
+        sys.stdout,
     )
     return 0

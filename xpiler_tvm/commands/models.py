@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ReadError
+from . import progress
 
 if TYPE_CHECKING:
     from ..llm import Client
@@ -69,14 +69,9 @@ def client_of(options: argparse.Namespace) -> Iterator[Client | None]:
         folder=Path(folder) if folder else None,
         strip_comments=options.llm_without_comments,
     )
-    if options.json or not sys.stderr.isatty():
-        yield connect(options.llm, settings)
-        return
-    from rich.console import Console
+    with progress.shown(f"{options.llm} …", quiet=options.json) as show:
 
-    with Console(stderr=True).status(f"{options.llm} …") as status:
+        def told(text: str) -> None:
+            show(f"{options.llm}: {len(text)} characters")
 
-        def show(text: str) -> None:
-            status.update(f"{options.llm}: {len(text)} characters")
-
-        yield connect(options.llm, settings, progress=show)
+        yield connect(options.llm, settings, progress=told)

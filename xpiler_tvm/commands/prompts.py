@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ..errors import ReadError
-from . import arguments
+from . import arguments, command
 
 if TYPE_CHECKING:
     from ..kernel import Kernel
@@ -19,10 +19,16 @@ STEPS = ("rewrite", "annotate", "schedule", "pass")
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    parser = commands.add_parser(
+    parser = command(
+        commands,
         "prompts",
+        _prompts,
+        summary="print what a language model would be asked; nothing is sent",
+        examples=(
+            "prompts examples/softmax.cu --step annotate",
+            "prompts examples/softmax.cu --step schedule --to bang",
+        ),
         parents=[arguments.source(), arguments.common()],
-        help="print what a language model would be asked; nothing is sent",
     )
     parser.add_argument(
         "--step",
@@ -35,7 +41,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--llm-without-comments", action="store_true", help="show kernels without their comments"
     )
-    parser.set_defaults(action=_prompts)
 
 
 def _prompts(options: argparse.Namespace) -> int:

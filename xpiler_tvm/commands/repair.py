@@ -5,27 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ReadError, SetupError
-from . import arguments
+from . import arguments, command, progress
 from .check import add_second, other_kernel
+from .ending import FOUND
 
 if TYPE_CHECKING:
     from ..synthesis import Repair
     from . import Commands
 
-NOT_REPAIRED = 1
-
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    repair = commands.add_parser(
+    repair = command(
+        commands,
         "repair",
+        _repair,
+        summary="repair a wrong kernel after one that is right",
+        examples=(
+            "repair broken.mlu --like good.cu -o mended.mlu",
+            "repair broken.mlu --like good.cu --where",
+        ),
         parents=[arguments.source(), arguments.common()],
-        help="repair a wrong kernel after one that is right",
         description="Change indices, bounds, strides, counts and thread mappings of a kernel until "
         "it does what another one does, of any dialect, and print the change. A change is accepted "
         "when both agree on all families of inputs and a checked run finds no fault.",
@@ -41,8 +45,7 @@ def add(commands: Commands) -> None:
         help="runs of the emulator that the search may take",
     )
     repair.add_argument("--where", action="store_true", help="only say where it goes wrong")
-    repair.add_argument("-o", "--output", type=Path, help="write the repaired file")
-    repair.set_defaults(action=_repair)
+    repair.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the repaired file")
 
 
 def _repair(options: argparse.Namespace) -> int:
@@ -59,8 +62,10 @@ def _repair(options: argparse.Namespace) -> int:
             print(json.dumps([place.as_dict() for place in places], indent=2))
         else:
             print("\n".join(map(str, places)) or "nothing is wrong")
-        return NOT_REPAIRED if places else 0
-    done = repair(broken, like, runs=options.runs or RUNS, arch=options.arch, progress=_progress())
+        return FOUND if places else 0
+    runs = options.runs or RUNS
+    with progress.shown("running both", quiet=options.json) as show:
+        done = repair(broken, like, runs=runs, arch=options.arch, progress=show)
     if options.output and done.ok:
         try:
             options.output.write_text(done.kernel.source, encoding="utf-8")
@@ -72,14 +77,7 @@ def _repair(options: argparse.Namespace) -> int:
         print(json.dumps({"version": arguments.version(), **done.as_dict()}, indent=2))
     else:
         _print(done)
-    return 0 if done.ok else NOT_REPAIRED
-
-
-def _progress() -> Callable[[str], None]:
-    """What is being done, where somebody sees it."""
-    if not sys.stderr.isatty():
-        return lambda what: None
-    return lambda what: print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
+    return 0 if done.ok else FOUND
 
 
 def _print(done: Repair) -> None:

@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CheckError, ReadError, SetupError
-from ..kernel import DIALECTS
-from . import arguments, models
+from ..kernel import DIALECTS, Kernel
+from . import arguments, command, models, progress
 
 if TYPE_CHECKING:
     from .. import Translation
@@ -33,11 +33,25 @@ TARGETS = tuple(SUFFIXES)
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    translate = commands.add_parser(
+    translate = command(
+        commands,
         "translate",
+        translate_file,
+        summary="write a kernel for other platforms",
+        examples=(
+            "translate examples/softmax.cu --to hip,bang,vnni,cuda -o build/",
+            "translate examples/softmax.cu --to hip --arg rows=128 --arg cols=256",
+            "translate k.cu --to hip --grid 4 --block 128 --param 'x:float32[512]' "
+            "--param 'y:float32[512]:out'",
+            "translate - --dialect cuda --to hip -o - < k.cu > k.hip",
+        ),
         parents=[arguments.source(), models.options(), arguments.common()],
-        help="write a kernel for other platforms",
     )
+    add_options(translate)
+
+
+def add_options(translate: argparse.ArgumentParser) -> None:
+    """What a translation is asked for, beside its source."""
     translate.add_argument(
         "--to",
         required=True,
@@ -45,7 +59,11 @@ def add(commands: Commands) -> None:
         help=f"any of {', '.join(TARGETS)}; all is {', '.join(DIALECTS)}",
     )
     translate.add_argument(
-        "-o", "--output", default="build", metavar="DIR", help="where the files go (default: build)"
+        "-o",
+        "--output",
+        default="build",
+        metavar="DIR",
+        help="where the files go (default: build); - prints the text of one target and no report",
     )
     translate.add_argument(
         "--main",
@@ -61,7 +79,6 @@ def add(commands: Commands) -> None:
     translate.add_argument(
         "--work-dir", metavar="DIR", help="records of searches, for --scheduler tuned"
     )
-    translate.set_defaults(action=_translate)
 
 
 def parse_targets(text: str) -> tuple[str, ...]:
@@ -78,10 +95,14 @@ def parse_targets(text: str) -> tuple[str, ...]:
     return targets
 
 
-def _translate(options: argparse.Namespace) -> int:
+def translate_file(options: argparse.Namespace) -> int:
+    """Carries the command out."""
     targets = parse_targets(options.to)
     kernel = arguments.kernel_of(options)
-    source, output = Path(options.file), Path(options.output)
+    to_stdout = options.output == arguments.STDIN
+    if to_stdout and (len(targets) > 1 or options.json):
+        raise ReadError("XP1014", "-o - prints the text of one target, and nothing else")
+    source, output = Path(kernel.filename), Path(options.output)
     families = [target.partition(":")[0] for target in targets]
     if len(set(families)) < len(families):
         raise ReadError(
@@ -90,50 +111,19 @@ def _translate(options: argparse.Namespace) -> int:
             hint="translate for one after the other, each with its own -o",
         )
     names = [source.stem + suffix for family in families for suffix in SUFFIXES[family]]
-    _check_output(source, output, names)
+    if not to_stdout:
+        _check_output(source, output, names)
 
-    import xpiler_tvm as xt
-
-    from .. import report
-
-    with (
-        tempfile.TemporaryDirectory(prefix="xpiler-") as folder,
-        models.client_of(options) as client,
-    ):
-        finished = Path(folder) / "finished"
-        finished.mkdir()
-        lifted = xt.lift(kernel, lifter=options.lifter, llm=client)
-        translations: dict[str, Translation] = {}
-        for target in targets:
-            result = xt.transcompile(
-                lifted,
-                target,
-                main=options.main,
-                scheduler=options.scheduler,
-                llm=client,
-                db=options.work_dir,
-            )
-            _refuse_refuted(target, result)
-            part = Path(folder) / target
-            part.mkdir()
-            for path in map(Path, result.export(part)):
-                if not path.name.endswith("report.json"):
-                    shutil.move(path, finished / path.name)
-            translations[target] = result
-        summary = {
-            "file": source.name,
-            "entry": lifted.kernel.entry,
-            "version": arguments.version(),
-            "targets": {target: result.report for target, result in translations.items()},
-        }
-        text = json.dumps(summary, indent=2, default=str) + "\n"
-        (finished / f"{source.stem}.report.json").write_text(text, encoding="utf-8")
-        _check_output(source, output, [path.name for path in finished.iterdir()])
-        written = _publish(finished, output)
-
+    translations = _translations(options, kernel, targets)
+    if to_stdout:
+        print(translations[targets[0]].source, end="")
+        return 0
+    text, written = _written(translations, source, output)
     if options.json:
         print(text, end="")
         return 0
+    from .. import report
+
     sections = [
         report.Section(
             f"{source.name} -> {target}",
@@ -147,6 +137,57 @@ def _translate(options: argparse.Namespace) -> int:
     for path in written:
         print(f"wrote {path}")
     return 0
+
+
+def _translations(
+    options: argparse.Namespace, kernel: Kernel, targets: Sequence[str]
+) -> dict[str, Translation]:
+    """The kernel for each target. Raises `XpilerError` where there is none for one of them."""
+    import xpiler_tvm as xt
+
+    found: dict[str, Translation] = {}
+    with (
+        models.client_of(options) as client,
+        progress.shown("lifting", quiet=options.json or client is not None) as show,
+    ):
+        lifted = xt.lift(kernel, lifter=options.lifter, llm=client)
+        for target in targets:
+            show(f"{arguments.name_of(options.file)} -> {target}")
+            found[target] = xt.transcompile(
+                lifted,
+                target,
+                main=options.main,
+                scheduler=options.scheduler,
+                llm=client,
+                db=options.work_dir,
+            )
+            _refuse_refuted(target, found[target])
+    return found
+
+
+def _written(
+    translations: Mapping[str, Translation], source: Path, output: Path
+) -> tuple[str, list[Path]]:
+    """Writes all files or none: the text of the report, and the paths."""
+    with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
+        finished = Path(folder) / "finished"
+        finished.mkdir()
+        for target, result in translations.items():
+            part = Path(folder) / target
+            part.mkdir()
+            for path in map(Path, result.export(part)):
+                if not path.name.endswith("report.json"):
+                    shutil.move(path, finished / path.name)
+        summary = {
+            "file": source.name,
+            "entry": next(iter(translations.values())).lifted.kernel.entry,
+            "version": arguments.version(),
+            "targets": {target: result.report for target, result in translations.items()},
+        }
+        text = json.dumps(summary, indent=2, default=str) + "\n"
+        (finished / f"{source.stem}.report.json").write_text(text, encoding="utf-8")
+        _check_output(source, output, [path.name for path in finished.iterdir()])
+        return text, _publish(finished, output)
 
 
 def _refuse_refuted(target: str, result: Translation) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from ..errors import SetupError
-from . import arguments
+from . import arguments, command
+from .ending import FOUND
 from .translate import TARGETS, parse_targets
 
 if TYPE_CHECKING:
@@ -19,37 +20,39 @@ if TYPE_CHECKING:
     from ..batch.many import Progress
     from . import Commands
 
-NO_ANSWER = 1
 LEDGER, REPORT = "ledger.sqlite", "report.html"
 
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    command = commands.add_parser(
+    all_of = command(
+        commands,
         "translate-all",
+        _translate_all,
         parents=[arguments.common()],
-        help="write every kernel of a folder for other platforms, with a report",
+        summary="write every kernel of a folder for other platforms, with a report",
         description="Translate every kernel below a folder. Results are kept in "
         f"{LEDGER} of the output folder: what is there is not done again, so that a run that was "
         f"interrupted goes on. {REPORT} tells verdicts, refusals by reason and time.",
-        epilog="example: xpiler translate-all src/ --to hip,bang --out out/ --jobs 2",
+        examples=("translate-all src/ --to hip,bang --out out/ --jobs 2",),
     )
-    command.add_argument("folder", help="where the kernels are, as .cu, .hip, .mlu and .c")
-    command.add_argument(
+    all_of.add_argument(
+        "folder", metavar="DIR", help="where the kernels are, as .cu, .hip, .mlu and .c"
+    )
+    all_of.add_argument(
         "--to", required=True, metavar="TARGETS", help=f"any of {', '.join(TARGETS)}; or all"
     )
-    command.add_argument(
+    all_of.add_argument(
         "-o", "--out", default="build", metavar="DIR", help="where the files go (default: build)"
     )
-    command.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
-    command.add_argument(
+    all_of.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    all_of.add_argument(
         "--seconds",
         type=int,
         default=300,
         metavar="S",
         help="CPU seconds that one kernel may take (default: 300)",
     )
-    command.set_defaults(action=_translate_all)
 
 
 def _translate_all(options: argparse.Namespace) -> int:
@@ -88,7 +91,7 @@ def _translate_all(options: argparse.Namespace) -> int:
             print(f"  {target}: {said}")
         print(f"wrote {output / REPORT}")
     crashed = sum(counts["crashed"] for counts in summary.by_target.values())
-    return NO_ANSWER if crashed else 0
+    return FOUND if crashed else 0
 
 
 def _write(ledger: Ledger, output: Path) -> int:

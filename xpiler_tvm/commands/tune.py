@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ReadError
-from . import arguments
+from . import arguments, command, progress
 from .translate import parse_targets
 
 if TYPE_CHECKING:
@@ -22,10 +19,16 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Register the command."""
-    tune = commands.add_parser(
+    tune = command(
+        commands,
         "tune",
+        _tune,
+        summary="search for a faster schedule, by trial",
+        examples=(
+            "tune examples/gemm_tiled.cu --to vnni --trials 64 --work-dir db/",
+            "tune examples/gemm_tiled.cu --to vnni --work-dir db/ --resume",
+        ),
         parents=[arguments.source(), arguments.common()],
-        help="search for a faster schedule, by trial",
     )
     tune.add_argument("--to", required=True, metavar="TARGET", help="the target to tune for")
     tune.add_argument(
@@ -43,7 +46,6 @@ def add(commands: Commands) -> None:
     tune.add_argument("--seed", type=int, default=0, metavar="N", help="of the search (default: 0)")
     tune.add_argument("--tracker", metavar="HOST:PORT", help="measure on servers of TVM's tracker")
     tune.add_argument("--key", default="xpiler", help="of the tracker's servers (default: xpiler)")
-    tune.set_defaults(action=_tune)
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -57,7 +59,7 @@ def _tune(options: argparse.Namespace) -> int:
         _require_records(options.work_dir)
     from ..tuning.tuner import tune
 
-    with _shown(quiet=options.json) as show:
+    with progress.shown("reading the kernel", quiet=options.json) as show:
         found = tune(
             kernel,
             targets[0],
@@ -66,12 +68,12 @@ def _tune(options: argparse.Namespace) -> int:
             db=options.work_dir,
             seed=options.seed,
             bench=_bench(options),
-            progress=show,
+            progress=lambda now: show(_line(now)),
         )
     if options.json:
         print(json.dumps(as_dict(found), indent=2))
     else:
-        print(told(found, Path(options.file).name))
+        print(told(found, arguments.name_of(options.file)))
     return 130 if found.interrupted else 0
 
 
@@ -131,22 +133,9 @@ def in_words(seconds: float | None) -> str:
     return f"{seconds / scale:.4g} {unit}"
 
 
-@contextmanager
-def _shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A line that is written anew with each trial; nothing where nobody looks."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with console.status("reading the kernel") as status:
-
-        def show(now: Progress) -> None:
-            left = f", {now.left:.0f} s left" if now.left is not None else ""
-            status.update(
-                f"trial {now.trials} of {now.of}: best {in_words(now.best)}, "
-                f"rules {in_words(now.rule)}, {now.failures} failed{left}"
-            )
-
-        yield show
+def _line(now: Progress) -> str:
+    left = f", {now.left:.0f} s left" if now.left is not None else ""
+    return (
+        f"trial {now.trials} of {now.of}: best {in_words(now.best)}, "
+        f"rules {in_words(now.rule)}, {now.failures} failed{left}"
+    )

@@ -32,29 +32,41 @@ class Line(NamedTuple):
     groups: str = ""
 
 
+class Linked(NamedTuple):
+    """A line, and the arrays of the source that it works on."""
+
+    number: int
+    text: str
+    arrays: frozenset[str]
+
+
 def listing(text: str) -> Markup:
     """A text with line numbers."""
     return part("code.html", lines=[Line(n, row) for n, row in enumerate(text.splitlines(), 1)])
 
 
-def sides(lifted: Lifted, text: str, target: str) -> Markup:
-    """The kernel's source beside `text`, what it became for a target."""
+def linked(lifted: Lifted, text: str) -> tuple[list[Linked], list[Linked]]:
+    """The lines of the kernel and of `text`, what it became, with the arrays that both know."""
     places = _places(lifted)
     source = _source_lines(lifted, places)
-    arrays = sorted({name for names in places.values() for name in names})
-    target_lines = _target_lines(text, arrays)
-    shared = [
-        name
-        for name in arrays
-        if any(name in names for _, _, names in target_lines)
-        and any(name in names for _, _, names in source)
-    ]
+    target = _target_lines(text, sorted({name for names in places.values() for name in names}))
+    here, there = (set().union(*(one.arrays for one in side)) for side in (source, target))
+    shared = here & there
+    kept = ([one._replace(arrays=one.arrays & shared) for one in side] for side in (source, target))
+    left, right = kept
+    return left, right
+
+
+def sides(lifted: Lifted, text: str, target: str) -> Markup:
+    """The kernel's source beside `text`, what it became for a target."""
+    source, result = linked(lifted, text)
+    shared = sorted(set().union(*(one.arrays for one in source)))
     number = {name: str(index) for index, name in enumerate(shared)}
 
-    def lines(rows: Sequence[tuple[int, str, set[str]]]) -> list[Line]:
+    def lines(side: Sequence[Linked]) -> list[Line]:
         return [
-            Line(n, row, " ".join(sorted(number[name] for name in names if name in number)))
-            for n, row, names in rows
+            Line(one.number, one.text, " ".join(sorted(number[name] for name in one.arrays)))
+            for one in side
         ]
 
     return part(
@@ -62,7 +74,7 @@ def sides(lifted: Lifted, text: str, target: str) -> Markup:
         identity=unique(lifted.text, text),
         arrays=[(name, index * 360 // max(1, len(shared))) for index, name in enumerate(shared)],
         source=part("code.html", lines=lines(source)),
-        text=part("code.html", lines=lines(target_lines)),
+        text=part("code.html", lines=lines(result)),
         titles=(f"{lifted.kernel.entry}, {lifted.kernel.dialect}", target),
     )
 
@@ -90,7 +102,7 @@ def _uses(body: Body) -> Iterator[tuple[int, str]]:
             yield from _uses((*statement.then, *statement.other))
 
 
-def _source_lines(lifted: Lifted, places: dict[int, set[str]]) -> list[tuple[int, str, set[str]]]:
+def _source_lines(lifted: Lifted, places: dict[int, set[str]]) -> list[Linked]:
     rows = lifted.kernel.source.splitlines()
     first, last = min(places, default=1), max(places, default=len(rows))
     name = (lifted.kernel.entry or "").partition("<")[0]
@@ -99,10 +111,10 @@ def _source_lines(lifted: Lifted, places: dict[int, set[str]]) -> list[tuple[int
             first = number
             break
     start, end = max(1, first - _BEFORE), min(len(rows), last + 1)
-    return [(n, rows[n - 1], places.get(n, set())) for n in range(start, end + 1)]
+    return [Linked(n, rows[n - 1], frozenset(places.get(n, ()))) for n in range(start, end + 1)]
 
 
-def _target_lines(text: str, arrays: Sequence[str]) -> list[tuple[int, str, set[str]]]:
+def _target_lines(text: str, arrays: Sequence[str]) -> list[Linked]:
     """The lines below the comment at the top, each with the arrays that it names."""
     found = []
     rows = text.splitlines()
@@ -113,8 +125,8 @@ def _target_lines(text: str, arrays: Sequence[str]) -> list[tuple[int, str, set[
         row = rows[number]
         code = row.partition("//")[0]
         words = set(_WORD.findall(code)) if not row.startswith("#") else set()
-        names = {stem for word in words if (stem := _stem(word, arrays))}
-        found.append((number + 1, row, names))
+        names = frozenset(stem for word in words if (stem := _stem(word, arrays)))
+        found.append(Linked(number + 1, row, names))
     return found
 
 
