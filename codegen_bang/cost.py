@@ -49,10 +49,11 @@ PIPES: tuple[Pipe, ...] = ("io", "move", "vector", "matrix", "scalar")
 
 @dataclass(frozen=True)
 class VectorWork:
-    """An instruction on `count` elements, the widest operand of `item` bytes an element."""
+    """`times` instructions on `count` elements, the widest operand of `item` bytes an element."""
 
     count: int
     item: int
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,10 @@ class Meter:
     def charge(self, work: Work) -> None:
         """One instruction, or one piece of scalar code."""
         match work:
-            case VectorWork(count, item):
+            case VectorWork(count, item, times):
                 beats = -(-count * item // BEAT_BYTES)
-                self._spend("vector", VECTOR_START + beats, count * item / BEAT_BYTES)
+                peak = times * count * item / BEAT_BYTES
+                self._spend("vector", times * (VECTOR_START + beats), peak)
             case CopyWork(direction, size, segments):
                 self._copy(direction, size, segments)
             case MatrixWork(macs, source, weight, floating):

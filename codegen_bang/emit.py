@@ -128,15 +128,20 @@ def _print(
     *,
     pipelined: bool = False,
 ) -> tuple[BangPrinter, list[str]]:
-    """The kernel's body. Printed twice: how long a slot can be depends on how many there are."""
+    """The kernel's body, printed again until slots are as long as can be beside all others."""
     first = min(longest, arch.nram_usable // MOST_SLOTS)
     plan = NramPlan(arch, first, longest, pipelined)
-    for _ in range(3):
+    printed: dict[int, tuple[BangPrinter, list[str]]] = {}
+    for _ in range(4):
         printer = BangPrinter(function, kernel, plan)
         body = printer.body()
         slot = plan.best_slot()
         if slot == plan.slot_bytes or not plan.slots:
             return printer, body
+        printed[plan.slot_bytes] = printer, body
+        if slot in printed:
+            # With short slots longer ones are wished for, which turn out to be of no use.
+            return printed[min(printed)]
         plan = NramPlan(arch, slot, longest, pipelined)
     raise EmitError("XP4002", "the length of vectors in NRAM does not settle")
 

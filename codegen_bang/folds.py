@@ -14,11 +14,11 @@ from tvm.ir import Expr
 from xpiler_tvm.codegen.c_family import dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
-from .cost import ScalarWork, VectorWork, Work
+from .cost import CopyWork, ScalarWork, VectorWork, Work
 from .loops import depends, loads
 from .memory import ITEM_BYTES
 from .pieces import Access, Rows
-from .vectors import NoVectorForm, Vector
+from .vectors import Names, NoVectorForm, Vector
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
@@ -97,13 +97,138 @@ def fold_rows(selection: Selection, place: Access, rows: Rows) -> None:
     selection.code.instructions[-1] = selection.code.instructions[-1].retargeted(result, total)
 
 
+def fold_columns(selection: Selection, place: Access, rows: Rows) -> None:
+    """`buffer[r + first] = op(buffer[r + first], value(r, c))`: each row into its element.
+
+    for r: for c: y[r] += x[r, c]   ->   lanes[r] = x[r] by one pool;  t[r] = lanes of r;  y += t
+    """
+    store, other = selection.store, _folded(selection)
+    dtype, kind = str(store.buffer.dtype), type(selection.store.value)
+    if dtype != "float32" or place.across != 1 or not selection.printer.in_nram(store.buffer):
+        raise NoVectorForm("a fold of each row that no pool does")
+    vector = selection.vector(other, dtype)
+    if vector.cycle:
+        raise NoVectorForm("rows that are all the same")
+    totals = _lanes_first if rows.length % LANES == 0 else _columns_first
+    part = totals(selection, vector, rows, kind)
+    target = Vector(dtype, selection.printer.pointer(store.buffer, place.first))
+    row = selection.code.row(MEANINGS[kind], dtype, target, part)
+    if row is None:
+        raise NoVectorForm(f"{MEANINGS[kind]} for {dtype}")
+    name = row.name
+    selection.code.add(
+        target,
+        [target, part],
+        lambda names: [f"{name}({names(target)}, {names(target)}, {names(part)}, {rows.count});"],
+        work=[VectorWork(rows.most, ITEM_BYTES[dtype])],
+    )
+
+
+def _lanes_first(selection: Selection, vector: Vector, rows: Rows, kind: type) -> Vector:
+    """The totals of rows that fill whole pools: a pool along the rows, then the lanes of each."""
+    pool, item = REDUCTIONS[kind][1], ITEM_BYTES["float32"]
+    wide = rows.length // LANES
+    lanes = vector
+    if wide > 1:
+        lanes = Vector("float32")
+        sizes = f"{LANES}, {rows.count}, {wide}, 1, {wide}, 1, 1"
+        selection.code.add(
+            lanes,
+            [vector],
+            lambda names: [f"{pool}({names(lanes)}, {names(vector)}, {sizes});"],
+            in_place=False,
+            work=[VectorWork(rows.most * rows.length, item)],
+        )
+    if kind is not tirx.Add:
+        return _transposed_pool(selection, lanes, rows, LANES, pool)
+    sums, part = Vector("float32"), Vector("float32")
+    count = str(int(rows.count) * LANES) if rows.count.isdigit() else f"{rows.count} * {LANES}"
+    last = str(int(rows.count) - 1) if rows.count.isdigit() else f"{rows.count} - 1"
+    selection.code.add(
+        sums,
+        [lanes],
+        lambda names: [f"__bang_reduce_sum({names(sums)}, {names(lanes)}, {count});"],
+        in_place=False,
+        work=[VectorWork(rows.most * LANES, item)],
+    )
+    # The sum of each block lies in its first element.
+    steps = f"{item}, NRAM2NRAM, {item}, {LANES * item}, {last}"
+    selection.code.add(
+        part,
+        [sums],
+        lambda names: [f"__memcpy({names(part)}, {names(sums)}, {steps});"],
+        in_place=False,
+        work=[CopyWork("NRAM2NRAM", item, rows.most)],
+    )
+    return part
+
+
+def _columns_first(selection: Selection, vector: Vector, rows: Rows, kind: type) -> Vector:
+    """The totals of rows of any length: turned, so that they are sums of whole columns."""
+    if kind is not tirx.Add:
+        return _transposed_pool(selection, vector, rows, rows.length, REDUCTIONS[kind][1])
+    item, turned, part = ITEM_BYTES["float32"], Vector("float32"), Vector("float32")
+    _transpose(selection, turned, vector, rows, rows.length)
+    index = selection.code.row_name
+
+    def text(names: Names) -> list[str]:
+        first, total = names(turned), names(part)
+        step = f"{first} + {index} * {rows.count}"
+        return [
+            f"__bang_add({total}, {first}, {first} + {rows.count}, {rows.count});",
+            f"for (int {index} = 2; {index} < {rows.length}; ++{index}) {{",
+            f"  __bang_add({total}, {total}, {step}, {rows.count});",
+            "}",
+        ]
+
+    work = [
+        VectorWork(rows.most, item, rows.length - 1),
+        ScalarWork((rows.length - 2) * 2 * ARITHMETIC),
+    ]
+    selection.code.add(part, [turned], text, in_place=False, work=work)
+    return part
+
+
+def _transposed_pool(
+    selection: Selection, vector: Vector, rows: Rows, length: int, pool: str
+) -> Vector:
+    """Each row of `length` elements pooled into one: a pool takes any number of channels here."""
+    turned, part = Vector("float32"), Vector("float32")
+    _transpose(selection, turned, vector, rows, length)
+    sizes = f"{rows.count}, 1, {length}, 1, {length}, 1, 1"
+    selection.code.add(
+        part,
+        [turned],
+        lambda names: [f"{pool}({names(part)}, {names(turned)}, {sizes});"],
+        in_place=False,
+        work=[VectorWork(rows.most * length, ITEM_BYTES["float32"])],
+    )
+    return part
+
+
+def _transpose(
+    selection: Selection, turned: Vector, vector: Vector, rows: Rows, length: int
+) -> None:
+    selection.code.add(
+        turned,
+        [vector],
+        lambda names: [
+            f"__bang_transpose({names(turned)}, {names(vector)}, {rows.count}, {length});"
+        ],
+        in_place=False,
+        work=[VectorWork(rows.most * length, ITEM_BYTES["float32"])],
+    )
+
+
 def fold(selection: Selection) -> None:
     """`buffer[first] = op(buffer[first], value(i))`."""
     store, printer, value = selection.store, selection.printer, selection.store.value
     kind, other = type(value), _folded(selection)
-    if selection.rows is not None or not depends(other, selection.span.var):
+    if not depends(other, selection.span.var):
         raise NoVectorForm("one value, folded again and again")
     vector = selection.vector(other, dtype_of(value))
+    if selection.rows is not None and (vector.cycle or vector.dtype != "float32"):
+        raise NoVectorForm("a row, folded again and again")
     target = printer.element(store.buffer, store.indices)
     if vector.dtype == "float32":
         helper, count = fold_helper(printer, kind), selection.code.count

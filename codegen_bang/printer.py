@@ -101,26 +101,33 @@ class BangPrinter(SpacePrinter):
             return False
         if any(depends(each, rows.var) for each in (columns.low, columns.high)):
             return False
+        bound = self.upper_bound(rows.high - rows.low)
+        row_bytes = int(length) * self.widest(store)
+        if bound is None or bound < 2 or self.plan.slot_bytes < 2 * row_bytes:
+            if bound is not None and bound >= 2 and 2 * row_bytes <= self.plan.longest_slot:
+                # Longer slots may hold several.
+                self.plan.need(bound * row_bytes)
+            return False
         saved = self.checkpoint()
         try:
-            self.row_pieces(rows, columns, store, int(length))
+            self.row_pieces(rows, columns, store, int(length), bound)
         except NoVectorForm:
             self.roll_back(saved)
             return False
         return True
 
-    def row_pieces(self, rows: Range, columns: Range, store: tirx.BufferStore, length: int) -> None:
-        """Pieces of rows. Raises `NoVectorForm`, also where a slot holds no more than one row."""
+    def row_pieces(
+        self, rows: Range, columns: Range, store: tirx.BufferStore, length: int, bound: int
+    ) -> None:
+        """Pieces of at most `bound` rows, as many in each as a slot holds. Raises `NoVectorForm`."""
         row_bytes = length * self.widest(store)
         most = self.plan.slot_bytes // row_bytes
-        bound = self.upper_bound(rows.high - rows.low)
-        if bound is None or bound < 2 or most < 2:
-            raise NoVectorForm("rows one at a time")
         self.plan.need(bound * row_bytes)
         if rows.conditions:
             condition = tirx.all(*rows.conditions)
             with self.braces(f"if ({self.expr(condition).code})"), self.assuming(condition):
-                self.row_pieces(Range(rows.var, rows.low, rows.high), columns, store, length)
+                inside = Range(rows.var, rows.low, rows.high)
+                self.row_pieces(inside, columns, store, length, bound)
             return
 
         def print_piece(count: str, many: int, start: Expr | None) -> None:
@@ -414,6 +421,7 @@ class BangPrinter(SpacePrinter):
                 self.meter.charge(work)
             for line in instruction.text(name):
                 self.line(line)
+        self.taken.discard(code.row_name)
 
 
 def _at(

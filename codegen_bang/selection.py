@@ -18,12 +18,12 @@ from xpiler_tvm.codegen.c_family import SUM, Text, buffer_size, dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
 from .choices import choice, is_condition, mask
-from .cost import CopyWork, ScalarWork
-from .folds import fold, fold_rows
+from .cost import CopyWork, ScalarWork, VectorWork
+from .folds import fold, fold_columns, fold_rows
 from .functions import FUNCTIONS, quotient
 from .loops import affine, condition_of, depends, loads, sides_of, substitute
 from .memory import ITEM_BYTES
-from .pieces import Access, Piece
+from .pieces import Access, Piece, Rows
 from .vectors import Names, NoVectorForm, Scalar, Value, Vector, VectorCode
 
 if TYPE_CHECKING:
@@ -54,15 +54,19 @@ class Selection:
         self.store = store
         self.start = piece.start
         self.rows = piece.rows
-        period = piece.rows.length if piece.rows is not None else 0
-        self.code = VectorCode(printer.plan.arch.name, piece.count, piece.most, period)
+        arch = printer.plan.arch.name
+        if piece.rows is None:
+            self.code = VectorCode(arch, piece.count, piece.most)
+        else:
+            rows, name = piece.rows, printer.reserve("row")
+            self.code = VectorCode(arch, piece.count, piece.most, rows.length, name, rows.count)
         self.known: list[tuple[Expr, Value]] = []
 
     def run(self) -> VectorCode:
         """The instructions. Raises `NoVectorForm`."""
         place = self.access(self.store.indices)
-        if self.rows is not None and place.across == 0:
-            fold_rows(self, place, self.rows)
+        if self.rows is not None and (place.along == 0) != (place.across == 0):
+            (fold_rows if place.across == 0 else fold_columns)(self, place, self.rows)
         elif place.along == 0:
             fold(self)
         else:
@@ -90,11 +94,12 @@ class Selection:
         if self.rows is None:
             return Access(0, found[0], self.printer.analyzer.simplify(index))
         down = affine(found[1], self.rows.var, self.printer.analyzer)
-        if down is None or found[0] != 1 or (down[0] != 0 and down[0] < self.rows.length):
+        apart = down is not None and (down[0] == 0 or down[0] >= self.rows.length * found[0])
+        if down is None or not apart or found[0] not in (0, 1):
             raise NoVectorForm("rows that are not apart in memory")
         if self.rows.start is not None:
             index = substitute(index, self.rows.var, self.rows.start)
-        return Access(down[0], 1, self.printer.analyzer.simplify(index))
+        return Access(down[0], found[0], self.printer.analyzer.simplify(index))
 
     def is_vector(self, access: Access) -> bool:
         """Whether the elements follow each other in memory."""
@@ -232,6 +237,16 @@ class Selection:
         if target.dtype == "float64":
             raise NoVectorForm("a vector of doubles")
         code = self.printer.filling(Text(value.code, value.strength), target.dtype)
+        if value.by_row:
+            item, vectors = ITEM_BYTES[target.dtype], self.code
+
+            def text(names: Names) -> list[str]:
+                row = vectors.row_of(target, names)
+                return vectors.each_row(f"__bang_write_value({row}, {vectors.period}, {code});")
+
+            work = VectorWork(vectors.period, item, vectors.most // vectors.period)
+            vectors.add(target, [], text, work=[work])
+            return
         count = self.code.count
         self.code.add(
             target, [], lambda names: [f"__bang_write_value({names(target)}, {count}, {code});"]
@@ -243,12 +258,27 @@ class Selection:
             text = self.printer.expr(node)
             self.printer.charge_scalar(node)
             return Scalar(text.code, text.strength)
+        if self.rows is not None and not depends(node, self.span.var):
+            return self.scalar_of_row(node, self.rows)
         for other, value in self.known:
             if tvm_ffi.structural_equal(other, node):
                 return value
         value = self.compute(node)
         self.known.append((node, value))
         return value
+
+    def scalar_of_row(self, node: Expr, rows: Rows) -> Scalar:
+        """`node`, which is the same for all elements of a row."""
+        printer = self.printer
+        first = printer.expr(rows.var if rows.start is None else rows.start)
+        saved = dict(printer.names)
+        name = self.code.row_name
+        printer.names[rows.var] = name if first.code == "0" else f"({first.within(SUM)} + {name})"
+        text = printer.expr(node)
+        printer.names = saved
+        cycles = printer.scalar_cycles(node) + ARITHMETIC
+        printer.meter.charge(ScalarWork(rows.most * cycles))
+        return Scalar(text.code, text.strength, by_row=True)
 
     def compute(self, node: Expr) -> Vector:
         self.printer.operations += 1

@@ -36,10 +36,14 @@ class Vector:
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value, the same for all elements, as a C expression of the vectors' type."""
+    """One value, the same for all elements, as a C expression of the vectors' type.
+
+    With `by_row` it is the same for all elements of a row; the code names the row.
+    """
 
     code: str
     strength: int = PRIMARY
+    by_row: bool = False
 
 
 Value = Vector | Scalar
@@ -101,17 +105,24 @@ _CASTS: dict[tuple[str, str], Conversion] = {
 }
 
 
+def _by_row(operands: Sequence[Value]) -> bool:
+    return any(isinstance(each, Scalar) and each.by_row for each in operands)
+
+
 @dataclass
 class VectorCode:
     """Instructions on vectors of `count` elements, a C expression that is at most `most`.
 
-    Cycles among them have `period` elements, which divide `count`.
+    Cycles among them have `period` elements, which divide `count`. What differs from row to row
+    takes an instruction a row, in a loop over `row`, the name of its number.
     """
 
     arch: str
     count: str
     most: int
     period: int = 0
+    row_name: str = ""
+    row_count: str = ""
     instructions: list[Instruction] = field(default_factory=list)
 
     def add(
@@ -137,6 +148,7 @@ class VectorCode:
         """The instruction for a meaning on such operands, if the architecture has one."""
         vectors = [each for each in operands if isinstance(each, Vector)]
         cycles = any(each.cycle for each in vectors) and not all(each.cycle for each in vectors)
+        cycles = cycles and not _by_row(operands)
         kinds = tuple(
             "scalar" if isinstance(each, Scalar) else "cycle" if cycles and each.cycle else "vector"
             for each in operands
@@ -156,6 +168,8 @@ class VectorCode:
         if row is None:
             raise NoVectorForm(f"{meaning} for {dtype}")
         sources = [each for each in operands if isinstance(each, Vector)]
+        if _by_row(operands):
+            return self._apply_by_row(row, dtype, operands)
         name, result = row.name, Vector(dtype, cycle=all(each.cycle for each in sources))
         repeats = "cycle" in row.operands
         counts = [self.count_of(result), *([str(self.period)] if repeats else [])]
@@ -167,6 +181,34 @@ class VectorCode:
         # A cycle is read again and again: its memory must not hold the result.
         self.add(result, sources, text, in_place=row.in_place and not repeats)
         return result
+
+    def _apply_by_row(self, row: Elementwise, dtype: str, operands: Sequence[Value]) -> Vector:
+        sources = [each for each in operands if isinstance(each, Vector)]
+        result = Vector(dtype)
+
+        def text(names: Names) -> list[str]:
+            args = [
+                each.code if isinstance(each, Scalar) else self.row_of(each, names)
+                for each in operands
+            ]
+            call = f"{row.name}({', '.join([self.row_of(result, names), *args])}, {self.period});"
+            return self.each_row(call)
+
+        # The row of a cycle is read again and again.
+        in_place = row.in_place and not any(each.cycle for each in sources)
+        work = VectorWork(self.period, ITEM_BYTES[dtype], self.most // self.period)
+        self.add(result, sources, text, in_place=in_place, work=[work])
+        return result
+
+    def row_of(self, vector: Vector, names: Names) -> str:
+        """The pointer to the elements of a row."""
+        start = names(vector)
+        return start if vector.cycle else f"{start} + {self.row_name} * {self.period}"
+
+    def each_row(self, call: str) -> list[str]:
+        """The lines of a call for each row."""
+        name = self.row_name
+        return [f"for (int {name} = 0; {name} < {self.row_count}; ++{name}) {{", f"  {call}", "}"]
 
     def count_of(self, vector: Vector) -> str:
         """How many elements it has, as a C expression."""

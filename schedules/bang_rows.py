@@ -45,12 +45,14 @@ class Plan:
     even : all tasks have as many rows; else all cores have work and the last task less of it.
     batched : operands and results of several rows move in one copy.
     inside : how many of the shared axes are part of a row, the last ones.
+    together : each stage computes several rows before the next one begins.
     """
 
     everything: bool = False
     even: bool = True
     batched: bool = False
     inside: int = 0
+    together: bool = False
 
 
 PLANS = (
@@ -59,6 +61,7 @@ PLANS = (
     Plan(everything=True, batched=True),
     Plan(everything=True, inside=1),
     Plan(everything=True, inside=2),
+    Plan(everything=True, even=False, together=True),
 )
 """Those that are tried beside the first; the model has the choice."""
 
@@ -127,12 +130,17 @@ class Rows:
         if held > self.arch.nram_usable // 2:
             return Declined(f"a row of intermediates takes {held} bytes of NRAM")
         plain = _is_plain(program)
-        points = _count(rows[:-1] if across else rows)
-
         chunk = self._chunk(_count(rows[:-1]), rows[-1][0].extent) if across else None
+        if plan.together:
+            if across or not rows or not plain:
+                return Declined("there are no rows to be computed together")
+            chunk = self._together(sch, program, rows)
+            if chunk < 2:
+                return Declined("a task has no rows that fit beside each other")
+        points = _count(rows if chunk is None else rows[:-1])
         # TVM moves no copy in a program that overwrites what it has read.
         still = plain and not _overwrites(program)
-        shared = self._staged(sch, program, rows, plan.everything) if still else []
+        shared = self._staged(sch, program, rows, plan.everything, chunk) if still else []
 
         # Step 1. All stages under one loop over the rows; some rows a task.
         row = one_loop(sch, program, rows, chunk)
@@ -155,7 +163,7 @@ class Rows:
         shared_loops = 3 if batch > 1 else 2
 
         # Step 2. Memory: intermediates, and operands that are read more than once.
-        keep_on_chip(sch, None if across else points)
+        keep_on_chip(sch, points if chunk is None else None)
         copies = [
             self._stage_in(sch, buffer, group if every_row else task)
             for buffer, every_row in shared
@@ -176,6 +184,16 @@ class Rows:
         buffers = [param for param in sch.mod["main"].params if tirx.is_buffer_var(param)]
         most = BATCH_BYTES // max(1, sum(_bytes(buffer) for buffer in buffers) // points)
         return max(each for each in range(1, own + 1) if own % each == 0 and each <= max(1, most))
+
+    def _together(
+        self, sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
+    ) -> int:
+        """How many rows of the last shared axis to compute at a time: a core's share, if it fits."""
+        points, extent = _count(rows), rows[-1][0].extent
+        buffers = [param for param in sch.mod["main"].params if tirx.is_buffer_var(param)]
+        one = self._held(sch, program, rows, False) + sum(map(_bytes, buffers)) // points
+        fair = -(-points // self.arch.cores)
+        return min(extent, fair, BATCH_BYTES // max(1, one))
 
     def _stage_out(self, sch: s_tir.Schedule, at: LoopRV) -> list[str]:
         """Let results gather in NRAM, to be stored once below `at`; the names of the copies."""
@@ -229,6 +247,7 @@ class Rows:
         program: Sequence[Stage],
         rows: Sequence[Sequence[Axis]],
         everything: bool,
+        chunk: int | None,
     ) -> list[tuple[tirx.Buffer, bool]]:
         """Parameters to keep in NRAM, and whether each row has its own part of them.
 
@@ -259,7 +278,10 @@ class Rows:
             ]
             every_row = bool(own)
             # A row has its own part along the axes that tell where it reads.
-            size = _bytes(buffer) // _count(own)
+            pieces = _count(own)
+            if chunk is not None and rows[-1] in own:
+                pieces = _count(own[:-1]) * -(-rows[-1][0].extent // chunk)
+            size = _bytes(buffer) // pieces
             often = len(readers) > 1 if every_row else _count(rows) > 1
             if (often or everything) and size <= room:
                 room -= size
@@ -298,12 +320,14 @@ class Rows:
             return
         first = next(place for place, axis in enumerate(order) if axis.kind == "R")
         buffer = stage.block.writes[0].source
+        outermost = 0
         if buffer.scope() == "global":
+            outermost = first
             loops = sch.get_loops(stage.rv)
             accumulate_in(
                 sch, stage.rv, loops[shared - 1 + first], "local" if vector.kind == "R" else NRAM
             )
-        sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[shared + first])
+        sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[shared + outermost])
 
 
 def _bytes(buffer: tirx.Buffer) -> int:
