@@ -39,6 +39,9 @@ from .steps import in_tiles, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
 
+PARTIAL = 64
+"""The most partial results of a row that are vectors as a whole."""
+
 
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried."""
@@ -110,7 +113,7 @@ class Rows:
             mod, values = shared_values(mod)
         sch = fresh(mod)
         inline_injective(sch, keep=values)
-        reduce_by_lanes(sch, self.limits)
+        reduce_by_lanes(sch, self.limits, scope="local")
         program = stages(sch)
         rows = shared_axes(program)
         if not rows:
@@ -128,8 +131,12 @@ class Rows:
 
 
 def vector_of(stage: Stage) -> int:
-    """Elements of a stage's vectors; 0 leaves them to LLVM."""
-    return knob(f"{stage.name}: elements of a vector", 0, (8, 16, 32, 64))
+    """Elements of a stage's vectors; 0 leaves them to LLVM.
+
+    Not those of partial results: LLVM would take these apart and combine them one by one.
+    """
+    usual = PARTIAL if stage.block.writes[0].source.scope() == "local" else 0
+    return knob(f"{stage.name}: elements of a vector", usual, (8, 16, 32, 64))
 
 
 def even_chunk(extent: int, most: int) -> int:

@@ -17,14 +17,18 @@ from .knobs import knob
 
 
 def reduce_by_lanes(
-    sch: s_tir.Schedule, limits: CpuLimits, names: Collection[str] | None = None
+    sch: s_tir.Schedule,
+    limits: CpuLimits,
+    names: Collection[str] | None = None,
+    scope: str = "global",
 ) -> None:
     """Split each reduction along memory into one partial result a lane, and their combination.
 
         for k: S += A[k]   ->   for k0: for l: s[l] += A[k0 * lanes + l];   for l: S += s[l]
 
     Several vectors of partial results hide how long an addition takes; these are then combined in
-    the same way, by fewer lanes each time. With `names` the stages of these alone.
+    the same way, by fewer lanes each time. With `names` the stages of these alone. The partial
+    results are in memory `scope`.
     """
     for stage in stages(sch):
         if names is not None and stage.name not in names:
@@ -35,14 +39,15 @@ def reduce_by_lanes(
         lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
         position, extent = along.position, along.extent
         vectors = knob(f"{stage.name}: vectors of partial results", 4, (1, 2, 4, 8))
-        for most, least in ((vectors * lanes, 8), (lanes, 2)):
+        for most, least in ((vectors * lanes, 8), (lanes, 2), (lanes // 4, 2)):
             width = math.gcd(extent, most)
             if width < 4 or extent < least * width:
                 continue
             with suppress(s_tir.ScheduleError):  # one that TVM does not know how to combine
                 loop = sch.get_loops(stage.rv)[position]
                 _, lane = sch.split(loop, [None, width])
-                sch.rfactor(lane, len(stage.block.writes[0].region))
+                partial = sch.rfactor(lane, len(stage.block.writes[0].region))
+                sch.set_scope(partial, 0, scope)
                 final = next(each for each in stages(sch) if each.name == stage.name)
                 reduced = [axis for axis in final.axes if axis.kind == "R"]
                 position, extent = reduced[-1].position, width
@@ -107,13 +112,16 @@ def _is_contiguous(stage: Stage, axis: Axis) -> bool:
         getattr(call.op, "name", "") in _BY_LOOPS for call in collect(stage.block.body, tvm.ir.Call)
     ):
         return False
+    if axis.iterator is None:
+        return True
+    iterator, simplify = axis.iterator, tvm.sym.Analyzer().simplify
     loads = collect(stage.block.body, tvm.ir.TensorLoad)
     places = [load.indices for load in loads] + [[r.min for r in stage.block.writes[0].region]]
-    return all(
-        index.same_as(axis.iterator) if last else not mentions(index, axis.iterator)
-        for indices in places
-        for last, index in ((at == len(indices) - 1, each) for at, each in enumerate(indices))
-        if axis.iterator is not None and mentions(index, axis.iterator)
+    moving = [place for place in places if any(mentions(index, iterator) for index in place)]
+    return not any(
+        mentions(index, iterator)
+        for *outer, last in moving
+        for index in (*outer, simplify(last - iterator))
     )
 
 

@@ -16,15 +16,13 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import tvm
 
-from xpiler_tvm.codegen.vector_math import vectorisable
-from xpiler_tvm.codegen.vnni import cpu_target, unaligned
+from xpiler_tvm.codegen.vnni import build, unaligned
 from xpiler_tvm.emulation.module import as_argument
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.isolation import forked
 from xpiler_tvm.isolation.threads import in_fresh_thread
 from xpiler_tvm.processor import missing_features
 from xpiler_tvm.targets.vnni import mcpu_of
-from xpiler_tvm.tir import UNSOUND_PASSES
 from xpiler_tvm.trials import Arrays, Trial
 
 from .measure import measure
@@ -146,8 +144,7 @@ class Measured:
     def _built(self, scheduled: tvm.IRModule) -> Callable[..., None]:
         func = unaligned(scheduled["main"].without_attr("target"))
         mod = tvm.IRModule({"main": func.with_attr("global_symbol", "main")})
-        with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
-            built = tvm.compile(vectorisable(mod), target=cpu_target(self.mcpu))
+        built = build(mod, self.mcpu)
         main: Callable[..., None] = built["main"]
         return main
 

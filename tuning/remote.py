@@ -21,12 +21,10 @@ from typing import Any
 import numpy as np
 import tvm
 
-from xpiler_tvm.codegen.vector_math import vectorisable
-from xpiler_tvm.codegen.vnni import cpu_target, unaligned
+from xpiler_tvm.codegen.vnni import build, unaligned
 from xpiler_tvm.errors import SetupError
 from xpiler_tvm.lifting import Trial
 from xpiler_tvm.targets.vnni import mcpu_of
-from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .bench import Bench, Kind, Outcome
 from .oracle import Oracle
@@ -131,8 +129,7 @@ class Remote:
     def _export(self, scheduled: tvm.IRModule, library: Path) -> None:
         func = unaligned(scheduled["main"].without_attr("target"))
         mod = tvm.IRModule({"main": func.with_attr("global_symbol", "main")})
-        with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
-            built = tvm.compile(vectorisable(mod), target=cpu_target(self.mcpu))
+        built = build(mod, self.mcpu)
         built.export_library(str(library))
 
 

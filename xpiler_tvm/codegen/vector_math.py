@@ -22,13 +22,17 @@ Outside of such loops they stay as they are, as does all that is not float32.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
 
 from xpiler_tvm import tir
+
+from .divisions import by_reciprocals
 
 ERRORS = {
     "exp": 1.25,
@@ -46,6 +50,9 @@ CHUNK = 512
 """How many arguments are looked at before they are used: few enough to stay in the first cache."""
 
 Expr = tir.Expr
+Function: TypeAlias = "Callable[[Expr], Expr]"
+Scale: TypeAlias = "Callable[[Expr, Expr], Expr]"
+"""`value` * 2^`exponent`."""
 
 _FLOAT, _INT = "float32", "int32"
 _SIGN = -0x80000000
@@ -90,11 +97,16 @@ _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 _HALF_PI_HIGH, _HALF_PI_LOW = float.fromhex("0x1.921fb544p+0"), 6.07710050650619224932e-11
 
 
-def vectorisable(mod: tvm.IRModule) -> tvm.IRModule:
-    """The scheduled program as loops, with the functions above written out as arithmetic."""
+def vectorisable(mod: tvm.IRModule, scales: bool = False) -> tvm.IRModule:
+    """The scheduled program as loops, with the functions above written out as arithmetic.
+
+    `scales` says that the processor multiplies by powers of two in one instruction, for all
+    exponents, as AVX-512 does.
+    """
     lowered = _LOWER(mod)
+    known = functions_of(_scaled_at_once if scales else _scaled)
     functions = {
-        var: _written_out(func) if isinstance(func, tirx.PrimFunc) else func
+        var: _written_out(func, known) if isinstance(func, tirx.PrimFunc) else func
         for var, func in lowered.functions.items()
     }
     return tvm.IRModule(functions, attrs=lowered.attrs)
@@ -116,10 +128,15 @@ _LOWER = tvm.ir.transform.Sequential(
 )
 
 
-def _written_out(func: tirx.PrimFunc) -> tirx.PrimFunc:
+def _written_out(func: tirx.PrimFunc, known: Mapping[str, Function]) -> tirx.PrimFunc:
+    def unconditional(call: tvm.ir.Call) -> Expr:
+        make = known.get(_name(call))
+        return call if make is None else _let(call.args[0], make)
+
     body = tvm_ffi.structural_map(func.body, (tirx.Cast, _widened), order="post")
+    body = by_reciprocals(body)
     body = tvm_ffi.structural_map(body, (tirx.For, _guarded), order="post")
-    body = tvm_ffi.structural_map(body, (tvm.ir.Call, _unconditional), order="post")
+    body = tvm_ffi.structural_map(body, (tvm.ir.Call, unconditional), order="post")
     return tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
 
 
@@ -135,11 +152,6 @@ def _casts_bfloat16(expr: Expr) -> bool:
     casts: list[tirx.Cast] = []
     tvm_ffi.structural_walk(expr, [(tirx.Cast, casts.append)])
     return any("bfloat16" in (tir.dtype_of(each), tir.dtype_of(each.value)) for each in casts)
-
-
-def _unconditional(call: tvm.ir.Call) -> Expr:
-    make = FUNCTIONS.get(_name(call))
-    return call if make is None else _let(call.args[0], make)
 
 
 def _name(call: tvm.ir.Call) -> str:
@@ -212,6 +224,11 @@ def _exp_of_reduced(r: Expr) -> Expr:
 # ---------------------------------------------------------------- functions
 
 
+def _scaled_at_once(value: Expr, exponent: Expr) -> Expr:
+    """The same by one instruction, which is a call of the C library where there is none."""
+    return tirx.call_llvm_pure_intrin(_FLOAT, "llvm.ldexp", value, exponent)
+
+
 def _scaled(value: Expr, exponent: Expr) -> Expr:
     """`value` * 2^`exponent` in two steps, so that results may be denormal or infinite."""
 
@@ -221,21 +238,21 @@ def _scaled(value: Expr, exponent: Expr) -> Expr:
     return _let(exponent, halves)
 
 
-def _exp(x: Expr) -> Expr:
+def _exp(scaled: Scale, x: Expr) -> Expr:
     def reduced(x: Expr) -> Expr:
         def parts(n: Expr, k: Expr) -> Expr:
             r = (x - n * _const(_LN2_HIGH)) - n * _const(_LN2_LOW)
-            return _scaled(_let(r, _exp_of_reduced), k)
+            return scaled(_let(r, _exp_of_reduced), k)
 
         return _nearest(x * _const(1.4426950408889634), parts)
 
     return _let(_clamped(x, -104.0, 88.8), reduced)
 
 
-def _exp2(x: Expr) -> Expr:
+def _exp2(scaled: Scale, x: Expr) -> Expr:
     def reduced(x: Expr) -> Expr:
         def parts(n: Expr, k: Expr) -> Expr:
-            return _scaled(_let((x - n) * _const(0.6931471805599453), _exp_of_reduced), k)
+            return scaled(_let((x - n) * _const(0.6931471805599453), _exp_of_reduced), k)
 
         return _nearest(x, parts)
 
@@ -299,19 +316,20 @@ def _chosen(test: Expr, one: Expr, other: Expr) -> Expr:
     return _let(one, lambda a: _let(other, lambda b: tirx.Select(test, a, b)))
 
 
-def _sigmoid(x: Expr) -> Expr:
-    return _const(1.0) / (_const(1.0) + _let(-x, _exp))
+def _sigmoid(scaled: Scale, x: Expr) -> Expr:
+    return _const(1.0) / (_const(1.0) + _let(-x, partial(_exp, scaled)))
 
 
-FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
-    "exp": _exp,
-    "exp2": _exp2,
-    "log": _log,
-    "tanh": _tanh,
-    "erf": _erf,
-    "sigmoid": _sigmoid,
-}
-"""What is written out wherever it stands: functions of a variable."""
+def functions_of(scaled: Scale) -> dict[str, Function]:
+    """What is written out wherever it stands: functions of a variable."""
+    return {
+        "exp": partial(_exp, scaled),
+        "exp2": partial(_exp2, scaled),
+        "log": _log,
+        "tanh": _tanh,
+        "erf": _erf,
+        "sigmoid": partial(_sigmoid, scaled),
+    }
 
 
 # ---------------------------------------------------------------- sin and cos

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tvm
 import tvm_ffi
@@ -18,11 +19,12 @@ from tvm.target import Target
 
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.kernel import Kernel
-from xpiler_tvm.processor import missing_features
+from xpiler_tvm.processor import FEATURES, missing_features
 from xpiler_tvm.tir import UNSOUND_PASSES
 
 from .c_family import entry_name
 from .child import in_child
+from .stack import PIPELINE
 from .vector_math import vectorisable
 
 
@@ -77,7 +79,7 @@ def compile_vnni(
     mod = tvm.IRModule({entry: func.with_attr("global_symbol", entry)})
     with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
         library = Path(folder) / f"{entry}.so"
-        llvm, assembly = in_child(lambda: _compile(mod, cpu_target(mcpu), library))
+        llvm, assembly = in_child(lambda: _compile(mod, mcpu, library))
         return Compiled(entry, library.read_bytes(), llvm, assembly, missing_features(mcpu))
 
 
@@ -109,9 +111,15 @@ def unaligned(func: tirx.PrimFunc) -> tirx.PrimFunc:
     return tirx.PrimFunc([new(param) for param in func.params], body, func.ret_type, func.attrs)
 
 
-def _compile(mod: tvm.IRModule, target: Target, library: Path) -> tuple[str, str]:
-    """LLVM IR and assembly; the library is written to its path."""
+def build(mod: tvm.IRModule, mcpu: str) -> Any:
+    """TVM's executable of a scheduled module. What LLVM does not have ends the process."""
+    lowered = vectorisable(mod, scales="avx512f" in FEATURES[mcpu])
     with tvm.transform.PassContext(disabled_pass=list(UNSOUND_PASSES)):
-        compiled = tvm.compile(vectorisable(mod), target=target)
+        return tvm.compile(lowered, target=cpu_target(mcpu), tir_pipeline=PIPELINE)
+
+
+def _compile(mod: tvm.IRModule, mcpu: str, library: Path) -> tuple[str, str]:
+    """LLVM IR and assembly; the library is written to its path."""
+    compiled = build(mod, mcpu)
     compiled.export_library(str(library))
     return str(compiled.mod.inspect_source("ll")), str(compiled.mod.inspect_source("s"))
