@@ -12,6 +12,9 @@ import sys
 import numpy as np
 import tvm
 
+from tvm.relax.pipeline import PIPELINE_MAP
+assert "xpiler" in PIPELINE_MAP
+assert tvm.get_global_func("s_tir.meta_schedule.cpu.xpiler") is not None
 assert "xpiler_tvm.targets" not in sys.modules
 mod = tvm.script.from_source('''
 @T.prim_func(s_tir=True)
@@ -33,7 +36,7 @@ def test_the_entry_point_is_declared() -> None:
     assert ENTRY in (Path(__file__).parent.parent / "pyproject.toml").read_text()
 
 
-def test_tvm_finds_our_targets_by_itself(tmp_path: Path) -> None:
+def test_tvm_finds_our_targets_and_rules_by_itself(tmp_path: Path) -> None:
     about = tmp_path / "found-1.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: found\nVersion: 1\n")

@@ -17,6 +17,8 @@ from tvm.s_tir import Schedule
 from tvm.s_tir import meta_schedule as ms
 from tvm.target import Target
 
+from xpiler_tvm.tir import UNFUSED
+
 if TYPE_CHECKING:
     from xpiler_tvm.schedules.base import Scheduled
 
@@ -45,12 +47,12 @@ def without_intrinsics() -> Iterator[None]:
 def normalised(mod: tvm.IRModule) -> tvm.IRModule:
     """A program as MetaSchedule keeps it: without names and attributes that say nothing of it.
 
-    `relax_integration.extract_tasks` gives programs in this form, so that what was found for a
-    kernel is found again for the same operator of a Relax module.
+    `relax_integration.extract_tasks` gives kernels of Relax modules in this form, so that what was
+    found for one is found again in a module that calls it.
     """
     main = mod["main"]
     plain = tvm.tirx.PrimFunc(list(main.params), main.body, main.ret_type)
-    attributes = {"global_symbol": "main", "s_tir": True, "tirx.noalias": True}
+    attributes = {"global_symbol": "main", "s_tir": True, "tirx.noalias": True, **UNFUSED}
     return tvm.IRModule({"main": plain.with_attr(attributes)})
 
 

@@ -1,10 +1,15 @@
-"""What `import tvm` finds of us: targets by tag, without `import xpiler_tvm`.
+"""What `import tvm` finds of us, without `import xpiler_tvm`: targets by tag, schedule rules.
 
     import tvm
     library = tvm.compile(mod, target=tvm.target.Target("xpiler/bang"))
+    executable = tvm.compile(mod, target, relax_pipeline="xpiler")
+
+Our schedule rules stand in Relax's registry of pipelines, and in MetaSchedule's of rules for blocks
+that are marked `schedule_rule: "xpiler"`.
 
 TVM calls `autoload` through the entry point `tvm.backends` at the end of its own import, so nothing
-here may be heavy. The code generators are loaded when a module is first lowered.
+here may be heavy. The code generators are loaded when a module is first lowered, the rules when
+they are first asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +19,11 @@ from typing import Any
 
 # As `targets.bang()` and `targets.hip()` describe themselves.
 TAGS = {"xpiler/bang": ("bang", "gpu"), "xpiler/hip": ("hip", "gpu")}
+
+RULES = "xpiler"
+# By the key of a target of TVM's, which is all that MetaSchedule says of it. The processor of a CPU
+# is not known then; LLVM splits vectors that are too long for it.
+RULES_BY_KEY = {"cpu": "vnni:skylake-avx512", "cuda": "cuda", "hip": "hip", "bang": "bang"}
 
 
 @functools.cache
@@ -41,3 +51,24 @@ def autoload() -> None:
 
     first.replaced = plain  # type: ignore[attr-defined]
     register_tir_pipeline("s_tir", first)
+    _register_rules()
+
+
+def _register_rules() -> None:
+    from tvm import register_global_func
+    from tvm.relax import register_pipeline
+
+    def pipeline() -> Any:
+        from xpiler_tvm.relax.registered import pipeline
+
+        return pipeline()
+
+    def rule(target: str, schedule: Any, block: Any) -> Any:
+        from xpiler_tvm.relax.registered import rule
+
+        return rule(target, schedule, block)
+
+    register_pipeline(RULES)(pipeline)
+    for key, target in RULES_BY_KEY.items():
+        name = f"s_tir.meta_schedule.{key}.{RULES}"
+        register_global_func(name, functools.partial(rule, target), override=True)

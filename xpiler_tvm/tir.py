@@ -26,6 +26,11 @@ one side of another is hoisted out of a loop as if it stood in both."""
 KEPT = "xpiler.kept"
 """The annotation of blocks that no schedule inlines: what reads them reads them often."""
 
+UNFUSED = {"op_pattern": 8}
+"""The attribute of kernels in Relax modules, `OpPatternKind::kOpaque`: TVM's fusion cannot join
+them with its own operators, whose indices have 64 bits. Records of searches are of functions with
+it."""
+
 OPPOSITE_ORDERS = {tirx.LT: tirx.GE, tirx.LE: tirx.GT, tirx.GT: tirx.LE, tirx.GE: tirx.LT}
 OPPOSITES = {**OPPOSITE_ORDERS, tirx.EQ: tirx.NE, tirx.NE: tirx.EQ}
 """The comparison that holds where another does not, of numbers that are no NaN."""

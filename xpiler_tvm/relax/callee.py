@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import tvm
 from tvm import relax, tirx
 
+from xpiler_tvm import tir
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.lifting import Lifted
 from xpiler_tvm.tir import Buffer, Expr
@@ -75,6 +76,7 @@ def callee_of(lifted: Lifted) -> Callee:
     params = [buffers[name] for name in inputs]
     params += [result_of.get(name, buffers[name]) for name in outputs]
     changed = tirx.PrimFunc(params, func.body, func.ret_type, func.attrs)
+    changed = changed.with_attrs(tir.UNFUSED)
     tensors = tuple(tensor.name for tensor in kernel.tensors)
     partly = tuple(sorted(unwritten_outputs(kernel, lifted.trials[0].outputs)))
     return Callee(changed.without_attr("global_symbol"), tensors, inputs, outputs, partly)
