@@ -119,7 +119,7 @@ class BangPrinter(SpacePrinter):
     def row_pieces(
         self, rows: Range, columns: Range, store: tirx.BufferStore, length: int, bound: int
     ) -> None:
-        """Pieces of at most `bound` rows, as many in each as a slot holds. Raises `NoVectorForm`."""
+        """Pieces of `bound` rows at most, as many as a slot holds. Raises `NoVectorForm`."""
         row_bytes = length * self.widest(store)
         most = self.plan.slot_bytes // row_bytes
         self.plan.need(bound * row_bytes)

@@ -17,12 +17,15 @@ from .analysis import Axis, Stage, collect, is_parameter, mentions, shared_axes,
 from .bang_common import NRAM, Model, keep_on_chip, share_out, share_unevenly, steps_of
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
+from .shared_values import with_shared_values
 from .steps import (
     CHEAP_CALLS,
+    MOST_REPEATS,
     accumulate_in,
     inline_all,
     inline_around,
     is_constant,
+    most_readings,
     one_loop,
 )
 
@@ -46,6 +49,7 @@ class Plan:
     batched : operands and results of several rows move in one copy.
     inside : how many of the shared axes are part of a row, the last ones.
     together : each stage computes several rows before the next one begins.
+    turned : operands whose memory runs along another axis than the vectors are turned in NRAM.
     """
 
     everything: bool = False
@@ -53,6 +57,7 @@ class Plan:
     batched: bool = False
     inside: int = 0
     together: bool = False
+    turned: bool = False
 
 
 PLANS = (
@@ -62,6 +67,8 @@ PLANS = (
     Plan(everything=True, inside=1),
     Plan(everything=True, inside=2),
     Plan(everything=True, even=False, together=True),
+    Plan(everything=True, even=False, turned=True),
+    Plan(everything=True, even=False, together=True, turned=True),
 )
 """Those that are tried beside the first; the model has the choice."""
 
@@ -91,6 +98,7 @@ class Rows:
     name: str = "bang.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
+        mod = with_shared_values(mod)
         named = {str(place): plan for place, plan in enumerate((Plan(), *PLANS))}
         chosen = knob("plan of rows", AS_MODELLED, list(named))
         if chosen != AS_MODELLED:
@@ -164,10 +172,17 @@ class Rows:
 
         # Step 2. Memory: intermediates, and operands that are read more than once.
         keep_on_chip(sch, points if chunk is None else None)
-        copies = [
-            self._stage_in(sch, buffer, group if every_row else task)
-            for buffer, every_row in shared
-        ]
+        copies: list[str] = []
+        turned = 0
+        for buffer, every_row in shared:
+            at = group if every_row else task
+            copies.append(self._stage_in(sch, buffer, at))
+            other = self._turn(sch, copies[-1], shared_loops) if plan.turned else None
+            if other is not None:
+                copies.append(other)
+                turned += 1
+        if plan.turned and not turned:
+            return Declined("memory runs along all vectors")
         if batch > 1:
             copies += self._stage_out(sch, group)
 
@@ -188,7 +203,7 @@ class Rows:
     def _together(
         self, sch: s_tir.Schedule, program: Sequence[Stage], rows: Sequence[Sequence[Axis]]
     ) -> int:
-        """How many rows of the last shared axis to compute at a time: a core's share, if it fits."""
+        """How many rows of the last shared axis to compute at a time: a core's share if it fits."""
         points, extent = _count(rows), rows[-1][0].extent
         buffers = [param for param in sch.mod["main"].params if tirx.is_buffer_var(param)]
         one = self._held(sch, program, rows, False) + sum(map(_bytes, buffers)) // points
@@ -299,6 +314,40 @@ class Rows:
         sch.compute_at(copy, at, preserve_unit_loops=True)
         return str(sch.get(copy).name_hint)
 
+    def _turn(self, sch: s_tir.Schedule, copied: str, shared_loops: int) -> str | None:
+        """Copy an operand in NRAM again, so that it lies along the vectors; the copy's name.
+
+        `None` where it does, or where its readers differ.
+        """
+        source = sch.get(sch.get_sblock(copied)).writes[0].source
+        readers = [each for each in stages(sch) if _touches(each.block.reads, source)]
+        places: set[int | None] = set()
+        for stage in readers:
+            inner = stage.axes[shared_loops:]
+            if stage.is_opaque or not inner:
+                return None
+            vector = _vector_axis(sch, stage, inner)
+            places |= {
+                _dimension(load, vector)
+                for load in collect(stage.block.body.value, tvm.ir.TensorLoad)
+                if load.source.same_as(source)
+            }
+        last = len(source.shape) - 1
+        place = next(iter(places)) if len(places) == 1 else None
+        if place is None or place == last:
+            return None
+        first = next(
+            i for i, region in enumerate(readers[0].block.reads) if region.source.same_as(source)
+        )
+        # TVM puts it behind the first copy, below the same loops.
+        copy = sch.cache_read(readers[0].rv, first, NRAM, [each.rv for each in readers])
+
+        def along(*indices: tirx.Var) -> list[tirx.Var]:
+            return [*indices[:place], *indices[place + 1 :], indices[place]]
+
+        sch.transform_layout(copy, ("write", 0), along)
+        return str(sch.get(copy).name_hint)
+
     def _arrange(
         self, sch: s_tir.Schedule, stage: Stage, shared: int, *, sums_outside: bool
     ) -> None:
@@ -341,6 +390,14 @@ def _mentions_axis(index: tvm.ir.Expr, axis: Axis) -> bool:
     return axis.iterator is not None and mentions(index, axis.iterator)
 
 
+def _dimension(load: tvm.ir.TensorLoad, axis: Axis) -> int | None:
+    """The one dimension in which a load moves with an axis, element by element."""
+    moved = [place for place, index in enumerate(load.indices) if _mentions_axis(index, axis)]
+    if len(moved) != 1 or not load.indices[moved[0]].same_as(axis.iterator):
+        return None
+    return moved[0]
+
+
 def _overwrites(program: Sequence[Stage]) -> bool:
     """Whether a stage writes an array that an earlier one reads."""
     return any(
@@ -364,7 +421,7 @@ def _count(rows: Sequence[Sequence[Axis]]) -> int:
 
 
 def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
-    """Inline elementwise intermediates, but those that are costly and read by several stages.
+    """Inline elementwise intermediates, but those that are costly and read often.
 
     An exponential takes a dozen vector instructions and a row of it has room in NRAM.
     """
@@ -374,7 +431,8 @@ def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
         calls = collect(stage.block.body, tvm.ir.Call)
         costly = any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
         costly = costly and not is_constant(stage)
-        if not (costly and len(sch.get_consumers(stage.rv)) > 1):
+        several = len(sch.get_consumers(stage.rv)) > 1
+        if not (costly and (several or most_readings(sch, stage) > MOST_REPEATS * stage.size())):
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)
     return stages(sch)

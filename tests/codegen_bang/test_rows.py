@@ -46,7 +46,8 @@ def test_every_plan_is_right_or_declined(plan):
     program = programs.layernorm(96, 200)
     schedule = Rows(ARCH)._schedule(program.mod, plan)
     if isinstance(schedule, Declined):
-        assert plan.inside  # there is one shared axis only
+        # There is one shared axis only, and memory runs along all rows.
+        assert plan.inside or plan.turned
         return
     printed = emit_bang(schedule.mod, program.kernel)
     check_values(printed.kernel, program, 6e-6)
