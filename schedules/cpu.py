@@ -15,6 +15,7 @@ bring the loops into that order.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ PARTIAL = 64
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried."""
     return (
-        Transpose(),
+        Transpose(limits),
         DotProducts(limits),
         Matmul(limits),
         Products(limits),
@@ -62,12 +63,14 @@ def rules(limits: CpuLimits) -> tuple[Rule, ...]:
 class Transpose:
     """One elementwise stage that reads across what it writes, tile by tile.
 
-        for i0, j0 (parallel): for i1, j1 in a tile: O[i, j] = A[j, i]
+        for i0, j0 (parallel): for i1, j1: for i2, j2 in a tile: O[i, j] = A[j, i]
 
-    Both sides of a tile stay in the cache, so that each line of the source is fetched once.
+    Both sides of a block of tiles stay in the cache, so that each line of the source is fetched
+    once; a tile has as many rows as a vector has elements, so that it is transposed in registers.
     """
 
-    tile: int = 16
+    limits: CpuLimits
+    block: int = 64
     name: str = "cpu.transpose"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
@@ -76,12 +79,19 @@ class Transpose:
         if len(program) != 1 or not program[0].is_injective:
             return Declined("this is not one elementwise stage")
         stage = program[0]
-        found = crossing(stage, self.tile)
+        tile = self.limits.lanes(str(stage.block.writes[0].source.dtype))
+        found = crossing(stage, tile)
         if found is None:
             return Declined("nothing is read across the direction in which it is written")
         _, down, along = found
-        tile = knob("side of a tile", self.tile, (4, 8, 16, 32, 64))
-        outer, *_ = in_tiles(sch, stage, (down, along), tile)
+        common = math.gcd(down.extent, along.extent)
+        # What does not come out even needs tests within tiles, and is not transposed in registers.
+        tile = math.gcd(tile, common) if common % 4 == 0 else tile
+        even = (side for side in range(self.block, 0, -tile) if common % side == 0)
+        side = knob("side of a block", next(even, self.block), (16, 32, 64, 128))
+        outer, *inner = in_tiles(sch, stage, (down, along), side)
+        (i, own_i), (j, own_j) = (sch.split(loop, [None, min(tile, side)]) for loop in inner)
+        sch.reorder(i, j, own_i, own_j)
         if stage.size() >= WORTH_THREADS:
             sch.parallel(outer)
         return sch

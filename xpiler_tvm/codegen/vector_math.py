@@ -33,6 +33,7 @@ from tvm import s_tir, tirx
 from xpiler_tvm import tir
 
 from .divisions import by_reciprocals
+from .transposes import by_shuffles
 
 ERRORS = {
     "exp": 1.25,
@@ -134,7 +135,7 @@ def _written_out(func: tirx.PrimFunc, known: Mapping[str, Function]) -> tirx.Pri
         return call if make is None else _let(call.args[0], make)
 
     body = tvm_ffi.structural_map(func.body, (tirx.Cast, _widened), order="post")
-    body = by_reciprocals(body)
+    body = by_shuffles(by_reciprocals(body))
     body = tvm_ffi.structural_map(body, (tirx.For, _guarded), order="post")
     body = tvm_ffi.structural_map(body, (tvm.ir.Call, unconditional), order="post")
     return tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
