@@ -214,13 +214,16 @@ class Case:
     def wrong(self, outputs: Arrays, inputs: Arrays) -> str:
         """What of the outputs is not as numpy has it; nothing where all is right."""
         found = [
-            _difference(name, np.ravel(wanted), np.ravel(outputs[name]), self.tolerance)
+            difference(name, wanted, outputs[name], self.tolerance)
             for name, wanted in self.reference(inputs).items()
         ]
         return "; ".join(text for text in found if text)
 
 
-def _difference(name: str, wanted: np.ndarray, result: np.ndarray, tolerance: float) -> str:
+def difference(name: str, wanted: np.ndarray, result: np.ndarray, tolerance: float) -> str:
+    """How a result differs from what it should be by more than `tolerance` of the elements' rms and
+    of the element; nothing where it does not. Shapes do not matter, the numbers of elements do."""
+    wanted, result = np.ravel(wanted), np.ravel(result)
     if wanted.size != result.size:
         return f"{name} has {result.size} elements, the reference {wanted.size}"
     exact = wanted.astype(np.float64)
