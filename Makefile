@@ -46,9 +46,11 @@ lint: $(READY)
 	cd $(INSTALLED) && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--python-executable ../../$(BIN)/python -p xpiler_tvm
 
-# Each is run, written as HTML to build/notebooks, and looked at in Chromium where there is one.
+# Each is run, written as HTML to build/notebooks, and looked at in Chromium where there is one; then
+# three objects as notebooks show them, and the report of a library.
 notebooks: $(READY)
 	$(BIN)/python notebooks/render.py --out build/notebooks
+	$(BIN)/python notebooks/pages.py --out build/notebooks
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

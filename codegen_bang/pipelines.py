@@ -49,6 +49,8 @@ def stages(code: VectorCode) -> Stages | None:
     compute = [each for each in before if each.direction != "GDRAM2NRAM"]
     if store.direction != "NRAM2GDRAM" or not loads or not compute:
         return None
+    if any(each.sides for each in code.instructions):
+        return None
     found = Stages(tuple(loads), tuple(compute), store)
     # A piece in NRAM already has no second slot, and what is only copied nothing to overlap with.
     apart = [*found.loaded, found.stored]

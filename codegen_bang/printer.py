@@ -46,7 +46,7 @@ from .pieces import Piece, Rows
 from .pipelines import FEWEST_PIECES, Walk, print_pipeline, stages
 from .selection import Selection
 from .spaces import SpacePrinter
-from .vectors import NoVectorForm, Vector, VectorCode
+from .vectors import NoVectorForm, Side, Vector, VectorCode
 from .whole import print_whole
 
 SHORT = 32
@@ -416,12 +416,36 @@ class BangPrinter(SpacePrinter):
             cast = f"({self.dialect.type(vector.dtype)}*)"
             return slot if vector.dtype == "float32" else cast + slot
 
+        opened: tuple[Side, ...] = ()
         for instruction in code.instructions:
+            opened = self.turn_to(instruction.sides, opened)
             for work in instruction.work:
                 self.meter.charge(work)
             for line in instruction.text(name):
                 self.line(line)
+        self.turn_to((), opened)
         self.taken.discard(code.row_name)
+
+    def turn_to(self, sides: tuple[Side, ...], opened: tuple[Side, ...]) -> tuple[Side, ...]:
+        """Close and open branches until what follows stands on `sides` of conditions."""
+        same = 0
+        while same < min(len(sides), len(opened)) and sides[same] == opened[same]:
+            same += 1
+        for _ in opened[same + 1 :]:
+            self.depth -= 1
+            self.line("}")
+        entered = sides[same:]
+        if same < len(opened):
+            self.depth -= 1
+            switches = same < len(sides) and sides[same][0] is opened[same][0]
+            self.line("} else {" if switches else "}")
+            if switches:
+                self.depth += 1
+                entered = entered[1:]
+        for guard, holds in entered:
+            self.line(f"if ({guard.code if holds else f'!({guard.code})'}) {{")
+            self.depth += 1
+        return sides
 
 
 def _at(

@@ -24,7 +24,7 @@ from .functions import FUNCTIONS, quotient
 from .loops import affine, condition_of, depends, loads, sides_of, substitute
 from .memory import ITEM_BYTES
 from .pieces import Access, Piece, Rows
-from .vectors import Names, NoVectorForm, Scalar, Value, Vector, VectorCode
+from .vectors import Guard, Names, NoVectorForm, Scalar, Value, Vector, VectorCode
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
@@ -61,6 +61,7 @@ class Selection:
             rows, name = piece.rows, printer.reserve("row")
             self.code = VectorCode(arch, piece.count, piece.most, rows.length, name, rows.count)
         self.known: list[tuple[Expr, Value]] = []
+        self.decided: list[tuple[Expr, bool]] = []
 
     def run(self) -> VectorCode:
         """The instructions. Raises `NoVectorForm`."""
@@ -219,8 +220,11 @@ class Selection:
             raise NoVectorForm("rows that are all the same")
         last = self.code.instructions[-1]
         if last.target is result and result.place is None:
-            # The last instruction writes to the final place instead of a temporary.
-            self.code.instructions[-1] = last.retargeted(result, target)
+            # What ends in a temporary ends in the final place instead, on both sides of a choice.
+            self.code.instructions[:] = [
+                each.retargeted(result, target) if each.target is result else each
+                for each in self.code.instructions
+            ]
             return
         self.copy(target, result, "NRAM2NRAM")
 
@@ -287,11 +291,12 @@ class Selection:
         if isinstance(node, TensorLoad):
             return self.load(node)
         instructions, known = len(self.code.instructions), len(self.known)
+        decided = len(self.decided)
         try:
             return self.instruction(node)
         except (_NoInstruction, NoVectorForm):
             del self.code.instructions[instructions:]
-            del self.known[known:]
+            del self.known[known:], self.decided[decided:]
             return self.scalar_loop(node)
 
     def instruction(self, node: Expr) -> Vector:
@@ -303,8 +308,10 @@ class Selection:
             of_vectors, with_scalar = _EXTREMA[type(node)]
             both = self.varies(node.a) and self.varies(node.b)
             return self.binary(of_vectors if both else with_scalar, node, dtype)
-        if condition_of(node) is not None and self.varies(condition_of(node)):
-            return choice(self, node, dtype)
+        if condition_of(node) is not None:
+            if self.varies(condition_of(node)):
+                return choice(self, node, dtype)
+            return self.either(node, dtype)
         if isinstance(node, tirx.Cast) and is_condition(node.value):
             found = self.code.convert(mask(self, node.value), dtype)
             if found is not None:
@@ -323,6 +330,25 @@ class Selection:
                 if result is not None:
                     return result
         raise _NoInstruction
+
+    def either(self, node: Expr, dtype: str) -> Vector:
+        """A choice that all elements make alike: only what is chosen is read and computed.
+
+        y[i] = x[0] > 0 ? a[i] : 0   ->   if (x[0] > 0) { v = a } else { v = 0 }
+        """
+        condition = condition_of(node)
+        for other, held in self.decided:
+            if tvm_ffi.structural_equal(other, condition):
+                return self.vector(sides_of(node)[0 if held else 1], dtype)
+        self.printer.charge_scalar(condition)
+        guard, result = Guard(self.printer.expr(condition).code), Vector(dtype)
+        known = len(self.known)
+        for side, holds in zip(sides_of(node), (True, False), strict=True):
+            self.decided.append((condition, holds))
+            with self.code.under(guard, holds):
+                self.value_into(side, result)
+            del self.decided[-1], self.known[known:]
+        return result
 
     def binary(self, meaning: str, node: Expr, dtype: str) -> Vector:
         left, right = self.value(node.a), self.value(node.b)

@@ -7,8 +7,10 @@ reader is done. All vectors of one `VectorCode` have the same number of elements
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from xpiler_tvm.codegen.c_family import PRIMARY
 from xpiler_tvm.dialects.bang_conversions import CONVERSIONS, Conversion
@@ -50,12 +52,24 @@ Value = Vector | Scalar
 Names = Callable[[Vector], str]
 
 
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """A condition, as C has it, that is the same for all elements."""
+
+    code: str
+
+
+Side: TypeAlias = "tuple[Guard, bool]"
+"""A condition, and whether it must hold or must not."""
+
+
 @dataclass(frozen=True)
 class Instruction:
     """`text(names)` gives its lines, where `names` gives the C pointer of each vector.
 
     `in_place` says whether `target` may share its memory with a source that ends here; `work` is
-    what the lines cost; `direction` that of a copy.
+    what the lines cost; `direction` that of a copy; `sides` the conditions under which it runs,
+    outermost first.
     """
 
     target: Vector | None
@@ -64,6 +78,7 @@ class Instruction:
     in_place: bool = True
     work: tuple[Work, ...] = ()
     direction: str = ""
+    sides: tuple[Side, ...] = ()
 
     def retargeted(self, old: Vector, new: Vector) -> Instruction:
         """The same with `new` as its target in place of `old`."""
@@ -124,6 +139,16 @@ class VectorCode:
     row_name: str = ""
     row_count: str = ""
     instructions: list[Instruction] = field(default_factory=list)
+    sides: tuple[Side, ...] = ()
+
+    @contextmanager
+    def under(self, guard: Guard, holds: bool) -> Iterator[None]:
+        """What is added inside runs only where the condition holds, or where it does not."""
+        outer, self.sides = self.sides, (*self.sides, (guard, holds))
+        try:
+            yield
+        finally:
+            self.sides = outer
 
     def add(
         self,
@@ -141,7 +166,7 @@ class VectorCode:
             whole = self.period if all(each.cycle for each in vectors) else self.most
             work = [VectorWork(whole, max(ITEM_BYTES[each.dtype] for each in vectors))]
         self.instructions.append(
-            Instruction(target, tuple(sources), text, in_place, tuple(work), direction)
+            Instruction(target, tuple(sources), text, in_place, tuple(work), direction, self.sides)
         )
 
     def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from clang import cindex
 
-from xpiler_tvm.dialects import avx512_text
+from xpiler_tvm.dialects import avx512_text, ptx_text
 from xpiler_tvm.errors import ReadError, Span
 
 from . import bang_declarations, simt_declarations
@@ -138,6 +138,12 @@ def without_includes(text: str) -> str:
     return "\n".join(lines)
 
 
+def readable(text: str, dialect: str) -> str:
+    """`text` as it is parsed: without includes, known inline assembly as calls, lines kept."""
+    text = without_includes(text)
+    return ptx_text.without_assembly(text) if dialect == "cuda" else text
+
+
 def parse(text: str, dialect: str, filename: str) -> Cursor:
     """The translation unit of a source text.
 
@@ -193,9 +199,10 @@ def parse_loosely(text: str, dialect: str, filename: str) -> Cursor:
     prelude = str(_PRELUDE / _PRELUDES[dialect])
     args = [*_ARGS[dialect], "-nostdinc", "-nostdinc++", "-std=c++17", "-w", "-ferror-limit=0"]
     args += ["-include", prelude]
-    _probe(tuple(args), alias, without_includes(text), filename)
+    text = readable(text, dialect)
+    _probe(tuple(args), alias, text, filename)
     try:
-        return _translated(tuple(args), alias, without_includes(text))
+        return _translated(tuple(args), alias, text)
     except cindex.TranslationUnitLoadError:
         raise ReadError("XP1002", f"{filename} cannot be parsed") from None
 
@@ -338,14 +345,14 @@ def for_parts(cursor: Cursor) -> tuple[Cursor | None, Cursor | None, Cursor | No
 
 
 def without_host_code(text: str, dialect: str, filename: str, entry: str = "") -> str:
-    """`text` with everything that only the host needs blanked out; lines and columns are kept.
+    """`text` with everything that only the host needs blanked out; lines are kept.
 
     What the name of the `entry`'s instance, `map<Silu>`, is made of is needed too.
 
     Kept: kernels, device functions, and the declarations that they refer to. Host functions, host
     types and variables, includes and what clang could make nothing of become blanks.
     """
-    data = bytearray(without_includes(text).encode())
+    data = bytearray(readable(text, dialect).encode())
     unit = parse(text, dialect, filename)
     scope = _file_scope(unit.cursor, unit.spelling)
     needed = _needed(scope, unit.spelling, set(re.findall(r"\w+", entry)))
@@ -370,12 +377,12 @@ def _brings_names(cursor: Cursor, file: str) -> bool:
 
 
 def without_host_functions(text: str, dialect: str, filename: str) -> str:
-    """`text` with its host functions blanked out, lines and columns kept, whatever it holds.
+    """`text` with its host functions blanked out, lines kept, whatever it holds.
 
     BANG C's intrinsics are not declared here, nor are all of CUDA's; where functions begin and end
     is still known.
     """
-    data = bytearray(without_includes(text).encode())
+    data = bytearray(readable(text, dialect).encode())
     unit = parse_loosely(text, dialect, filename)
     for cursor, whole in _file_scope(unit.cursor, unit.spelling):
         if _runs_on_host(cursor):

@@ -2,29 +2,26 @@
 
     python notebooks/render.py --out build/notebooks
 
-For each notebook: `NAME.html`, and where Chromium and playwright are installed `NAME.light.png` and
-`NAME.dark.png`. The exit code is 1 where a notebook fails, takes longer than two minutes of CPU
-time, or where its page is wider than the window, so that something would be cut off.
+For each notebook: `NAME.light.html` and `NAME.dark.html`, and screenshots of both where Chromium
+and playwright are installed. The exit code is 1 where a notebook fails, takes longer than two
+minutes of CPU time, or where something on its page is cut off.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from browser import SCHEMES, looked_at
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 FOLDER = Path(__file__).parent
 CPU_SECONDS = 120
-WINDOW = {"width": 1200, "height": 900}
-SCHEMES = {"light": "light", "dark": "dark"}
 
 
 def executed(path: Path) -> tuple[nbformat.NotebookNode, float]:
@@ -42,28 +39,6 @@ def executed(path: Path) -> tuple[nbformat.NotebookNode, float]:
 def write_html(notebook: nbformat.NotebookNode, path: Path, theme: str) -> None:
     body, _ = HTMLExporter(theme=theme).from_notebook_node(notebook)
     path.write_text(body, encoding="utf-8")
-
-
-def looked_at(pages: dict[str, Path]) -> Iterator[str]:
-    """What is wrong with pages, by theme, in a browser's window; screenshots stand beside them."""
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        browser_path = None
-    if browser_path is None:
-        print("  not looked at: playwright or chromium is not installed")
-        return
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        for scheme, path in pages.items():
-            page = browser.new_page(viewport=WINDOW, color_scheme=SCHEMES[scheme])
-            page.goto(path.resolve().as_uri())
-            width = page.evaluate("document.documentElement.scrollWidth")
-            if width > WINDOW["width"]:
-                yield f"{path.name} is {width} wide, the window {WINDOW['width']}"
-            page.screenshot(path=path.with_suffix(".png"), full_page=True)
-        browser.close()
 
 
 def main() -> int:

@@ -17,24 +17,24 @@ from __future__ import annotations
 from .base import Rule
 from .gpu_device import GpuLimits
 from .gpu_elementwise import Elementwise, Transpose
-from .gpu_instructions import WMMA, MatrixInstruction, mfma
+from .gpu_instructions import MatrixInstruction, mfma, nvidia
 from .gpu_matmul import Matmul
 from .gpu_rows import TeamPerRow, ThreadPerRow
 from .gpu_tensor_cores import TensorCores
 
-__all__ = ["WMMA", "GpuLimits", "mfma", "rules"]
+__all__ = ["GpuLimits", "mfma", "nvidia", "rules"]
 
 
 def rules(
-    limits: GpuLimits, instructions: tuple[MatrixInstruction, ...] = (), *, turned: bool = False
+    limits: GpuLimits, instructions: tuple[MatrixInstruction, ...] = (), *, stages: int = 1
 ) -> tuple[Rule, ...]:
     """The rules in the order in which they are tried.
 
-    `instructions` are the device's for matrices; with `turned` they take operands along the depth.
+    `instructions` are the device's for matrices; with several `stages` it copies asynchronously.
     """
     return (
         Transpose(),
-        TensorCores(limits, instructions, turned),
+        TensorCores(limits, instructions, stages),
         Matmul(limits),
         Elementwise(),
         TeamPerRow(limits),

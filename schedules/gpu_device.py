@@ -15,3 +15,6 @@ class GpuLimits:
 
 
 MAX_GRID_Y = 65535
+
+STAGES = "xpiler.stages"
+"""The annotation of a loop whose copies to shared memory may be that many steps in the making."""

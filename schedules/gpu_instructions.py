@@ -33,13 +33,20 @@ Layout = Literal["row_major", "col_major"]
 
 @dataclass(frozen=True)
 class MatrixInstruction:
-    """`C[m, n] += A[m, k] * B[k, n]` by one warp; `operand` and `total` are TIR dtypes."""
+    """`C[m, n] += A[m, k] * B[k, n]` by one warp; `operand` and `total` are TIR dtypes.
+
+    With `along_depth` what a lane holds of A and B must be neighbours in k in memory too. Rows of
+    operands in shared memory should lie an odd number of `row_bytes` apart: at multiples of what
+    one load takes, in different banks.
+    """
 
     m: int
     n: int
     k: int
     operand: str
     total: str
+    along_depth: bool = False
+    row_bytes: int = 16
 
     @property
     def sizes(self) -> str:
@@ -210,19 +217,44 @@ def replaced(mod: tvm.IRModule) -> tvm.IRModule:
         found = sch.get_sblock(block.name_hint)
         sch.unannotate(found, INSTRUCTION)
         sch.tensorize(found, str(block.annotations[INSTRUCTION]))
+        # An instruction replaces a block with all that was noted of it.
+        for place, axis, factor, offset in _alignments(block):
+            sch.storage_align(block.name_hint, place, axis, factor, offset)
     return sch.mod
 
 
-WMMA = tuple(
-    MatrixInstruction(16, 16, 16, operand, total)
-    for operand, total in (
-        ("float16", "float32"),
-        ("bfloat16", "float32"),
-        ("int8", "int32"),
-        ("uint8", "int32"),
+_ALIGNMENT = "buffer_dim_align"
+"""The annotation that `storage_align` makes."""
+
+
+def _alignments(block: s_tir.SBlock) -> list[list[int]]:
+    """The arguments of `storage_align` for the arrays that a block's inside writes."""
+    inside: list[s_tir.SBlock] = []
+    tvm_ffi.structural_walk(block.body, [(s_tir.SBlock, inside.append)])
+    noted = [one.annotations[_ALIGNMENT] for one in inside if _ALIGNMENT in one.annotations]
+    return [[int(number) for number in one] for several in noted for one in several]
+
+
+_SHORT = (("float16", "float32", 70), ("bfloat16", "float32", 80))
+_BYTES = (("int8", "int32", 72), ("uint8", "int32", 72))
+
+
+def nvidia(capability: int) -> tuple[MatrixInstruction, ...]:
+    """Those of CUDA's warps by compute capability, times ten.
+
+    From 80 on two `mma` side by side, which reach deeper into bytes; before, wmma.
+    """
+    if capability < 80:
+        return tuple(
+            MatrixInstruction(16, 16, 16, operand, total, row_bytes=32)
+            for operand, total, since in (*_SHORT, *_BYTES)
+            if since <= capability
+        )
+    # Only 16-bit elements change places on their way into registers.
+    return (
+        *(MatrixInstruction(16, 16, 16, operand, total) for operand, total, _ in _SHORT),
+        *(MatrixInstruction(16, 16, 32, operand, total, True) for operand, total, _ in _BYTES),
     )
-)
-"""Those of CUDA's warps, with which there are other shapes too."""
 
 
 def mfma(arch: str) -> tuple[MatrixInstruction, ...]:
@@ -238,7 +270,7 @@ def mfma(arch: str) -> tuple[MatrixInstruction, ...]:
         if (each.m, each.n, each.blocks) == (16, 16, 1) and arch in each.archs:
             deepest[each.element] = max(each.k, deepest.get(each.element, 0))
     return tuple(
-        MatrixInstruction(16, 16, deepest[element], *dtypes[element])
+        MatrixInstruction(16, 16, deepest[element], *dtypes[element], along_depth=True)
         for element in dtypes
         if element in deepest
     )

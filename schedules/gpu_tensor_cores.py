@@ -9,7 +9,7 @@ from tvm import s_tir, tirx
 from tvm.s_tir.schedule import SBlockRV
 
 from .base import Declined, fresh
-from .gpu_device import MAX_GRID_Y, GpuLimits
+from .gpu_device import MAX_GRID_Y, STAGES, GpuLimits
 from .gpu_instructions import (
     ACCUMULATOR,
     FRAGMENT_A,
@@ -39,7 +39,8 @@ class TensorCores:
     memory, `step` bytes deep; a warp takes fragments out of it, multiplies them and keeps its part
     of the tile in registers. At the end that goes to its place by way of shared memory, where the
     stages behind the product are computed, too. Sizes that are no multiple of the tile are padded
-    with zeros on the way in and cropped on the way out.
+    with zeros on the way in and cropped on the way out. With several `stages`, operands may be on
+    their way to shared memory that many steps before they are multiplied.
 
     `instructions` are those of the device. The sums are of the source's type; sources that round
     products or sums to 16 bits are declined, because no instruction rounds where they do.
@@ -47,7 +48,7 @@ class TensorCores:
 
     limits: GpuLimits
     instructions: tuple[MatrixInstruction, ...]
-    turned: bool = False
+    stages: int = 1
     step: int = 64
     name: str = "gpu.tensor_cores"
 
@@ -102,15 +103,16 @@ class TensorCores:
         # Step 3. Operands: to shared memory by all threads, from there to fragments by each warp.
         warp = self.limits.warp
         threads = [("threadIdx.z", warps_i), ("threadIdx.y", warps_j), ("threadIdx.x", warp)]
-        turned = (not found.left_runs and not self.turned, found.right_runs or self.turned)
+        deep = instruction.along_depth
+        turned = (not found.left_runs and not deep, found.right_runs or deep)
         for place in (0, 1):
             layout: Layout = "col_major" if turned[place] else "row_major"
             fragment = sch.cache_read(main, place, FRAGMENT_B if place else FRAGMENT_A)
             staged = sch.cache_read(fragment, 0, "shared")
             if turned[place]:
                 sch.transform_layout(staged, ("write", 0), lambda *i: (*i[:-2], i[-1], i[-2]))
-            # Fragments begin at multiples of 32 bytes, and neighbouring rows in different banks.
-            sch.storage_align(staged, 0, axis=-2, factor=32, offset=16)
+            row = instruction.row_bytes // size
+            sch.storage_align(staged, 0, axis=-2, factor=2 * row, offset=row)
             sch.compute_at(fragment, inner, preserve_unit_loops=True)
             sch.compute_at(staged, steps, preserve_unit_loops=True)
             load = instruction.load_b(layout) if place else instruction.load_a(layout)
@@ -127,6 +129,8 @@ class TensorCores:
         # Step 4. The sum in fragments; out through shared memory, a row of fragments at a time.
         # Gathering, padding and the work around the product go into the copies.
         held = sch.cache_write(main, 0, ACCUMULATOR)
+        # Lanes hold neighbours in pairs, eight rows at a time: those then lie in different banks.
+        sch.storage_align(held, 0, axis=-2, factor=16, offset=8)
         sch.reverse_compute_at(held, warp_j, preserve_unit_loops=True)
         # TVM leaves out axes of one step: there may be a single row of fragments.
         above = loops_below(sch, held, warp_j)
@@ -139,8 +143,11 @@ class TensorCores:
         sch.bind(lane, "threadIdx.x")
 
         # Step 5. Zero before the loop over depth.
+        sch.unroll(inner)
         sch.unroll(own_i)
         sch.unroll(own_j)
+        if self.stages > 1:
+            sch.annotate(steps, STAGES, knob("stages", self.stages, (2, 3, 4)))
         zero = sch.decompose_reduction(main, steps)
         mark(sch, sch.get_loops(zero)[-2], instruction.fill())
         mark(sch, in_i, instruction.multiply())

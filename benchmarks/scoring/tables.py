@@ -12,7 +12,13 @@ from rich.table import Table
 from .published import RULES, XPILER
 from .rows import OUTCOMES, Row
 
-STEPS = ("understood", "lifted", "emitted", "built", "right", "clean", "numpy", "back")
+STEPS = ("understood", "lifted", "emitted", "built", "made", "clean", "numpy", "back")
+_SHORT = {
+    "built": "does not compile",
+    "clean": "has findings",
+    "numpy": "differs from numpy",
+    "back": "does not read back",
+}
 _WIDTH = 150
 """Of lines where there is no terminal, in characters."""
 HEADINGS = ("read", "lifted", "emitted", "compiled", "right", "no finding", "= numpy", "reads back")
@@ -38,8 +44,7 @@ def cells(rows: Sequence[Row]) -> list[str]:
     """How many kernels there are, what held of each step, and what was proved."""
     steps = []
     for step in STEPS:
-        values = [row.outcome == "right" if step == "right" else getattr(row, step) for row in rows]
-        known = [value for value in values if value is not None]
+        known = [value for row in rows if (value := getattr(row, step)) is not None]
         steps.append(f"{sum(known)}/{len(known)}" if known else "-")
     proved = share(sum(row.proved for row in rows), sum(row.obligations for row in rows))
     return [str(len(rows)), *steps, proved]
@@ -60,10 +65,9 @@ def summary(rows: Sequence[Row]) -> Table:
 
 def shortfall(row: Row) -> list[str]:
     """What a row fell short in."""
-    if row.outcome != "right":
+    if not row.made:
         return [row.outcome]
-    named = zip(STEPS, HEADINGS, strict=True)
-    return [f"not {head}" for step, head in named if getattr(row, step) is False]
+    return [words for step, words in _SHORT.items() if getattr(row, step) is False]
 
 
 def reason(row: Row, longest: int = 400) -> str:

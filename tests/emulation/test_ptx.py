@@ -40,7 +40,7 @@ def listed(first_number: int, count: int) -> str:
     return ", ".join(f"%{first_number + i}" for i in range(count))
 
 
-@pytest.mark.parametrize("row", MMA, ids=[row.name.removeprefix("xp_ptx_") for row in MMA])
+@pytest.mark.parametrize("row", MMA, ids=[row.name.removeprefix("__ptx_") for row in MMA])
 def test_products_of_every_type(row: Mma) -> None:
     a, b = numbers(row.operand, (ROWS, row.k), 1), numbers(row.operand, (row.k, COLUMNS), 2)
     c = numbers(row.total, (ROWS, COLUMNS), 3)

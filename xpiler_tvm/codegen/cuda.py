@@ -8,11 +8,13 @@ from dataclasses import replace
 import tvm
 from tvm.target import Target
 
+from xpiler_tvm.dialects.simt import GPUS
 from xpiler_tvm.kernel import Kernel
 
 from .c_family import C_TYPES
 from .fragments import WmmaForm
 from .hip import HIP
+from .ptx import MmaForm
 from .reductions import Shuffles
 from .simt import SimtLanguage, emit_simt
 
@@ -53,6 +55,15 @@ LANGUAGE = SimtLanguage(
 
 
 @functools.cache
+def cuda_language(arch: str = "sm_80") -> SimtLanguage:
+    """CUDA for an architecture: from sm_80 on with `mma`, `ldmatrix` and `cp.async`."""
+    gpu = GPUS[arch]
+    if gpu.capability < 80:
+        return LANGUAGE
+    return replace(LANGUAGE, fragments=MmaForm(), fragment_head="", shared_bytes=gpu.shared)
+
+
+@functools.cache
 def cuda_target(arch: str = "sm_80") -> Target:
     """The TVM target for GPUs of an architecture; the host side is of no interest."""
     return Target({"kind": "cuda", "arch": arch, "max_num_threads": 1024}, host="llvm")
@@ -66,4 +77,4 @@ def emit_cuda(
     `arch` is the compute capability that the code may count on.
     """
     title = f"CUDA for {arch} and later"
-    return emit_simt(LANGUAGE, scheduled_mod, kernel, cuda_target(arch), title)
+    return emit_simt(cuda_language(arch), scheduled_mod, kernel, cuda_target(arch), title)

@@ -8,6 +8,7 @@ such things where several threads make up an index.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tvm
@@ -88,3 +89,58 @@ class Lanes:
         found: list[tvm.ir.Var] = []
         tvm_ffi.structural_walk(expr, [(tvm.ir.Var, found.append)])
         return any(each.same_as(self.lane) for each in found)
+
+
+@dataclass(frozen=True)
+class VectorCopy:
+    """`bytes` from neighbours to neighbours, of which these are the first elements.
+
+    Where there is a `condition` and it does not hold, the target becomes zero.
+    """
+
+    target: tirx.Buffer
+    target_index: tvm.ir.Expr
+    source: tirx.Buffer
+    source_index: tvm.ir.Expr
+    condition: tvm.ir.Expr | None
+    bytes: int
+
+
+def vector_copy(loop: tirx.For, analyzer: tvm.sym.Analyzer) -> VectorCopy | None:
+    """What a loop copies, where all of it can be done at once.
+
+    for v: a[4 * i + v] = x[8 * j + v]   ->   a[4 * i : 4 * i + 4] = x[8 * j : 8 * j + 4]
+
+    Both addresses must be multiples of the vector's size, as the arrays' beginnings are; a value
+    may be read under a condition that is the same for all, and be zero where it fails.
+    """
+    store = loop.body
+    lanes = int(loop.extent) if isinstance(loop.extent, tirx.IntImm) else 0
+    if not isinstance(store, tirx.BufferStore) or not lanes:
+        return None
+    value, condition = store.value, None
+    over = Lanes(loop.loop_var, lanes, analyzer)
+    if isinstance(value, tvm.ir.Call) and value.op.name.endswith("if_then_else"):
+        condition, value, other = value.args
+        condition = over.common(condition)
+        zero = isinstance(other, (tirx.IntImm, tirx.FloatImm)) and float(other.value) == 0
+        if not zero or condition is None:
+            return None
+    if not isinstance(value, tvm.ir.TensorLoad):
+        return None
+    dtype = str(store.buffer.dtype)
+    target, source = (_aligned(indices, over) for indices in (store.indices, value.indices))
+    if str(value.source.dtype) != dtype or target is None or source is None:
+        return None
+    size = lanes * tvm.DataType(dtype).bits // 8
+    if condition is not None:
+        condition = analyzer.simplify(condition)
+    return VectorCopy(store.buffer, target, value.source, source, condition, size)
+
+
+def _aligned(indices: Sequence[tvm.ir.Expr], over: Lanes) -> tvm.ir.Expr | None:
+    """The first index of a vector, where it is a multiple of its length."""
+    found = over.split(indices[0]) if len(indices) == 1 else None
+    if found is None or found[1] != 1 or not over.is_multiple(found[0]):
+        return None
+    return over.analyzer.simplify(found[0])

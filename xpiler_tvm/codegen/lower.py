@@ -46,12 +46,15 @@ class DeviceFunction:
     """One kernel: `params` in the order and under the names of the scheduled function.
 
     A parameter is a `Var`; its type is a `BufferType` where it is a tensor. `body` still holds
-    the `thread_extent` attributes that `axes` sums up.
+    the `thread_extent` attributes that `axes` sums up. `dynamic` are the arrays that lie in the
+    `shared_bytes` of dynamic shared memory, and where they begin there, in bytes.
     """
 
     params: tuple[tvm.ir.Var, ...]
     body: tirx.Stmt
     axes: Mapping[str, ThreadAxis] = field(default_factory=dict)
+    dynamic: Mapping[tvm.ir.Var, int] = field(default_factory=dict)
+    shared_bytes: int = 0
 
     @property
     def grid(self) -> tuple[Extent, Extent, Extent]:

@@ -31,11 +31,11 @@ def prefetched(function: DeviceFunction) -> DeviceFunction:
     """The kernel with loads a step ahead, in its loops that copy, wait and work."""
     stores: list[tirx.BufferStore] = []
     tvm_ffi.structural_walk(function.body, [(tirx.BufferStore, stores.append)])
-    written = {_origin(store.buffer, function.body) for store in stores}
+    written = {origin(store.buffer, function.body) for store in stores}
 
     def ahead(loop: tirx.For) -> tirx.Stmt:
-        parts = _parts(loop.body)
-        if loop.kind != tirx.ForKind.SERIAL or not _steps(loop) or parts is None:
+        parts = parts_of(loop.body)
+        if loop.kind != tirx.ForKind.SERIAL or not has_steps(loop) or parts is None:
             return loop
         moves = [_move(copy, function.body) for copy in parts.copies]
         plain = [move for move in moves if move is not None]
@@ -49,7 +49,7 @@ def prefetched(function: DeviceFunction) -> DeviceFunction:
     return replace(function, body=body)
 
 
-def _steps(loop: tirx.For) -> bool:
+def has_steps(loop: tirx.For) -> bool:
     """Whether a loop has a known number of steps, from 0 on, and more than one."""
     start, extent = loop.min, loop.extent
     known = isinstance(start, tirx.IntImm) and isinstance(extent, tirx.IntImm)
@@ -57,7 +57,7 @@ def _steps(loop: tirx.For) -> bool:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """The body of a loop: declarations, a barrier, copies, a barrier, work."""
 
     declared: list[tirx.Stmt]
@@ -66,7 +66,8 @@ class _Parts:
     work: list[tirx.Stmt]
 
 
-def _parts(body: tirx.Stmt) -> _Parts | None:
+def parts_of(body: tirx.Stmt) -> Parts | None:
+    """The parts of a loop's body, where it has them."""
     stmts = list(body.seq) if isinstance(body, tirx.SeqStmt) else []
     barriers = [place for place, stmt in enumerate(stmts) if _is_barrier(stmt)]
     if len(barriers) < 2:
@@ -75,7 +76,7 @@ def _parts(body: tirx.Stmt) -> _Parts | None:
     declared, copies, work = stmts[:first], stmts[first + 1 : second], stmts[second:]
     if not copies or not all(isinstance(stmt, tirx.AllocBuffer) for stmt in declared):
         return None
-    return _Parts(declared, stmts[first], copies, work)
+    return Parts(declared, stmts[first], copies, work)
 
 
 def _is_barrier(stmt: tirx.Stmt) -> bool:
@@ -130,7 +131,7 @@ def _move(copy: tirx.Stmt, kernel: tirx.Stmt) -> _Move | None:
     registers = tirx.decl_buffer((size,), str(target.dtype), name, scope="local")
     load = _around(nest, tirx.BufferStore(registers, inner.value, index))
     store = _around(nest, tirx.BufferStore(target, registers[tuple(index)], list(inner.indices)))
-    return _Move(registers, load, store, {_origin(load.source, kernel) for load in loads})
+    return _Move(registers, load, store, {origin(load.source, kernel) for load in loads})
 
 
 def _around(nest: list[tirx.For | tirx.IfThenElse], body: tirx.Stmt) -> tirx.Stmt:
@@ -145,7 +146,7 @@ def _around(nest: list[tirx.For | tirx.IfThenElse], body: tirx.Stmt) -> tirx.Stm
     return body
 
 
-def _ahead(loop: tirx.For, parts: _Parts, moves: list[_Move]) -> tirx.Stmt:
+def _ahead(loop: tirx.For, parts: Parts, moves: list[_Move]) -> tirx.Stmt:
     zero, one = (tirx.const(number, str(loop.loop_var.ty.dtype)) for number in (0, 1))
     following = loop.loop_var + one
     body = [
@@ -153,7 +154,7 @@ def _ahead(loop: tirx.For, parts: _Parts, moves: list[_Move]) -> tirx.Stmt:
         *(move.store for move in moves),
         parts.work[0],
         tirx.IfThenElse(
-            following < loop.extent, _sequence(_at(m.load, loop, following) for m in moves), None
+            following < loop.extent, sequence(at_step(m.load, loop, following) for m in moves), None
         ),
         *parts.work[1:],
     ]
@@ -161,25 +162,28 @@ def _ahead(loop: tirx.For, parts: _Parts, moves: list[_Move]) -> tirx.Stmt:
         [
             *parts.declared,
             *(tirx.AllocBuffer(move.registers) for move in moves),
-            *(_at(move.load, loop, zero) for move in moves),
+            *(at_step(move.load, loop, zero) for move in moves),
             tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, tirx.SeqStmt(body)),
         ]
     )
 
 
-def _sequence(stmts: Iterable[tirx.Stmt]) -> tirx.Stmt:
+def sequence(stmts: Iterable[tirx.Stmt]) -> tirx.Stmt:
+    """The statements as one."""
     each = list(stmts)
     return each[0] if len(each) == 1 else tirx.SeqStmt(each)
 
 
-def _at(stmt: tirx.Stmt, loop: tirx.For, value: tvm.ir.Expr) -> tirx.Stmt:
+def at_step(stmt: tirx.Stmt, loop: tirx.For, value: tvm.ir.Expr) -> tirx.Stmt:
+    """A statement of a loop's body as it is in the step of that number."""
+
     def new(var: tirx.Var) -> tvm.ir.Expr:
         return value if var.same_as(loop.loop_var) else var
 
     return tvm_ffi.structural_map(stmt, (tirx.Var, new))
 
 
-def _origin(buffer: tvm.ir.Var, kernel: tirx.Stmt) -> tvm.ir.Var:
+def origin(buffer: tvm.ir.Var, kernel: tirx.Stmt) -> tvm.ir.Var:
     """The parameter that a flat view is of, or the buffer itself."""
     views: list[tirx.DeclBuffer] = []
     tvm_ffi.structural_walk(kernel, [(tirx.DeclBuffer, views.append)])

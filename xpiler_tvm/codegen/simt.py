@@ -18,6 +18,8 @@ from tvm.target import Target
 
 from xpiler_tvm.kernel import Dialect, Kernel, Launch
 
+from . import ptx
+from .async_copies import ASYNC, COMMIT, WAIT, pipelined
 from .c_family import (
     INDENT,
     OR,
@@ -33,7 +35,7 @@ from .c_family import (
     signature,
 )
 from .fragments import FragmentForm, arrays_of_fragments, fragments_in
-from .lanes import Lanes
+from .lanes import vector_copy
 from .lower import DeviceFunction, device_function
 from .prefetch import prefetched
 from .reductions import Reduction, Shuffles, kind_of, thread_axes
@@ -47,7 +49,12 @@ INDEX_NAMES: Mapping[str, str] = {
     "threadIdx.y": "ty",
     "threadIdx.z": "tz",
 }
-RESERVED = frozenset({"warpSize", "blockIdx", "threadIdx", "blockDim", "gridDim", "stream"})
+DYNAMIC = "shared_memory"
+"""The name of dynamic shared memory."""
+
+RESERVED = frozenset(
+    {"warpSize", "blockIdx", "threadIdx", "blockDim", "gridDim", "stream", DYNAMIC}
+)
 
 _WORDS = (
     (r"(_reindex|_pad)+(?=_|$)", ""),
@@ -65,6 +72,9 @@ SUFFIX_OF: Mapping[Dialect, str] = {"cuda": ".cu", "hip": ".hip"}
 
 VECTOR_BYTES = 16
 """The most that one thread moves at once."""
+
+STATIC_SHARED = 48 * 1024
+"""Bytes of shared memory that a block has without being asked for."""
 
 FRAGMENT_BYTES = 32
 """Where a fragment lies in memory must be a multiple of this."""
@@ -97,6 +107,7 @@ class SimtLanguage:
         registers are left; 0 where launch bounds do not say.
     fragments : how matrices in the registers of a warp are written.
     fragment_head : what a file with such matrices begins with, after the headers.
+    shared_bytes : what a block may have of shared memory, the dynamic part included.
     """
 
     dialect: CDialect
@@ -108,6 +119,7 @@ class SimtLanguage:
     resident_blocks: int = 0
     fragments: FragmentForm | None = None
     fragment_head: str = ""
+    shared_bytes: int = 48 * 1024
 
 
 class SimtPrinter(CPrinter):
@@ -242,6 +254,12 @@ class SimtPrinter(CPrinter):
     # --- matrices in the registers of a warp ------------------------------------------------
 
     def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
+        if node.buffer in self.function.dynamic:
+            ctype = self.dialect.type(str(node.buffer.dtype))
+            place = f"{DYNAMIC} + {self.function.dynamic[node.buffer]}"
+            name = self.declare(node.buffer)
+            self.line(f"{ctype}* const {name} = reinterpret_cast<{ctype}*>({place});")
+            return
         fragment, form = self.fragments.get(node.buffer), self.language.fragments
         if fragment is None or form is None:
             super().stmt_AllocBuffer(node)
@@ -312,51 +330,31 @@ class SimtPrinter(CPrinter):
 
             for v: a[4 * i + v] = x[8 * j + v]   ->   *(uint4*)&a[4 * i] = *(uint4*)&x[8 * j]
 
-        Both addresses must be multiples of the vector's size, as the arrays' beginnings are. A
-        value that is read under a condition which is the same for all becomes zeros where it fails.
+        A value that is read under a condition becomes zeros where it fails.
         """
-        store = loop.body
-        lanes = int(loop.extent) if isinstance(loop.extent, tirx.IntImm) else 0
-        if not isinstance(store, tirx.BufferStore) or not lanes:
+        found = vector_copy(loop, self.analyzer)
+        if found is None or found.target in self.scalars or found.source in self.scalars:
             return None
-        value, condition = store.value, None
-        over = Lanes(loop.loop_var, lanes, self.analyzer)
-        if isinstance(value, tvm.ir.Call) and value.op.name.endswith("if_then_else"):
-            condition, value, other = value.args
-            condition = over.common(condition)
-            zero = isinstance(other, (tirx.IntImm, tirx.FloatImm)) and float(other.value) == 0
-            if not zero or condition is None:
-                return None
-        if not isinstance(value, tvm.ir.TensorLoad):
+        vectors = _FLOATS if str(found.target.dtype) == "float32" else _VECTORS
+        if found.bytes not in vectors:
             return None
-        dtype = str(store.buffer.dtype)
-        size = lanes * tvm.DataType(dtype).bits // 8
-        vectors = _FLOATS if dtype == "float32" else _VECTORS
-        places = [
-            self._aligned_base(buffer, indices, over)
-            for buffer, indices in ((store.buffer, store.indices), (value.source, value.indices))
-        ]
-        if size not in vectors or str(value.source.dtype) != dtype or None in places:
-            return None
-        ctype, nothing = vectors[size]
-        self.moved_as_vectors |= {self.name(buffer) for buffer in (store.buffer, value.source)}
-        target, source = (f"&{place}" for place in places)
-        read = Text(f"*reinterpret_cast<const {ctype}*>({source})")
-        if condition is not None:
-            test = self.expr(self.analyzer.simplify(condition)).within(OR)
-            read = Text(f"{test} ? {read.code} : {nothing}")
-        return f"*reinterpret_cast<{ctype}*>({target}) = {read.code};"
+        ctype, nothing = vectors[found.bytes]
+        self.moved_as_vectors |= {self.name(buffer) for buffer in (found.target, found.source)}
+        target = f"&{self.element(found.target, [found.target_index])}"
+        source = f"&{self.element(found.source, [found.source_index])}"
+        inside = None if found.condition is None else self.expr(found.condition)
+        if ASYNC in loop.annotations:
+            return ptx.copy(self, found.bytes, target, source, inside and inside.code)
+        read = f"*reinterpret_cast<const {ctype}*>({source})"
+        if inside is not None:
+            read = f"{inside.within(OR)} ? {read} : {nothing}"
+        return f"*reinterpret_cast<{ctype}*>({target}) = {read};"
 
-    def _aligned_base(
-        self, buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr], over: Lanes
-    ) -> str | None:
-        """The first element of a vector as text, where it lies at a multiple of its length."""
-        if buffer in self.scalars or len(indices) != 1:
-            return None
-        found = over.split(indices[0])
-        if found is None or found[1] != 1 or not over.is_multiple(found[0]):
-            return None
-        return self.element(buffer, [self.analyzer.simplify(found[0])])
+    def call_call_extern(self, node: tvm.ir.Call) -> Text:
+        name, *args = node.args
+        if str(name.value) in (COMMIT, WAIT):
+            return Text(ptx.of_copies(self, str(name.value), [int(arg) for arg in args]))
+        return super().call_call_extern(node)
 
     def array(self, buffer: tirx.Buffer, name: str, size: int) -> str:
         text = super().array(buffer, name, size)
@@ -389,11 +387,12 @@ def emit_simt(
     ------
     EmitError XP4001 : the schedule makes several kernels, or a construct has no form.
     """
-    function = prefetched(device_function(scheduled_mod, target))
+    lowered = device_function(scheduled_mod, target)
+    function = prefetched(pipelined(lowered, language.shared_bytes))
     printer = SimtPrinter(language, function, kernel)
     body = printer.body()
     name = entry_name(kernel)
-    launch = Launch(grid=function.grid, block=function.block)
+    launch = Launch(grid=function.grid, block=function.block, shared_bytes=function.shared_bytes)
     aligned = [t.name for t in kernel.tensors if t.name in printer.moved_as_vectors]
     grid = f"({', '.join(map(str, launch.grid))})"
     attrs = scheduled_mod["main"].attrs
@@ -442,6 +441,11 @@ def _kernel_text(
     bounds = f"{threads}, {resident}" if resident else f"{threads}"
     head = f'extern "C" __global__ void __launch_bounds__({bounds})'
     formal = signature(kernel, language.dialect)
+    if function.shared_bytes:
+        body = [
+            f"{INDENT}extern __shared__ __align__(128) unsigned char {DYNAMIC}[];",
+            *body,
+        ]
     return "\n".join([head, f"{name}({formal}) {{", *body, "}", ""])
 
 
@@ -468,6 +472,14 @@ def _launcher_text(
         addresses = " | ".join(f"(size_t){name}" for name in aligned)
         both = addresses if len(aligned) == 1 else f"({addresses})"
         check.append(f"{INDENT}if ({both} % {VECTOR_BYTES} != 0) {refuse}")
+    if launch.shared_bytes > STATIC_SHARED:
+        # More than this is on request.
+        attribute = f"{prefix}FuncAttributeMaxDynamicSharedMemorySize"
+        check += [
+            f"{INDENT}const {prefix}Error_t refused =",
+            f"{INDENT * 3}{prefix}FuncSetAttribute({name}, {attribute}, {launch.shared_bytes});",
+            f"{INDENT}if (refused != {prefix}Success) return refused;",
+        ]
     return "\n".join(
         [
             f'extern "C" {prefix}Error_t launch_{name}({formal}, {prefix}Stream_t stream) {{',

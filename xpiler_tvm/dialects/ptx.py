@@ -39,7 +39,7 @@ class Mma:
     @property
     def name(self) -> str:
         """What a call of it is named."""
-        return f"xp_ptx_mma_m{ROWS}n{COLUMNS}k{self.k}_{self.operand}_{self.total}"
+        return f"__ptx_mma_m{ROWS}n{COLUMNS}k{self.k}_{self.operand}_{self.total}"
 
     @property
     def packed(self) -> int:
@@ -100,7 +100,7 @@ LDMATRIX_COUNTS = (1, 2, 4)
 
 
 def ldmatrix_name(count: int, transposed: bool) -> str:
-    return f"xp_ptx_ldmatrix_x{count}" + "_trans" * transposed
+    return f"__ptx_ldmatrix_x{count}" + "_trans" * transposed
 
 
 def ldmatrix_mnemonic(count: int, transposed: bool) -> str:
@@ -111,5 +111,5 @@ COPY_BYTES = (4, 8, 16)
 """What one cp.async moves; past the caches of a multiprocessor (`.cg`) only the last."""
 
 COPY, COMMIT, WAIT, WAIT_ALL = (
-    f"xp_ptx_cp_async{form}" for form in ("", "_commit", "_wait", "_wait_all")
+    f"__ptx_cp_async{form}" for form in ("", "_commit", "_wait", "_wait_all")
 )

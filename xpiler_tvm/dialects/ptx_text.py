@@ -1,7 +1,7 @@
 """Inline assembly of known instructions as calls, for readers that know C++ alone.
 
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(to), "l"(from) : "memory");
-        ->  xp_ptx_cp_async(to, from, 16, 16);
+        ->  __ptx_cp_async(to, from, 16, 16);
 
 The text keeps its lines. Assembly that is not known stays as it is, for its readers to refuse.
 """

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _STAGES = re.compile(r"^(in_thread|cross_thread|normal_reduce_temp\d*)_")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_DECLARED = re.compile(r"__\w+__ [\w ]+(\[\d+\])+;")
+"""An array outside of all functions, as BANG C declares memories."""
 _BEFORE = 3
-"""Lines of the source above the first that was read."""
+"""The most lines that are shown of what stands right above the kernel."""
 
 
 class Line(NamedTuple):
@@ -49,7 +51,8 @@ def linked(lifted: Lifted, text: str) -> tuple[list[Linked], list[Linked]]:
     """The lines of the kernel and of `text`, what it became, with the arrays that both know."""
     places = _places(lifted)
     source = _source_lines(lifted, places)
-    target = _target_lines(text, sorted({name for names in places.values() for name in names}))
+    arrays = sorted({name for names in places.values() for name in names})
+    target = _target_lines(text, arrays, _name_of(lifted))
     here, there = (set().union(*(one.arrays for one in side)) for side in (source, target))
     shared = here & there
     kept = ([one._replace(arrays=one.arrays & shared) for one in side] for side in (source, target))
@@ -102,29 +105,42 @@ def _uses(body: Body) -> Iterator[tuple[int, str]]:
             yield from _uses((*statement.then, *statement.other))
 
 
+def _name_of(lifted: Lifted) -> str:
+    """The kernel's name without arguments of a template."""
+    return (lifted.kernel.entry or "").partition("<")[0]
+
+
 def _source_lines(lifted: Lifted, places: dict[int, set[str]]) -> list[Linked]:
     rows = lifted.kernel.source.splitlines()
     first, last = min(places, default=1), max(places, default=len(rows))
-    name = (lifted.kernel.entry or "").partition("<")[0]
+    name = _name_of(lifted)
     for number in range(min(first, len(rows)), 0, -1):
         if name and re.search(rf"\b{re.escape(name)}\b", rows[number - 1]):
             first = number
             break
-    start, end = max(1, first - _BEFORE), min(len(rows), last + 1)
+    start, end = first, min(len(rows), last + 1)
+    while start > max(1, first - _BEFORE) and rows[start - 2].strip():
+        start -= 1
     return [Linked(n, rows[n - 1], frozenset(places.get(n, ()))) for n in range(start, end + 1)]
 
 
-def _target_lines(text: str, arrays: Sequence[str]) -> list[Linked]:
-    """The lines below the comment at the top, each with the arrays that it names."""
+def _target_lines(text: str, arrays: Sequence[str], entry: str) -> list[Linked]:
+    """The lines below the comment at the top, each with the arrays that it names.
+
+    Functions before the kernel have parameters of their own, which may be called like arrays.
+    """
     found = []
     rows = text.splitlines()
     begun = 0
     while begun < len(rows) and (rows[begun].startswith("//") or not rows[begun].strip()):
         begun += 1
+    opening = re.compile(rf"\b{re.escape(entry)}\w*\s*\(")
+    first = next((n for n in range(begun, len(rows)) if opening.search(rows[n])), begun)
     for number in range(begun, len(rows)):
         row = rows[number]
         code = row.partition("//")[0]
-        words = set(_WORD.findall(code)) if not row.startswith("#") else set()
+        inside = number >= first or _DECLARED.match(code)
+        words = set(_WORD.findall(code)) if inside and not row.startswith("#") else set()
         names = frozenset(stem for word in words if (stem := _stem(word, arrays)))
         found.append(Linked(number + 1, row, names))
     return found

@@ -97,7 +97,7 @@ def build_library(kernel: Kernel, text: str, how: How) -> Path:
             "XP6003",
             f"the emulator could not compile {kernel.entry!r}: {message}",
             span=span,
-            hint="it takes the dialect's device code; of inline assembly mma, ldmatrix and cp.async",
+            hint="it takes device code, and of inline assembly mma, ldmatrix and cp.async",
         ) from None
 
 

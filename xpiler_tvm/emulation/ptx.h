@@ -65,19 +65,19 @@ inline void xp_ldmatrix(unsigned* to, Address from, int site) {
 }
 #define XP_LDMATRIX(name, transposed)                                                           \
   template <class R, class P>                                                                   \
-  inline void xp_ptx_ldmatrix_x1##name(R& r, P from, int site = __builtin_LINE()) {             \
+  inline void __ptx_ldmatrix_x1##name(R& r, P from, int site = __builtin_LINE()) {             \
     unsigned to[1];                                                                             \
     xp_ldmatrix<1, transposed>(to, from, site);                                                 \
     xp_put(r, to[0]);                                                                           \
   }                                                                                             \
   template <class R, class P>                                                                   \
-  inline void xp_ptx_ldmatrix_x2##name(R& r, R& s, P from, int site = __builtin_LINE()) {       \
+  inline void __ptx_ldmatrix_x2##name(R& r, R& s, P from, int site = __builtin_LINE()) {       \
     unsigned to[2];                                                                             \
     xp_ldmatrix<2, transposed>(to, from, site);                                                 \
     xp_put(r, to[0]), xp_put(s, to[1]);                                                         \
   }                                                                                             \
   template <class R, class P>                                                                   \
-  inline void xp_ptx_ldmatrix_x4##name(R& r, R& s, R& t, R& u, P from,                          \
+  inline void __ptx_ldmatrix_x4##name(R& r, R& s, R& t, R& u, P from,                          \
                                        int site = __builtin_LINE()) {                           \
     unsigned to[4];                                                                             \
     xp_ldmatrix<4, transposed>(to, from, site);                                                 \
@@ -131,7 +131,7 @@ inline void xp_mma(const char* name, XpWord* d, const XpWord* a, const XpWord* b
 // --- cp.async: what is copied arrives when the thread waits for it, not before.
 // `size` bytes are written, of which the last ones are zero where only `given` are read.
 template <class To, class From>
-inline void xp_ptx_cp_async(To shared, From global, unsigned size, unsigned given,
+inline void __ptx_cp_async(To shared, From global, unsigned size, unsigned given,
                             int site = __builtin_LINE()) {
   static_assert(sizeof(To) && __CUDA_ARCH__ >= 800, "the device has no cp.async");
   unsigned char* to = xp_in_shared(shared, site);
@@ -144,9 +144,9 @@ inline void xp_ptx_cp_async(To shared, From global, unsigned size, unsigned give
 #endif
   xp_copy_start(to, size, from, given);
 }
-inline void xp_ptx_cp_async_commit() { xp_copies_commit(); }
-inline void xp_ptx_cp_async_wait(unsigned left) { xp_copies_wait(left); }
-inline void xp_ptx_cp_async_wait_all() {
+inline void __ptx_cp_async_commit() { xp_copies_commit(); }
+inline void __ptx_cp_async_wait(unsigned left) { xp_copies_wait(left); }
+inline void __ptx_cp_async_wait_all() {
   xp_copies_commit();
   xp_copies_wait(0);
 }
@@ -155,7 +155,7 @@ inline void xp_ptx_cp_async_wait_all() {
 inline void __pipeline_memcpy_async(void* shared, const void* global, size_t size, size_t zeros = 0,
                                     int site = __builtin_LINE()) {
   if (zeros > size) xp_fail(5002, site, "%lu zeros in a copy of %lu bytes", zeros, size);
-  xp_ptx_cp_async(shared, global, size, size - zeros, site);
+  __ptx_cp_async(shared, global, size, size - zeros, site);
 }
-inline void __pipeline_commit() { xp_ptx_cp_async_commit(); }
-inline void __pipeline_wait_prior(unsigned left) { xp_ptx_cp_async_wait(left); }
+inline void __pipeline_commit() { __ptx_cp_async_commit(); }
+inline void __pipeline_wait_prior(unsigned left) { __ptx_cp_async_wait(left); }

@@ -48,7 +48,7 @@ _HEADERS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ("atomics.h", _BOTH, r"[aA]tomic"),
         ("cooperative.h", _BOTH, r"\bcooperative_groups\b"),
         ("wmma.h", _BOTH, r"wmma\b"),
-        ("ptx.h", ("cuda",), r"\bxp_ptx_|\b__cvta_generic_to_|\b__pipeline_"),
+        ("ptx.h", ("cuda",), r"\b__ptx_|\b__cvta_generic_to_|\b__pipeline_"),
         ("amdgcn.h", ("hip",), r"\b__builtin_amdgcn_"),
         ("mfma.h", ("hip",), r"\b__builtin_amdgcn_mfma_"),
     )

@@ -134,7 +134,7 @@ def rewrite(text: str) -> str:
 # Names of functions in which threads wait for each other, and of what only they make useful.
 _WAITS = re.compile(
     r"__sync|__shfl|__ballot|__any|__all|__activemask|__match_|__reduce_|__shared__|SHARED"
-    r"|cooperative_groups|wmma|amdgcn|__lane|xp_ptx_|__pipeline"
+    r"|cooperative_groups|wmma|amdgcn|__lane|__ptx_|__pipeline"
 )
 
 Build = Literal["fast", "checked", "field", "small field"]

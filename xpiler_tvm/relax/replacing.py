@@ -139,7 +139,8 @@ class _Rewriter(PyExprMutator):
         if name not in self.added:
             lifted = self.kernels[name]
             callee = callee_of(lifted)
-            var = self.builder_.add_func(callee.func, f"{lifted.kernel.entry}_kernel")
+            entry = str(lifted.kernel.entry).removesuffix("_kernel")
+            var = self.builder_.add_func(callee.func, f"{entry}_kernel")
             self.added[name] = callee, var
         return self.added[name]
 

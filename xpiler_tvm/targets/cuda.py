@@ -1,4 +1,4 @@
-"""CUDA C++ for NVIDIA GPUs from sm_80 on."""
+"""CUDA C++ for NVIDIA GPUs from sm_70 on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIMITS = Limits(
     memories=(Memory("shared", 48 * 1024, 16), Memory("local", 256 * 1024)),
 )
 ARCH = "sm_80"
-LEAST_CAPABILITY = 80
+LEAST_CAPABILITY = 70
 
 
 def _target(arch: str) -> Target:
@@ -48,7 +48,9 @@ def _rules(arch: str) -> tuple[tuple[Rule, ...], Accept | None]:
     from .device import one_kernel
 
     limits = gpu.GpuLimits(LIMITS.max_threads, LIMITS.warp, LIMITS.bytes_of("shared"))
-    return gpu.rules(limits, gpu.WMMA), one_kernel(_target(arch), LIMITS)
+    capability = GPUS[arch].capability
+    rules = gpu.rules(limits, gpu.nvidia(capability), stages=3 if capability >= 80 else 1)
+    return rules, one_kernel(_target(arch), LIMITS)
 
 
 def _emit(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:

@@ -43,7 +43,7 @@ def _rules(arch: str) -> tuple[tuple[Rule, ...], Accept | None]:
 
     device = _limits(arch)
     limits = gpu.GpuLimits(device.max_threads, device.warp, device.bytes_of("shared"))
-    return gpu.rules(limits, gpu.mfma(arch), turned=True), one_kernel(_target(arch), device)
+    return gpu.rules(limits, gpu.mfma(arch)), one_kernel(_target(arch), device)
 
 
 def _emit(arch: str, mod: tvm.IRModule, kernel: Kernel) -> Emitted:

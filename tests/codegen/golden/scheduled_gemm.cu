@@ -5,9 +5,21 @@
 
 #include <cuda_runtime.h>
 #include <cstdint>
-#include <mma.h>
 
-using namespace nvcuda;
+// Four 8 x 8 matrices of 16 bits: lane l knows row l % 8 of matrix l / 8.
+static __device__ __forceinline__ void ldmatrix_x4(unsigned* to, const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"((unsigned)__cvta_generic_to_shared(row)) : "memory");
+}
+
+// c += a * b: 16 x 32 times 32 x 8, in registers of a warp.
+static __device__ __forceinline__ void mma_m16n8k32(int* c, const unsigned* a, const unsigned* b) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 
 extern "C" __global__ void __launch_bounds__(128, 2)
 gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __restrict__ C) {
@@ -15,26 +27,35 @@ gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __res
   const int tx = threadIdx.x;
   const int ty = threadIdx.y;
   const int tz = threadIdx.z;
-  wmma::fragment<wmma::accumulator, 16, 16, 16, int> C_sum[1];
-  wmma::fill_fragment(C_sum[0], 0);
-  alignas(32) __shared__ int8_t A_shared[2560];
-  alignas(32) __shared__ int8_t B_shared[2560];
-  *reinterpret_cast<uint4*>(&A_shared[tz * 1280 + ty * 640 + tx / 4 * 80 + tx % 4 * 16]) = tz * 4 + ty * 2 + tx / 16 < 5 ? *reinterpret_cast<const uint4*>(&A[tz * 1024 + ty * 512 + tx * 16]) : make_uint4(0, 0, 0, 0);
-  *reinterpret_cast<uint4*>(&B_shared[tz * 1280 + ty * 640 + tx / 4 * 80 + tx % 4 * 16]) = bx * 2 + tz < 3 ? *reinterpret_cast<const uint4*>(&B[bx * 2048 + tz * 1024 + ty * 512 + tx * 16]) : make_uint4(0, 0, 0, 0);
-  __syncthreads();
-  for (int i = 0; i < 4; ++i) {
-    wmma::fragment<wmma::matrix_a, 16, 16, 16, signed char, wmma::row_major> A_fragment[1];
-    wmma::fragment<wmma::matrix_b, 16, 16, 16, signed char, wmma::col_major> B_fragment[1];
-    wmma::load_matrix_sync(A_fragment[0], (signed char*)&A_shared[tz * 1280 + i * 16], 80);
-    wmma::load_matrix_sync(B_fragment[0], (signed char*)&B_shared[ty * 1280 + i * 16], 80);
-    wmma::mma_sync(C_sum[0], A_fragment[0], B_fragment[0], C_sum[0]);
+  int C_sum[1][8];
+  #pragma unroll
+  for (int r = 0; r < 8; ++r) C_sum[0][r] = 0;
+  for (int i = 0; i < 1; ++i) {
+    alignas(32) __shared__ int8_t A_shared[2560];
+    alignas(32) __shared__ int8_t B_shared[2560];
+    __syncthreads();
+    *reinterpret_cast<uint4*>(&A_shared[tz * 1280 + ty * 640 + tx / 4 * 80 + tx % 4 * 16]) = tz * 4 + ty * 2 + tx / 16 < 5 ? *reinterpret_cast<const uint4*>(&A[tz * 1024 + ty * 512 + tx * 16]) : make_uint4(0, 0, 0, 0);
+    *reinterpret_cast<uint4*>(&B_shared[tz * 1280 + ty * 640 + tx / 4 * 80 + tx % 4 * 16]) = bx * 2 + tz < 3 ? *reinterpret_cast<const uint4*>(&B[bx * 2048 + tz * 1024 + ty * 512 + tx * 16]) : make_uint4(0, 0, 0, 0);
+    __syncthreads();
+    #pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      unsigned A_fragment[1][4];
+      unsigned B_fragment[1][4];
+      ldmatrix_x4(A_fragment[0], &A_shared[tz * 1280 + j * 32 + tx % 16 * 80 + tx / 16 * 16]);
+      ldmatrix_x4(B_fragment[0], &B_shared[ty * 1280 + j * 32 + (tx % 8 + tx / 16 * 8) * 80 + tx / 8 % 2 * 16]);
+      mma_m16n8k32(C_sum[0], A_fragment[0], B_fragment[0]);
+      mma_m16n8k32(C_sum[0] + 4, A_fragment[0], B_fragment[0] + 2);
+    }
   }
-  alignas(32) __shared__ int C_shared[1024];
-  wmma::store_matrix_sync(&C_shared[tz * 512 + ty * 16], C_sum[0], 32, wmma::mem_row_major);
+  alignas(32) __shared__ int C_shared[1280];
+  #pragma unroll
+  for (int r = 0; r < 4; ++r) {
+    *reinterpret_cast<int2*>(&C_shared[tz * 640 + ty * 16 + (tx / 4 + r % 2 * 8) * 40 + r / 2 * 8 + tx % 4 * 2]) = make_int2(C_sum[0][2 * r], C_sum[0][2 * r + 1]);
+  }
   __syncthreads();
   for (int i = 0; i < 8; ++i) {
     if (tz * 8 + i < 10 && bx * 2 + ty < 3) {
-      C[tz * 768 + i * 96 + tx / 16 * 48 + bx * 32 + ty * 16 + tx % 16] = C_shared[tz * 512 + i * 64 + tx / 16 * 32 + ty * 16 + tx % 16];
+      C[tz * 768 + i * 96 + tx / 16 * 48 + bx * 32 + ty * 16 + tx % 16] = C_shared[tz * 640 + i * 80 + tx / 16 * 40 + ty * 16 + tx % 16];
     }
   }
 }

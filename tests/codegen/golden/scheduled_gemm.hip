@@ -24,6 +24,7 @@ gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __res
     *reinterpret_cast<uint4*>(&B_shared[tz * 2560 + ty * 1280 + tx / 4 * 80 + tx % 4 * 16]) = bx * 2 + tz * 2 + ty < 3 ? *reinterpret_cast<const uint4*>(&B[bx * 2048 + ty * 1024 + tx * 16]) : make_uint4(0, 0, 0, 0);
   }
   __syncthreads();
+  #pragma unroll
   for (int i = 0; i < 4; ++i) {
     int A_fragment[1];
     int B_fragment[1];
@@ -31,13 +32,13 @@ gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __res
     B_fragment[0] = *reinterpret_cast<const int*>(&B_shared[ty * 1280 + i * 16 + tx % 16 * 80 + tx / 16 * 4]);
     C_sum[0] = __builtin_amdgcn_mfma_i32_16x16x16i8(A_fragment[0], B_fragment[0], C_sum[0], 0, 0, 0);
   }
-  alignas(32) __shared__ int C_shared[1024];
+  alignas(32) __shared__ int C_shared[1280];
   #pragma unroll
-  for (int r = 0; r < 4; ++r) C_shared[tz * 512 + ty * 16 + (tx / 16 * 4 + r) * 32 + tx % 16] = C_sum[0][r];
+  for (int r = 0; r < 4; ++r) C_shared[tz * 640 + ty * 16 + (tx / 16 * 4 + r) * 40 + tx % 16] = C_sum[0][r];
   __syncthreads();
   for (int i = 0; i < 4; ++i) {
     if (tz * 4 + i < 5 && bx * 2 + ty < 3) {
-      C[tz * 768 + i * 192 + tx / 16 * 48 + bx * 32 + ty * 16 + tx % 16] = C_shared[tz * 512 + i * 128 + tx / 16 * 32 + ty * 16 + tx % 16];
+      C[tz * 768 + i * 192 + tx / 16 * 48 + bx * 32 + ty * 16 + tx % 16] = C_shared[tz * 640 + i * 160 + tx / 16 * 40 + ty * 16 + tx % 16];
     }
   }
 }
