@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 
-from xpiler_tvm import cli
+from xpiler_tvm import cli, targets
 from xpiler_tvm.commands import arguments
+from xpiler_tvm.kernel import DIALECTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FACTS = runpy.run_path(str(ROOT / "docs" / "facts.py"))
 
 
 def commands() -> list[str]:
@@ -70,3 +73,29 @@ def test_the_python_of_the_readme_runs(
         exec(block, names)
     assert "emitted hip = source tested" in capsys.readouterr().out
     assert {path.suffix for path in (tmp_path / "build").iterdir()} == {".hip", ".json"}
+
+
+def test_every_page_stands_in_the_navigation() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
+    assert not {page for page in pages if page not in text}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*(("dialect", d) for d in DIALECTS), *(("target", t) for t in targets.TARGETS)],
+)
+def test_pages_state_what_the_tables_say(kind: str, name: str) -> None:
+    page = (ROOT / "docs" / f"{kind}s" / f"{name}.md").read_text(encoding="utf-8")
+    text = FACTS["on_page_markdown"](page)
+    assert "facts:" not in text and "## What is not supported" in text
+    if kind == "dialect":
+        assert "| `goto` | [XP1009](../errors.md#xp1009-a-construct-that-is-not-read) |" in text
+    else:
+        assert all(f"`{memory.scope}`" in text for memory in targets.get(name).limits.memories)
+
+
+def test_the_page_of_the_command_has_every_command() -> None:
+    text = FACTS["facts"]("commands")
+    assert text.count("```console") == text.count("### xpiler ") > 14
+    assert "| 130 | interrupted |" in text and "$ xpiler diff" in text

@@ -42,6 +42,13 @@ ATOMICS = "does not depend on the order of the threads"
 UNIFORM = "is the same for all threads of a block"
 TRUSTED = "lie between"
 NO_NAN = "are no NaN"
+ASSUMED = {
+    ATOMICS: "the threads' order does not matter",
+    UNIFORM: "the condition is the same for a block's threads",
+    NO_NAN: "they are no NaN",
+    TRUSTED: "indices from data are valid",
+}
+"""What is said of a reading's assumption, in the words of pages."""
 
 SECTIONS: dict[str, tuple[Construct, ...]] = {
     "Control": (

@@ -8,7 +8,7 @@ import pytest
 
 from xpiler_tvm import Kernel, Launch, Scalar, Tensor, XpilerError, frontends
 
-from .constructs import DIALECTS, SECTIONS, Construct
+from .constructs import ASSUMED, DIALECTS, SECTIONS, Construct
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialects.md"
 PARAMS = (
@@ -78,12 +78,6 @@ All readings assume that pointer parameters do not overlap, that signed arithmet
 overflow, and that threads do not race between two barriers (a checked run of the source looks for
 such races). This page is made by `tests/frontends/test_constructs.py`, where each row is a kernel.
 """
-WORDS = {
-    "does not depend on the order of the threads": "the threads' order does not matter",
-    "is the same for all threads of a block": "the condition is the same for a block's threads",
-    "are no NaN": "they are no NaN",
-    "lie between": "indices from data are valid",
-}
 
 
 def page() -> str:
@@ -102,5 +96,5 @@ def _cell(verdict: str) -> str:
     if not verdict:
         return "–"
     if verdict.startswith("read: "):
-        return f"read, assuming {WORDS[verdict.removeprefix('read: ')]}"
+        return f"read, assuming {ASSUMED[verdict.removeprefix('read: ')]}"
     return verdict
