@@ -10,6 +10,15 @@ from collections.abc import Iterator
 from xpiler_tvm.dialects.atomics import ATOMICS, COMPARE_AND_SWAP, SUFFIXES
 from xpiler_tvm.dialects.math import COMPOSED
 from xpiler_tvm.dialects.matrix import MFMA
+from xpiler_tvm.dialects.ptx import (
+    COMMIT,
+    COPY,
+    LDMATRIX_COUNTS,
+    MMA,
+    WAIT,
+    WAIT_ALL,
+    ldmatrix_name,
+)
 from xpiler_tvm.dialects.sixteen import COMPARISONS, CONVERSIONS, SIXTEEN, TYPES
 
 VECTORS = {
@@ -40,7 +49,14 @@ def declarations(dialect: str, text: str) -> str:
     pastes = re.search(r"\w\s*##\s*\w", text) is not None  # that may make any word
     parts = [
         line
-        for name, line in (*_composed(), *_makers(), *_sixteen(), *_atomics(dialect), *_mfma())
+        for name, line in (
+            *_composed(),
+            *_makers(),
+            *_sixteen(),
+            *_atomics(dialect),
+            *_mfma(),
+            *_ptx(),
+        )
         if pastes or name in words
     ]
     operators = [*_pair_operators(), *(_vector_operators() if dialect == "hip" else ())]
@@ -192,3 +208,30 @@ def _mfma() -> Iterator[tuple[str, str]]:
         total = row.total if row.registers == 1 else f"Xp_{row.total}_{row.registers}"
         operands = f"{row.operand}, {row.operand}, {total}, int, int, int"
         yield row.builtin, f"__device__ {total} {row.builtin}({operands});"
+
+
+def _ptx() -> Iterator[tuple[str, str]]:
+    """Inline assembly as calls: results by reference, and operands of any type of 32 bits."""
+
+    def function(name: str, results: int, others: int) -> tuple[str, str]:
+        words = [f"{word}{n}" for word, count in (("R", 1), ("T", others)) for n in range(count)]
+        types = ", ".join(f"class {word}" for word in words)
+        params = ", ".join([*["R0&"] * results, *(f"const {word}&" for word in words[1:])])
+        return name, f"template <{types}> __device__ void {name}({params});"
+
+    for row in MMA:
+        counts = (row.a_registers, row.b_registers, row.total_registers)
+        yield function(row.name, row.total_registers, sum(counts))
+    for count in LDMATRIX_COUNTS:
+        for transposed in (False, True):
+            yield function(ldmatrix_name(count, transposed), count, 1)
+    yield COPY, f"template <class P, class Q> __device__ void {COPY}(P, Q, unsigned, unsigned);"
+    yield COMMIT, f"__device__ void {COMMIT}();"
+    yield WAIT, f"__device__ void {WAIT}(unsigned);"
+    yield WAIT_ALL, f"__device__ void {WAIT_ALL}();"
+    yield "__cvta_generic_to_shared", "__device__ size_t __cvta_generic_to_shared(const void*);"
+    yield "__cvta_generic_to_global", "__device__ size_t __cvta_generic_to_global(const void*);"
+    copy = "__pipeline_memcpy_async"
+    yield copy, f"__device__ void {copy}(void*, const void*, size_t, size_t = 0);"
+    yield "__pipeline_commit", "__device__ void __pipeline_commit();"
+    yield "__pipeline_wait_prior", "__device__ void __pipeline_wait_prior(size_t);"

@@ -27,6 +27,7 @@ from . import (
     matrix,
     mfma,
     pairs,
+    ptx,
     simt,
     sixteen,
     votes,
@@ -56,7 +57,7 @@ _SIMT: tuple[Part, ...] = (
 )
 
 LIBRARIES: dict[str, tuple[Part, ...]] = {
-    "cuda": (part(atomics.handlers("cuda")), *_SIMT),
+    "cuda": (part(atomics.handlers("cuda")), part(ptx.HANDLERS), *_SIMT),
     "hip": (part(atomics.handlers("hip")), part(mfma.HANDLERS), part(amdgcn.HANDLERS), *_SIMT),
     "bang": (bang.call, mathematics.call),
     "vnni": (avx512.call, part(c_memory.HANDLERS), mathematics.call),

@@ -336,9 +336,12 @@ def _multiply(call: Invocation) -> Value:
 
 
 def _seen(matrix: Matrix, value: Number) -> Number:
-    """An operand as the multiplier sees it: of tf32 the lower bits are not looked at."""
-    if matrix.fragment.operand != "precision::tf32":
-        return value
+    """An operand as the multiplier sees it."""
+    return of_tf32(value) if matrix.fragment.operand == "precision::tf32" else value
+
+
+def of_tf32(value: Number) -> Number:
+    """A float as a multiplier of tf32 sees it, which does not look at the lower bits."""
     return Number(_masked(as_bits(value.expr, "float32")), "float32")
 
 

@@ -20,6 +20,9 @@ from .registers import as_integer, as_mask, bytes_of, is_mask, is_register, resi
 from .state import Alias, Mixed, Place, Stored, StoredPointer, VariablePlace
 from .types import Types
 
+_ADDRESSES = ("int32", "uint32", "int64", "uint64")
+"""Integers that may hold the number of a place; they are moved by bytes."""
+
 
 class Memory(Types):
     """Objects in memory: allocation, reads and stores of any type, conversions."""
@@ -408,6 +411,8 @@ class Memory(Types):
         if isinstance(kind, ir.Arithmetic):
             if isinstance(value, Address) and kind.dtype == "bool":
                 return self.math.number(1, "bool")
+            if isinstance(value, Address) and value.of == ir.VOID and kind.dtype in _ADDRESSES:
+                return value
             if isinstance(value, Lanes) and is_mask(value.kind):
                 value = as_integer(self.math, value)
             if not isinstance(value, Number):

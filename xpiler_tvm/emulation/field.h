@@ -459,6 +459,45 @@ struct XpTotal<M, N, K, XpField<J>> : XpTotal<M, N, K, typename XpReal<J>::type>
 }  // namespace wmma
 }  // namespace nvcuda
 
+#ifdef __CUDACC__
+struct XpTf32;
+template <class E>
+struct XpFieldFor {
+  typedef E type;
+};
+#if XP_PRIME < 65536
+template <>
+struct XpFieldFor<XpReal<0>::type> {
+  typedef XpField<0> type;
+};
+template <>
+struct XpFieldFor<XpReal<1>::type> {
+  typedef XpField<1> type;
+};
+#endif
+template <>
+struct XpFieldFor<XpReal<2>::type> {
+  typedef XpField<2> type;
+};
+template <>
+struct XpFieldFor<XpTf32> {
+  typedef XpField<2> type;
+};
+// Registers of matrix instructions, also those that are declared as words.
+struct XpFieldElements {
+  template <class E>
+  using of = typename XpFieldFor<E>::type;
+};
+template <class D>
+struct XpElements;
+template <int K>
+struct XpElements<XpField<K>> : XpFieldElements {};
+template <>
+struct XpElements<unsigned> : XpFieldElements {};
+template <>
+struct XpElements<int> : XpFieldElements {};
+#endif
+
 #ifdef __BANG__
 template <class S, class W>
 struct XpSum;

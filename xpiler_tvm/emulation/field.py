@@ -17,7 +17,7 @@ from xpiler_tvm.dialects.math import MATH, MathFunction
 FIELDS: Mapping[str, int] = MappingProxyType({"field": 2**31 - 1, "small field": 65521})
 """The prime of each build."""
 
-_SIXTEEN = re.compile(r"half|bfloat16|bf16|_Float16")
+_SIXTEEN = re.compile(r"half|bfloat16|bf16|_Float16|[._]f16\b")
 # Polynomials, which field.h has.
 _POLYNOMIAL = frozenset(("fma",))
 

@@ -92,6 +92,16 @@ struct XpTf32 {  // of which the multiplier sees ten bits of mantissa
   float value;
   operator float() const { return xp_bits<float>(xp_bits<unsigned>(value) & 0xffffe000u); }
 };
+// What numbers of a type are computed as, where a result is kept in a `D`.
+template <class E>
+struct XpSelf {
+  typedef E type;
+};
+template <class D>
+struct XpElements {
+  template <class E>
+  using of = typename XpSelf<E>::type;
+};
 template <class E>
 inline E xp_element(const XpWord* registers, int number) {
   E element;
