@@ -3,8 +3,7 @@
     tvm_load_matrix_sync(A, 16, 16, 16, i, &x[o], 40, "row_major")
         ->  ldmatrix_x4(A[i], &x[o + tx % 16 * 40 + tx / 16 * 8]);
     tvm_mma_sync(C, 0, A, 0, B, 0, C, 0)
-        ->  mma_m16n8k16(C[0], A[0], B[0]);
-            mma_m16n8k16(C[0] + 4, A[0], B[0] + 2);
+        ->  for (int h = 0; h < 2; ++h) mma_m16n8k16(C[0] + h * 4, A[0], B[0] + h * 2);
 
 A fragment of 16 columns is two operands of `mma` side by side, which one `ldmatrix` brings. What
 lane holds what of them stands in `dialects.ptx`.
@@ -90,7 +89,8 @@ class MmaForm:
             raise ValueError(f"no mma of {left.m} x {left.n} x {left.k} for {left.dtype}")
         name = f"mma_m{ROWS}n{COLUMNS}k{row.k}"
         out.define(name, _mma(name, row, out.type_of(total.dtype)))
-        return [f"{name}({c}, {a}, {b});", f"{name}({c} + 4, {a}, {b} + {row.b_registers});"]
+        half = f"{c} + h * {row.total_registers}, {a}, {b} + h * {row.b_registers}"
+        return ["#pragma unroll", f"for (int h = 0; h < 2; ++h) {name}({half});"]
 
 
 def copy(out: Printer, size: int, target: str, source: str, inside: str | None) -> str:
