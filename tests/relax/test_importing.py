@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tvm
 from tvm import relax
+from tvm.target import Target
 
 import xpiler_tvm as xt
+from xpiler_tvm import backend
 from xpiler_tvm.verification import inputs_for
 
 FOLDER = Path(__file__).parents[1] / "kernels" / "sequences"
@@ -18,6 +20,9 @@ FILES = {
     "softmax_three.cu": {"rows": 30, "n": 20},  # an array that is updated
     "keep_before.cu": {"n": 100},  # copies on the device
 }
+
+
+GPU = Target({"kind": "cuda", "arch": "sm_80"}, host="llvm")
 
 
 def run(mod: tvm.IRModule, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -29,12 +34,15 @@ def run(mod: tvm.IRModule, arrays: list[np.ndarray]) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", FILES)
 def test_the_function_does_what_the_kernels_do(name: str) -> None:
     imported = xt.relax.ImportKernels(FOLDER / name, args=FILES[name])
+    backend.autoload()
     sequence = imported.sequence
     inputs = inputs_for(sequence.interface, 3, "random", sequence.value_ranges)
     expected = sequence.run_source(inputs)
     arrays = sequence.arrays
     given = [inputs[one.name] for one in arrays if one.intent in ("in", "inout")]
-    made = run(imported(tvm.IRModule()), given)
+    mod = imported(tvm.IRModule())
+    assert tvm.compile(mod, GPU, relax_pipeline="xpiler").mod.imports[0].imports
+    made = run(mod, given)
     outputs = [one.name for one in arrays if one.intent in ("out", "inout")]
     for output, value in zip(outputs, made, strict=True):
         np.testing.assert_allclose(value, expected[output], rtol=1e-5, atol=1e-6)
