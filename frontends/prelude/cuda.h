@@ -39,7 +39,11 @@ struct dim3 {
 #include "cooperative.h"
 extern __device__ const uint3 threadIdx, blockIdx;
 extern __device__ const dim3 blockDim, gridDim;
+#ifdef __HIP__
+static constexpr int warpSize = 64;  // until ROCm 7 it may be the extent of an array
+#else
 extern __device__ const int warpSize;
+#endif
 #define hipThreadIdx_x threadIdx.x
 #define hipThreadIdx_y threadIdx.y
 #define hipThreadIdx_z threadIdx.z

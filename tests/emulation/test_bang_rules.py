@@ -41,6 +41,25 @@ def test_a_wrong_operand_is_named(body: str, said: str) -> None:
     assert body in error.span.text
 
 
+TAIL = "IN(a, x, 40); __bang_mul_scalar(b, a, 2.0f, 64); __bang_add(b, b, a, 64); "
+
+
+@pytest.mark.parametrize(
+    ("use", "line"),
+    [
+        ("OUT(b, 40);", ""),
+        ("IN(a + 40, x, 24); __bang_add(b, a, a, 64); OUT(b, 64);", ""),
+        ("OUT(b, 64);", "OUT(b, 64)"),
+        ("b[0] = b[41]; OUT(b, 40);", "b[0] = b[41]"),
+        ("__bang_reduce_sum(c, b, 64); OUT(c, 1);", "__bang_reduce_sum"),
+    ],
+)
+def test_elements_without_a_value_matter_where_they_are_used(use: str, line: str) -> None:
+    found = whole_run(TAIL + use, ("x", random(64)), out("y", 64), build="checked").findings
+    assert [one.kind for one in found] == ["uninitialised read"] * bool(line)
+    assert all(one.span and line in one.span.text for one in found)
+
+
 @pytest.mark.parametrize(
     ("variable", "arch", "fits"),
     [

@@ -121,8 +121,11 @@ if (p) found = __shfl_sync(m, v, __ffs(m) - 1) + __popc(__ballot_sync(m, v > 0.5
         "cuda",
     ),
     "waves of 64": (
-        """int t = threadIdx.x; float v = x[t]; v += __shfl_xor(v, 33); v += __shfl_down(v, 7);
+        """__shared__ float first[256 / warpSize];
+int t = threadIdx.x; float v = x[t]; v += __shfl_xor(v, 33); v += __shfl_down(v, 7);
 v += __shfl_xor_sync(0xffffffffu, v, 1);
+if (t % warpSize == 0) first[t / warpSize] = v;
+__syncthreads(); v += first[3 - t / warpSize & 1];
 """
         + _stores(
             "v",

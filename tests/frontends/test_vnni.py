@@ -221,6 +221,13 @@ def test_registers(name: str) -> None:
 
 
 FLOATING = {
+    "rows and columns": """
+void k(const float *x, float *y) {
+  __m128 r[4];
+  for (int i = 0; i < 4; i++) r[i] = _mm_loadu_ps(x + 4 * i);
+  _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
+  for (int i = 0; i < 4; i++) _mm_storeu_ps(y + 4 * i, r[3 - i]);
+}""",
     "operators and elements": """
 void k(const float *x, float *y) {
   const __m512 *p = (const __m512 *)x;

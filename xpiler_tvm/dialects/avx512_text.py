@@ -62,6 +62,14 @@ _CONSTANTS = {
     "_MM_HINT_NTA": 0,
 }
 _ORDER = "#define _MM_SHUFFLE(d, c, b, a) (((d) << 6) | ((c) << 4) | ((b) << 2) | (a))"
+# The four registers as the rows of a matrix, which becomes its transpose.
+_TRANSPOSE = "_MM_TRANSPOSE4_PS"
+_TRANSPOSING = """#define _MM_TRANSPOSE4_PS(r0, r1, r2, r3) do { \\
+  const __m128 xp_t0 = _mm_shuffle_ps(r0, r1, 0x44), xp_t1 = _mm_shuffle_ps(r2, r3, 0x44); \\
+  const __m128 xp_t2 = _mm_shuffle_ps(r0, r1, 0xee), xp_t3 = _mm_shuffle_ps(r2, r3, 0xee); \\
+  (r0) = _mm_shuffle_ps(xp_t0, xp_t1, 0x88); (r1) = _mm_shuffle_ps(xp_t0, xp_t1, 0xdd); \\
+  (r2) = _mm_shuffle_ps(xp_t2, xp_t3, 0x88); (r3) = _mm_shuffle_ps(xp_t2, xp_t3, 0xdd); \\
+} while (0)"""
 # Four lanes by letters, that of the highest one first.
 _PERMUTATIONS = {
     f"_MM_PERM_{''.join(letters)}": sum(
@@ -98,6 +106,8 @@ def _types(text: str, as_classes: bool = False) -> Iterator[str]:
     for bits, spelled in ((8, "char"), (16, "short"), (32, "int"), (64, "long long")):
         yield f"typedef unsigned {spelled} __mmask{bits};"
     yield _ORDER
+    if _TRANSPOSE in text:
+        yield _TRANSPOSING
     yield "typedef int _MM_PERM_ENUM;"
     constants = _CONSTANTS | (_PERMUTATIONS if "_MM_PERM_" in text else {})
     yield from (f"#define {name} {number}" for name, number in constants.items())
@@ -134,10 +144,21 @@ def _head(row: Intrinsic, suffix: str) -> str:
     return f"{_declared(row.result)} {row.name}({operands})"
 
 
+def _rows(text: str) -> list[Intrinsic]:
+    """The intrinsics that `text` mentions, itself or by a macro."""
+    return mentioned(text + _TRANSPOSING if _TRANSPOSE in text else text)
+
+
+def redefined(text: str) -> list[str]:
+    """Macros of `text` in intrinsics, in place of those of a compiler's header, which has them in
+    what is its own."""
+    return [f"#undef {_TRANSPOSE}", _TRANSPOSING] if _TRANSPOSE in text else []
+
+
 def declarations(text: str) -> str:
     """Types, constants and prototypes of what `text` mentions."""
     lines = [*_types(text), *(f"void {one};" for one in _NOTHING)]
-    lines += [f"{_head(row, '')};" for row in mentioned(text)]
+    lines += [f"{_head(row, '')};" for row in _rows(text)]
     return "\n".join(lines)
 
 
@@ -229,7 +250,7 @@ def definitions(text: str, *, as_classes: bool = False) -> str:
 
     Where `float` is a class itself, registers have to be classes, too: `as_classes`.
     """
-    rows = mentioned(text)
+    rows = _rows(text)
     lines = [*_types(text, as_classes), _SUPPORT, *(f"inline void {one} {{}}" for one in _NOTHING)]
     if any("to_" in row.meaning for row in rows):
         lines.append(_INDEFINITE)

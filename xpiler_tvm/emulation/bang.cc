@@ -72,6 +72,10 @@ static void check_place(const char* intrinsic, int line, const char* role, const
   }
 }
 
+extern "C" void xp_elements(bool begin) {
+  if (xp_checks) xp_checks->vector(begin);
+}
+
 extern "C" void xp_overlap(const char* intrinsic, int line, const void* dst, long long dst_bytes,
                            const void* src, long long src_bytes, int in_place) {
   const char *d = static_cast<const char*>(dst), *s = static_cast<const char*>(src);

@@ -110,7 +110,9 @@ def _elementwise(rows: Sequence[Elementwise]) -> str:
 XP_INTRINSIC void {row.name}({", ".join(arguments)}, {AT}) {{
   {type_check(row.name, "T", dtypes, informal)}
   {" ".join(checks)}
+  xp_elements(true);
   {_elementwise_loop(rows, " ".join(loads))}
+  xp_elements(false);
   {" ".join(ruins)}
 }}"""
 

@@ -51,6 +51,9 @@ XP_HIDDEN void xp_operand(const char* intrinsic, int line, const char* role, con
 XP_HIDDEN void xp_overlap(const char* intrinsic, int line, const void* dst, long long dst_bytes,
                           const void* src, long long src_bytes, int in_place);
 
+// The elements of a vector operation are about to be computed, or have been; see `XpChecks`.
+XP_HIDDEN void xp_elements(bool begin);
+
 // Carries a copy out once the earlier ones of its unit have ended, or only notes that it is to be
 // made. XP5002 where its direction, size, strides or places break a rule.
 XP_HIDDEN void xp_copy_now(const XpCopy* copy);

@@ -26,7 +26,8 @@ struct Access {
   uint32_t thread;  // 1 + number of the thread in the whole grid; 0: none
   Clock clock;
   uint32_t place;   // of the instruction, relative to the library
-  uint32_t atomic;
+  uint16_t atomic;
+  uint16_t without_value;  // a store of what was made of memory that nobody had written
 };
 struct Cell {
   Access store, load[2];
@@ -80,6 +81,8 @@ Knowledge block_knows;
 Object* objects[1024];
 
 bool in_atomic;
+// In a vector operation, whose elements without a value are nobody's fault until one is used.
+bool in_vector, element_without_value;
 
 // Plain loads that collide with atomic operations alone: the first guess of a compare-and-swap
 // loop. They are harmless where the same thread goes on to an atomic operation there.
@@ -355,7 +358,7 @@ void give_up_guesses() {
 }
 
 enum Kind { PLAIN = 0, ATOMIC = 1, VOLATILE = 2 };
-const uint32_t kUnderWay = 2;  // `Access::atomic` of an asynchronous copy that nobody waited for
+const uint16_t kUnderWay = 2;  // `Access::atomic` of an asynchronous copy that nobody waited for
 
 void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr_t place,
                void* frame) {
@@ -380,7 +383,8 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
   const uintptr_t offset = address - region->begin;
   if (offset % region->granule || bytes % region->granule) refine(region);
   const Access mine = {1 + block * threads + self, clocks[self],
-                       (uint32_t)(place - launch->report->base), kind != PLAIN};
+                       (uint32_t)(place - launch->report->base), kind != PLAIN,
+                       store && in_vector && element_without_value};
   Cell* cell = region->shadow + copy_of(*region) * region->cells + offset / region->granule;
   Cell* const end = cell + (bytes + region->granule - 1) / region->granule;
   bool unwritten = false;
@@ -392,7 +396,8 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
     if (stale) *cell = Cell();
     const bool shared = region->copies == 1 || (region->variable->spaces & XP_SRAM);
     if (!store || kind == ATOMIC) {
-      missing = last.thread || region->filled ? 0 : missing + region->granule;
+      const bool has_value = last.thread ? !last.without_value : region->filled;
+      missing = has_value ? 0 : missing + region->granule;
       if (missing >= 4 || missing == bytes) unwritten = true;
     }
     if (last.thread && last.atomic == kUnderWay) {
@@ -439,7 +444,9 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
       }
     }
   }
-  if (unwritten && !counted("uninitialised read", place, 0)) {
+  if (in_vector) {
+    element_without_value = !store && (element_without_value || unwritten);
+  } else if (unwritten && !counted("uninitialised read", place, 0)) {
     note("uninitialised read", place, frame, address, bytes, 0, "reads %u bytes of '%s' that nothing has written",
          bytes, region->variable->name);
   }
@@ -645,8 +652,13 @@ void on_arrival(void* to, unsigned bytes) {
   });
 }
 
-const XpChecks checks = {on_start, on_block, on_enter,  on_barrier,
-                         on_sync,  on_end,   on_copy, on_arrival};
+void on_vector(bool begins) {
+  in_vector = begins;
+  element_without_value = false;
+}
+
+const XpChecks checks = {on_start, on_block, on_enter,   on_barrier, on_sync,
+                         on_end,   on_copy,  on_arrival, on_vector};
 
 }  // namespace
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from xpiler_tvm.dialects.avx512_text import definitions, needs_definitions
+from xpiler_tvm.dialects.avx512_text import definitions, needs_definitions, redefined
 from xpiler_tvm.errors import ReadError
 from xpiler_tvm.processor import missing_features
 
@@ -59,7 +59,7 @@ def before(source: str, text: str, arch: str | None, build: str) -> list[str]:
     includes = re.findall(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', source, re.MULTILINE)
     if not HEADERS.intersection(includes) or not is_native(text, arch, build):
         return []
-    return [*_NO_LIBRARY, "#include <immintrin.h>"]
+    return [*_NO_LIBRARY, "#include <immintrin.h>", *redefined(text)]
 
 
 def numbers(build: str) -> str:

@@ -111,6 +111,9 @@ struct XpChecks {
   void (*copy_starts)(void* to, unsigned bytes, const void* from, unsigned given, void* place,
                       void* frame);
   void (*copy_ends)(void* to, unsigned bytes);
+  // a vector operation begins or ends: its elements are computed one after the other, and what
+  // comes of memory that nothing has written counts as not written either
+  void (*vector)(bool begins);
 };
 extern XP_HIDDEN const XpChecks* xp_checks;
 
