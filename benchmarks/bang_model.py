@@ -5,7 +5,8 @@
     python benchmarks/bang_model.py --all            # every shape of the grid, not the largest only
 
 Kernels of the corpus are raised at the grid's full shapes, scheduled and emitted; nothing is run.
-All figures are modelled (`codegen_bang/cost.py` says what is assumed), none was measured.
+All figures are modelled (`codegen_bang/cost.py` says what is assumed), none was measured. What is
+left to scalar code stands below a row, with the part of the time that it takes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def rows(case: Case) -> Iterator[str]:
     yield found.bound
     yield f"{100 * found.share:.3g} %"
     busy = sorted(found.busy.items(), key=lambda pair: -pair[1])
-    yield ", ".join(f"{pipe} {100 * one / found.cycles:.0f} %" for pipe, one in busy if one)
+    pipes = ", ".join(f"{pipe} {100 * one / found.cycles:.0f} %" for pipe, one in busy if one)
+    yield "\n    ".join([pipes, *printed.slow])
 
 
 def line(cells: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import tvm
@@ -98,6 +99,21 @@ def _parameter_bytes(function: DeviceFunction) -> int:
     return sum((buffer_size(each) or 0) * ITEM_BYTES[str(each.dtype)] for each in buffers)
 
 
+LARGEST_TABLE = 32 * 1024
+"""Bytes of an operand that scalar code reads from NRAM instead, where it is brought as a whole."""
+
+
+def _small_operands(function: DeviceFunction, kernel: Kernel) -> frozenset[str]:
+    """The arrays that are only read and small enough to be tables."""
+    read = {each.name for each in kernel.params or () if getattr(each, "intent", "") == "in"}
+    sizes = {
+        str(param.name): (buffer_size(param) or 0) * ITEM_BYTES[str(param.dtype)]
+        for param in function.params
+        if isinstance(param.ty, tirx.BufferType)
+    }
+    return frozenset(name for name, size in sizes.items() if 0 < size <= LARGEST_TABLE) & read
+
+
 PIPELINE_SLOTS = (32 * 1024, 16 * 1024, 8 * 1024)
 """Bytes of a piece in a pipeline: short ones start early, long ones hide what a copy costs."""
 
@@ -105,14 +121,20 @@ PIPELINE_SLOTS = (32 * 1024, 16 * 1024, 8 * 1024)
 def _cheapest(
     function: DeviceFunction, kernel: Kernel, arch: Arch
 ) -> tuple[BangPrinter, list[str]]:
-    """The kernel's body, with software pipelines where these are modelled to pay."""
-    best = _print(function, kernel, arch)
+    """The kernel's body, with tables and software pipelines where these are modelled to pay."""
+    best, tables = _print(function, kernel, arch), frozenset[str]()
+    small = _small_operands(function, kernel) & best[0].far
+    if small:
+        with suppress(EmitError):  # no room for them
+            other = _print(function, kernel, arch, tables=small)
+            if other[0].meter.elapsed < best[0].meter.elapsed:
+                best, tables = other, small
     longest = best[0].plan.longest
     for slot in PIPELINE_SLOTS:
         if longest < FEWEST_PIECES * slot:
             continue
         try:
-            other = _print(function, kernel, arch, slot, pipelined=True)
+            other = _print(function, kernel, arch, slot, pipelined=True, tables=tables)
         except EmitError:  # no room for so many slots
             continue
         if other[0].meter.elapsed < best[0].meter.elapsed:
@@ -127,13 +149,14 @@ def _print(
     longest: int = LONGEST_SLOT,
     *,
     pipelined: bool = False,
+    tables: frozenset[str] = frozenset(),
 ) -> tuple[BangPrinter, list[str]]:
     """The kernel's body, printed again until slots are as long as can be beside all others."""
     first = min(longest, arch.nram_usable // MOST_SLOTS)
     plan = NramPlan(arch, first, longest, pipelined)
     printed: dict[int, tuple[BangPrinter, list[str]]] = {}
     for _ in range(4):
-        printer = BangPrinter(function, kernel, plan)
+        printer = BangPrinter(function, kernel, plan, tables)
         body = printer.body()
         slot = plan.best_slot()
         if slot == plan.slot_bytes or not plan.slots:

@@ -6,7 +6,7 @@ This is the part of the printer that knows memories; `printer.py` builds the loo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 import tvm
@@ -30,7 +30,7 @@ from xpiler_tvm.codegen.lower import DeviceFunction
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, DRAM_ACCESS, NRAM_ACCESS
 from xpiler_tvm.kernel import Kernel
 
-from .cost import Meter, MeterState, ScalarWork
+from .cost import CopyWork, Meter, MeterState, ScalarWork
 from .folds import LANES_ARRAY
 from .memory import ITEM_BYTES, NramPlan, Snapshot
 from .scalars import scalar_cycles
@@ -70,12 +70,21 @@ class SpacePrinter(CPrinter):
     """Knows the memory of each array.
 
     `plan` collects what the kernel keeps on the chip, `meter` what it costs, and `slow` what of
-    that is scalar loops: cycles by what they are.
+    that is scalar loops: cycles by what they are. The parameters in `tables` are brought into NRAM
+    as a whole before all else; `far` are those off the chip that scalar code touches.
     """
 
-    def __init__(self, function: DeviceFunction, kernel: Kernel, plan: NramPlan) -> None:
+    def __init__(
+        self,
+        function: DeviceFunction,
+        kernel: Kernel,
+        plan: NramPlan,
+        tables: Collection[str] = (),
+    ) -> None:
         super().__init__(BANG, function, kernel)
         self.plan = plan
+        self.tables = tables
+        self.far: set[str] = set()
         self.meter = Meter(plan.arch, function.grid[0])
         self.slow: dict[str, float] = {}
         self.operations = 0  # that were looked at as vectors
@@ -84,6 +93,22 @@ class SpacePrinter(CPrinter):
         self.wram: set[tvm.ir.Var] = set()
 
     # --- memory -----------------------------------------------------------------------------
+
+    def body(self) -> list[str]:
+        for param in self.function.params:
+            if param.name in self.tables:
+                self._bring_in(param)
+        return super().body()
+
+    def _bring_in(self, param: tvm.ir.Var) -> None:
+        dtype, size = str(param.dtype), buffer_size(param)
+        assert size is not None
+        name, item = self.reserve(f"{param.name}_nram"), ITEM_BYTES[dtype]
+        self.plan.add(name, self.dialect.type(dtype), size, item)
+        self.meter.charge(CopyWork("GDRAM2NRAM", size * item))
+        self.line(f"__memcpy({name}, {self.name(param)}, {size * item}, GDRAM2NRAM);")
+        self.nram.add(param)
+        self.names[param] = name
 
     def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
         buffer, size = node.buffer, buffer_size(node.buffer)
@@ -177,7 +202,10 @@ class SpacePrinter(CPrinter):
     def access_cycles(self, buffer: tirx.Buffer) -> float:
         if self.in_nram(buffer):
             return NRAM_ACCESS
-        return DRAM_ACCESS if self.in_gdram(buffer) else ARITHMETIC
+        if not self.in_gdram(buffer):
+            return ARITHMETIC
+        self.far.add(self.name(buffer))
+        return DRAM_ACCESS
 
     # --- attempts -------------------------------------------------------------------------------
 
