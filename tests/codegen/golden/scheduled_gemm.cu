@@ -43,8 +43,8 @@ gemm_int8(const int8_t* __restrict__ A, const int8_t* __restrict__ B, int* __res
       unsigned B_fragment[1][4];
       ldmatrix_x4(A_fragment[0], &A_shared[tz * 1280 + j * 32 + tx % 16 * 80 + tx / 16 * 16]);
       ldmatrix_x4(B_fragment[0], &B_shared[ty * 1280 + j * 32 + (tx % 8 + tx / 16 * 8) * 80 + tx / 8 % 2 * 16]);
-      mma_m16n8k32(C_sum[0], A_fragment[0], B_fragment[0]);
-      mma_m16n8k32(C_sum[0] + 4, A_fragment[0], B_fragment[0] + 2);
+      #pragma unroll
+      for (int h = 0; h < 2; ++h) mma_m16n8k32(C_sum[0] + h * 4, A_fragment[0], B_fragment[0] + h * 2);
     }
   }
   alignas(32) __shared__ int C_shared[1280];
