@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from .commands import (
+    ExamplesFormatter,
     arguments,
     check,
     completion,
@@ -32,11 +33,16 @@ COMMANDS = (
     completion,
 )  # fmt: skip
 
-ENDING = (
-    "exit codes: 0 done; 1 a fault or a difference was found; 2 wrong usage; 11 to 17 an error of "
-    "stage 1 to 7, the first digit of its code (see `xpiler explain`); 70 a defect of xpiler; "
-    "130 interrupted"
-)
+ENDING = """\
+examples:
+  $ xpiler translate examples/softmax.cu --to hip,bang,vnni,cuda -o build/
+  $ xpiler check softmax.cu softmax.mlu
+  $ xpiler explain XP1006
+
+exit codes:
+  0 done; 1 a fault or a difference was found; 2 wrong usage; 11 to 17 an error of
+  stage 1 to 7, the first digit of its code (see `xpiler explain`); 70 a defect of
+  xpiler; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         prog="xpiler",
         description="Translate a GPU kernel to other platforms, with evidence by execution.",
         epilog=ENDING,
+        formatter_class=ExamplesFormatter,
     )
     parser.add_argument("--version", action="version", version=f"xpiler {arguments.version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -29,14 +29,14 @@ def command(
         help=summary,
         description=description or f"{summary[0].upper()}{summary[1:]}.",
         epilog="\n".join(["examples:", *lines]),
-        formatter_class=_Formatter,
+        formatter_class=ExamplesFormatter,
     )
     parser.set_defaults(action=action)
     return parser
 
 
-class _Formatter(argparse.HelpFormatter):
-    """Keeps the lines of the examples, and fills those of all other texts."""
+class ExamplesFormatter(argparse.HelpFormatter):
+    """Keeps the lines of a text that begins with examples, and fills those of all others."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if text.startswith("examples:"):

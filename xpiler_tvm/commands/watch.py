@@ -66,7 +66,8 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 def _translate_apart(options: argparse.Namespace) -> None:
     """One translation, in a process of its own: what ends it does not end the watching."""
-    print(f"---- {time.strftime('%H:%M:%S')}", file=sys.stderr)
+    if sys.stderr.isatty() and not options.json:
+        print(f"---- {time.strftime('%H:%M:%S')}", file=sys.stderr)
     child = get_context("fork").Process(target=_child, args=(options,))
     child.start()
     child.join()
