@@ -1,15 +1,52 @@
-"""The symbol table of a compiled library."""
+"""The symbol tables of objects and libraries, read as arrays: they have hundreds of rows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-_KINDS = {"STT_OBJECT": "variable", "STT_FUNC": "function", "STT_TLS": "thread-local"}
+# `Elf64_Sym` and the numbers in it, as elf.h has them.
+_ROW = np.dtype(
+    [
+        ("name", "<u4"),
+        ("info", "u1"),
+        ("other", "u1"),
+        ("home", "<u2"),
+        ("value", "<u8"),
+        ("size", "<u8"),
+    ]
+)
+_VARIABLE, _FUNCTION, _THREAD_LOCAL = 1, 2, 6
+INDIRECT = 10  # and above, what a system adds: functions that are chosen at loading
+LOCAL = 0
+UNDEFINED, RESERVED = 0, 0xFF00
+_KINDS = {_VARIABLE: "variable", _FUNCTION: "function", _THREAD_LOCAL: "thread-local"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a table: `kind`, `binding` and `home`, a section's number, are the file's."""
+
+    name: str
+    kind: int
+    binding: int
+    home: int
+    value: int
+    size: int
+
+
+def entries(table: SymbolTableSection) -> Iterator[Entry]:
+    """The rows of a symbol table."""
+    names = table.stringtable.data()
+    for name, info, _, home, value, size in np.frombuffer(table.data(), _ROW).tolist():
+        text = names[name : names.index(b"\0", name)].decode()
+        yield Entry(text, info & 15, info >> 4, home, value, size)
 
 
 @dataclass(frozen=True)
@@ -32,13 +69,11 @@ def symbols(library: Path) -> tuple[Symbol, ...]:
         for table in elf.iter_sections():
             if not isinstance(table, SymbolTableSection) or table.name != ".symtab":
                 continue
-            for symbol in table.iter_symbols():
-                kind, home = _KINDS.get(symbol["st_info"]["type"]), symbol["st_shndx"]
-                if kind and isinstance(home, int):
-                    section = elf.get_section(home).name
-                    found.append(
-                        Symbol(symbol.name, kind, section, symbol["st_value"], symbol["st_size"])
-                    )
+            homes = [section.name for section in elf.iter_sections()]
+            for row in entries(table):
+                kind = _KINDS.get(row.kind)
+                if kind and UNDEFINED < row.home < RESERVED:
+                    found.append(Symbol(row.name, kind, homes[row.home], row.value, row.size))
     return tuple(found)
 
 

@@ -7,12 +7,15 @@ math library and the emulator, exports one function and runs nothing at loading 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+from . import elf
 
 _MATH = re.compile(
     r"(?:a?(?:sin|cos|tan)h?|atan2|exp(?:2|10|m1)?|log(?:2|10|1p|b)?|sqrt|cbrt|pow|hypot|erfc?|"
@@ -55,11 +58,10 @@ def inspect(path: Path, objects: Iterable[Path], *, sanitized: bool = False) -> 
     """Raises `Forbidden` unless the object file at `path` may be linked with `objects`."""
     offered = _LIBRARY.union(*(_defined(one) for one in objects))
     with open(path, "rb") as file:
-        elf = ELFFile(file)
-        for section in elf.iter_sections():
+        for section in ELFFile(file).iter_sections():
             _judge_section(section, sanitized)
             if isinstance(section, SymbolTableSection):
-                for symbol in section.iter_symbols():
+                for symbol in elf.entries(section):
                     _judge_symbol(symbol, offered)
 
 
@@ -74,26 +76,27 @@ def _judge_section(section: object, sanitized: bool) -> None:
         raise Forbidden(f"code in the section {name!r}")
 
 
-def _judge_symbol(symbol: object, offered: Iterable[str]) -> None:
-    about, name = symbol["st_info"], symbol.name  # type: ignore[index, attr-defined]
-    if about["type"] in ("STT_GNU_IFUNC", "STT_LOOS"):
+def _judge_symbol(symbol: elf.Entry, offered: frozenset[str]) -> None:
+    name = symbol.name
+    if symbol.kind >= elf.INDIRECT:
         raise Forbidden(f"the function {name!r}, which is chosen when the file is loaded")
-    if about["bind"] == "STB_LOCAL" or not name:
+    if symbol.binding == elf.LOCAL or not name:
         return
-    if symbol["st_shndx"] == "SHN_UNDEF":  # type: ignore[index]
+    if symbol.home == elf.UNDEFINED:
         if name not in offered and not _MATH.fullmatch(name) and not _ARITHMETIC.fullmatch(name):
             raise Forbidden(f"the symbol {name!r} of another library")
     elif name not in _EXPORTED and not name.startswith("_Z"):
         raise Forbidden(f"the symbol {name!r}, offered to other libraries")
 
 
-def _defined(path: Path) -> Iterator[str]:
+@lru_cache(maxsize=64)
+def _defined(path: Path) -> frozenset[str]:
+    """What an object of the emulator's own offers; its name changes with what it holds."""
     with open(path, "rb") as file:
-        for section in ELFFile(file).iter_sections():
-            if isinstance(section, SymbolTableSection):
-                for symbol in section.iter_symbols():
-                    if (
-                        symbol["st_shndx"] != "SHN_UNDEF"
-                        and symbol["st_info"]["bind"] != "STB_LOCAL"
-                    ):
-                        yield symbol.name
+        return frozenset(
+            symbol.name
+            for section in ELFFile(file).iter_sections()
+            if isinstance(section, SymbolTableSection)
+            for symbol in elf.entries(section)
+            if symbol.home != elf.UNDEFINED and symbol.binding != elf.LOCAL
+        )
