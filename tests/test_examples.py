@@ -19,7 +19,14 @@ def lifted(path: Path) -> xt.Lifted:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    # One process lifts an example once, for all targets.
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.xdist_group(path.stem))
+        for path in EXAMPLES
+    ],
+)
 def test_examples(path: Path, target: str) -> None:
     found = lifted(path)
     assert found.rung == "blocks", found.notes
