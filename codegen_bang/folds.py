@@ -181,7 +181,7 @@ def _columns_first(selection: Selection, vector: Vector, rows: Rows, kind: type)
             "}",
         ]
 
-    work = [
+    work: list[Work] = [
         VectorWork(rows.most, item, rows.length - 1),
         ScalarWork((rows.length - 2) * 2 * ARITHMETIC),
     ]
