@@ -12,7 +12,7 @@ left to scalar code stands below a row, with the part of the time that it takes.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from corpus import Case, CorpusError, entries
 
@@ -44,8 +44,8 @@ def rows(case: Case) -> Iterator[str]:
     yield "\n    ".join([pipes, *printed.slow])
 
 
-def line(cells: list[str]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=False)).rstrip()
+def line(cells: list[str], widths: Sequence[int] = WIDTHS) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
 
 
 def chosen(dialect: Dialect, operators: set[str], every_shape: bool) -> Iterator[Case]:
