@@ -9,7 +9,7 @@ import pytest
 
 import xpiler_tvm as xt
 from xpiler_tvm.dialects.peaks import PEAKS
-from xpiler_tvm.display.code import sides
+from xpiler_tvm.display.code import linked, sides
 from xpiler_tvm.display.memory import memory_plan
 from xpiler_tvm.display.nest import Array, Block, Loop, nest_of, work_of
 
@@ -56,6 +56,13 @@ def test_lines_are_linked_by_the_arrays_they_work_on() -> None:
     # `y[…] = x[…] / total` is the last line of the source that works on arrays.
     source = [about for about in rows[: len(ROWS.splitlines())] if about.get("data-g")]
     assert len(source[-1]["data-g"].split()) >= 2
+
+
+def test_parameters_of_helpers_are_no_arrays() -> None:
+    text = "float helper(float x) {\n  return x;\n}\nvoid rows(const float* x) {\n  use(x[0]);\n}\n"
+    source, target = linked(lifted(), text)
+    assert [one.number for one in target if one.arrays] == [4, 5]
+    assert source[0].text.startswith("// <script>"), "what stands right above the kernel is shown"
 
 
 def test_a_plain_text_stands_in_for_the_page() -> None:
