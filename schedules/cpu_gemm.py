@@ -13,7 +13,9 @@ first, as rows of depth.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import tvm
@@ -30,7 +32,7 @@ from .knobs import knob
 from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
 
-ROWS = 128
+ROWS = 256
 """Rows of the left operand that pass by one panel of the right one before the next panel."""
 HEIGHTS = (8, 9, 7, 10, 6, 12, 5, 4)
 """Rows of a tile in registers, best first: enough sums in flight to hide an addition's latency."""
@@ -224,9 +226,11 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
 
 
 def _even(count: int, most: int) -> int:
-    """How many of `count` a block takes, so that blocks of at most `most` waste little."""
+    """How many of `count` a block of at most `most` takes: as many as waste nothing, unless these
+    are less than half of `most`; then so many that blocks waste little."""
+    whole = (each for each in range(max(1, most), most // 2, -1) if count % each == 0)
     blocks = -(-count // max(1, most))
-    return -(-count // blocks)
+    return next(whole, -(-count // blocks))
 
 
 def _is_in_place(found: Contraction, group: int) -> bool:
@@ -311,8 +315,13 @@ def tiled(
     sch.vectorize(sch.get_loops(stored)[-1])
     if not cut.direct:
         sch.compute_at(packed_left, outer, preserve_unit_loops=True)
-    once = cut.direct and down == 1 and cut.panels * mr >= rows
-    if once and found.batch and found.right_runs:
+    once = down == 1 and cut.panels * mr >= rows and dot is None
+    windows = found.right_runs and not _is_turned(found)
+    if once and not windows:
+        sch.compute_at(packed_right, tile, preserve_unit_loops=True)
+        _order_packing(sch, packed_right, found.right_runs, nr)
+        packing = None
+    elif once and cut.direct and found.batch:
         sch.compute_at(packed_right, outer, preserve_unit_loops=True)
         j_tile, _ = sch.split(sch.get_loops(packed_right)[-1], [None, nr])
         sch.unroll(j_tile)  # what ends within a tile is a test in one copy alone
@@ -328,7 +337,62 @@ def tiled(
     if dot is not None:
         sch.tensorize(lane, dot.register(right_first=left > right))
     inline_around(sch, keep=keep)
+    _finish_tiles(sch, stored)
     return sch
+
+
+def _finish_tiles(sch: s_tir.Schedule, stored: SBlockRV) -> None:
+    """Put what is made of the results and of other values element by element where they are stored.
+
+        T[i, j] = ...;  C[i, j] = T[i, j] - 128 * S[j]   ->   C[i, j] = ... - 128 * S[j]
+
+    TVM inlines consumers of one array only. The others are not shown to it, if they are complete
+    before the product begins.
+    """
+    program = stages(sch)
+    own = next(
+        place for place, stage in enumerate(program) if sch.get(stage.rv).same_as(sch.get(stored))
+    )
+    consumers = [sch.get(block).name_hint for block in sch.get_consumers(stored)]
+    found = [stage for stage in program if stage.name in consumers]
+    if len(found) != 1 or not found[0].is_injective:
+        return
+    result = program[own].block.writes[0].source
+    reads = [region.source for region in found[0].block.reads]
+    others = [place for place, source in enumerate(reads) if not source.same_as(result)]
+    late = [stage.block.writes[0].source for stage in program[own:]]
+    if any(reads[place].same_as(source) for place in others for source in late):
+        return
+    with suppress(s_tir.ScheduleError):
+        for schedule in (sch.copy(), sch):  # what TVM refuses must not leave them hidden
+            schedule.unsafe_hide_buffer_access(found[0].rv, "read", others)
+            schedule.reverse_compute_inline(found[0].rv)
+
+
+def _is_turned(found: Contraction) -> bool:
+    """Whether the right operand lies along depth alone, as a transposed matrix does."""
+    block = found.stage.block
+    buffer = block.reads[found.right].source
+    lasts = [
+        load.indices[-1]
+        for load in collect(block.body, tvm.ir.TensorLoad)
+        if load.source.same_as(buffer)
+    ]
+    return found.right_runs and not any(
+        mentions(last, each.var) for last in lasts for each in found.columns
+    )
+
+
+def _order_packing(sch: s_tir.Schedule, block: SBlockRV, turned: bool, nr: int) -> None:
+    """The loops of a packing by vectors: along a row, or by square tiles if the operand is
+    transposed, which are exchanged in registers (`codegen/transposes.py`)."""
+    *_, k, own = sch.get_loops(block)
+    side = math.gcd(nr, int(sch.get(k).extent), 16)
+    if turned and side >= 4:
+        (k, own_k), (j, own_j) = (sch.split(loop, [None, side]) for loop in (k, own))
+        sch.reorder(k, j, own_k, own_j)
+    elif not turned:
+        sch.vectorize(own)
 
 
 def _pack(sch: s_tir.Schedule, block: SBlockRV, runs: bool, nr: int, group: int) -> LoopRV:
