@@ -153,7 +153,7 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    "float (*p)(float) = f; y[t] = p(x[t]);", "XP1009"),
         everywhere("`new`, `delete`, exceptions", "float* p = new float[4]; p[0] = x[t];"
                    " y[t] = p[0]; delete[] p;", "XP1009"),
-        everywhere("inline assembly", 'asm volatile("nop"); y[t] = x[t];', "XP1008"),
+        everywhere("other inline assembly", 'asm volatile("nop"); y[t] = x[t];', "XP1008"),
     ),
     "Threads": (
         on_gpus("barriers, also in uniform loops and branches",
@@ -181,6 +181,11 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
              " rocwmma::fill_fragment(c, x[0]); __shared__ float s[256];"
              " rocwmma::store_matrix_sync(s, c, 16, rocwmma::mem_row_major); __syncthreads();"
              " y[t] = s[t];"),
+        only("inline assembly of `mma`, `ldmatrix`, `cp.async`; `cuda_pipeline.h`", cuda=
+             "__shared__ __align__(16) float s[256];"
+             ' asm volatile("cp.async.ca.shared.global [%0], [%1], 4;"'
+             ' :: "r"((unsigned)__cvta_generic_to_shared(&s[t])), "l"(&x[t]));'
+             " __pipeline_commit(); __pipeline_wait_prior(0); y[t] = s[t];"),
         only("`mfma`, DPP and other builtins of AMD", hip=
              "y[t] = __builtin_amdgcn_ds_bpermute(4 * (t ^ 1), n[t]);"),
         on_gpus("cooperative groups: blocks and tiles", "namespace cg = cooperative_groups; ==="
