@@ -12,6 +12,7 @@ left to scalar code stands below a row, with the part of the time that it takes.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 
 from corpus import Case, CorpusError, entries
@@ -66,9 +67,12 @@ def main() -> None:
     parser.add_argument("--dialect", default="cuda", choices=["cuda", "hip", "bang", "vnni"])
     parser.add_argument("--operators", default="", help="comma separated; all by default")
     parser.add_argument("--all", action="store_true", help="every shape, not the largest only")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    print("modelled, not measured")
-    print(line(list(COLUMNS)))
+    table = []
+    if not given.json:
+        print("modelled, not measured")
+        print(line(list(COLUMNS)))
     for case in chosen(given.dialect, {*filter(None, given.operators.split(","))}, given.all):
         cells: list[str] = []
         try:
@@ -77,7 +81,11 @@ def main() -> None:
         except (XpilerError, CorpusError) as error:
             cells += ["-"] * (len(COLUMNS) - 1 - len(cells))
             cells.append(str(error).splitlines()[0])
-        print(line(cells), flush=True)
+        table.append(dict(zip(COLUMNS, cells, strict=True)))
+        if not given.json:
+            print(line(cells), flush=True)
+    if given.json:
+        print(json.dumps(table, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Accuracy as a heat map: operators down, directions across."""
+"""Pictures: accuracy by operator and direction, ratios by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from .rows import Row
@@ -49,4 +49,31 @@ def heat_map(rows: Sequence[Row]) -> str:
                 f'rx="3" fill="{fill}"><title>{escape(operator)}, {pair[0]} → {pair[1]}: '
                 f"{right} of {len(some)} right</title></rect>"
             )
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def bars(ratios: Mapping[str, float], title: str) -> str:
+    """An SVG with a bar for each name, and a line where the ratio is one."""
+    line, left, unit = 18, 200, 240
+    most = max(1.0, *ratios.values()) if ratios else 1.0
+    width, height = left + unit * most + 60, 40 + line * len(ratios)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width:.0f}" height="{height}" fill="white"/>',
+        f'<text x="{left}" y="20">{escape(title)}</text>',
+    ]
+    for at, (name, ratio) in enumerate(ratios.items()):
+        y = 32 + line * at
+        fill = _colour(1.0 if ratio >= 1 else max(0.0, ratio - 0.5))
+        parts += [
+            f'<text x="{left - 6}" y="{y + 12}" text-anchor="end">{escape(name)}</text>',
+            f'<rect x="{left}" y="{y}" width="{unit * ratio:.1f}" height="{line - 4}" '
+            f'fill="{fill}"/>',
+            f'<text x="{left + unit * ratio + 4:.1f}" y="{y + 12}">{ratio:.2f}</text>',
+        ]
+    parts.append(
+        f'<line x1="{left + unit}" x2="{left + unit}" y1="28" y2="{height}" '
+        'stroke="black" stroke-dasharray="4 3"/>'
+    )
     return "\n".join([*parts, "</svg>\n"])
