@@ -10,6 +10,7 @@ import tvm
 from tvm import te
 
 from xpiler_tvm import schedules
+from xpiler_tvm.codegen.vector_math import vectorisable
 from xpiler_tvm.schedules.cpu_forms import shared_values
 from xpiler_tvm.schedules.cpu_limits import CpuLimits
 from xpiler_tvm.schedules.cpu_sequence import Products
@@ -142,3 +143,33 @@ def test_nothing_is_shared_across_a_change() -> None:
 def test_softmax_of_te_has_one_exp() -> None:
     scheduled = schedules.apply(softmax(16, 256).mod, "vnni")
     assert calls(scheduled.mod) == 1
+
+
+def depth_of(mod: tvm.IRModule, block: str) -> int:
+    """How far a block is indented in the printed program."""
+    line = next(each for each in mod.script().splitlines() if f'T.sblock("{block}")' in each)
+    return len(line) - len(line.lstrip())
+
+
+def test_panels_that_are_used_once_are_packed_by_themselves() -> None:
+    few, many = (schedules.apply(gemm(rows, 96, 48).mod, "vnni").mod for rows in (64, 512))
+    assert depth_of(few, "B_reindex_global") > depth_of(many, "B_reindex_global")
+
+
+def test_a_transposed_panel_is_packed_by_square_tiles() -> None:
+    program = attention(2, 32, 64, 32)
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert "Shuffle" in vectorisable(scheduled.mod).script()
+
+
+def test_blocks_of_panels_come_out_even() -> None:
+    """Six panels would fit the second cache, but no six are a part of 32."""
+    scheduled = schedules.apply(gemm(512, 1024, 1024).mod, "vnni")
+    assert "_pad" not in scheduled.mod.script()
+
+
+def test_compensations_are_taken_where_results_are_stored() -> None:
+    program = gemm(48, 80, 64, "int8 int8 int32")
+    scheduled = schedules.apply(program.mod, "vnni")
+    assert scheduled.rule == "cpu.vnni"
+    assert re.search(r"_local\[.*\] - 128 \* \w+_sums", scheduled.mod.script())

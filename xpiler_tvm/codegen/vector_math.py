@@ -310,7 +310,10 @@ def _erf(x: Expr) -> Expr:
         small = _let(t * t, lambda s: t + t * _horner(s, _ERF))
         return _with_sign_of(x, _chosen(t < _const(0.93), small, large))
 
-    return _let(_clamped(_magnitude(x), 0.0, 4.0), parts)
+    def bounded(t: Expr) -> Expr:
+        return _let(tirx.Select(t > _const(4.0), _const(4.0), t), parts)
+
+    return _let(_magnitude(x), bounded)
 
 
 def _chosen(test: Expr, one: Expr, other: Expr) -> Expr:
