@@ -7,13 +7,13 @@
 `g` neighbours in depth go into one instruction: 1 for a multiply-add, 2 or 4 for the dot products
 of AVX512-VNNI. A is read where it lies if `mr` divides the rows and depth runs along memory, so
 that matrices and convolutions over channels need no copy; else a block of its rows is gathered
-first, as rows of depth.
+first, as rows of depth. Where one block has all rows, each panel of B is packed right before it is
+used, and stays in the second cache.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from .base import Declined, fresh
 from .cpu_forms import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
+from .cpu_packing import is_turned, order_panel, order_panels
 from .knobs import knob
 from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
@@ -316,10 +317,10 @@ def tiled(
     if not cut.direct:
         sch.compute_at(packed_left, outer, preserve_unit_loops=True)
     once = down == 1 and cut.panels * mr >= rows and dot is None
-    windows = found.right_runs and not _is_turned(found)
+    windows = found.right_runs and not is_turned(found)
     if once and not windows:
         sch.compute_at(packed_right, tile, preserve_unit_loops=True)
-        _order_packing(sch, packed_right, found.right_runs, nr)
+        order_panel(sch, packed_right, found.right_runs, nr, even=columns % (nr * cut.tiles) == 0)
         packing = None
     elif once and cut.direct and found.batch:
         sch.compute_at(packed_right, outer, preserve_unit_loops=True)
@@ -327,7 +328,7 @@ def tiled(
         sch.unroll(j_tile)  # what ends within a tile is a test in one copy alone
         packing = None
     else:
-        packing = _pack(sch, packed_right, found.right_runs, nr, group)
+        packing = order_panels(sch, packed_right, found.right_runs, nr, group)
     if batch * rows * columns * depth >= WORTH_THREADS:
         sch.parallel(outer)
         if packing is not None:
@@ -367,50 +368,3 @@ def _finish_tiles(sch: s_tir.Schedule, stored: SBlockRV) -> None:
         for schedule in (sch.copy(), sch):  # what TVM refuses must not leave them hidden
             schedule.unsafe_hide_buffer_access(found[0].rv, "read", others)
             schedule.reverse_compute_inline(found[0].rv)
-
-
-def _is_turned(found: Contraction) -> bool:
-    """Whether the right operand lies along depth alone, as a transposed matrix does."""
-    block = found.stage.block
-    buffer = block.reads[found.right].source
-    lasts = [
-        load.indices[-1]
-        for load in collect(block.body, tvm.ir.TensorLoad)
-        if load.source.same_as(buffer)
-    ]
-    return found.right_runs and not any(
-        mentions(last, each.var) for last in lasts for each in found.columns
-    )
-
-
-def _order_packing(sch: s_tir.Schedule, block: SBlockRV, turned: bool, nr: int) -> None:
-    """The loops of a packing by vectors: along a row, or by square tiles if the operand is
-    transposed, which are exchanged in registers (`codegen/transposes.py`)."""
-    *_, k, own = sch.get_loops(block)
-    side = math.gcd(nr, int(sch.get(k).extent), 16)
-    if turned and side >= 4:
-        (k, own_k), (j, own_j) = (sch.split(loop, [None, side]) for loop in (k, own))
-        sch.reorder(k, j, own_k, own_j)
-    elif not turned:
-        sch.vectorize(own)
-
-
-def _pack(sch: s_tir.Schedule, block: SBlockRV, runs: bool, nr: int, group: int) -> LoopRV:
-    """Order the loops of the right operand's packing; its outer loop, which may run in parallel.
-
-    Where depth runs along the source's memory (`runs`), the columns of a panel are read abreast;
-    else its rows one after the other. Neighbours in depth of one instruction are written together.
-    """
-    b, *ks, j = sch.get_loops(block)
-    if group > 1:
-        *outer, k = ks
-        k, four = sch.split(k, [None, group])
-        j_tile, own = sch.split(j, [None, nr])
-        sch.reorder(b, j_tile, *outer, k, own, four)
-        sch.unroll(four)
-        return sch.fuse(b, j_tile)
-    if runs:
-        j_tile, own = sch.split(j, [None, nr])
-        sch.reorder(b, j_tile, *ks, own)
-        return sch.fuse(b, j_tile)
-    return sch.fuse(b, ks[0])
