@@ -320,11 +320,11 @@ def runs_along(program: Sequence[Stage], row: Sequence[Axis]) -> bool:
     longest = max(range(len(program)), key=lambda index: program[index].size())
     stage = program[longest]
     regions = [r for r in stage.block.reads if len(r.region)] or list(stage.block.writes)
-    largest = max(regions, key=lambda region: (len(region.region), _elements(region.source)))
+    largest = max(regions, key=lambda region: (len(region.region), elements(region.source)))
     return plain_axis(stage, largest.region[-1]) is row[longest]
 
 
-def _elements(buffer: tirx.Buffer) -> int:
+def elements(buffer: tirx.Buffer) -> int:
     """The number of elements of an array, as far as its extents are numbers."""
     return math.prod(int(each) for each in buffer.shape if isinstance(each, tirx.IntImm | int))
 

@@ -9,12 +9,16 @@ import tvm
 from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV
 
+from xpiler_tvm import tir
+
 from .analysis import (
     Axis,
     Stage,
     accesses,
     coupled_buffers,
+    elements,
     is_parameter,
+    mentions,
     plain_axis,
     runs_along,
     shared_axes,
@@ -67,6 +71,9 @@ class ThreadPerRow:
 LEAST_NEIGHBOURS = 8
 """Threads beside each other that fill what memory is read in, 32 bytes, with numbers of four."""
 
+MOST_APART = 4
+"""Elements between what neighbouring threads read, of which most is then used by some thread."""
+
 
 @dataclass(frozen=True)
 class TeamPerRow:
@@ -92,7 +99,9 @@ class TeamPerRow:
         count = _count(rows)
         inner = max(stage.size() for stage in program) // count
         across = bool(rows) and runs_along(program, rows[-1])
-        if inner <= (32 if across and count >= 1 << 14 else 8):
+        # Threads that each take a row then read side by side, too.
+        beside = across or (bool(rows) and _side_by_side(program, rows[-1]))
+        if inner <= (32 if beside and count >= 1 << 14 else 8):
             return Declined(f"a row of {inner} steps is too short for several threads")
         if not rows and len(program) > 1 and inner > 1 << 18:
             return Declined("the stages share no axis, and one block would be too slow")
@@ -129,7 +138,10 @@ class TeamPerRow:
         """Threads for each row, and rows for each block. Rows must divide evenly: a row that is
         left out would leave its threads out of the block's barriers."""
         if across:
-            return 8 if count >= 1 << 12 else 16, _power_of_two_in(count, self.limits.warp)
+            together = _power_of_two_in(count, self.limits.warp)
+            # Few columns need long teams: only threads keep the memory busy.
+            wanted = 8 if count >= 1 << 14 else 16 if count >= 1 << 13 or inner < 1 << 9 else 32
+            return min(wanted, self.limits.max_threads // together), together
         if inner <= 1024:
             return self.limits.warp, _power_of_two_in(count, 256 // self.limits.warp)
         few_rows = count < 256 and inner >= 1 << 14
@@ -235,6 +247,21 @@ def _whole_row(stage: Stage, place: int) -> int | None:
     axis = plain_axis(stage, last) if last is not None else None
     extent = int(stage.block.reads[place].source.shape[-1]) if axis else 0
     return extent if axis is not None and axis.extent == extent else None
+
+
+def _side_by_side(program: Sequence[Stage], row: Sequence[Axis]) -> bool:
+    """Whether neighbouring rows read what lies side by side: windows over the same array."""
+    longest = max(range(len(program)), key=lambda index: program[index].size())
+    moved = row[longest].iterator
+    regions = [region for region in program[longest].block.reads if len(region.region)]
+    if moved is None or not regions:
+        return False
+    largest = max(regions, key=lambda region: elements(region.source))
+    *outer, last = largest.region
+    following = tir.substitute(last.min, {moved: moved + 1})
+    step = tir.as_const(tvm.sym.Analyzer().simplify(following - last.min))
+    beside = step is not None and 1 <= step <= MOST_APART
+    return beside and not any(mentions(index.min, moved) for index in outer)
 
 
 def _each_at_its_place(program: Sequence[Stage], buffer: tirx.Buffer) -> bool:

@@ -100,6 +100,32 @@ def test_sums_over_threads_are_functions() -> None:
     assert "block_sum_y(" in emitted(column_sum(256, 64), "hip", "gpu.rows")
 
 
+def depthwise(channels: int, size: int) -> Program:
+    x = te.placeholder((channels, size + 2, size + 2), name="A")
+    w = te.placeholder((channels, 3, 3), name="W")
+    p, q = te.reduce_axis((0, 3), "p"), te.reduce_axis((0, 3), "q")
+    out = te.compute(
+        (channels, size, size),
+        lambda c, i, j: te.sum(x[c, i + p, j + q] * w[c, p, q], axis=[p, q]),
+        "O",
+    )
+
+    def expected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        windows = np.lib.stride_tricks.sliding_window_view(a, (3, 3), (1, 2))
+        return np.einsum("cijpq,cpq->cij", windows, b)
+
+    return Program(from_te(x, w, out), expected)
+
+
+def test_windows_side_by_side_take_a_thread_each() -> None:
+    """A team would be idle but for nine of its threads, and read less of what lies together."""
+    assert "__shfl" not in emitted(depthwise(4, 64), "cuda", "gpu.threads")
+
+
+def test_few_columns_have_long_teams() -> None:
+    assert "block (32, 32, 1)" in emitted(column_sum(1024, 64), "cuda", "gpu.rows")
+
+
 # ---------------------------------------------------------------- matrix instructions
 
 FLOATS, BYTES = "float16 float32", "int8 int32"
