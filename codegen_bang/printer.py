@@ -419,8 +419,12 @@ class BangPrinter(SpacePrinter):
         opened: tuple[Side, ...] = ()
         for instruction in code.instructions:
             opened = self.turn_to(instruction.sides, opened)
+            before = self.meter.elapsed
             for work in instruction.work:
                 self.meter.charge(work)
+            if instruction.slow:
+                passed = self.meter.elapsed - before
+                self.slow[instruction.slow] = self.slow.get(instruction.slow, 0.0) + passed
             for line in instruction.text(name):
                 self.line(line)
         self.turn_to((), opened)

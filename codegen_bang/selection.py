@@ -453,6 +453,7 @@ class Selection:
             text,
             in_place=in_place,
             work=[ScalarWork(cycles)],
+            slow=f"part of what is along {str(span.var.name)!r} has no instruction",
         )
 
     def check_conditional_reads(self, node: Expr) -> None:

@@ -69,7 +69,7 @@ class Instruction:
 
     `in_place` says whether `target` may share its memory with a source that ends here; `work` is
     what the lines cost; `direction` that of a copy; `sides` the conditions under which it runs,
-    outermost first.
+    outermost first; `slow` what is scalar about it.
     """
 
     target: Vector | None
@@ -79,6 +79,7 @@ class Instruction:
     work: tuple[Work, ...] = ()
     direction: str = ""
     sides: tuple[Side, ...] = ()
+    slow: str = ""
 
     def retargeted(self, old: Vector, new: Vector) -> Instruction:
         """The same with `new` as its target in place of `old`."""
@@ -159,6 +160,7 @@ class VectorCode:
         in_place: bool = True,
         work: Sequence[Work] | None = None,
         direction: str = "",
+        slow: str = "",
     ) -> None:
         """One more instruction; `work` is a pass over the vectors where nothing else is said."""
         if work is None:
@@ -166,7 +168,9 @@ class VectorCode:
             whole = self.period if all(each.cycle for each in vectors) else self.most
             work = [VectorWork(whole, max(ITEM_BYTES[each.dtype] for each in vectors))]
         self.instructions.append(
-            Instruction(target, tuple(sources), text, in_place, tuple(work), direction, self.sides)
+            Instruction(
+                target, tuple(sources), text, in_place, tuple(work), direction, self.sides, slow
+            )
         )
 
     def row(self, meaning: str, dtype: str, *operands: Value) -> Elementwise | None:

@@ -20,12 +20,10 @@ from .knobs import AS_MODELLED, knob
 from .shared_values import with_shared_values
 from .steps import (
     CHEAP_CALLS,
-    MOST_REPEATS,
     accumulate_in,
     inline_all,
     inline_around,
     is_constant,
-    most_readings,
     one_loop,
 )
 
@@ -98,7 +96,7 @@ class Rows:
     name: str = "bang.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        mod = with_shared_values(mod)
+        mod = _sharing(mod)
         named = {str(place): plan for place, plan in enumerate((Plan(), *PLANS))}
         chosen = knob("plan of rows", AS_MODELLED, list(named))
         if chosen != AS_MODELLED:
@@ -268,7 +266,8 @@ class Rows:
 
         Those that are read more than once, or `everything` that has room.
         """
-        room = self.arch.nram_usable // 4
+        # What is left holds vectors on the way; where it is too little, the model refuses the plan.
+        room = self.arch.nram_usable * (3 if everything else 1) // 4
         found: list[tuple[tirx.Buffer, bool]] = []
         for buffer in sch.mod["main"].params:
             if not isinstance(buffer.ty, tirx.BufferType):
@@ -379,6 +378,15 @@ class Rows:
         sch.decompose_reduction(stage.rv, sch.get_loops(stage.rv)[shared + outermost])
 
 
+def _sharing(mod: tvm.IRModule) -> tvm.IRModule:
+    """With costly values worked out once, unless that leaves fewer rows to share out."""
+    changed = with_shared_values(mod)
+    if changed.same_as(mod):
+        return mod
+    before, after = (_count(shared_axes(_inline_cheap(fresh(each)))) for each in (mod, changed))
+    return changed if after >= before else mod
+
+
 def _bytes(buffer: tirx.Buffer) -> int:
     """The size of an array of constant extents."""
     return math.prod(int(extent) for extent in buffer.shape) * (
@@ -421,7 +429,7 @@ def _count(rows: Sequence[Sequence[Axis]]) -> int:
 
 
 def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
-    """Inline elementwise intermediates, but those that are costly and read often.
+    """Inline elementwise intermediates, but those that are costly and read by several stages.
 
     An exponential takes a dozen vector instructions and a row of it has room in NRAM.
     """
@@ -431,8 +439,7 @@ def _inline_cheap(sch: s_tir.Schedule) -> tuple[Stage, ...]:
         calls = collect(stage.block.body, tvm.ir.Call)
         costly = any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
         costly = costly and not is_constant(stage)
-        several = len(sch.get_consumers(stage.rv)) > 1
-        if not (costly and (several or most_readings(sch, stage) > MOST_REPEATS * stage.size())):
+        if not (costly and len(sch.get_consumers(stage.rv)) > 1):
             with suppress(s_tir.ScheduleError):
                 sch.compute_inline(stage.rv)
     return stages(sch)

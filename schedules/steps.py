@@ -42,7 +42,7 @@ def inline_injective(
         if any(stage.block.writes[0].source.same_as(each) for each in keep):
             continue
         free = is_constant(stage) or (tables and not collect(stage.block.body, tvm.ir.TensorLoad))
-        often = most_readings(sch, stage) > MOST_REPEATS * stage.size()
+        often = _most_readings(sch, stage) > MOST_REPEATS * stage.size()
         if _is_costly(stage) and often and not free:
             continue
         with suppress(s_tir.ScheduleError):
@@ -103,8 +103,7 @@ def is_constant(stage: Stage) -> bool:
     return not stage.block.iter_vars and not collect(stage.block.body, tvm.ir.TensorLoad)
 
 
-def most_readings(sch: s_tir.Schedule, stage: Stage) -> int:
-    """The iterations of the stage that reads what `stage` computes most often."""
+def _most_readings(sch: s_tir.Schedule, stage: Stage) -> int:
     names = {sch.get(consumer).name_hint for consumer in sch.get_consumers(stage.rv)}
     return max((each.size() for each in stages(sch) if each.name in names), default=0)
 

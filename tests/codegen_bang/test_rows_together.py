@@ -16,7 +16,7 @@ from xpiler_tvm.codegen_bang.emit import Printed
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation import find_faults
 from xpiler_tvm.kernel import Kernel, Param, Tensor
-from xpiler_tvm.schedules.bang_rows import Plan, Rows
+from xpiler_tvm.schedules.bang_rows import Plan, Rows, _sharing
 from xpiler_tvm.schedules.base import Declined
 
 TOGETHER = Plan(everything=True, even=False, together=True)
@@ -125,3 +125,12 @@ def test_scalar_code_reads_small_operands_from_nram() -> None:
     data = np.random.default_rng(5).integers(-9, 9, table)
     got = run(printed.kernel, {"index": index, "x": data})
     np.testing.assert_array_equal(got, data[index] * data[(index + 1) % table])
+
+
+def test_values_of_fewer_axes_are_worked_out_again_where_rows_would_be_lost() -> None:
+    g = te.placeholder((3,), "float32", "g")
+    x = te.placeholder((40, 3, 64), "float32", "x")
+    y = te.compute(x.shape, lambda n, c, i: x[n, c, i] * tirx.exp(g[c]), name="y")
+    z = te.compute(x.shape, lambda n, c, i: x[n, c, i] + tirx.exp(g[c]), name="z")
+    mod = tvm.IRModule({"main": te.create_prim_func([g, x, y, z])})
+    assert _sharing(mod).same_as(mod)
