@@ -67,7 +67,7 @@ def test_a_bundle_has_all_that_is_needed(bundle: Path) -> None:
     assert {"gpu_run.py", "nvrtc.py", "manifest.json"} <= {path.name for path in bundle.iterdir()}
     large = kernels(bundle)["gemm_large"]
     assert large["rule"] == "gpu.tensor_cores" and large["shape"]["M"] == 4096
-    assert "wmma::mma_sync" in (bundle / "gemm_large.cu").read_text()
+    assert "mma.sync.aligned" in (bundle / "gemm_large.cu").read_text()
     assert gpu_run.operations(large) == 2 * 4096**3
     assert gpu_run.moved_bytes(large) == 4096**2 * (2 + 2 + 4)
 

@@ -51,7 +51,7 @@ def pipelined(function: DeviceFunction, most_bytes: int) -> DeviceFunction:
         return function
     (loop,) = marked
     parts = parts_of(loop.body)
-    copies = parts and _asynchronous(function, parts)
+    copies = None if parts is None else _asynchronous(function, parts)
     if parts is None or copies is None:
         return function
     staged = [each.buffer for each in parts.declared if _is_shared(each.buffer)]

@@ -344,7 +344,8 @@ class SimtPrinter(CPrinter):
         source = f"&{self.element(found.source, [found.source_index])}"
         inside = None if found.condition is None else self.expr(found.condition)
         if ASYNC in loop.annotations:
-            return ptx.copy(self, found.bytes, target, source, inside and inside.code)
+            test = None if inside is None else inside.code
+            return ptx.copy(self, found.bytes, target, source, test)
         read = f"*reinterpret_cast<const {ctype}*>({source})"
         if inside is not None:
             read = f"{inside.within(OR)} ? {read} : {nothing}"
