@@ -89,6 +89,7 @@ def record(case: corpus.Case, kernel: Kernel, rule: str) -> dict[str, Any]:
         "params": params,
         "grid": list(kernel.launch.grid),
         "block": list(kernel.launch.block),
+        "shared": kernel.launch.shared_bytes,
         "floats": {one.name: list(one.floats) for one in case.entry.means.operands},
         "ranges": {
             one.name: [int(corpus.value(each, case.shape)) for each in one.integers]

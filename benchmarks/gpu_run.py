@@ -271,7 +271,10 @@ class Cuda:
                 raw = nvrtc.scalar_bytes(param["dtype"], param["value"])
                 values.append(ctypes.create_string_buffer(raw, len(raw)))
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        extents = [ctypes.c_uint(each) for each in (*kernel["grid"], *kernel["block"], 0)]
+        shared = int(kernel["shared"])
+        if shared > nvrtc.USUAL_SHARED:
+            driver("cuFuncSetAttribute", function, nvrtc.MAX_DYNAMIC_SHARED, shared)
+        extents = [ctypes.c_uint(each) for each in (*kernel["grid"], *kernel["block"], shared)]
 
         def launch() -> None:
             stream = ctypes.c_void_p(self.torch.cuda.current_stream().cuda_stream)

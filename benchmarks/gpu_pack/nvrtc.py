@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 KERNEL_FAILED, MACHINE_FAILED = 3, 4
-_MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-_USUAL_SHARED = 48 * 1024
+MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTEMAX_DYNAMIC_SHARED_SIZE_BYTES
+USUAL_SHARED = 48 * 1024
 
 # NVRTC has no standard library; CUDA's own headers it can include.
 _OWN_HEADER = re.compile(r"cuda_fp16|cuda_bf16|mma\.h|cooperative_groups")
@@ -208,8 +208,8 @@ def run(kernel: dict[str, Any], source: Path, target: Path | None) -> None:
         at += size
 
     shared = int(kernel["shared"])
-    if shared > _USUAL_SHARED:
-        cuda("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED, shared, code=KERNEL_FAILED)
+    if shared > USUAL_SHARED:
+        cuda("cuFuncSetAttribute", function, MAX_DYNAMIC_SHARED, shared, code=KERNEL_FAILED)
     pointers = (ctypes.c_void_p * max(1, len(values)))(*map(ctypes.addressof, values))
     extents = (*kernel["grid"], *kernel["block"], shared)
     launch = (function, *map(ctypes.c_uint, extents), None, pointers, None)

@@ -68,6 +68,7 @@ def test_a_bundle_has_all_that_is_needed(bundle: Path) -> None:
     large = kernels(bundle)["gemm_large"]
     assert large["rule"] == "gpu.tensor_cores" and large["shape"]["M"] == 4096
     assert "mma.sync.aligned" in (bundle / "gemm_large.cu").read_text()
+    assert large["shared"] > 48 * 1024
     assert gpu_run.operations(large) == 2 * 4096**3
     assert gpu_run.moved_bytes(large) == 4096**2 * (2 + 2 + 4)
 
