@@ -46,13 +46,15 @@ def _broken(kernel: xt.Kernel, old: str, new: str) -> xt.Kernel:
     ("kernel", "old", "new", "kind"),
     [
         (SOURCE, "if (c < cols)", "if (c < cols - 1)", "guard"),
-        (MLU, "buf, x + r * cols, cols * sizeof(float)", "buf, x + r * cols, cols", "count"),
+        (MLU, "buf, x + r * cols, cols * sizeof(float)", "buf, x, cols / sizeof(float)", "count"),
+        (MLU, "r += taskDim", "rows -= taskDim", "stride"),
+        (MLU, "int r = taskId", "int r = rows", "bound"),
     ],
 )
 def test_a_mistake_is_undone(kernel: xt.Kernel, old: str, new: str, kind: str) -> None:
     done = repair(_broken(kernel, old, new), like=SOURCE)
     assert done.verdict == "repaired", done.reason
-    assert [edit.kind for edit in done.edits] == [kind]
+    assert kind in [edit.kind for edit in done.edits]
     assert xt.check(SOURCE, done.kernel).ok
     assert done.diff.startswith(f"--- {kernel.filename}\n+++ {kernel.filename}\n@@")
 

@@ -5,6 +5,7 @@ v, v + k                      another name of the scope
 e + v, e - v, e * v, x * v    a summand or factor that was left out
 x op y                        another operator, the operands exchanged
 z * y + x for x * y + z       a product that took the wrong operand
+i++ for n++ and for i--       the step of a loop
 v < w                         a guard that was left out
 """
 
@@ -20,6 +21,7 @@ from .sites import ARITHMETIC, COMPARISONS, Site
 # Sizes of elements: a count of bytes differs from one of elements by such a factor.
 _WIDTHS = (2, 4, 8)
 _FARTHEST = 1 << 16
+_NEAREST = 4
 _STEPS = (2, 3, 4, 8, 16, 32, 64)
 
 
@@ -43,6 +45,8 @@ def changes(site: Site, numbers: Sequence[int]) -> Iterator[Change]:
     make = _conditions if site.is_condition else _integers
     if site.is_pointer:
         make = _offsets
+    elif site.is_assignment:
+        make = _steps
     seen: set[Fill] = {Fill()}
     for cost, fill in make(site, numbers):
         if fill not in seen:
@@ -84,6 +88,13 @@ def _near(operator: str) -> tuple[str, ...]:
     return near[operator]
 
 
+def _steps(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]]:
+    for number in range(len(site.alternatives)):
+        yield 1.1, Fill(alternative=1 + number)
+    if site.is_step:
+        yield from _integers(site, numbers)
+
+
 def _integers(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]]:
     node = site.node
     literal = node.kind == "INTEGER_LITERAL" or site.is_step
@@ -113,6 +124,8 @@ def _integers(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]
     if literal:
         for k in range(-40, 41):
             yield 2.5 + abs(k) / 1000, Fill(plus=k)
+    for place in _left_out(site):
+        yield 1.65, Fill(weight=1, z=_name(place))
     for place in range(len(site.names)):
         yield 2.6, Fill(weight=1, z=_name(place))
         yield 2.6, Fill(weight=-1, z=_name(place))
@@ -126,7 +139,11 @@ def _integers(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]
 
 def _offsets(site: Site, numbers: Sequence[int]) -> Iterator[tuple[float, Fill]]:
     """What may be added to a pointer: a name times another, or times a number."""
-    sizes = sorted({*numbers, *(a * b for a in numbers for b in numbers if a * b < _FARTHEST)})
+    products = {a * b for a in numbers for b in numbers}
+    quotients = {a // b for a in numbers for b in numbers if a % b == 0}
+    sizes = sorted(one for one in {*numbers, *products, *quotients} if 1 < one < _FARTHEST)
+    for place in _left_out(site):
+        yield 1.65, Fill(weight=1, z=_name(place))
     for place in range(len(site.names)):
         yield 1.9, Fill(weight=1, z=_name(place))
         for other in range(place, len(site.names)):
@@ -146,6 +163,8 @@ def _operations(site: Site) -> Iterator[tuple[float, Fill]]:
     if len(site.parts) == PARTS:
         # x * y + z: the first part is the product, wherever it stands.
         rest, x, y = 2, 3, 4
+        if site.parts[0].start > site.parts[1].start:
+            left, right = right, left
         yield 1.2, Fill(times=0, scale=1, x=rest, y=y, weight=1, z=x)
         yield 1.2, Fill(times=0, scale=1, x=rest, y=x, weight=1, z=y)
     if operator not in ARITHMETIC:
@@ -156,6 +175,14 @@ def _operations(site: Site) -> Iterator[tuple[float, Fill]]:
             yield 1.4, Fill(operator=other, x=left, y=right)
     yield 1.5, Fill(times=0, weight=1, z=left)
     yield 1.5, Fill(times=0, weight=1, z=right)
+
+
+def _left_out(site: Site) -> Iterator[int]:
+    """The nearest variables that an index does not mention, by their places among the names."""
+    if site.kind == "index":
+        for place, name in enumerate(site.names[:_NEAREST]):
+            if not re.search(rf"\b{re.escape(name)}\b", site.text):
+                yield place
 
 
 def _name(place: int) -> int:

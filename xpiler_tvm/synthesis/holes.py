@@ -21,7 +21,7 @@ from .sites import COMPARISONS, NAMES, Site
 
 # In a row: what is done, then the numbers of a `Fill`.
 WIDTH = 10
-_OFF, _VALUE, _OPERATE, _LOG = range(4)
+_OFF, _VALUE, _OPERATE, _LOG, _ALTERNATIVE = range(5)
 _OPERATORS = (*COMPARISONS, "+", "-", "*", "/", "%")
 PARTS = 4
 ITSELF = 1 + PARTS + NAMES
@@ -38,6 +38,7 @@ class Fill:
 
     `x`, `y` and `z` are numbers of parts and names, part 0 is one: see `operands`. With an
     `operator`, it is `x operator (y + plus)`. Division rounds as in C; `modulo` of zero is none.
+    `alternative` is the number, from one, of one of the site's other texts.
     """
 
     times: int = 1
@@ -50,9 +51,12 @@ class Fill:
     divide: int = 1
     modulo: int = 0
     operator: str = ""
+    alternative: int = 0
 
     def row(self) -> list[int]:
         """The numbers that the compiled text reads."""
+        if self.alternative:
+            return [_ALTERNATIVE, self.alternative, *([0] * (WIDTH - 2))]
         if self.operator:
             number = _OPERATORS.index(self.operator)
             return [_OPERATE, number, self.x, self.y, self.plus, 0, 0, 0, 0, 0]
@@ -142,7 +146,10 @@ def with_holes(text: str, sites: Sequence[Site]) -> str:
         switch = f"{ROWS}[{site.number * WIDTH}]"
         if site.is_step:
             name = node.children[0].text
-            return f"{name} += ({switch} ? ({node.type})hole_value({site.number}, 1, {scope}) : 1)"
+            step = f"({switch} ? ({node.type})hole_value({site.number}, 1, {scope}) : 1)"
+            return _chosen(site, f"{name} += {step}")
+        if site.alternatives:
+            return _chosen(site, body(node.start, node.end, inner.get(site.number, ())))
         if site.is_pointer:
             return f"({node.text} + ({switch} ? hole_value({site.number}, 0, {scope}) : 0))"
         plain = body(node.start, node.end, inner.get(site.number, ()))
@@ -154,13 +161,23 @@ def with_holes(text: str, sites: Sequence[Site]) -> str:
     return prelude(len(sites)) + body(0, len(text), roots)
 
 
+def _chosen(site: Site, text: str) -> str:
+    """A statement's text, or one of the site's alternatives."""
+    row = site.number * WIDTH
+    for number, other in enumerate(site.alternatives, 1):
+        chosen = f"{ROWS}[{row}] == {_ALTERNATIVE} && {ROWS}[{row + 1}] == {number}"
+        text = f"({chosen} ? (void)({other}) : (void)({text}))"
+    return text
+
+
 def _scope(site: Site) -> list[str]:
     # Parts are read again, beside the site itself: they have no side effects, or are left out.
     return [f"(long long)({text})" if _is_pure(text) else "0LL" for text in operands(site)[:ITSELF]]
 
 
 def _is_pure(text: str) -> bool:
-    return not re.search(r"\+\+|--|[^=!<>]=[^=]|\w\s*\(", text)
+    calls = re.sub(r"\bsizeof\s*\(", "(", text)
+    return not re.search(r"\+\+|--|[^=!<>]=[^=]|\w\s*\(", calls)
 
 
 def table(
@@ -187,6 +204,8 @@ _SIMPLE = re.compile(r"[\w.]+|\d+")
 
 def rendered(site: Site, fill: Fill) -> str:
     """The text that stands in the place of a site."""
+    if fill.alternative:
+        return site.alternatives[fill.alternative - 1]
     names = operands(site)
     if fill.operator:
         one, other = names[fill.x], _plus(names[fill.y], fill.plus)

@@ -37,9 +37,17 @@ _DIMENSIONS = {
     "bang": (),
     "vnni": (),
 }
+_FIRST: dict[Dialect, tuple[str, ...]] = {
+    "cuda": ("threadIdx.x", "blockIdx.x"),
+    "hip": ("threadIdx.x", "blockIdx.x"),
+    "bang": ("taskId",),
+    "vnni": (),
+}
 _TASKS = ("taskId", "taskIdX", "taskIdY", "taskDim", "coreId", "clusterId", "coreDim", "clusterDim")
-# So many names an expression may be made of: the nearest.
-NAMES = 12
+# So many names an expression may be made of, the nearest, of which so many are variables.
+NAMES, _VARIABLES = 12, 8
+_OPPOSITE = {"+=": "-=", "-=": "+=", "*=": "/=", "/=": "*=", "<<=": ">>=", ">>=": "<<="}
+_COUNTS = {"pre++": "--", "post++": "--", "pre--": "++", "post--": "++"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +56,8 @@ class Site:
 
     `kind` is what a fault there would be: `index`, `bound`, `guard`, `stride`, `count`, `mapping`,
     `intrinsic`, `init` or `value`. `names` are the integers in scope, and `parts` the expressions
-    that it is made of: the operands of an operation, then the factors of a first product.
+    that it is made of: the operands of an operation, then the factors of a first product. A loop's
+    step has `alternatives`: of the loop's own variable, and in the other direction.
     """
 
     number: int
@@ -56,6 +65,7 @@ class Site:
     kind: str
     names: tuple[str, ...]
     parts: tuple[Node, ...]
+    alternatives: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -73,7 +83,12 @@ class Site:
     @property
     def is_step(self) -> bool:
         """Whether it is `i++`, whose step of one is not written."""
-        return self.node.kind == "UNARY_OPERATOR"
+        return self.node.operator in ("pre++", "post++")
+
+    @property
+    def is_assignment(self) -> bool:
+        """Whether it changes a variable, and is no value."""
+        return self.is_step or bool(self.alternatives)
 
     @property
     def line(self) -> int:
@@ -88,11 +103,46 @@ def sites_of(functions: Sequence[Node], dialect: Dialect) -> list[Site]:
         for node in function.walk():
             if not _is_hole(node):
                 continue
-            near = [name for name in _scope(node) if name != node.text]
-            names = tuple(dict.fromkeys([*near, *everywhere]))
-            names = tuple(name for name in names if name != node.text)[:NAMES]
-            found.append(Site(len(found), node, kind_of(node), names, _parts(node)))
+            near = list(dict.fromkeys(name for name in _scope(node) if name != node.text))
+            far = [name for name in everywhere if name != node.text]
+            first = near[: max(_VARIABLES, NAMES - len(far))]
+            names = tuple(dict.fromkeys([*first, *far, *near]))[:NAMES]
+            others = _alternatives(node) if _steps(node) else ()
+            found.append(Site(len(found), node, kind_of(node), names, _parts(node), others))
     return found
+
+
+def _steps(node: Node) -> bool:
+    """Whether a node is the step of a `for`."""
+    above = node.parent
+    if above is None or above.kind != "FOR_STMT" or node is above.children[-1]:
+        return False
+    return node.operator in _COUNTS or node.operator in _OPPOSITE
+
+
+def _alternatives(step: Node) -> tuple[str, ...]:
+    """Other texts of a loop's step: of the loop's variable, in the other direction."""
+    target, loop = step.children[0], step.parent
+    if not target.text.isidentifier() or loop is None:
+        return ()
+    own = _loop_variable(loop.children[0]) or target.text
+    at, end = target.start - step.start, target.end - step.start
+    if step.operator in _COUNTS:
+        turned = [_COUNTS[step.operator] + name for name in (own, target.text)]
+    else:
+        rest = step.text[end:].replace(step.operator, _OPPOSITE[step.operator], 1)
+        turned = [name + rest for name in (own, target.text)]
+    found = [step.text[:at] + own + step.text[end:], *turned]
+    return tuple(dict.fromkeys(text for text in found if text != step.text))
+
+
+def _loop_variable(start: Node) -> str:
+    """What a loop's first part declares or sets."""
+    if start.kind == "DECL_STMT" and start.children:
+        return start.children[0].name
+    if start.operator == "=" and start.children[0].text.isidentifier():
+        return start.children[0].text
+    return ""
 
 
 def _parts(node: Node) -> tuple[Node, ...]:
@@ -120,9 +170,10 @@ def _is_hole(node: Node) -> bool:
     above = node.parent
     if above is None or not node.text.strip():
         return False
+    if _steps(node):
+        return node.type in INTEGERS
     if node.kind == "UNARY_OPERATOR":
-        counts = node.operator in ("pre++", "post++") and node.type in INTEGERS
-        return counts and above.kind == "FOR_STMT" and node is not above.children[-1]
+        return False
     if node.kind == "DECL_REF_EXPR" and _is_address(node):
         return True
     if node.type == "bool":
@@ -134,7 +185,10 @@ def _is_hole(node: Node) -> bool:
     return _is_value(node)
 
 
-_POINTED = r"(?:const )?(?:float|double|half|int|(?:un)?signed char) ?(?:\*|\[\d+\])"
+_POINTED = (
+    r"(?:const )?(?:float|double|half|xp_half|_Float16|(?:unsigned )?(?:int|short)|"
+    r"(?:(?:un)?signed )?char) ?(?:\*|\[\d+\])"
+)
 
 
 def _is_address(node: Node) -> bool:
@@ -144,8 +198,9 @@ def _is_address(node: Node) -> bool:
         return False
     if above.kind == "VAR_DECL":
         return above.type.endswith("*")
-    copies = above.kind == "CALL_EXPR" and above.name.startswith(("__memcpy", "__bang_"))
-    return copies and node is not above.children[0]
+    copies = ("__memcpy", "__bang_", "_mm")
+    takes = above.kind == "CALL_EXPR" and above.name.startswith(copies)
+    return takes and node is not above.children[0]
 
 
 def _is_value(node: Node) -> bool:
@@ -197,7 +252,7 @@ def _wants_constants(call: Node) -> bool:
 def kind_of(node: Node) -> str:
     """What a fault at a node would be called."""
     below = node
-    if node.kind == "UNARY_OPERATOR":
+    if _steps(node):
         return "stride"
     if node.type.endswith(("*", "]")):
         return "index"
@@ -276,6 +331,7 @@ def _everywhere(function: Node, dialect: Dialect) -> list[str]:
             found += [f"{name}.{axis}" for axis in "xy"]
     if dialect == "bang":
         found += [name for name in _TASKS if re.search(rf"\b{name}\b", text)]
+    found += _FIRST[dialect]  # what is not mentioned may be what was lost
     macros = re.findall(
         r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+\(?\d+\)?[ \t]*$", function.source, re.M
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ _FLAGS = ("-O1",)
 _MASS = 1 << 20
 # Iterations of all loops together, of a kernel that nobody has seen come to its end.
 _FUEL = 1 << 17
+_EACH = 64  # iterations of a thread of such a kernel
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,10 @@ class TextTrials:
         """How many iterations of loops a repaired text may take."""
         elements = sum(tensor.size for tensor in self.subject.kernel.tensors)
         used = 0 if self.base.failed else min(self.base.fuel, 4 * _FUEL)
-        return max(_FUEL // 4, 32 * elements, 8 * used)
+        launch = self.subject.kernel.launch
+        extents = (*launch.grid, *launch.block) if launch else ()
+        threads = math.prod(one for one in extents if isinstance(one, int))
+        return max(_FUEL // 4, 32 * elements, _EACH * threads, 8 * used)
 
     def run(self, fills: Sequence[Fills], example: int = 0) -> list[Outcome]:
         return self._run(fills, example, self.fuel)
