@@ -29,6 +29,7 @@ SYMBOLIC = 1024
 """What a symbolic extent is taken for."""
 
 ARITHMETIC = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Max, tirx.Min)
+_FRAGMENT = "wmma."
 _CHEAP = ("if_then_else", "likely", "reinterpret", "fabs")
 
 
@@ -57,7 +58,10 @@ class Access:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A store under its loops. `kinds` are TVM's of the loops, or a thread's tag."""
+    """A store under its loops. `kinds` are TVM's of the loops, or a thread's tag.
+
+    What lies in fragments is the work of a whole warp, `of_warp`, without a loop over its threads.
+    """
 
     extents: tuple[int, ...]
     kinds: tuple[str, ...]
@@ -66,6 +70,7 @@ class Work:
     tensor: bool
     guarded: bool
     accesses: tuple[Access, ...]
+    of_warp: bool = False
 
     @property
     def times(self) -> int:
@@ -191,14 +196,18 @@ def _work(store: tirx.BufferStore, place: _Place) -> Work:
         for buffer, indices in (*loads, (store.buffer, store.indices))
     )
     vector = 64 if counted["tensor"] else 1  # an instruction of bytes does 64 products
+    fragments = [each.scope for each in accesses if each.scope.startswith(_FRAGMENT)]
+    if fragments:  # the positions of its elements are the hardware's
+        counted = {"operations": 2 if len(set(fragments)) > 1 else 1, "calls": 0, "tensor": 0}
     return Work(
         tuple(extent_of(place.loops[at]) for at in order),
         tuple(place.kinds[at] for at in order),
         max(1, counted["operations"]) * vector * (2 if counted["tensor"] else 1),
         counted["calls"],
-        place.tensor or bool(counted["tensor"]),
+        place.tensor or bool(counted["tensor"] or fragments),
         place.guarded,
         accesses,
+        bool(fragments),
     )
 
 

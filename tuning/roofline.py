@@ -45,7 +45,7 @@ def roof_of(found: Profile, target: str) -> float:
         return sum(_seconds(work, rates, LEVELS["L2"]) for work in found.works) or 1e-9
     total = LAUNCH_SECONDS
     for work in found.works:
-        flying = work.along("blockIdx") * work.along("threadIdx")
+        flying = work.along("blockIdx") * _threads(work)
         busy = min(1.0, flying / peak.lanes) * _warps(work)
         rates = (peak.operations * busy, peak.bandwidth * min(1.0, 4 * busy))
         shared = sum(a.item for a in work.accesses if a.scope.startswith("shared"))
@@ -54,9 +54,14 @@ def roof_of(found: Profile, target: str) -> float:
     return total
 
 
+def _threads(work: Work) -> int:
+    """Threads of a block that work."""
+    return work.along("threadIdx") * (32 if work.of_warp else 1)
+
+
 def _warps(work: Work) -> float:
     """The share of a warp's threads that work."""
-    threads = work.along("threadIdx")
+    threads = _threads(work)
     return threads / (32 * math.ceil(threads / 32))
 
 
