@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from xpiler_tvm.dialects.bang import ALIGN, Arch
 from xpiler_tvm.errors import EmitError
 
+VECTOR_BYTES = 4
+"""The largest elements that vectors have."""
 ITEM_BYTES: Mapping[str, int] = {
     "bool": 1,
     **dict.fromkeys(("int8", "uint8"), 1),

@@ -22,7 +22,7 @@ from .cost import CopyWork, ScalarWork, VectorWork
 from .folds import fold, fold_columns, fold_rows
 from .functions import FUNCTIONS, quotient
 from .loops import affine, condition_of, depends, loads, sides_of, substitute
-from .memory import ITEM_BYTES
+from .memory import ITEM_BYTES, VECTOR_BYTES
 from .pieces import Access, Piece, Rows
 from .vectors import Guard, Names, NoVectorForm, Scalar, Value, Vector, VectorCode
 
@@ -238,8 +238,8 @@ class Selection:
         return filled
 
     def fill(self, value: Scalar, target: Vector) -> None:
-        if target.dtype == "float64":
-            raise NoVectorForm("a vector of doubles")
+        if ITEM_BYTES[target.dtype] > VECTOR_BYTES:
+            raise NoVectorForm(f"a vector of {target.dtype}")
         code = self.printer.filling(Text(value.code, value.strength), target.dtype)
         if value.by_row:
             item, vectors = ITEM_BYTES[target.dtype], self.code

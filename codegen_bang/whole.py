@@ -14,7 +14,7 @@ from xpiler_tvm.dialects.bang_matrix import FLOATING, granule
 from .cost import CopyWork, MatrixWork, VectorWork
 from .loops import condition_of, conjuncts, depends, loads, sides_of
 from .matrix import Product, product
-from .memory import ITEM_BYTES
+from .memory import ITEM_BYTES, VECTOR_BYTES
 from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def _elements(nest: Nest) -> int:
 def _fill(printer: BangPrinter, nest: Nest) -> bool:
     """One value into a piece of NRAM."""
     value, dtype = nest.store.value, str(nest.store.buffer.dtype)
-    if dtype == "float64" or loads(value) or any(depends(value, v) for v in nest.variables):
+    if (
+        ITEM_BYTES[dtype] > VECTOR_BYTES
+        or loads(value)
+        or any(depends(value, v) for v in nest.variables)
+    ):
         return False
     found = _target_steps(printer, nest)
     if found is None:

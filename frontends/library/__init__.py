@@ -60,7 +60,7 @@ LIBRARIES: dict[str, tuple[Part, ...]] = {
     "cuda": (part(atomics.handlers("cuda")), part(ptx.HANDLERS), *_SIMT),
     "hip": (part(atomics.handlers("hip")), part(mfma.HANDLERS), part(amdgcn.HANDLERS), *_SIMT),
     "bang": (bang.call, mathematics.call),
-    "vnni": (avx512.call, part(c_memory.HANDLERS), mathematics.call),
+    "vnni": (part(integers.X86), avx512.call, part(c_memory.HANDLERS), mathematics.call),
 }
 """The parts of each dialect's library; the first that knows a name has it."""
 

@@ -107,6 +107,21 @@ _OF_WORDS = {
     "ctz": _trailing_zeros,
     "ffs": _first_set,
 }
+
+
+def _as(dtype: str, handler: Handler) -> Handler:
+    """A function whose result is of another type than int."""
+    return lambda call: call.math.convert(handler(call), dtype)
+
+
+X86: dict[str, Handler] = {
+    "_mm_popcnt_u32": _population("uint32"),
+    "_mm_popcnt_u64": _as("int64", _population("uint64")),
+    **{f"_lzcnt_u{n}": _as(f"uint{n}", _leading_zeros(f"uint{n}")) for n in (32, 64)},
+    **{f"_tzcnt_u{n}": _as(f"uint{n}", _trailing_zeros(f"uint{n}")) for n in (32, 64)},
+}
+"""Rows of the tables of x86's intrinsics that TIR has an operator for."""
+
 BUILTINS: dict[str, Handler] = {
     f"__builtin_{name}{suffix}": handler("uint64" if suffix else "uint32")
     for name, handler in _OF_WORDS.items()

@@ -134,3 +134,13 @@ def test_values_of_fewer_axes_are_worked_out_again_where_rows_would_be_lost() ->
     z = te.compute(x.shape, lambda n, c, i: x[n, c, i] + tirx.exp(g[c]), name="z")
     mod = tvm.IRModule({"main": te.create_prim_func([g, x, y, z])})
     assert _sharing(mod).same_as(mod)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_there_are_no_vectors_of_eight_bytes(dtype: str) -> None:
+    x, k = te.placeholder((6, 40), dtype, "x"), te.reduce_axis((0, 6), "k")
+    sums = te.compute((40,), lambda j: te.sum(x[k, j] * x[k, j], axis=k), "sums")
+    mod, kernel = from_te([x, sums])
+    data = np.arange(240).reshape(6, 40).astype(dtype)
+    found = run(planned(mod, kernel, Plan(everything=True, even=False)).kernel, {"x": data})
+    np.testing.assert_array_equal(found, (data * data).sum(0))

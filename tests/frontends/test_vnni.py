@@ -195,6 +195,16 @@ void k(const uint8_t *x, int32_t *y) {
   _mm_storel_epi64((__m128i *)(y + 8), _mm256_extracti128_si256(words, 1));
   for (int i = 10; i < 16; i++) y[i] = 0;
 }""",
+    "bits": """
+void k(const uint8_t *x, int32_t *y) {
+  for (int i = 0; i < 4; i++) {
+    const uint32_t word = *(const uint32_t *)(x + 4 * i) >> (8 * i);
+    y[4 * i] = _mm_popcnt_u32(word) + (int)_mm_popcnt_u64(0x700000001ull << i);
+    y[4 * i + 1] = (int)_lzcnt_u32(word) - (int)_tzcnt_u32(word & ~7u);
+    y[4 * i + 2] = (int)(_bzhi_u32(word, 5 * i) + _blsr_u32(word));
+    y[4 * i + 3] = _mm_cvtss_si32(_mm_set_ss(word / 7.0f)) + (int)_lzcnt_u64(word);
+  }
+}""",
     "arrays of registers": """
 void k(const uint8_t *x, int32_t *y) {
   __m128i rows[2][2];

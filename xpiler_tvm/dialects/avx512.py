@@ -245,7 +245,7 @@ def rows() -> dict[str, Intrinsic]:
     return {row.name: row for part in parts for row in part.ROWS}
 
 
-_NAME = re.compile(r"\b_(?:mm|k|cvt|load|store|bzhi)\w+")
+_NAME = re.compile(r"\b_(?:mm|k|cvt|load|store|bzhi|blsr|lzcnt|tzcnt)\w+")
 
 
 def mentioned(text: str) -> list[Intrinsic]:

@@ -145,6 +145,29 @@ def _signs() -> Iterator[Intrinsic]:
                             fold="|", lanes=kind.lanes)  # fmt: skip
 
 
+def _tests() -> Iterator[Intrinsic]:
+    """Numbers that say what holds of whole registers, or of their first lanes."""
+    for width in (256, 128):
+        kind = vector("int64", width)
+        a, b = Operand("a", kind), Operand("b", kind)
+        for name, meaning in (("testz", "(a[i] & b[i]) == 0"), ("testc", "(~a[i] & b[i]) == 0")):
+            yield Intrinsic(f"{PREFIX[width]}_{name}_si{width}", (a, b), Scalar("int32"), meaning,
+                            fold="&", lanes=kind.lanes)  # fmt: skip
+    for suffix, dtype in (("ss", "float32"), ("sd", "float64")):
+        a, b = Operand("a", vector(dtype, 128)), Operand("b", vector(dtype, 128))
+        for name, operator in (
+            ("lt", "<"),
+            ("le", "<="),
+            ("gt", ">"),
+            ("ge", ">="),
+            ("eq", "=="),
+            ("neq", "!="),
+        ):
+            for family in ("comi", "ucomi"):
+                meaning = f"a[0] {operator} b[0]"
+                yield Intrinsic(f"_mm_{family}{name}_{suffix}", (a, b), Scalar("int32"), meaning)
+
+
 # ---------------------------------------------------------------- masks among themselves
 
 
@@ -221,6 +244,7 @@ ROWS: tuple[Intrinsic, ...] = (
     *_comparisons(),
     *_to_lanes(),
     *_signs(),
+    *_tests(),
     *_logic(),
     *_blends(),
 )

@@ -183,6 +183,33 @@ def _single() -> Iterator[Intrinsic]:
     ):
         operand = Operand("a", Scalar(dtype))
         yield Intrinsic(name, (operand,), vector(dtype, 128), "i == 0 ? a : 0")
+    for suffix, register, f in (
+        ("ss", vector("float32", 128), "f"),
+        ("sd", vector("float64", 128), ""),
+    ):
+        a, number = Operand("a", register), Operand("b", Scalar("int32"))
+        nearest = f"to_int32(rint{f}(a[0]))"
+        yield Intrinsic(f"_mm_cvt{suffix}_si32", (a,), Scalar("int32"), nearest)
+        yield Intrinsic(f"_mm_cvtt{suffix}_si32", (a,), Scalar("int32"), "to_int32(a[0])")
+        meaning = f"i == 0 ? ({'float' if f else 'double'})b : a[i]"
+        yield Intrinsic(f"_mm_cvtsi32_{suffix}", (a, number), register, meaning)
+
+
+def _bits() -> Iterator[Intrinsic]:
+    """Bits of a number: how many are set, how many zeros are before and behind all of these; the
+    lowest ones alone, all but the first that is set."""
+    for bits, counted, zeros in ((32, "int32", "uint32"), (64, "int64", "uint64")):
+        a = Operand("a", Scalar(f"uint{bits}"))
+        for name, result, meaning, fold in (
+            (f"_mm_popcnt_u{bits}", counted, "a >> i & 1", "+"),
+            (f"_lzcnt_u{bits}", zeros, f"a >> ({bits - 1} - i) & 1 ? i : {bits}", "min"),
+            (f"_tzcnt_u{bits}", zeros, f"a >> i & 1 ? i : {bits}", "min"),
+        ):
+            yield Intrinsic(name, (a,), Scalar(result), meaning, fold=fold, lanes=bits)
+        kept = Operand("b", Scalar(zeros))
+        meaning = f"(b & 255) < {bits} ? a & (({zeros}_t)1 << (b & {bits - 1})) - 1 : a"
+        yield Intrinsic(f"_bzhi_u{bits}", (a, kept), Scalar(zeros), meaning)
+        yield Intrinsic(f"_blsr_u{bits}", (a,), Scalar(zeros), "a & (a - 1)")
 
 
 ROWS: tuple[Intrinsic, ...] = (
@@ -192,4 +219,5 @@ ROWS: tuple[Intrinsic, ...] = (
     *_packs(),
     *_casts(),
     *_single(),
+    *_bits(),
 )

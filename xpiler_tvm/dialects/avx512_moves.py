@@ -50,6 +50,9 @@ def _within() -> Iterator[Intrinsic]:
         yield from forms(width, "shuffle_pd", operands, double, meaning, grain="move")
         a = Operand("a", single)
         yield from forms(width, "permute_ps", (a, _IMM), single, f"a[{quarter}]", grain="move")
+        a, places = Operand("a", single), Operand("b", words)
+        meaning = "a[i / 4 * 4 + (b[i] & 3)]"
+        yield from forms(width, "permutevar_ps", (a, places), single, meaning)
         a = Operand("a", double)
         yield from forms(width, "permute_pd", (a, _IMM), double, f"a[{pair}]", grain="move")
         for name, kind, meaning in (

@@ -19,10 +19,15 @@ NATIVE, PORTABLE = "native", "portable"
 HEADERS = frozenset(("immintrin.h", "x86intrin.h"))
 """The ones of the compiler's headers that are really read."""
 
-_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c")
+_FLAGS = (
+    *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mf16c"),
+    *("-mpopcnt", "-mlzcnt", "-mbmi", "-mbmi2"),
+)
 # What immintrin.h would read of the C library.
 _NO_LIBRARY = ("#define _MM_MALLOC_H_INCLUDED", "#define __MM_MALLOC_H")
-_INTRINSIC = re.compile(r"\b_(?:_m\d+|_?mm\d*_|_mmask|_mm_|k\w+_mask|cvt\w*mask)")
+_INTRINSIC = re.compile(
+    r"\b_(?:_m\d+|_?mm\d*_|_mmask|_mm_|k\w+_mask|cvt\w*mask|[lt]zcnt_u|bzhi_u|blsr_u)"
+)
 
 
 # Accesses to multiples of a register's size: by intrinsics that want it, and through pointers.
