@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from xpiler_tvm.errors import LiftError, ReadError
@@ -10,7 +10,7 @@ from xpiler_tvm.kernel import Intent, Kernel, Param, Tensor
 
 from .partial_eval import Site, ThreadProgram, evaluate
 from .program import Program
-from .resolving import find_entry, intents_unknown, template_arguments, unit_of
+from .resolving import find_entry, intents_open, template_arguments, unit_of
 from .threads import sequential
 
 
@@ -44,9 +44,8 @@ def read(kernel: Kernel, unknown: Collection[str] | None = None) -> Reading:
     templates = template_arguments(unit, function, kernel.entry or "")
     thread = evaluate(unit, function, kernel, templates)
     known = _with_extents(kernel, thread)
-    known = _with_intents(
-        known, thread, intents_unknown(unit, kernel) if unknown is None else unknown
-    )
+    left_open = intents_open(unit, kernel) if unknown is None else dict.fromkeys(unknown, "unknown")
+    known = _with_intents(known, thread, left_open)
     if not thread.written:
         raise LiftError(
             "XP2005",
@@ -92,11 +91,12 @@ def _with_extents(kernel: Kernel, thread: ThreadProgram) -> Kernel:
     return kernel.with_params(tuple(params))
 
 
-def _with_intents(kernel: Kernel, thread: ThreadProgram, unknown: Collection[str]) -> Kernel:
+def _with_intents(kernel: Kernel, thread: ThreadProgram, left_open: Mapping[str, str]) -> Kernel:
     params: list[Param] = []
     for param in kernel.params or ():
-        if isinstance(param, Tensor) and param.name in unknown:
+        if isinstance(param, Tensor) and param.name in left_open:
             reads, writes = param.name in thread.read, param.name in thread.written
+            reads |= left_open[param.name] == "in"
             intent: Intent = "inout" if reads and writes else "out" if writes else "in"
             params.append(replace(param, intent=intent))
         else:

@@ -18,7 +18,7 @@ from xpiler_tvm.kernel import Intent, Kernel, Launch, Param, Scalar, Tensor
 
 from . import c_source, clang_ast, ir
 from .c_reader import read_unit
-from .host import Argument, HostFacts, launch_of
+from .host import Argument, FoundIntent, HostFacts, launch_of
 from .parameters import Slot, slots_of
 from .partial_eval import constants_of, evaluate
 from .spelling import parse_argument, split_arguments
@@ -216,13 +216,16 @@ def launch_from(facts: HostFacts, dialect: str) -> Launch:
     )
 
 
-def intents_unknown(unit: ir.Unit, kernel: Kernel) -> frozenset[str]:
-    """Tensors whose intent the host code did not say; reading the kernel decides them."""
+def intents_open(unit: ir.Unit, kernel: Kernel) -> dict[str, FoundIntent]:
+    """Tensors of which the host code did not say all: reading the kernel decides the rest.
+
+    Of `unknown` ones it said nothing; those that it fills and never fetches, `in`, may be written.
+    """
     try:
         facts = launch_of(unit, kernel)
     except ReadError:
-        return frozenset()
-    return frozenset(a.name for a in facts.arguments if a.intent == "unknown")
+        return {}
+    return {a.name: a.intent for a in facts.arguments if a.intent in ("unknown", "in")}
 
 
 def template_arguments(

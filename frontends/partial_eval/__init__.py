@@ -101,6 +101,10 @@ class Evaluator(Loops):
                     name: self._scalar(param, params)
                     for (name, _), param in zip(kind.fields, fields, strict=True)
                 }
+                if variable.ident not in self.findings.demoted:
+                    self.env[variable.ident] = Record(kind, values)
+                    self.unchanged.add(variable.ident)
+                    continue
                 address = self.allocate(variable.name, kind, variable.span)
                 self.env[variable.ident] = Stored(address)
                 self.store(address, Record(kind, values), variable.span)

@@ -66,6 +66,7 @@ class Accesses:
         self.banked: dict[Buffer | Arena, bool] = {}
         self.shared: list[Buffer] = []
         self.returned: Place | None = None
+        self.unchanged: set[int] = set()  # parameters of classes, of which nobody takes the place
         self.tables: list[Statement] = []
         self.names: dict[str, int] = {}
         self.param_of: dict[Buffer, str] = {}

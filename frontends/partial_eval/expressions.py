@@ -117,6 +117,8 @@ class Expressions(Operators):
     def _name_value(self, expr: ir.Name) -> Value:
         if expr.name in self.special and expr.ident not in self.env:
             return self.special[expr.name]
+        if expr.ident in self.unchanged:
+            return self.env[expr.ident]  # type: ignore[return-value]
         for frame in reversed(self.frames):
             found = frame.templates.get(expr.ident, frame.names.get(expr.name))
             if isinstance(found, int):
@@ -128,6 +130,10 @@ class Expressions(Operators):
             record = self.special[expr.base.name]
             if expr.base.ident not in self.env and isinstance(record, Record):
                 return record.fields[expr.field]
+        if isinstance(expr.base, ir.Name) and expr.base.ident in self.unchanged:
+            whole = self.env[expr.base.ident]
+            if isinstance(whole, Record) and expr.field in whole.fields:
+                return whole.fields[expr.field]
         if expr.field in library.matrix.COUNTS:
             count = library.matrix.count(self, self.place(expr.base))  # type: ignore[arg-type]
             if count is not None:

@@ -14,6 +14,7 @@ from .memory import Memory
 from .on_chip import ON_CHIP
 from .state import (
     Alias,
+    Demote,
     Place,
     Stored,
     VariablePlace,
@@ -45,6 +46,8 @@ class Places(Memory):
                 return self._target(binding)
             if binding is None:
                 return self._global(expr)
+            if expr.ident in self.unchanged:
+                raise Demote(expr.ident)
             return VariablePlace(expr.ident)
         if isinstance(expr, ir.Subscript):
             base = self._subscripted(expr.base)

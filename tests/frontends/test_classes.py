@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xpiler_tvm import ReadError
+from xpiler_tvm import Kernel, ReadError, frontends
+from xpiler_tvm.emulation import run_module, run_text
+from xpiler_tvm.frontends.program import to_module
 
 from .support import Given, flat_and_source, out, random
 
@@ -208,3 +210,42 @@ def test_refusals(text: str, code: str) -> None:
     with pytest.raises(ReadError) as refusal:
         flat_and_source(text, out("y", 1))
     assert refusal.value.code == code
+
+
+SHAPE = """struct Shape {{ int n, step; __host__ __device__ int last() const {{ return n - 1; }} }};
+__device__ int twice(const Shape& s) {{ return 2 * s.step; }}
+__device__ int copied(Shape s) {{ s.n += 1; return s.n; }}
+__global__ void k(const float* x, float* y, Shape p) {{
+  int t = threadIdx.x;
+  {}
+}}
+int main() {{
+  float *x, *y; cudaMalloc(&x, 256); cudaMalloc(&y, 256);
+  Shape p{{64, 3}}; k<<<1, 64>>>(x, y, p);
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "in_memory"),
+    [
+        ("if (t < p.n) y[t] = x[t * p.step % p.n];", False),
+        ("y[t] = x[t] * copied(p) + p.n;", False),
+        ("Shape q = p; q.step += t; y[t] = x[t] * q.step + p.step;", False),
+        ("p.step += t; y[t] = x[t] * p.step;", True),
+        ("y[t] = x[t] * twice(p);", False),
+        ("y[t] = x[p.last() - t];", True),
+        ("int* s = &p.step; *s = 5; y[t] = x[t] * p.step;", True),
+    ],
+)
+def test_a_parameter_of_a_class_is_its_fields_while_nobody_asks_for_its_place(
+    body: str, in_memory: bool
+) -> None:
+    known = frontends.resolve(Kernel.from_source(SHAPE.format(body), "cuda"))
+    reading = frontends.read(known)
+    program = to_module(reading.program)
+    assert ("p = T.alloc" in program.script()) == in_memory
+    flat = run_module(program, [X, np.zeros(64, np.float32)]).arrays[-1]
+    text = frontends.device_text(reading.kernel)
+    source = run_text(reading.kernel, {"x": X}, text=text).arrays["y"]
+    np.testing.assert_array_equal(flat, source)

@@ -196,3 +196,24 @@ def test_an_input_that_is_written() -> None:
     with pytest.raises(ReadError) as refusal:
         read("y[threadIdx.x] = 1;", Tensor("y", (64,)))
     assert refusal.value.code == "XP1007" and "'out' or 'inout'" in refusal.value.hint
+
+
+FILLED = """__global__ void total(const float* x, float* sum, float* last) {
+  atomicAdd(sum, x[threadIdx.x]);
+  if (threadIdx.x == 31) last[0] = x[31];
+}
+int main() {
+  float *x, *sum, *last;
+  cudaMalloc(&x, 128); cudaMalloc(&sum, 4); cudaMalloc(&last, 4);
+  cudaMemset(sum, 0, 4); cudaMemset(last, 0, 4); cudaMemcpy(x, h, 128, cudaMemcpyHostToDevice);
+  total<<<1, 32>>>(x, sum, last);
+}
+"""
+
+
+def test_what_host_code_fills_and_never_fetches_may_be_written() -> None:
+    """The kernel decides: what it leaves alone is an input, and all else starts with values."""
+    source = FILLED.replace("float *x,", "float h[32], *x,")
+    found = frontends.read(frontends.resolve(Kernel.from_source(source, "cuda"))).kernel
+    intents = {tensor.name: tensor.intent for tensor in found.tensors}
+    assert intents == {"x": "in", "sum": "inout", "last": "inout"}
