@@ -20,8 +20,8 @@ inline void xp_put(T& to, unsigned bits) {
 }
 
 // --- addresses: of shared memory they are numbers, or pointers where a kernel has one.
-inline size_t __cvta_generic_to_shared(const void* address) { return xp_shared_number(address); }
-inline size_t __cvta_generic_to_global(const void* address) { return (size_t)address; }
+inline unsigned long __cvta_generic_to_shared(const void* address) { return xp_shared_number(address); }
+inline unsigned long __cvta_generic_to_global(const void* address) { return (unsigned long)address; }
 inline unsigned char* xp_in_shared(const void* address, int) { return (unsigned char*)address; }
 inline unsigned char* xp_in_shared(unsigned long number, int site) {
   return (unsigned char*)xp_shared_address(number, site);
@@ -162,7 +162,7 @@ inline void __ptx_cp_async_wait_all() {
 }
 
 // cuda_pipeline.h: the same as functions.
-inline void __pipeline_memcpy_async(void* shared, const void* global, size_t size, size_t zeros = 0,
+inline void __pipeline_memcpy_async(void* shared, const void* global, unsigned long size, unsigned long zeros = 0,
                                     int site = __builtin_LINE()) {
   if (zeros > size) xp_fail(5002, site, "%lu zeros in a copy of %lu bytes", zeros, size);
   __ptx_cp_async(shared, global, size, size - zeros, site);
