@@ -20,8 +20,12 @@ inline void xp_put(T& to, unsigned bits) {
 }
 
 // --- addresses: of shared memory they are numbers, or pointers where a kernel has one.
-inline unsigned long __cvta_generic_to_shared(const void* address) { return xp_shared_number(address); }
-inline unsigned long __cvta_generic_to_global(const void* address) { return (unsigned long)address; }
+inline unsigned long __cvta_generic_to_shared(const void* address) {
+  return xp_shared_number(address);
+}
+inline unsigned long __cvta_generic_to_global(const void* address) {
+  return (unsigned long)address;
+}
 inline unsigned char* xp_in_shared(const void* address, int) { return (unsigned char*)address; }
 inline unsigned char* xp_in_shared(unsigned long number, int site) {
   return (unsigned char*)xp_shared_address(number, site);
@@ -141,9 +145,7 @@ inline void xp_mma(const char* name, XpWord* d, const XpWord* a, const XpWord* b
 // --- cp.async: what is copied arrives when the thread waits for it, not before.
 // `size` bytes are written, of which the last ones are zero where only `given` are read.
 template <class To, class From>
-inline void __ptx_cp_async(To shared, From global, unsigned size, unsigned given,
-                            int site = __builtin_LINE()) {
-  static_assert(sizeof(To) && __CUDA_ARCH__ >= 800, "the device has no cp.async");
+inline void xp_copy_async(To shared, From global, unsigned size, unsigned given, int site) {
   unsigned char* to = xp_in_shared(shared, site);
   const unsigned char* from = xp_in_global(global);
   if (size != 4 && size != 8 && size != 16) xp_fail(5002, site, "cp.async of %u bytes", size);
@@ -154,6 +156,12 @@ inline void __ptx_cp_async(To shared, From global, unsigned size, unsigned given
 #endif
   xp_copy_start(to, size, from, given);
 }
+template <class To, class From>
+inline void __ptx_cp_async(To shared, From global, unsigned size, unsigned given,
+                           int site = __builtin_LINE()) {
+  static_assert(sizeof(To) && __CUDA_ARCH__ >= 800, "the device has no cp.async");
+  xp_copy_async(shared, global, size, given, site);
+}
 inline void __ptx_cp_async_commit() { xp_copies_commit(); }
 inline void __ptx_cp_async_wait(unsigned left) { xp_copies_wait(left); }
 inline void __ptx_cp_async_wait_all() {
@@ -161,11 +169,11 @@ inline void __ptx_cp_async_wait_all() {
   xp_copies_wait(0);
 }
 
-// cuda_pipeline.h: the same as functions.
-inline void __pipeline_memcpy_async(void* shared, const void* global, unsigned long size, unsigned long zeros = 0,
-                                    int site = __builtin_LINE()) {
+// cuda_pipeline.h: the same as functions, which older devices have, too.
+inline void __pipeline_memcpy_async(void* shared, const void* global, unsigned long size,
+                                    unsigned long zeros = 0, int site = __builtin_LINE()) {
   if (zeros > size) xp_fail(5002, site, "%lu zeros in a copy of %lu bytes", zeros, size);
-  __ptx_cp_async(shared, global, size, size - zeros, site);
+  xp_copy_async(shared, global, size, size - zeros, site);
 }
 inline void __pipeline_commit() { __ptx_cp_async_commit(); }
 inline void __pipeline_wait_prior(unsigned left) { __ptx_cp_async_wait(left); }
