@@ -111,7 +111,13 @@ _OF_WORDS = {
 
 def _as(dtype: str, handler: Handler) -> Handler:
     """A function whose result is of another type than int."""
-    return lambda call: call.math.convert(handler(call), dtype)
+
+    def converted(call: Invocation) -> Value:
+        number = handler(call)
+        assert isinstance(number, Number)
+        return call.math.convert(number, dtype)
+
+    return converted
 
 
 X86: dict[str, Handler] = {

@@ -183,16 +183,16 @@ def _single() -> Iterator[Intrinsic]:
     ):
         operand = Operand("a", Scalar(dtype))
         yield Intrinsic(name, (operand,), vector(dtype, 128), "i == 0 ? a : 0")
-    for suffix, register, f in (
+    for suffix, whole, f in (
         ("ss", vector("float32", 128), "f"),
         ("sd", vector("float64", 128), ""),
     ):
-        a, number = Operand("a", register), Operand("b", Scalar("int32"))
+        a, number = Operand("a", whole), Operand("b", Scalar("int32"))
         nearest = f"to_int32(rint{f}(a[0]))"
         yield Intrinsic(f"_mm_cvt{suffix}_si32", (a,), Scalar("int32"), nearest)
         yield Intrinsic(f"_mm_cvtt{suffix}_si32", (a,), Scalar("int32"), "to_int32(a[0])")
         meaning = f"i == 0 ? ({'float' if f else 'double'})b : a[i]"
-        yield Intrinsic(f"_mm_cvtsi32_{suffix}", (a, number), register, meaning)
+        yield Intrinsic(f"_mm_cvtsi32_{suffix}", (a, number), whole, meaning)
 
 
 def _bits() -> Iterator[Intrinsic]:
