@@ -93,7 +93,7 @@ def tell_raising(rows: Sequence[Row]) -> str:
     for target in MODELLED:
         pairs = [row[target] for row in rows if target in row]
         ratios = [flat / ours for ours, flat in pairs if ours and flat]
-        mean = math.exp(statistics.fmean(map(math.log, ratios))) if ratios else 0.0
+        mean = statistics.geometric_mean(ratios) if ratios else 0.0
         made = [sum(pair[form] is not None for pair in pairs) for form in (0, 1)]
         lines.append([target, len(pairs), made[0], made[1], f"{mean:.1f}"])
     return markdown(
@@ -111,14 +111,13 @@ def _passes(name: str) -> Check:
 
 PLACES = ("bound", "guard", "comparison", "stride", "count")
 """Kinds of faults that may lead outside an array, or leave a part of one unwritten."""
+_BOUNDS: dict[str, Any] = {"check_bounds": lambda *_: _passes("accesses in bounds")}
+_FAULTS: dict[str, Any] = {"check_faults": lambda *_: (_passes("source has no faults"), ())}
 WITHOUT: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "proofs and bounds": {"check_bounds": lambda *_: _passes("accesses in bounds")},
-    "the checked run": {"check_faults": lambda *_: (_passes("source has no faults"), ())},
-    "both": {
-        "check_bounds": lambda *_: _passes("accesses in bounds"),
-        "check_faults": lambda *_: (_passes("source has no faults"), ()),
-    },
+    "proofs and bounds": _BOUNDS,
+    "the checked run": _FAULTS,
+    "both": _BOUNDS | _FAULTS,
 }
 
 
@@ -231,7 +230,7 @@ def tell_searches(rows: Sequence[Row]) -> str:
             for row in rows
             if row["arm"] == arm and row["best"] and ours.get(row["operator"])
         ]
-        mean = math.exp(statistics.fmean(map(math.log, ratios))) if ratios else 0.0
+        mean = statistics.geometric_mean(ratios) if ratios else 0.0
         asked = sum(row["arm"] == arm for row in rows)
         lines.append([arm, asked, len(ratios), f"{mean:.2f}" if ratios else "-"])
     return markdown(

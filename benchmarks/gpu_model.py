@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -100,8 +101,8 @@ def rows_of(target: str, dialect: str, operators: set[str], every: bool) -> Iter
 
 def mean_share(rows: Sequence[Row]) -> float:
     """Geometric mean of the shares of the roof."""
-    logs = [math.log(row.roof / row.seconds) for row in rows if not row.error]
-    return math.exp(sum(logs) / len(logs)) if logs else 0.0
+    shares = [row.roof / row.seconds for row in rows if not row.error]
+    return statistics.geometric_mean(shares) if shares else 0.0
 
 
 def main() -> None:
