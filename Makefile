@@ -55,12 +55,13 @@ notebooks: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-# Each writes its tables to build/ and its part of docs/results.md; interrupted, it goes on.
+# Each writes its tables to build/ and its part of docs/results.md, wrong results too, which fail the
+# command after that; interrupted, it goes on.
 # SAMPLE=20 takes that many cases, and minutes.
 bench-accuracy bench-speed bench-ablation: bench-%: $(READY)
 	$(if $(filter speed,$*),$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]')
-	$(BIN)/python benchmarks/$(SCRIPT_$*).py $(if $(SAMPLE),--sample $(SAMPLE)) --out build/$*
-	$(BIN)/python benchmarks/results.py
+	$(BIN)/python benchmarks/$(SCRIPT_$*).py $(if $(SAMPLE),--sample $(SAMPLE)) --out build/$*; \
+		status=$$?; $(BIN)/python benchmarks/results.py && exit $$status
 
 SCRIPT_accuracy := accuracy
 SCRIPT_speed := speed_report

@@ -242,15 +242,25 @@ def tell_searches(rows: Sequence[Row]) -> str:
 # ---------------------------------------------------------------- command
 
 
-def parts_of(options: argparse.Namespace) -> dict[str, tuple[Any, Callable[[Sequence[Row]], str]]]:
-    """By part its rows' work, and what tells of them."""
+Part = tuple[str, Iterator[tuple[str, Work]], Callable[[Sequence[Row]], str]]
+
+
+def parts_of(options: argparse.Namespace) -> dict[str, Part]:
+    """By part what its rows are kept as, their work, and what tells of them.
+
+    Both parts about the search begin with ours: its rows serve both.
+    """
     some, trials = options.sample, options.trials
     return {
-        "raising": (raising(some), tell_raising),
-        "checks": (checks(some), tell_checks),
-        "repair": (repairs(some), tell_repairs),
-        "model": (searches(some, ("rules", "no prior", "random"), trials), tell_searches),
-        "llm": (searches(some, ("rules", "scripted model", "adversarial"), trials), tell_searches),
+        "raising": ("raising", raising(some), tell_raising),
+        "checks": ("checks", checks(some), tell_checks),
+        "repair": ("repair", repairs(some), tell_repairs),
+        "model": ("search", searches(some, ("rules", "no prior", "random"), trials), tell_searches),
+        "llm": (
+            "search",
+            searches(some, ("rules", "scripted model", "adversarial"), trials),
+            tell_searches,
+        ),
     }
 
 
@@ -267,21 +277,20 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "ablation.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    known = {(row["part"], row["key"]): row["row"] for row in map(json.loads, lines)}
+    known = {(row["kept"], row["key"]): row["row"] for row in map(json.loads, lines)}
     sections = []
-    for part, (work, tell) in parts.items():
+    for part, (kept, work, tell) in parts.items():
         if options.parts and part not in options.parts:
             continue
         rows = []
         for key, make in work:
-            if (part, key) not in known:
+            if (kept, key) not in known:
                 print(f"{part}: {key}", file=sys.stderr, flush=True)
-                known[part, key] = make()
+                known[kept, key] = make()
+                line = json.dumps({"kept": kept, "key": key, "row": known[kept, key]})
                 with file.open("a") as out:
-                    out.write(
-                        json.dumps({"part": part, "key": key, "row": known[part, key]}) + "\n"
-                    )
-            rows.append(known[part, key])
+                    out.write(line + "\n")
+            rows.append(known[kept, key])
         sections.append(f"### Without {part}\n\n{tell(rows)}")
     text = "\n".join(sections)
     (options.out / "ablation.md").write_text(text, encoding="utf-8")

@@ -197,8 +197,10 @@ class _Reader(Statements):
         elif "CUDADEVICE_ATTR" in attributes:
             role = "both" if "CUDAHOST_ATTR" in attributes else "device"
         specialised = cursor.kind.name == "FUNCTION_DECL" and clang_ast.template_of(cursor)
+        # The constructor of a template is spelled with the parameters: `Best<K>`.
+        constructor = cursor.kind.name == "CONSTRUCTOR"
         return ir.Function(
-            cursor.spelling,
+            cursor.spelling.partition("<")[0] if constructor else cursor.spelling,
             ident_of(cursor),
             role,
             tuple(template),

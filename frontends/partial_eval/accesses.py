@@ -278,16 +278,20 @@ class Accesses:
             return None
         return name
 
+    def unseen(self) -> Expr:
+        """Whether a watched program has met no access out of bounds yet."""
+        assert self.fault is not None
+        return tirx.EQ(self.fault[tir.const(0, "int32")], tir.const(0, "int64"))
+
     def _watch(self, index: Expr, extent: Expr | int) -> None:
         """Stores the site and the index where an access is out of bounds, the first one alone."""
         assert self.fault is not None
         zero, span = tir.const(0, "int32"), self.sites[-1].span
         outside = tirx.Or(index < 0, index >= extent)
-        fresh = tirx.EQ(self.fault[zero], tir.const(0, "int64"))
         test = outside
         for holds in reversed(self.path):
             test = tirx.if_then_else(holds, test, tir.const(False, "bool"))
-        test = tirx.if_then_else(test, fresh, tir.const(False, "bool"))
+        test = tirx.if_then_else(test, self.unseen(), tir.const(False, "bool"))
         note = (
             Store(self.fault, zero, tir.const(len(self.sites), "int64"), span),
             Store(self.fault, tir.const(1, "int32"), tirx.Cast("int64", index), span),
@@ -295,6 +299,14 @@ class Accesses:
         watch = Branch(test, note, (), span)
         self.watches.append(watch)
         self.emit(watch)
+
+    def only_watches(self, statement: Statement) -> bool:
+        """Whether a statement does nothing but to look for accesses out of bounds."""
+        return any(statement is watch for watch in self.watches) or (
+            isinstance(statement, Branch)
+            and not statement.other
+            and all(map(self.only_watches, statement.then))
+        )
 
     @contextmanager
     def assuming(self, test: Expr) -> Iterator[None]:

@@ -190,11 +190,14 @@ class Loops(Induction):
         inside = dict(self.env)
         with self.collecting() as before:
             test = self.test(loop.test) if loop.test is not None and loop.test_first else None
-        if any(not any(s is watch for watch in self.watches) for s in before):
+        if not all(map(self.only_watches, before)):
             raise LiftError("XP2002", "the test of this loop has a side effect", span=loop.span)
         with self.collecting() as body:
             self.until += [] if test is None else [test]
             self._body(loop)
+            # What the test reads is watched where it is read: before the loop, and after each turn.
+            for watch in before:
+                self.emit(watch if running is None else Branch(running, (watch,), (), loop.span))
             del self.until[len(self.until) - (test is not None) :]
             if not loop.test_first and loop.test is not None:
                 assert frame.running is not None and running is not None
@@ -202,6 +205,8 @@ class Loops(Induction):
                 both = tirx.if_then_else(running, again, tir.const(False, "bool"))
                 flag = Address(frame.running, tir.const(0, "int32"), ir.Arithmetic("int32"))
                 self.store(flag, Number(tirx.Cast("int32", both), "int32"), loop.span)
+        for watch in before:
+            self.emit(watch)
         self.env = {ident: b for ident, b in self.env.items() if ident in inside}
         tests = [t for t in (running, test) if t is not None]
         whole = tests[0] if tests else tir.const(True, "bool")
@@ -210,6 +215,8 @@ class Loops(Induction):
         if tir.as_const(whole) == 1 or not tir.has_load(whole):
             self.refuse_symbolic(whole, "the end of this loop", loop.span)
             raise LiftError("XP2002", "this loop never ends", span=loop.span)
+        if before:  # reading the nearest element instead, the test might hold for ever
+            whole = tirx.if_then_else(self.unseen(), whole, tir.const(False, "bool"))
         self.emit(While(whole, tuple(body), loop.span))
 
 

@@ -92,6 +92,21 @@ class Memory(Types):
         offset = self.math.simplify(base.offset + bytes_ // unit_of(base.buffer))
         return Address(base.buffer, offset, of)
 
+    def field(self, whole: Address, bytes_: int, of: ir.Type, span: Span) -> Address:
+        """A field of an object of a class.
+
+        An array is a place in its own buffer, where there is one: what indexes it moves within the
+        field, however little is known of the index.
+        """
+        place, dtype = self.moved(whole, bytes_, of), scalar_of(of)
+        arena = place.buffer
+        if not isinstance(arena, Arena) or arena.ident or dtype is None:
+            return place
+        if not arena.regions or not isinstance(of, ir.ArrayType):
+            return place
+        buffer, index, _ = self._in_region(arena, place.offset, dtype, span)
+        return Address(buffer, index, of) if buffer.dtype == dtype else place
+
     # ------------------------------------------------------------ stores
 
     def store(self, address: Address, value: Value, span: Span, atomic: bool = False) -> None:

@@ -278,7 +278,7 @@ class Operators(Places):
         made = [s.buffer for s in steps if isinstance(s, Alloc)]
         outside = any(
             not (isinstance(s, (Alloc, Store)) and any(s.buffer.same_as(b) for b in made))
-            and not any(s is watch for watch in self.watches)
+            and not self.only_watches(s)
             for s in steps
         )
         if outside or any(self.env.get(key) is not bound for key, bound in env.items()):

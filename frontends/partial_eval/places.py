@@ -87,7 +87,8 @@ class Places(Memory):
                     )
                 number = names.index(expr.field)
                 kind = whole.of.fields[number][1]
-                return self.moved(whole, offsets_of(whole.of, expr.span)[number], kind)
+                offset = offsets_of(whole.of, expr.span)[number]
+                return self.field(whole, offset, kind, expr.span)
             if isinstance(whole, Address) and isinstance(whole.of, ir.Union):
                 return self.moved(whole, 0, dict(whole.of.fields)[expr.field])
             if isinstance(whole, Address) and isinstance(whole.of, ir.Vector):

@@ -379,11 +379,27 @@ class Statements(Calls):
 
     def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address:
         address = self.allocate(variable.name, kind, variable.span, ident=variable.ident)
-        if variable.init is not None and not (
-            isinstance(variable.init, ir.Construct) and not variable.init.args
-        ):
+        if isinstance(variable.init, ir.Construct) and not variable.init.args:
+            self._begin(address, variable.span)
+        elif variable.init is not None:
             self._fill(address, kind, variable.init)
         return address
+
+    def _begin(self, place: Address, span: Span, zero: bool = False) -> None:
+        """Objects as their class's constructor leaves them; else zero, or as they are."""
+        kind = place.of
+        if isinstance(kind, ir.ArrayType):
+            assert isinstance(kind.extent, ir.Literal)
+            size = size_of(kind.of, span)
+            for number in range(int(kind.extent.value)):
+                self._begin(self.moved(place, number * size, kind.of), span, zero)
+            return
+        known = isinstance(kind, ir.Struct) and self.class_of(kind) is not None
+        value = self.constructed(kind, (), span) if known else Nothing()
+        if not isinstance(value, Nothing):
+            self.store(place, value, span)
+        elif zero:
+            self._clear(place, span)
 
     def _fill(self, address: Address, kind: ir.Type, init: ir.Expr) -> None:
         """Stores of a braced initialiser; what it leaves out is zero."""
@@ -405,7 +421,7 @@ class Statements(Calls):
             if number < len(init.items):
                 self._fill(part, kind.of, init.items[number])
             else:
-                self._clear(part, init.span)
+                self._begin(part, init.span, zero=True)
 
     def _clear(self, place: Address, span: Span) -> None:
         """Zeroes in every number of an object."""

@@ -37,6 +37,10 @@ SITES: dict[str, tuple[str, list[str]]] = {
         "int j = t; y[t] = 0; while (j > 0) { y[t] += x[j]; j = j - 1 - (p[j] & 1); }",
         ["x", "p"],
     ),
+    "a search that a test ends": (
+        "int j = t; while (j > 0 && x[j - 1] > x[t]) j = j - 1 - (p[j] & 0); y[t] = j;",
+        ["x", "x", "p"],
+    ),
 }
 
 
@@ -81,6 +85,16 @@ OUTSIDE: dict[str, tuple[str, tuple[int, int], str]] = {
     "by a run-time loop": (
         "int j = t; while (j < 64 + p[0] * 0) j = j * 2 + 1;\ny[t] = x[j];",
         (4, 8),
+        "'x', which has 64",
+    ),
+    "by the test of a loop": (
+        "int j = t;\nwhile (j < 64 ? x[j] > -1e9f : x[j] > 2e9f) j += 1 + (p[t] & 0); y[t] = j;",
+        (4, 32),
+        "'x', which has 64",
+    ),
+    "by a test behind and": (
+        "int j = t;\nwhile (j >= 0 && x[j] > -1e9f) j += 1 + (p[t] & 0); y[t] = j;",
+        (4, 18),
         "'x', which has 64",
     ),
 }

@@ -33,6 +33,18 @@ y[t] = s.mean() + s.size();""",
         "Line one; Line two(x[t], 3.f); "
         "y[t] = one.at(2.f) + two.at(x[t]) + Line(1.f, 2.f).at(n[t]);",
     ),
+    "arrays in a class, indexed by what data says": (
+        """template <int K> struct Best { float v[K]; int at[K]; int used;
+  __device__ Best() : used(0) { for (int i = 0; i < K; ++i) { v[i] = -9.f; at[i] = -1; } }
+  __device__ void insert(float x, int i) {
+    if (x <= v[K - 1]) return;
+    int j = K - 1; ++used;
+    while (j > 0 && v[j - 1] < x) { v[j] = v[j - 1]; at[j] = at[j - 1]; --j; }
+    v[j] = x; at[j] = i; } };""",
+        """Best<3> b; Best<2> two[2];
+for (int i = 0; i < 9; i++) { b.insert(x[(t + i) % 64], i); two[n[i] & 1].insert(x[t] * i, i); }
+y[t] = b.v[0] + 2 * b.v[2] + b.at[1] + b.used + two[0].v[n[t] & 1] + two[n[t] & 1].at[1];""",
+    ),
     "an aggregate": (
         """struct P { float m; int c; };
 __device__ P make(float m, int c) { return {m, c}; }
