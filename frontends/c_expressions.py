@@ -140,6 +140,11 @@ class Expressions(Types):
     def _name(self, cursor: Cursor, span: Span) -> ir.Expr:
         target = cursor.referenced
         children = list(cursor.get_children())
+        if target is not None and target.spelling.endswith("_v"):  # a question about types
+            text = " ".join(token.spelling for token in cursor.get_tokens())
+            kind = parse_type(text, span)
+            if isinstance(kind, ir.Instance):
+                return ir.Scoped(kind, "", span)
         if target is None or target.kind.name == "OVERLOADED_DECL_REF":
             for child in children:
                 if child.kind.name == "OVERLOADED_DECL_REF":

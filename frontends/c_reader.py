@@ -72,6 +72,12 @@ class _Reader(Statements):
                 self.unit_read.variables[variable.ident] = variable
             elif kind in CLASSES:
                 self.class_declared(cursor)
+            elif kind in ("TYPE_ALIAS_DECL", "TYPEDEF_DECL"):
+                alias = self.type(cursor.underlying_typedef_type)
+                self.unit_read.aliases[cursor.spelling] = alias
+            elif kind == "ENUM_DECL":
+                for variable in self._enumerators(cursor).values():
+                    self.unit_read.variables[variable.ident] = variable
             elif kind == "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION":
                 self.unit_read.partial.add(cursor.spelling)
             elif kind in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
@@ -144,9 +150,10 @@ class _Reader(Statements):
 
     def _enumerators(self, cursor: Cursor) -> dict[str, ir.Variable]:
         kind, span = ir.Arithmetic("int32"), self.places.span(cursor)
+        scope = f"{cursor.spelling}::" if cursor.is_scoped_enum() else ""
         return {
             child.spelling: ir.Variable(
-                child.spelling,
+                scope + child.spelling,
                 child.canonical.hash,
                 kind,
                 "",
@@ -170,6 +177,7 @@ class _Reader(Statements):
         attributes, parameters, template, body = set(), [], [], None
         inits: list[tuple[str, tuple[ir.Expr, ...]]] = []
         defaults: dict[int, ir.Type | ir.Expr] = {}
+        enumerations: dict[int, dict[str, ir.Variable]] = {}
         field = ""
         for child in cursor.get_children():
             kind = child.kind.name
@@ -180,6 +188,9 @@ class _Reader(Statements):
             elif kind in _TEMPLATE_PARAMETERS:
                 template.append((child.spelling, child.canonical.hash))
                 defaults.update(self._default_of(child))
+                if child.type.get_canonical().kind.name == "ENUM":
+                    of = child.type.get_declaration()
+                    enumerations[child.canonical.hash] = self._enumerators(of)
             elif kind == "COMPOUND_STMT":
                 body = self.block(child)
             elif kind == "MEMBER_REF":
@@ -211,6 +222,7 @@ class _Reader(Statements):
             self._arguments(cursor) if specialised else (),
             defaults,
             tuple(inits),
+            {ident: _values(found) for ident, found in enumerations.items()},
         )
 
     def variable(self, cursor: Cursor) -> ir.Variable:
@@ -249,3 +261,12 @@ class _Reader(Statements):
             None if init is None else self.expression(init),
             self.places.span(cursor),
         )
+
+
+def _values(enumerators: dict[str, ir.Variable]) -> dict[int, str]:
+    """What the numbers of an enumeration are called."""
+    return {
+        int(one.init.value): one.name
+        for one in enumerators.values()
+        if isinstance(one.init, ir.Literal)
+    }

@@ -27,7 +27,12 @@ class Statements(Expressions):
             for child in children:
                 if child.kind.name in CLASSES:
                     self.class_declared(child)
-            return ir.Declare(tuple(self.variable(child) for child in variables), span)
+            aliases = tuple(
+                (child.spelling, self.type(child.underlying_typedef_type))
+                for child in children
+                if child.kind.name in ("TYPE_ALIAS_DECL", "TYPEDEF_DECL")
+            )
+            return ir.Declare(tuple(self.variable(child) for child in variables), span, aliases)
         if kind == "IF_STMT":
             return self._if(children, span)
         if kind == "FOR_STMT":

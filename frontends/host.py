@@ -7,7 +7,7 @@ would run without arguments, or with the values that the user gives.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -17,7 +17,7 @@ from xpiler_tvm.kernel import Dialect, Kernel
 from . import ir
 from .host_calls import Calls
 from .host_run import Run
-from .host_values import Address, Launched, Memory, Unknown, Value, depends, plain
+from .host_values import Address, Launched, Memory, Place, Unknown, Value, depends, plain
 
 FoundIntent = Literal["in", "out", "inout", "unknown"]
 T = TypeVar("T")
@@ -186,12 +186,14 @@ def _facts(run: Run, kernel: Kernel) -> HostFacts:
             hint=f"choose one: --entry '{names[0]}'",
         )
     first = wanted[0]
-    certain = run.complete and all(_targets(other) == _targets(first) for other in wanted)
+    certain = run.complete and all(
+        list(map(id, _targets(other))) == list(map(id, _targets(first))) for other in wanted
+    )
     for other in run.launches:
         if other.entry != first.entry:
-            for value in other.values:
-                if isinstance(value, Address) and isinstance(value.target, Memory):
-                    value.target.shared = True
+            for target in _targets(other):
+                if isinstance(target, Memory):
+                    target.shared = True
     return facts_of(run, first, kernel.dialect, certain)
 
 
@@ -200,6 +202,7 @@ def facts_of(run: Run, launched: Launched, dialect: Dialect, certain: bool = Fal
 
     Raises `ReadError` XP1013 where an extent of the launch or of an allocation is not known.
     """
+    passed = _Passed(run, launched, certain)
     return HostFacts(
         launched.entry,
         _extents("the grid", launched.config[0], launched.span),
@@ -209,15 +212,21 @@ def facts_of(run: Run, launched: Launched, dialect: Dialect, certain: bool = Fal
         tuple(
             argument
             for param, value in zip(launched.function.params, launched.values, strict=False)
-            for argument in _arguments(run, launched, param, value, certain)
+            for argument in passed.arguments(param.name, param.type, value)
         ),
         launched.span,
     )
 
 
-def _targets(launched: Launched) -> list[int]:
-    """The allocations a launch works on, by identity."""
-    return [id(value.target) for value in launched.values if isinstance(value, Address)]
+def _targets(launched: Launched) -> Iterator[Memory | Place]:
+    """What a launch works on: the allocations behind its pointers, also those in classes."""
+    pending = list(reversed(launched.values))
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Address):
+            yield value.target
+        elif isinstance(value, dict):
+            pending += reversed(value.values())
 
 
 def _is_instance(name: str, entry: str | None) -> bool:
@@ -250,40 +259,52 @@ def _shared_bytes(launched: Launched) -> int:
     )
 
 
-def _arguments(
-    run: Run, launched: Launched, param: ir.Variable, value: Value, certain: bool
-) -> list[Argument]:
-    """What is passed for a parameter; for a class by value one for each field."""
-    if not isinstance(value, dict):
-        return [_argument(run, launched, param, value, certain)]
-    return [
-        Argument(f"{param.name}_{name}", part if isinstance(part, (int, float)) else None)
-        for name, part in value.items()
-    ]
+@dataclass(frozen=True, eq=False)
+class _Passed:
+    """What a launch passes; `certain` where the host code was run to its end."""
 
+    run: Run
+    launched: Launched
+    certain: bool
 
-def _argument(
-    run: Run, launched: Launched, param: ir.Variable, value: Value, certain: bool
-) -> Argument:
-    if not isinstance(value, Address):
-        return Argument(param.name, value if isinstance(value, (int, float)) else None)
-    memory = value.target
-    if not isinstance(memory, Memory):
-        return Argument(param.name)
-    kind = plain(param.type)
-    pointee = kind.to if isinstance(kind, ir.Pointer) else None
-    if isinstance(pointee, ir.Named):
-        pointee = launched.types.get(pointee.name, pointee)
-    step = run.size_of(pointee)
-    extent = None
-    if isinstance(memory.size, Unknown):
-        raise depends(f"the size of {param.name!r}", memory.size, launched.span)
-    if isinstance(memory.size, (int, float)) and step:
-        extent = (int(memory.size) - value.offset) // step
-    intent: FoundIntent = "unknown"
-    if certain and memory.space == "device" and not memory.shared:
-        if memory.filled:
-            intent = "inout" if memory.fetched else "in"
-        elif memory.fetched:
-            intent = "out"
-    return Argument(param.name, None, extent, intent)
+    def arguments(self, name: str, kind: ir.Type | None, value: Value) -> Iterator[Argument]:
+        """Of a parameter; for a class by value one for each number and pointer in it."""
+        run, kind = self.run, self._resolved(kind)
+        if isinstance(kind, ir.Struct) and isinstance(value, dict):
+            for field, of in kind.fields:
+                part = value.get(field, Unknown(f"the member {field!r}", self.launched.span))
+                yield from self.arguments(f"{name}_{field}", of, part)
+        elif isinstance(kind, ir.ArrayType) and isinstance(value, Address):
+            whole, step = run.size_of(kind), run.size_of(kind.of)
+            if whole and step and isinstance(value.target, Memory):
+                for number in range(whole // step):
+                    part = value.target.items.get(value.offset + number * step)
+                    yield from self.arguments(f"{name}_{number}", kind.of, part)
+        else:
+            yield self._argument(name, kind, value)
+
+    def _resolved(self, kind: ir.Type | None) -> ir.Type | None:
+        kind = plain(kind)
+        if isinstance(kind, ir.Named):
+            kind = self.launched.types.get(kind.name, kind)
+        return self.run.resolved(kind)
+
+    def _argument(self, name: str, kind: ir.Type | None, value: Value) -> Argument:
+        if not isinstance(value, Address):
+            return Argument(name, value if isinstance(value, (int, float)) else None)
+        memory = value.target
+        if not isinstance(memory, Memory):
+            return Argument(name)
+        step = self.run.size_of(self._resolved(kind.to) if isinstance(kind, ir.Pointer) else None)
+        extent = None
+        if isinstance(memory.size, Unknown):
+            raise depends(f"the size of {name!r}", memory.size, self.launched.span)
+        if isinstance(memory.size, (int, float)) and step:
+            extent = (int(memory.size) - value.offset) // step
+        intent: FoundIntent = "unknown"
+        if self.certain and memory.space == "device" and not memory.shared:
+            if memory.filled:
+                intent = "inout" if memory.fetched else "in"
+            elif memory.fetched:
+                intent = "out"
+        return Argument(name, None, extent, intent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import cast
 
 from xpiler_tvm.errors import ReadError, Span
@@ -33,6 +34,8 @@ from .host_values import (
     plain,
     rounded,
 )
+from .partial_eval import Evaluator, constants_of
+from .partial_eval.state import Frame
 
 _UNSIGNED = ir.Arithmetic("uint32")
 _NOWHERE = Span("", 1, 1)
@@ -146,7 +149,7 @@ class HostExpressions(ABC):
         if isinstance(node, ir.Member):
             base = self.value(node.base)
             return (
-                Field(base, node.field, node.span)
+                Field(base, node.field, node.span, self._type_of(node))
                 if isinstance(base, dict)
                 else Cell(self.value(node))
             )
@@ -157,6 +160,16 @@ class HostExpressions(ABC):
         if isinstance(node, ir.Cast) and isinstance(node.to, ir.Reference):
             return self.place(node.value)
         return Cell(self.value(node))
+
+    def _type_of(self, node: ir.Expr) -> ir.Type | None:
+        """The type of a variable or of a member of one, where it is known."""
+        if isinstance(node, ir.Name) and node.ident in self.frame:
+            return self.resolved(self.frame[node.ident].type)
+        if isinstance(node, ir.Member):
+            whole = self._type_of(node.base)
+            if isinstance(whole, ir.Struct):
+                return self.resolved(dict(whole.fields).get(node.field))
+        return None
 
     def _at(self, base: Value, index: Value, span: Span) -> Place:
         if isinstance(base, Address) and not isinstance(base.target, Memory) and index == 0:
@@ -326,6 +339,8 @@ class HostExpressions(ABC):
     def convert(self, value: Value, kind: ir.Type | None) -> Value:
         """`value` as a variable of that type holds it."""
         kind = self.resolved(kind)
+        if isinstance(kind, ir.ArrayType) and isinstance(value, tuple):
+            return self.array(kind, value)
         if isinstance(value, tuple) and not isinstance(kind, ir.Struct):
             value = value[0] if len(value) == 1 else 0 if not value else Unknown("a list")
         if isinstance(kind, ir.Arithmetic) and isinstance(value, (int, float)):
@@ -337,20 +352,68 @@ class HostExpressions(ABC):
                 return self.construct(kind, (value,), _NOWHERE)
             if isinstance(value, tuple):
                 fields = zip(kind.fields, value, strict=False)
-                return {name: self.convert(item, inner) for (name, inner), item in fields}
+                given = {name: self.convert(item, inner) for (name, inner), item in fields}
+                return {**self._members(kind), **given}
             if isinstance(value, dict):  # a copy
                 return {
-                    name: self.convert(value[name], inner)
+                    name: self._copied(self.convert(value[name], inner), inner)
                     for name, inner in kind.fields
                     if name in value
                 }
         return value
 
+    def array(self, kind: ir.ArrayType, items: tuple[Value, ...] = ()) -> Address:
+        """An array of the host's that starts with `items`; its extent may be open."""
+        memory, step = Memory("host", size=self.size_of(kind)), self.size_of(kind.of)
+        if step is not None:
+            if memory.size is None:
+                memory.size = step * len(items)
+            for number, item in enumerate(items):
+                memory.items[number * step] = self.convert(item, kind.of)
+        return Address(memory, 0, kind.of)
+
+    def _members(self, kind: ir.Struct) -> dict[str, Value]:
+        """The members of a new object that are objects themselves."""
+        found: dict[str, Value] = {}
+        for name, of in kind.fields:
+            inner = self.resolved(of)
+            if isinstance(inner, ir.ArrayType):
+                found[name] = self.array(inner)
+            elif isinstance(inner, ir.Struct):
+                found[name] = self.construct(inner, (), _NOWHERE)
+        return found
+
+    def _copied(self, value: Value, kind: ir.Type) -> Value:
+        """A member's value in a copy of its object: an array is copied with it."""
+        if not isinstance(self.resolved(kind), ir.ArrayType) or not isinstance(value, Address):
+            return value
+        if not isinstance(value.target, Memory):
+            return value
+        target = dataclasses.replace(value.target, items=dict(value.target.items))
+        return dataclasses.replace(value, target=target)
+
     def resolved(self, kind: ir.Type | None) -> ir.Type | None:
         kind = plain(kind)
         if isinstance(kind, ir.Named):
             return self.types.get(kind.name, kind)
+        if isinstance(kind, ir.Instance):
+            return self._instance(kind)
         return kind
+
+    @cached_property
+    def _classes(self) -> Evaluator:
+        return constants_of(self.unit)
+
+    def _instance(self, kind: ir.Instance) -> ir.Type:
+        """The instance of a class template; as it was where it cannot be told."""
+        classes = self._classes
+        classes.frames.append(Frame("host", {}, ir.VOID, 0, names=dict(self.types)))
+        try:
+            return classes.resolve(kind, _NOWHERE)
+        except ReadError:
+            return kind
+        finally:
+            classes.frames.pop()
 
     def size_of(self, kind: ir.Type | None) -> int | None:
         """Bytes of a type, `None` where not known."""
@@ -387,7 +450,7 @@ class HostExpressions(ABC):
                 return {axis: self.convert(part, _UNSIGNED) for axis, part in parts}
             if len(args) == 1 and isinstance(args[0], (dict, tuple, Address, Memory)):
                 return self.convert(args[0], kind)  # a copy, or a smart pointer
-            return {}  # what other constructors do is not followed
+            return self._members(kind)  # what other constructors do is not followed
         if args:
             return self.convert(args[0], kind)
         return Unknown("a variable without a value", span)

@@ -128,7 +128,7 @@ class HostLibrary(HostExpressions):
             )
         types: dict[str, ir.Type] = {}
         words = []
-        for (name, _), argument in zip(
+        for (name, ident), argument in zip(
             function.template_params, node.call.template_args, strict=False
         ):
             if is_type(argument):
@@ -138,7 +138,8 @@ class HostLibrary(HostExpressions):
                 value = self.value(cast(ir.Expr, argument))
                 if isinstance(value, Unknown):
                     raise depends("the template's argument", value, node.span)
-                words.append(str(value))
+                names = function.enumerations.get(ident, {})
+                words.append(names.get(value, str(value)) if isinstance(value, int) else str(value))
         entry = function.name + (f"<{', '.join(words)}>" if words else "")
         config = tuple(self.value(part) for part in node.config)
         values = tuple(

@@ -139,6 +139,7 @@ class Run(HostLibrary):
             for part in node.body:
                 self.run(part)
         elif isinstance(node, ir.Declare):
+            self.types |= {name: self.resolved(kind) or kind for name, kind in node.aliases}
             for variable in node.variables:
                 self.declare(variable, overridden=True)
         elif isinstance(node, ir.Evaluate):
@@ -171,7 +172,8 @@ class Run(HostLibrary):
         if overridden and variable.name in self.args and not isinstance(kind, ir.Pointer):
             value: Value = self.args[variable.name]
         elif isinstance(kind, ir.ArrayType):
-            value = self._local_array(kind, variable)
+            items = self.value(variable.init) if isinstance(variable.init, ir.InitList) else ()
+            value = self.array(kind, items if isinstance(items, tuple) else ())
         elif isinstance(kind, ir.Reference) and variable.init is not None:
             self.frame[variable.ident] = self.place(variable.init)
             return
@@ -180,17 +182,6 @@ class Run(HostLibrary):
         else:
             value = self.value(variable.init)
         self.frame[variable.ident] = Cell(self.convert(value, kind), kind)
-
-    def _local_array(self, kind: ir.ArrayType, variable: ir.Variable) -> Value:
-        memory = Memory("host", size=self.size_of(kind))
-        if isinstance(variable.init, ir.InitList):
-            step = self.size_of(kind.of)
-            if memory.size is None and isinstance(step, int):
-                memory.size = step * len(variable.init.items)
-            for number, item in enumerate(variable.init.items):
-                if isinstance(step, int):
-                    memory.items[number * step] = self.convert(self.value(item), kind.of)
-        return Address(memory, 0, kind.of)
 
     def loop(self, node: ir.Loop) -> None:
         if self.loop_end is not None or self.calls.acts(node):

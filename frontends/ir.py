@@ -325,8 +325,11 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Declare:
+    """Variables, and names for types."""
+
     variables: tuple[Variable, ...]
     span: Span
+    aliases: tuple[tuple[str, Type], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -418,7 +421,8 @@ class Function:
     """`kind` is `kernel`, `device`, `host` or `both`; a prototype has no body.
 
     `of` is the arguments of the template that this is a full specialisation for. `inits` are a
-    constructor's initialisers by field.
+    constructor's initialisers by field. `enumerations` tell what the values of a template parameter
+    are called.
     """
 
     name: str
@@ -432,6 +436,7 @@ class Function:
     of: tuple[Type | int, ...] = ()
     template_defaults: dict[int, Type | Expr] = field(default_factory=dict)
     inits: tuple[tuple[str, tuple[Expr, ...]], ...] = ()
+    enumerations: dict[int, dict[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -460,7 +465,8 @@ class Unit:
     """A parsed file: functions, classes and file-scope variables by the parser's identity.
 
     `specialised` are the full specialisations of function templates, by the template's identity;
-    `partial` names the class templates that have partial ones, which are not read.
+    `partial` names the class templates that have partial ones, which are not read. `aliases` are
+    names for types. The enumerators are variables; one of an `enum class E` is called `E::name`.
     """
 
     functions: dict[int, Function]
@@ -468,6 +474,7 @@ class Unit:
     classes: dict[int, Class]
     specialised: dict[int, tuple[Function, ...]]
     partial: set[str]
+    aliases: dict[str, Type] = field(default_factory=dict)
 
     @property
     def kernels(self) -> tuple[Function, ...]:

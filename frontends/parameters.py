@@ -1,11 +1,13 @@
 """What a kernel takes: its parameters as tensors and scalars.
 
-A class by value is taken apart: field `h` of parameter `p` is the scalar `p_h`. Variables of the
-file that only host code fills (`__constant__ float mask[9];`) are taken like parameters.
+A class by value is taken apart: field `h` of parameter `p` is `p_h`, a scalar or, where it is a
+pointer, a tensor; element 2 of its array `shape` is the scalar `p_shape_2`. Variables of the file
+that only host code fills (`__constant__ float mask[9];`) are taken like parameters.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xpiler_tvm.errors import ReadError, Span
@@ -13,14 +15,15 @@ from xpiler_tvm.errors import ReadError, Span
 from . import ir
 from .partial_eval import constants_of
 from .partial_eval.questions import scalar_of, walk
-from .values import size_of
+from .values import offsets_of, size_of
 
 
 @dataclass(frozen=True)
 class Slot:
     """One thing that a kernel takes.
 
-    `of` names the parameter that it is a field of. `shape` is known of `symbol`s, the variables of
+    `of` names the parameter that it is a field of, `at` how many bytes it lies behind the start of
+    that. `shape` is known of `symbol`s, the variables of
     the file; `parts` is how many numbers an element behind a pointer is made of.
     """
 
@@ -29,6 +32,7 @@ class Slot:
     pointer: bool
     span: Span
     of: str = ""
+    at: int = 0
     symbol: bool = False
     written: bool = False
     shape: tuple[int, ...] | None = None
@@ -47,41 +51,40 @@ def slots_of(
     found: list[Slot] = []
     for variable in function.params:
         kind = types.resolve(variable.type, variable.span)
-        if isinstance(kind, ir.Struct):
-            found += _fields(variable, kind)
-        else:
-            found.append(_parameter(variable, kind))
+        found += _slots(variable.name, kind, variable.span)
+    names = [slot.name for slot in found]
+    for slot in found:
+        if names.count(slot.name) > 1:
+            raise ReadError(
+                "XP1009", f"two parameters are called {slot.name!r}, taken apart", span=slot.span
+            )
     return (*found, *_symbols(unit, function))
 
 
-def _parameter(variable: ir.Variable, kind: ir.Type) -> Slot:
-    span, pointer = variable.span, isinstance(kind, ir.Pointer)
+def _slots(name: str, kind: ir.Type, span: Span, of: str = "", at: int = 0) -> Iterator[Slot]:
+    """What stands for a parameter, or for what lies `at` bytes behind the start of one, `of`."""
+    if isinstance(kind, ir.Struct):
+        for (field, inner), start in zip(kind.fields, offsets_of(kind, span), strict=False):
+            yield from _slots(f"{name}_{field}", inner, span, of or name, at + start)
+    elif of and isinstance(kind, ir.ArrayType) and isinstance(kind.extent, ir.Literal):
+        size = size_of(kind.of, span)
+        for number in range(int(kind.extent.value)):
+            yield from _slots(f"{name}_{number}", kind.of, span, of, at + number * size)
+    else:
+        yield _slot(name, kind, span, of, at)
+
+
+def _slot(name: str, kind: ir.Type, span: Span, of: str, at: int) -> Slot:
+    pointer = isinstance(kind, ir.Pointer)
     if isinstance(kind, ir.Pointer):
         kind = kind.to
     while isinstance(kind, ir.ArrayType):
         kind = kind.of
     dtype = scalar_of(kind)
     if dtype is None or (not pointer and not isinstance(kind, ir.Arithmetic)):
-        raise ReadError(
-            "XP1007", f"{variable.name!r} is a parameter of a type that is not read", span=span
-        )
+        raise ReadError("XP1007", f"{name!r} is a parameter of a type that is not read", span=span)
     parts = size_of(kind, span) // size_of(ir.Arithmetic(dtype), span)
-    return Slot(variable.name, dtype, pointer, span, parts=parts)
-
-
-def _fields(variable: ir.Variable, kind: ir.Struct) -> list[Slot]:
-    found = []
-    for name, of in kind.fields:
-        if not isinstance(of, ir.Arithmetic):
-            raise ReadError(
-                "XP1009",
-                f"{variable.name!r} is a class by value, and its field {name!r} is no number",
-                span=variable.span,
-                hint="pass pointers and arrays as parameters of their own",
-            )
-        field = f"{variable.name}_{name}"
-        found.append(Slot(field, of.dtype, False, variable.span, of=variable.name))
-    return found
+    return Slot(name, dtype, pointer, span, of, at, parts=parts)
 
 
 def _symbols(unit: ir.Unit, entry: ir.Function) -> list[Slot]:

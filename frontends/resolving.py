@@ -79,9 +79,9 @@ def _with_args(function: ir.Function, kernel: Kernel, unit: ir.Unit) -> Kernel:
             param = Scalar(slot.name, slot.dtype)
         if isinstance(param, Scalar):
             value = args.get(slot.name, param.value) if param.value is None else param.value
-            param = replace(param, name=slot.name, value=value, of=slot.of)
+            param = replace(param, name=slot.name, value=value, of=slot.of, at=slot.at)
         if isinstance(param, Tensor):
-            param = replace(param, symbol=slot.symbol)
+            param = replace(param, symbol=slot.symbol, of=slot.of, at=slot.at)
         if param is None:
             raise ReadError(
                 "XP1007",
@@ -126,9 +126,12 @@ def _with_signature(unit: ir.Unit, function: ir.Function, kernel: Kernel) -> Ker
     params: list[Param] = []
     for slot in slots_of(unit, function, bound):
         if slot.pointer:
-            params.append(Tensor(slot.name, slot.shape, slot.dtype, "inout", slot.symbol))
+            params.append(
+                Tensor(slot.name, slot.shape, slot.dtype, "inout", slot.symbol, slot.of, slot.at)
+            )
         else:
-            params.append(Scalar(slot.name, slot.dtype, values.get(slot.name), slot.of))
+            value = values.get(slot.name)
+            params.append(Scalar(slot.name, slot.dtype, value, slot.of, at=slot.at))
     written = evaluate(unit, function, named.with_params(tuple(params)), bound).written
     return named.with_params(
         tuple(
@@ -192,9 +195,9 @@ def with_facts(unit: ir.Unit, function: ir.Function, kernel: Kernel, facts: Host
             if slot.pointer:
                 shape = None if argument.extent is None else (argument.extent * slot.parts,)
                 intent = "inout" if argument.intent == "unknown" else argument.intent
-                found.append(Tensor(slot.name, shape, slot.dtype, intent))
+                found.append(Tensor(slot.name, shape, slot.dtype, intent, of=slot.of, at=slot.at))
             else:
-                found.append(Scalar(slot.name, slot.dtype, argument.value, slot.of))
+                found.append(Scalar(slot.name, slot.dtype, argument.value, slot.of, at=slot.at))
         params = tuple(found)
     launch = kernel.launch or launch_from(facts, kernel.dialect)
     return replace(kernel, entry=entry, params=params, launch=launch)

@@ -84,7 +84,7 @@ def assemble(steps: list[ByteStep], memories: Collection[Used]) -> Sequence:
             for scalar in step.reading.kernel.scalars:
                 if scalar.value is None:
                     free.append(_unique(scalar.name, scalars))
-                    scalars[free[-1]] = replace(scalar, name=free[-1], of="")
+                    scalars[free[-1]] = replace(scalar, name=free[-1], of="", at=0)
             found.append(Call(names[id(step.reading)], tuple(map(_view, step.parts)), tuple(free)))
         elif isinstance(step.source, int):
             found.append(Fill(_view(step.to), step.source))

@@ -44,7 +44,7 @@ _TOKEN = re.compile(r"\s*(::|&&|\|\||<<|>=|<=|==|!=|[A-Za-z_]\w*|\d\w*|.)")
 _WORDS = {"signed", "unsigned", "char", "short", "int", "long", "float", "double", "bool"}
 _DROPPED = {"const", "volatile", "typename", "struct", "class", "enum", "template", "restrict"}
 _DROPPED |= {"__restrict", "__restrict__"}
-_LEVELS = (("+", "-"), ("*", "/", "%"))
+_LEVELS = (("||",), ("&&",), ("==", "!="), ("<=", ">="), ("+", "-"), ("*", "/", "%"))
 
 
 class _Unparsable(Exception):
@@ -177,6 +177,8 @@ class _Parser:
             inner = self._sum(0)
             self.take(")")
             return inner
+        if token == "!":
+            return ir.Unary("!", self._atom(), self.span)
         if token == "-":
             return ir.Unary("-", self._atom(), self.span)
         if token in ("true", "false"):
@@ -195,5 +197,7 @@ class _Parser:
             kind = self._plain_type()
             if isinstance(kind, ir.MemberType):
                 return ir.Scoped(kind.of, kind.name, self.span)
+            if isinstance(kind, ir.Instance):
+                return ir.Scoped(kind, "", self.span)
             raise _Unparsable
         return ir.Name(token, 0, self.span)

@@ -1,4 +1,4 @@
-"""Kernels of many styles, every second one for a target in turn, and some held against numpy in
+"""Kernels of many styles, every fourth one for a target in turn, and some held against numpy in
 float64; all of them for all targets with `--all-targets`.
 
 What a file is expected to end with stands in its first lines: nothing, where it is translated for
@@ -37,7 +37,7 @@ def expected(name: str) -> dict[str, str]:
 
 def turn_of(name: str) -> tuple[str, ...]:
     """One target in turn, and those that refuse the kernel."""
-    turn = TARGETS[KERNELS.index(name) // 2 % len(TARGETS)]
+    turn = TARGETS[KERNELS.index(name) // 4 % len(TARGETS)]
     return tuple(dict.fromkeys((turn, *expected(name))))
 
 
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     pairs = [
         # One process lifts a kernel once, for all targets.
         pytest.param(name, target, marks=pytest.mark.xdist_group(name))
-        for name in (READ if every else READ[::2])
+        for name in (READ if every else READ[::4])
         for target in (TARGETS if every else turn_of(name))
     ]
     metafunc.parametrize(("name", "target"), pairs)

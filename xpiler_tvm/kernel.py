@@ -50,7 +50,9 @@ class Tensor:
     """A pointer parameter. `shape` counts elements; `None` is inferred from the accesses.
 
     An extent is a number, or an expression in the kernel's sizes: `("m", "2 * k")`.
-    A `symbol` is a variable of the file that the host fills, and no parameter.
+    A `symbol` is a variable of the file that the host fills, and no parameter. `of` names the
+    parameter of class type that it is a field of, `at` how many bytes it lies behind the start of
+    that.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Tensor:
     dtype: str = "float32"
     intent: Intent = "in"
     symbol: bool = False
+    of: str = ""
+    at: int = 0
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
@@ -95,7 +99,8 @@ class Scalar:
     """A parameter passed by value: bound to `value`, or symbolic where `value` is `None`.
 
     `equals` is an expression in the kernel's sizes that gives the value, such as `"m * k"`.
-    `of` names the parameter of class type that it is a field of.
+    `of` names the parameter of class type that it is a field of, `at` how many bytes it lies behind
+    the start of that.
     """
 
     name: str
@@ -103,6 +108,7 @@ class Scalar:
     value: int | float | None = None
     of: str = ""
     equals: str = ""
+    at: int = 0
 
     def __post_init__(self) -> None:
         _check_dtype(self.name, self.dtype)
@@ -327,7 +333,9 @@ class Kernel:
         """The kernel with all that it takes as parameters of their own, as it is emitted."""
         return self.with_params(
             tuple(
-                replace(param, symbol=False) if isinstance(param, Tensor) else replace(param, of="")
+                replace(param, symbol=False, of="", at=0)
+                if isinstance(param, Tensor)
+                else replace(param, of="", at=0)
                 for param in self.params or ()
             )
         )

@@ -25,12 +25,12 @@ from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 from xpiler_tvm.tir import Buffer
 
 from .. import ir
-from ..arenas import Access, Region, layout_of
-from ..values import Address, Number, Record, Value
+from ..arenas import Access, Arena, Region, layout_of
+from ..values import Address, Number, Record, Value, size_of
 from .ids import counts
 from .loops import Loops
 from .questions import is_constant
-from .state import FAULT, Demote, Findings, Mixed, Site, Stored, ThreadProgram
+from .state import FAULT, Demote, Findings, Kept, Mixed, Moves, Site, Stored, ThreadProgram
 
 
 class Evaluator(Loops):
@@ -96,18 +96,14 @@ class Evaluator(Loops):
             kind = self.resolve(variable.type, variable.span)
             self.types[variable.ident] = kind
             if isinstance(kind, ir.Struct):
-                fields, given = given[: len(kind.fields)], given[len(kind.fields) :]
-                values: dict[str, Value] = {
-                    name: self._scalar(param, params)
-                    for (name, _), param in zip(kind.fields, fields, strict=True)
-                }
+                value = self._object_passed(variable, variable.name, kind, given, params)
                 if variable.ident not in self.findings.demoted:
-                    self.env[variable.ident] = Record(kind, values)
+                    self.env[variable.ident] = value
                     self.unchanged.add(variable.ident)
                     continue
                 address = self.allocate(variable.name, kind, variable.span)
                 self.env[variable.ident] = Stored(address)
-                self.store(address, Record(kind, values), variable.span)
+                self.store(address, value, variable.span)
                 continue
             param = given.pop(0)
             if isinstance(param, Tensor):
@@ -122,6 +118,45 @@ class Evaluator(Loops):
         for param in given:
             self._symbol(param, params)
         return (*params, *self._free_sizes(params))
+
+    def _object_passed(
+        self,
+        variable: ir.Variable,
+        name: str,
+        kind: ir.Type,
+        given: list[Tensor | Scalar],
+        params: list[tuple[Tensor | Scalar, Any]],
+    ) -> Value:
+        """A parameter of class type, or a field of one, from what is next in `given`.
+
+        An array is the place where its elements are kept.
+        """
+        if isinstance(kind, ir.Struct):
+            return Record(
+                kind,
+                {
+                    field: self._object_passed(variable, f"{name}_{field}", of, given, params)
+                    for field, of in kind.fields
+                },
+            )
+        if isinstance(kind, ir.ArrayType):
+            assert isinstance(kind.extent, ir.Literal)
+            extent, span = int(kind.extent.value), variable.span
+            values = [
+                self._object_passed(variable, name, kind.of, given, params) for _ in range(extent)
+            ]
+            address, size = self.allocate(name, kind, span), size_of(kind.of, span)
+            for number, value in enumerate(values):
+                self.store(self.moved(address, number * size, kind.of), value, span)
+            numbers = [value for value in values if isinstance(value, Number)]
+            if not isinstance(address.buffer, Arena) and len(numbers) == extent:
+                self.kept[address.buffer] = Kept(variable.ident, numbers)
+            return address
+        param = given.pop(0)
+        if isinstance(param, Tensor):
+            assert isinstance(kind, ir.Pointer)
+            return self._tensor(param, kind.to, params)
+        return self._scalar(param, params)
 
     def _tensor(
         self, param: Tensor, of: ir.Type, params: list[tuple[Tensor | Scalar, Any]]
@@ -212,6 +247,9 @@ def evaluate(
                     span=function.span,
                 ) from None
             findings.demoted.add(request.ident)
+            continue
+        except Moves as request:
+            findings.moving.add(request.name)
             continue
         except Mixed as request:
             if findings.layouts.get(request.ident) is not None:

@@ -21,7 +21,7 @@ from ..program import Branch, Statement, Store
 from ..values import Address
 from .ids import ids_of
 from .sizes import Sizes
-from .state import FAULT, Env, Findings, Frame, Place, Site
+from .state import FAULT, Env, FieldPointer, Findings, Frame, Kept, Place, Site
 
 _FROM_ABOVE = {tirx.LT: True, tirx.LE: True, tirx.GT: False, tirx.GE: False}
 """Comparisons, and whether the left side is bounded from above where they hold."""
@@ -67,6 +67,8 @@ class Accesses:
         self.shared: list[Buffer] = []
         self.returned: Place | None = None
         self.unchanged: set[int] = set()  # parameters of classes, of which nobody takes the place
+        self.kept: dict[Buffer, Kept] = {}
+        self.pointers: dict[Buffer, FieldPointer] = {}
         self.tables: list[Statement] = []
         self.names: dict[str, int] = {}
         self.param_of: dict[Buffer, str] = {}

@@ -15,6 +15,7 @@ from .questions import returns_once, walk
 from .state import (
     Alias,
     Binding,
+    Constant,
     Frame,
     Place,
     Stored,
@@ -44,7 +45,7 @@ class Calls(Classes):
             return self._object_called(self.value(callee), expr)
         binding = self.env.get(callee.ident)
         if binding is not None:
-            return self._object_called(self.load(self.place(callee), expr.span), expr)
+            return self._object_called(self.value(callee), expr)
         if callee.name == "new":
             raise ReadError(
                 "XP1009",
@@ -167,7 +168,9 @@ class Calls(Classes):
         self.store(Address(copy.buffer, copy.offset, kind), value, span)
         return Stored(copy)
 
-    def _inline(self, function: ir.Function, expr: ir.Call, this: Address | None = None) -> Value:
+    def _inline(
+        self, function: ir.Function, expr: ir.Call, this: Address | Constant | None = None
+    ) -> Value:
         """The function's body with its parameters bound; of a method, for the object `this`."""
         if len(self.frames) > INLINE_DEPTH:
             raise ReadError(
@@ -180,7 +183,7 @@ class Calls(Classes):
         function = self._specialised(function, templates)
         of = this.of if this is not None else None
         frame = self.frame(function.name, function.template_params, templates, of)
-        frame.this = self.fixed(this, expr.span) if this is not None else None
+        frame.this = self.fixed(this, expr.span) if isinstance(this, Address) else this
         self.frames.append(frame)
         try:
             if function.result != ir.AUTO:

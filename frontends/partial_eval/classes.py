@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
+from ..library import traits
 from ..values import Address, Closure, Nothing, Number, Record, Value
 from .expressions import Expressions
 from .operators import same_class
-from .state import Frame, Place
+from .state import Constant, Frame, Place
 
 
 class Classes(Expressions):
@@ -19,7 +20,7 @@ class Classes(Expressions):
     if TYPE_CHECKING:
         # Of the classes further down the chain.
         def _inline(
-            self, function: ir.Function, expr: ir.Call, this: Address | None = None
+            self, function: ir.Function, expr: ir.Call, this: Address | Constant | None = None
         ) -> Value: ...
 
         def _clear(self, place: Address, span: Span) -> None: ...
@@ -32,6 +33,9 @@ class Classes(Expressions):
         """`object(args)`: a lambda, or a class with such an operator."""
         if isinstance(value, Closure):
             return self._inline_lambda(value, expr)
+        constant = self.constant(expr.callee)
+        if constant is not None:
+            return self._method("operator()", constant, expr)
         if isinstance(value, Record):
             return self._method("operator()", self._at(value, expr.span), expr)
         raise ReadError("XP1009", "a call through a pointer is not read", span=expr.span)
@@ -42,8 +46,11 @@ class Classes(Expressions):
         self.store(address, value, span)
         return address
 
-    def _object(self, expr: ir.Expr) -> tuple[Value | None, Address | None]:
+    def _object(self, expr: ir.Expr) -> tuple[Value | None, Address | Constant | None]:
         """The object that a method is called for: its value, or its place in memory."""
+        constant = self.constant(expr)
+        if constant is not None:
+            return constant.value, constant
         try:
             place: Place | None = self.place(expr)
         except ReadError:
@@ -62,14 +69,14 @@ class Classes(Expressions):
         value, this = self._object(callee.base)
         if this is not None and self.class_of(this.of) is not None:
             return self._method(callee.field, this, expr)
-        if value is None and this is not None:
+        if value is None and isinstance(this, Address):
             value = self.load(this, expr.span)
         kind = value.kind.name if isinstance(value, Record) else ""
         args = (ir.Evaluated(value, callee.span), *expr.args)
         name = f"{kind}::{callee.field}"
         return self.library_call(name, ir.Call(callee, args, expr.template_args, expr.span))
 
-    def _method(self, name: str, this: Address, expr: ir.Call) -> Value:
+    def _method(self, name: str, this: Address | Constant, expr: ir.Call) -> Value:
         known = self.class_of(this.of)
         function = None
         if known is not None:
@@ -119,8 +126,15 @@ class Classes(Expressions):
 
     def static_member(self, expr: ir.Scoped) -> Value:
         """`Class::member`, a constant."""
+        enumerator = self._enumerator(expr.of, expr.name)
+        if enumerator is not None:
+            return self.value(ir.Name(expr.name, enumerator.ident, expr.span))
         of = self.resolve(expr.of, expr.span)
         known = self.class_of(of)
+        if known is None and isinstance(of, ir.Struct) and expr.name in ("value", ""):
+            answered = traits.answer(of.name, of.args)
+            if answered is not None:
+                return self.math.number(int(answered), "bool")
         member = known.members.get(expr.name) if known is not None else None
         if member is None or member.init is None:
             raise ReadError("XP1010", f"{expr.name!r} is not known here", span=expr.span)
@@ -130,9 +144,19 @@ class Classes(Expressions):
 
     # ------------------------------------------------------------ operators
 
-    def class_operator(self, op: str, values: list[Value], span: Span) -> Value | None:
+    def class_operator(self, op: str, values: list[Value | Constant], span: Span) -> Value | None:
         """The value of an operator of classes; `None` where there is none."""
-        args = tuple(ir.Evaluated(value, span) for value in values)
+        first = values[0]
+        if isinstance(first, Constant):  # such a method may be called without an object in memory
+            known = self.class_of(first.of)
+            if known is not None and "operator" + op in known.methods:
+                rest = tuple(ir.Evaluated(value, span) for value in values[1:])
+                call = ir.Call(ir.Name("operator" + op, 0, span), rest, (), span)
+                return self._method("operator" + op, first, call)
+        args = tuple(
+            ir.Evaluated(value.value if isinstance(value, Constant) else value, span)
+            for value in values
+        )
         name = ir.Name("operator" + op, 0, span)
         call = ir.Call(name, args, (), span)
         candidates = [f for f in self.unit.overloads(name.name) if f.body is not None]
@@ -146,14 +170,15 @@ class Classes(Expressions):
         first = expr.args[0] if expr.args else None
         if first is None:
             return None
+        this: Address | Constant | None = None
         if isinstance(first, ir.Evaluated):
-            value, this = first.value, None
+            value = first.value
             if isinstance(value, Address):
-                value, this = None, value
+                this = value
             elif self._is_ours(value):
                 this = self._at(value, expr.span)
         else:
-            value, this = self._object(first)
+            _, this = self._object(first)
         known = self.class_of(this.of) if this is not None else None
         if this is None or known is None or name not in known.methods:
             return None
@@ -211,7 +236,11 @@ class Classes(Expressions):
     ) -> None:
         """What stands between a constructor's parameters and its body."""
         this = frame.this
-        if this is None or not isinstance(this.of, ir.Struct) or frame.name != this.of.name:
+        if (
+            not isinstance(this, Address)
+            or not isinstance(this.of, ir.Struct)
+            or frame.name != this.of.name
+        ):
             return
         given = dict(inits)
         for name, of in this.of.fields:

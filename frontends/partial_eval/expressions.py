@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xpiler_tvm import tir
@@ -130,10 +131,11 @@ class Expressions(Operators):
             record = self.special[expr.base.name]
             if expr.base.ident not in self.env and isinstance(record, Record):
                 return record.fields[expr.field]
-        if isinstance(expr.base, ir.Name) and expr.base.ident in self.unchanged:
-            whole = self.env[expr.base.ident]
-            if isinstance(whole, Record) and expr.field in whole.fields:
-                return whole.fields[expr.field]
+        kind, held = self.passed(expr)
+        if isinstance(kind, ir.ArrayType) and isinstance(held, Address):
+            return Address(held.buffer, held.offset, kind.of)
+        if held is not None:
+            return held
         if expr.field in library.matrix.COUNTS:
             count = library.matrix.count(self, self.place(expr.base))  # type: ignore[arg-type]
             if count is not None:
@@ -250,7 +252,16 @@ class Expressions(Operators):
         for number, value in enumerate([*numbers, *[zero] * (kind.lanes - len(numbers))]):
             part = self.moved(address, number * (BITS[kind.of.dtype] // 8), kind.of)
             self.store(part, value, span)
-        return self.load(address, span)
+        stored = self.load(address, span)
+        assert isinstance(stored, Lanes)
+
+        def lane(index: Expr) -> Number:
+            at = tir.as_const(index)
+            if at is not None and 0 <= at < len(numbers) and is_kept(numbers[at].expr):
+                return numbers[at]
+            return stored.lane(index)
+
+        return replace(stored, lane=lane)
 
     def _record(self, kind: ir.Struct, values: list[Value], span: Span) -> Record:
         fields_: dict[str, Value] = {}
@@ -263,6 +274,8 @@ class Expressions(Operators):
                     fields_[name] = self.convert(default, of, span)
                 elif isinstance(of, ir.Arithmetic):
                     fields_[name] = self.math.number(0, of.dtype)
+                elif isinstance(of, ir.Pointer):
+                    fields_[name] = Nothing()
                 else:
                     raise ReadError("XP1009", "this initialiser is not read", span=span)
         return Record(kind, fields_)

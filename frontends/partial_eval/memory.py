@@ -13,11 +13,32 @@ from xpiler_tvm.tir import Buffer, Expr
 from .. import ir, library
 from ..arenas import Access, Arena, Region
 from ..program import Alloc, Loop, Statement, Store
-from ..values import BITS, Address, Lanes, Number, Record, Value, offsets_of, size_of, unit_of
+from ..values import (
+    BITS,
+    Address,
+    Lanes,
+    Nothing,
+    Number,
+    Record,
+    Value,
+    offsets_of,
+    size_of,
+    unit_of,
+)
 from .bits import as_bits, as_number, joined, part_of, parts_of, with_part
 from .questions import reads_buffer, scalar_of
 from .registers import as_integer, as_mask, bytes_of, is_mask, is_register, resized, viewed
-from .state import Alias, Mixed, Place, Stored, StoredPointer, VariablePlace
+from .state import (
+    Alias,
+    Demote,
+    FieldPointer,
+    Mixed,
+    Moves,
+    Place,
+    Stored,
+    StoredPointer,
+    VariablePlace,
+)
 from .types import Types
 
 _ADDRESSES = ("int32", "uint32", "int64", "uint64")
@@ -121,6 +142,9 @@ class Memory(Types):
             self._store_lanes(address, kind, value, span)
             return
         converted = self.convert(value, kind, span)
+        if isinstance(kind, ir.Pointer) and isinstance(converted, Address):
+            self._store_pointer(address, converted, span)
+            return
         if not isinstance(converted, Number):
             raise ReadError("XP1009", "a pointer stored in memory is not read", span=span)
         self._store_number(address, converted, span, atomic)
@@ -145,7 +169,41 @@ class Memory(Types):
             values = [self.freeze(part, span) for part in values]
         offsets = offsets_of(kind, span)
         for start, part, (_, of) in zip(offsets, values, kind.fields, strict=False):
-            self.store(self.moved(address, start, of), part, span, atomic)
+            if not isinstance(part, Nothing):
+                self.store(self.moved(address, start, of), part, span, atomic)
+
+    def _store_pointer(self, address: Address, value: Address, span: Span) -> None:
+        """A pointer in an object of a class: how far it points, in elements or bytes, is stored."""
+        buffer = self._pointer_at(address, span)
+        known = self.pointers.setdefault(buffer, FieldPointer(value.buffer, value.offset))
+        if not known.buffer.same_as(value.buffer):
+            raise ReadError("XP1009", "a pointer to one of two arrays is not read", span=span)
+        if buffer.name not in self.findings.moving:
+            if tir.as_const(value.offset) is None or not tir.same(known.offset, value.offset):
+                raise Moves(buffer.name)
+            return
+        wide = self.math.convert(Number(value.offset, tir.dtype_of(value.offset)), "int64")
+        place = Address(address.buffer, address.offset, ir.Arithmetic("int64"))
+        self._store_number(place, wide, span, False)
+
+    def _load_pointer(self, address: Address, kind: ir.Pointer, span: Span) -> Address:
+        buffer = self._pointer_at(address, span)
+        known = self.pointers.get(buffer)
+        if known is None:
+            raise ReadError("XP1009", "this pointer is read before it is set", span=span)
+        offset = known.offset
+        if buffer.name in self.findings.moving:
+            place = Address(address.buffer, address.offset, ir.Arithmetic("int64"))
+            offset = self._load_number(place, "int64", span).expr
+        return self.seen_as(Address(known.buffer, offset, kind.to), kind.to, span)
+
+    def _pointer_at(self, address: Address, span: Span) -> Buffer:
+        """The buffer that pointers in objects of a class have for how far they point."""
+        arena = address.buffer
+        if not isinstance(arena, Arena) or not arena.regions:
+            raise ReadError("XP1009", "a pointer stored in memory is not read", span=span)
+        buffer, _, _ = self._in_region(arena, address.offset, "int64", span)
+        return buffer
 
     def _as_vector(self, kind: ir.ArrayType, span: Span) -> ir.Vector:
         """An array of numbers as one value."""
@@ -229,6 +287,8 @@ class Memory(Types):
     def _store_element(
         self, buffer: Buffer, index: Expr, expr: Expr, span: Span, atomic: bool
     ) -> None:
+        if buffer in self.kept:
+            raise Demote(self.kept[buffer].ident)
         index = self._touch(buffer, self.math.simplify(index), self.written, span)
         if not atomic and buffer in self.param_of:
             sources = {self._source(load) for load in tir.loads(index)}
@@ -269,6 +329,8 @@ class Memory(Types):
             return Record(kind, parts)
         if isinstance(kind, ir.Vector):
             return self._load_lanes(place, kind, span)
+        if isinstance(kind, ir.Pointer):
+            return self._load_pointer(place, kind, span)
         if not isinstance(kind, ir.Arithmetic):
             raise ReadError("XP1009", "an object of this type is not read from memory", span=span)
         return self._load_number(place, kind.dtype, span)
@@ -292,6 +354,10 @@ class Memory(Types):
     def _load_number(self, address: Address, dtype: str, span: Span) -> Number:
         buffer, index, per = self._view(address, dtype, span)
         held, wanted = BITS[buffer.dtype], BITS[dtype]
+        if buffer in self.kept and buffer.dtype == dtype:
+            number, values = tir.as_const(index), self.kept[buffer].values
+            if number is not None and 0 <= number < len(values):
+                return values[number]
         if held == wanted:
             element = buffer[self._touch(buffer, index, self.read, span)]
             return Number(as_number(element, buffer.dtype, dtype), dtype)
@@ -437,6 +503,8 @@ class Memory(Types):
             return self.seen_as(value, kind.to, span)
         if isinstance(kind, ir.ArrayType) and isinstance(value, Lanes):
             return value
+        if isinstance(kind, ir.ArrayType) and isinstance(value, Address):
+            return self.load(Address(value.buffer, value.offset, self._as_vector(kind, span)), span)
         if isinstance(kind, ir.Vector):
             return self.lanes(value, kind, span)
         return value
@@ -492,6 +560,8 @@ def _leaves(kind: ir.Struct, name: str, start: int, span: Span) -> list[tuple[st
             found.append((f"{name}_{field}", Region(place, size_of(of, span), dtype)))
         elif isinstance(of, ir.Struct):
             found += _leaves(of, f"{name}_{field}", place, span)
+        elif isinstance(of, ir.Pointer):
+            found.append((f"{name}_{field}_at", Region(place, size_of(of, span), "int64")))
         else:
             raise ReadError(
                 "XP1009", f"{field!r}: an array of classes in a class is not read", span=span

@@ -14,6 +14,7 @@ from .memory import Memory
 from .on_chip import ON_CHIP
 from .state import (
     Alias,
+    Constant,
     Demote,
     Place,
     Stored,
@@ -36,7 +37,9 @@ class Places(Memory):
 
         def _on_chip_array(self, variable: ir.Variable) -> Address: ...
 
-        def class_operator(self, op: str, values: list[Value], span: Span) -> Value | None: ...
+        def class_operator(
+            self, op: str, values: list[Value | Constant], span: Span
+        ) -> Value | None: ...
 
     def place(self, expr: ir.Expr) -> Place:
         """Where an expression's object lies."""
@@ -68,6 +71,8 @@ class Places(Memory):
             this = next((frame.this for frame in reversed(self.frames) if frame.this), None)
             if this is None:
                 raise ReadError("XP1009", "there is no object here", span=expr.span)
+            if isinstance(this, Constant):
+                raise Demote(this.ident)
             return this
         if isinstance(expr, ir.Evaluated) and isinstance(expr.value, Address):
             return expr.value
@@ -76,6 +81,9 @@ class Places(Memory):
             if self.returned is not None:
                 return self.returned
         if isinstance(expr, ir.Member):
+            kind, value = self.passed(expr)
+            if isinstance(kind, ir.ArrayType) and isinstance(value, Address):
+                return value
             whole = self.place(expr.base)
             if isinstance(whole, Address) and library.matrix.is_fragment(whole.of):
                 return library.matrix.elements(self, whole, expr.span)  # type: ignore[arg-type]
@@ -105,6 +113,35 @@ class Places(Memory):
             if test is not None:
                 return self.place(expr.then if test else expr.other)
         raise ReadError("XP1009", "this expression has no address", span=expr.span)
+
+    def constant(self, expr: ir.Expr) -> Constant | None:
+        """A variable of class type, or the object of a method, that keeps its first value."""
+        if isinstance(expr, ir.This):
+            this = next((frame.this for frame in reversed(self.frames) if frame.this), None)
+            return this if isinstance(this, Constant) else None
+        if isinstance(expr, ir.Unary) and expr.op == "*" and isinstance(expr.value, ir.This):
+            return self.constant(expr.value)
+        if not isinstance(expr, ir.Name):
+            return None
+        ident, binding = expr.ident, self.env.get(expr.ident)
+        if isinstance(binding, Alias) and isinstance(binding.place, VariablePlace):
+            ident = binding.place.ident
+        found = self.env.get(ident)
+        if ident in self.unchanged and isinstance(found, Record):
+            return Constant(ident, found)
+        return None
+
+    def passed(self, expr: ir.Expr) -> tuple[ir.Type, Value] | tuple[None, None]:
+        """The type and value of (a field of) an object that keeps its first value."""
+        constant = self.constant(expr)
+        if constant is not None:
+            return constant.of, constant.value
+        if isinstance(expr, ir.Member):
+            kind, whole = self.passed(expr.base)
+            fields = whole.fields if isinstance(whole, Record) else {}
+            if isinstance(kind, ir.Struct) and expr.field in fields:
+                return dict(kind.fields)[expr.field], fields[expr.field]
+        return None, None
 
     def _global(self, expr: ir.Name) -> Place:
         variable = self.unit.variables.get(expr.ident)
@@ -164,6 +201,8 @@ class Places(Memory):
         """The value of what a subscript stands behind: of a vector, where its elements are."""
         if not isinstance(expr, (ir.Name, ir.Subscript, ir.Member)):
             return self.value(expr)
+        if self.passed(expr)[1] is not None:
+            return self.value(expr)
         if isinstance(expr, ir.Name) and expr.ident not in self.env:
             return self.value(expr)
         place = self.place(expr)
@@ -175,7 +214,7 @@ class Places(Memory):
 
     def _index_of_class(self, base: Record, expr: ir.Subscript) -> Value:
         """`object[index]` of a class with such an operator."""
-        whole = base.fields.get("", base)
+        whole = self.constant(expr.base) or base.fields.get("", base)
         found = self.class_operator("[]", [whole, self.value(expr.index)], expr.span)
         if found is None:
             raise ReadError("XP1009", "this object is not indexed", span=expr.span)

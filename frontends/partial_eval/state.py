@@ -13,7 +13,7 @@ from .. import ir
 from ..arenas import Arena, Layout
 from ..arithmetic import Division, Operation
 from ..program import Body
-from ..values import Address, Nothing, Value
+from ..values import Address, Nothing, Number, Record, Value
 
 FAULT = Tensor("xpiler_fault", (2,), "int64", "inout")
 
@@ -63,12 +63,14 @@ class Findings:
 
     Variables `demoted` to memory; the regions of variables that are arenas, `None` where an
     evaluation has still to take notes of the accesses. Those in `whole` are one region: their
-    accesses were not the same when the regions were there.
+    accesses were not the same when the regions were there. Pointers in classes, by the name of
+    their memory, are `moving` where they do not always point to the same place.
     """
 
     demoted: set[int] = field(default_factory=set)
     layouts: dict[int, Layout | None] = field(default_factory=dict)
     whole: set[int] = field(default_factory=set)
+    moving: set[str] = field(default_factory=set)
 
 
 class Restart(Exception):
@@ -80,6 +82,13 @@ class Demote(Restart):
 
     def __init__(self, ident: int) -> None:
         self.ident = ident
+
+
+class Moves(Restart):
+    """The pointer in a class that is kept as `name` points to several places."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 class Mixed(Restart):
@@ -102,6 +111,34 @@ class StoredPointer:
 
     offset: Address
     buffer: Buffer | Arena | None = None
+
+
+@dataclass(eq=False)
+class FieldPointer:
+    """A pointer in a class: into which buffer is always the same; how far is stored, or known."""
+
+    buffer: Buffer | Arena
+    offset: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """The object of a method that lives nowhere: variable `ident`, which keeps its first value."""
+
+    ident: int
+    value: Record
+
+    @property
+    def of(self) -> ir.Struct:
+        return self.value.kind
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """An array that is variable `ident`, or in it, and its numbers while nobody changes them."""
+
+    ident: int
+    values: list[Number]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +184,7 @@ class Frame:
     value: Value = field(default_factory=Nothing)
     place: Place | None = None
     names: dict[str, ir.Type | int] = field(default_factory=dict)
-    this: Address | None = None
+    this: Address | Constant | None = None
     this_type: ir.Type | None = None
     live: Buffer | None = None
     loops: list[LoopFrame] = field(default_factory=list)

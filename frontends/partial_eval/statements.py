@@ -34,6 +34,7 @@ from .state import (
     Alias,
     Demote,
     Env,
+    Kept,
     LoopFrame,
     Stored,
     StoredPointer,
@@ -87,6 +88,7 @@ class Statements(Calls):
             elif isinstance(statement, ir.Continue):
                 return False
             elif isinstance(statement, ir.Declare):
+                self._alias(statement)
                 for variable in statement.variables:
                     self._declare(variable)
             elif isinstance(statement, ir.Evaluate):
@@ -278,6 +280,10 @@ class Statements(Calls):
             return chain
         return replace_last(chain, default, switch.span)
 
+    def _alias(self, statement: ir.Declare) -> None:
+        """Names for types, which are looked at where they are used."""
+        self.frames[-1].names |= dict(statement.aliases)
+
     def _declare(self, variable: ir.Variable) -> None:
         if variable.space == "shared":
             self._shared_array(variable)
@@ -329,6 +335,10 @@ class Statements(Calls):
         if is_mask(kind) and isinstance(value, Lanes) and self._stays(ident, value):
             self.env[ident] = value
             return
+        if self._stays_constant(ident, kind, value):
+            self.env[ident] = self._settled(ident, value, kind, span)
+            self.unchanged.add(ident)
+            return
         in_memory = ident in self.findings.demoted
         in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
         if isinstance(kind, ir.Arithmetic):
@@ -349,6 +359,34 @@ class Statements(Calls):
         if isinstance(value, Nothing) and isinstance(kind, ir.Arithmetic):
             value = self.math.number(0, kind.dtype)  # reading it before it is set is undefined
         self.env[ident] = self.freeze(value, span) if isinstance(value, Address) else value
+
+    def _stays_constant(self, ident: int, kind: ir.Type, value: Value) -> bool:
+        """Whether a variable is an object with pointers, which is kept as what it starts as."""
+        return (
+            isinstance(value, Record)
+            and isinstance(kind, ir.Struct)
+            and any(isinstance(of, ir.Pointer) for _, of in kind.fields)
+            and ident not in self.findings.demoted
+            and not library.cooperative.is_group(kind)
+        )
+
+    def _settled(self, ident: int, value: Value, kind: ir.Type, span: Span) -> Value:
+        """An object's value that later stores do not change, its arrays in places of their own."""
+        if isinstance(kind, ir.Struct) and isinstance(value, Record):
+            parts = zip(value.fields.items(), kind.fields, strict=True)
+            return Record(
+                kind,
+                {name: self._settled(ident, part, of, span) for (name, part), (_, of) in parts},
+            )
+        if isinstance(kind, ir.ArrayType) and isinstance(value, (Lanes, Address)):
+            place, lanes = self.allocate("held", kind, span), self.convert(value, kind, span)
+            self.store(place, lanes, span)
+            if isinstance(lanes, Lanes) and not isinstance(place.buffer, Arena):
+                numbers = [lanes.lane(tir.const(n, "int32")) for n in range(lanes.kind.lanes)]
+                if all(is_kept(number.expr) for number in numbers):
+                    self.kept[place.buffer] = Kept(ident, numbers)
+            return place
+        return self.freeze(value, span)
 
     def _stays(self, ident: int, mask: Lanes) -> bool:
         """Whether a mask can be kept as an expression: no memory feeds it, and it has one value."""
@@ -382,8 +420,24 @@ class Statements(Calls):
         if isinstance(variable.init, ir.Construct) and not variable.init.args:
             self._begin(address, variable.span)
         elif variable.init is not None:
-            self._fill(address, kind, variable.init)
+            with self.collecting() as stores:
+                self._fill(address, kind, variable.init)
+            self.out += stores
+            if variable.ident not in self.findings.demoted:
+                self._keep(variable.ident, address, stores)
         return address
+
+    def _keep(self, ident: int, place: Address, stores: list[Statement]) -> None:
+        """Notes the integers of an array, which are what was stored until something else is."""
+        numbers: list[Number] = []
+        for store in stores:
+            if not isinstance(store, Store) or not store.buffer.same_as(place.buffer):
+                return
+            if tir.as_const(store.index) != len(numbers) or not is_kept(store.value):
+                return
+            numbers.append(Number(store.value, store.buffer.dtype))
+        if numbers and not isinstance(place.buffer, Arena):
+            self.kept[place.buffer] = Kept(ident, numbers)
 
     def _begin(self, place: Address, span: Span, zero: bool = False) -> None:
         """Objects as their class's constructor leaves them; else zero, or as they are."""
@@ -394,8 +448,9 @@ class Statements(Calls):
             for number in range(int(kind.extent.value)):
                 self._begin(self.moved(place, number * size, kind.of), span, zero)
             return
-        known = isinstance(kind, ir.Struct) and self.class_of(kind) is not None
-        value = self.constructed(kind, (), span) if known else Nothing()
+        value: Value = Nothing()
+        if isinstance(kind, ir.Struct) and self.class_of(kind) is not None:
+            value = self.constructed(kind, (), span)
         if not isinstance(value, Nothing):
             self.store(place, value, span)
         elif zero:
@@ -435,8 +490,7 @@ class Statements(Calls):
                 self._clear(self.moved(place, start, of), span)
         elif isinstance(kind, ir.Vector):
             self.store(place, self._vector(kind, (), span), span)
-        else:
-            assert isinstance(kind, ir.Arithmetic)
+        elif isinstance(kind, ir.Arithmetic):  # a pointer that is read must have been set
             self.store(place, self.math.number(0, kind.dtype), span)
 
     def _on_chip_array(self, variable: ir.Variable) -> Address:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
+from ..library import traits
 from ..values import Number
 from .accesses import Accesses
 from .state import Frame
@@ -69,6 +70,9 @@ class Types(Accesses):
         for known in self.unit.classes_named(kind.name):
             if not known.template_params:
                 return self._struct(known, (), span)
+        alias = self.unit.aliases.get(kind.name)
+        if alias is not None and alias != kind:
+            return self.resolve(alias, span)
         raise ReadError("XP1009", f"the type {kind.name!r} is not read here", span=span)
 
     def template_argument(self, arg: ir.Type | ir.Expr, span: Span) -> ir.Type | int:
@@ -78,23 +82,30 @@ class Types(Accesses):
                 found = frame.names.get(arg.name)
                 if isinstance(found, int):
                     return found
-            variables = [v for v in self.unit.variables.values() if v.name == arg.name]
-            if variables and not self.unit.classes_named(arg.name):
-                return self._constant(ir.Name(arg.name, variables[0].ident, span), span)
+            variable = self._variable_named(arg.name)
+            if variable is not None and not self.unit.classes_named(arg.name):
+                return self._constant(ir.Name(arg.name, variable.ident, span), span)
             templates = [one for one in self.unit.classes_named(arg.name) if one.template_params]
             if templates and not any(arg.name in frame.names for frame in self.frames):
                 return arg  # a template for a template's parameter
             return self.resolve(arg, span)
         if isinstance(arg, ir.MemberType):
+            enumerator = self._enumerator(arg.of, arg.name)
+            if enumerator is not None:
+                return self._constant(ir.Name(arg.name, enumerator.ident, span), span)
             if self._is_namespace(arg.of):
                 return self.template_argument(ir.Named(arg.name), span)
             of = self.resolve(arg.of, span)
             known = self.class_of(of)
-            if known is not None and arg.name in known.members:
+            if (known is not None and arg.name in known.members) or arg.name == "value":
                 return self._constant(ir.Scoped(of, arg.name, span), span)
             return self.resolve(arg, span)
         if isinstance(arg, ir.TYPES):
-            return self.resolve(arg, span)
+            kind = self.resolve(arg, span)
+            if isinstance(kind, ir.Struct) and kind.name.endswith("_v"):
+                answered = traits.answer(kind.name, kind.args)
+                return kind if answered is None else int(answered)
+            return kind
         return self._constant(arg, span)
 
     def _constant(self, expr: ir.Expr, span: Span) -> int:
@@ -109,13 +120,18 @@ class Types(Accesses):
         """The class of the file that an object of type `kind` is of."""
         return self.unit.classes.get(kind.ident) if isinstance(kind, ir.Struct) else None
 
-    def _instance(self, name: str, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
+    def _instance(self, name: str, args: tuple[ir.Type | int, ...], span: Span) -> ir.Type:
         """A class template's instance; one of a library has no fields here."""
         general = None
         for frame in reversed(self.frames):
             given = frame.names.get(name)
             if isinstance(given, ir.Named) and given.name != name:
                 return self._instance(given.name, args, span)
+        chosen = traits.choice(name, args) if name.endswith("_t") else None
+        if chosen is not None and not self.unit.classes_named(name):
+            return chosen
+        if traits.is_trait(name):
+            return ir.Struct(name, (), args)
         if name in self.unit.partial:
             raise ReadError(
                 "XP1009", f"partial specialisations of {name!r} are not read", span=span
@@ -178,6 +194,15 @@ class Types(Accesses):
             )
         return ir.Struct(known.name, fields, args, known.ident)
 
+    def _variable_named(self, name: str) -> ir.Variable | None:
+        return next((one for one in self.unit.variables.values() if one.name == name), None)
+
+    def _enumerator(self, of: ir.Type, name: str) -> ir.Variable | None:
+        """`Enumeration::name`, which goes by its own name too where the enumeration is no class."""
+        if not isinstance(of, ir.Named) or not self._is_namespace(of):
+            return None
+        return self._variable_named(f"{of.name}::{name}") or self._variable_named(name)
+
     def _is_namespace(self, kind: ir.Type) -> bool:
         """Whether a name stands for neither a class nor a template parameter."""
         return (
@@ -191,6 +216,10 @@ class Types(Accesses):
             return self.resolve(ir.Named(kind.name), span)
         of = self.resolve(kind.of, span)
         known = self.class_of(of)
+        if kind.name == "type" and isinstance(of, ir.Struct) and known is None:
+            chosen = traits.choice(of.name, of.args)
+            if chosen is not None:
+                return chosen
         if known is None or kind.name not in known.types:
             raise ReadError("XP1009", f"the type {kind.name!r} is not read here", span=span)
         with self.inside(of):

@@ -59,5 +59,32 @@ template <class T> XP_HD T min(T a, T b); template <class T> XP_HD T max(T a, T 
 template <class T> struct numeric_limits {
   XP_HD static T max(); XP_HD static T min(); XP_HD static T lowest(); XP_HD static T epsilon(); XP_HD static T infinity(); XP_HD static T quiet_NaN();
 };
+template <class A, class B> struct is_same { static constexpr bool value = false; };
+template <class A> struct is_same<A, A> { static constexpr bool value = true; };
+template <class A, class B> inline constexpr bool is_same_v = is_same<A, B>::value;
+template <class T> struct is_integral { static constexpr bool value = __is_integral(T); };
+template <class T> struct is_floating_point { static constexpr bool value = __is_floating_point(T); };
+template <class T> struct is_signed { static constexpr bool value = __is_signed(T); };
+template <class T> struct is_unsigned { static constexpr bool value = __is_unsigned(T); };
+template <class T> inline constexpr bool is_integral_v = is_integral<T>::value;
+template <class T> inline constexpr bool is_floating_point_v = is_floating_point<T>::value;
+template <class T> inline constexpr bool is_signed_v = is_signed<T>::value;
+template <class T> inline constexpr bool is_unsigned_v = is_unsigned<T>::value;
+template <bool, class A, class B> struct conditional { typedef A type; };
+template <class A, class B> struct conditional<false, A, B> { typedef B type; };
+template <bool test, class A, class B> using conditional_t = typename conditional<test, A, B>::type;
+template <class T> struct is_arithmetic { static constexpr bool value = __is_arithmetic(T); };
+template <class T> struct is_pointer { static constexpr bool value = __is_pointer(T); };
+template <class T> inline constexpr bool is_arithmetic_v = is_arithmetic<T>::value;
+template <class T> inline constexpr bool is_pointer_v = is_pointer<T>::value;
+template <bool, class T = void> struct enable_if {};
+template <class T> struct enable_if<true, T> { typedef T type; };
+template <bool test, class T = void> using enable_if_t = typename enable_if<test, T>::type;
+#define XP_PLAIN(name) template <class T> struct name { typedef T type; }; \
+  template <class T> struct name<const T> { typedef T type; }; \
+  template <class T> struct name<T&> { typedef T type; }; \
+  template <class T> struct name<const T&> { typedef T type; }; \
+  template <class T> using name##_t = typename name<T>::type;
+XP_PLAIN(remove_const) XP_PLAIN(remove_cv) XP_PLAIN(remove_reference) XP_PLAIN(remove_cvref) XP_PLAIN(decay)
 using ::exp; using ::log; using ::sqrt; using ::fabs; using ::pow; using ::tanh; using ::sin; using ::cos; using ::floor; using ::ceil; using ::abs; using ::erf; using ::fmax; using ::fmin; using ::isnan; using ::isinf;
 }

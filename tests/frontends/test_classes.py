@@ -246,7 +246,8 @@ int main() {{
         ("Shape q = p; q.step += t; y[t] = x[t] * q.step + p.step;", False),
         ("p.step += t; y[t] = x[t] * p.step;", True),
         ("y[t] = x[t] * twice(p);", False),
-        ("y[t] = x[p.last() - t];", True),
+        ("y[t] = x[p.last() - t];", False),
+        ("y[t] = x[p.last() - t]; p.step = 2;", True),
         ("int* s = &p.step; *s = 5; y[t] = x[t] * p.step;", True),
     ],
 )
@@ -261,3 +262,114 @@ def test_a_parameter_of_a_class_is_its_fields_while_nobody_asks_for_its_place(
     text = frontends.device_text(reading.kernel)
     source = run_text(reading.kernel, {"x": X}, text=text).arrays["y"]
     np.testing.assert_array_equal(flat, source)
+
+
+# Declarations, the body of a template over T = float, and what it may say of T.
+TRAITS = {
+    "same": "if constexpr (std::is_same<T, float>::value) y[t] = x[t]; else y[t] = 1;",
+    "same, as a variable": "if constexpr (std::is_same_v<T, int>) y[t] = 1; else y[t] = x[t];",
+    "several": "if (std::is_integral_v<T> || !std::is_floating_point<T>::value) y[t] = 3; "
+    "else y[t] = x[t];",
+    "a size": "constexpr int N = std::is_same_v<T, float> ? 4 : 2; y[t] = x[(t * N) % 64];",
+    "a choice": "using A = typename std::conditional<sizeof(T) == 4, int, double>::type; "
+    "A a = x[t] * 9; y[t] = a * 2;",
+    "a choice by a question": "using A = std::conditional_t<std::is_same_v<T, half> && true, "
+    "double, int>; A a = x[t] * 9; y[t] = a / 2;",
+    "an alias": "typedef typename Accumulator<T>::type A; A a = x[t] * 9; y[t] = a;",
+    "a plain type": "std::remove_reference_t<const T&> a = x[t]; y[t] = a + 1;",
+}
+
+
+@pytest.mark.parametrize("name", TRAITS)
+def test_what_templates_ask_of_types(name: str) -> None:
+    text = f"""template <class T> struct Accumulator {{ using type = T; }};
+template <> struct Accumulator<float> {{ using type = int; }};
+template <class T> __device__ void body(const T* x, float* y) {{
+  int t = threadIdx.x; {TRAITS[name]} }}
+__global__ void k(const float* x, float* y) {{ body<float>(x, y); }}"""
+    flat, source = flat_and_source(text, ("x", X), out("y", 64), block=(64,))
+    np.testing.assert_array_equal(flat, source)
+
+
+ARGUMENTS = """struct Extent {{ int rows, cols; }};
+template <class T, int R> struct View {{
+  T* data; int shape[R]; int stride[R];
+  __host__ __device__ int size() const {{ return shape[0] * shape[1]; }}
+  __device__ T& operator()(int a, int b) const {{
+    const int at[R] = {{a, b}}; int o = 0;
+    for (int d = 0; d < R; ++d) o += at[d] * stride[d];
+    return data[o];
+  }}
+  __device__ View row(int a) const {{ return {{data + a * stride[0], {{1, shape[1]}}, {{0, 1}}}}; }}
+}};
+struct Params {{ const float* in; float* out; float scale; Extent extent; int order[2]; }};
+__device__ float first(const Params& p) {{ return p.in[p.order[0]]; }}
+__device__ float second(Params p) {{ p.scale += 1; return p.in[p.order[1]] * p.scale; }}
+__global__ void k(const Params p, View<const float, 2> v) {{
+  int t = threadIdx.x;
+  {}
+}}
+int main() {{
+  Params p; float* x; float* more;
+  cudaMalloc(&x, 256); cudaMalloc((void**)&p.in, 256); cudaMalloc(&p.out, 256);
+  p.scale = 1.5f; p.extent = {{8, 8}}; p.order[0] = 3;
+  p.order[1] = p.order[0] * 2;
+  View<const float, 2> v{{x, {{8, 8}}, {{8, 1}}}};
+  k<<<1, 64>>>(p, v);
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "p.out[t] = p.in[t] * p.scale + p.extent.cols;",
+        "if (t < p.extent.rows * p.extent.cols) p.out[t] = p.in[63 - t] + p.order[1];",
+        "p.out[t] = v(t / p.extent.cols, t % p.extent.cols) * p.scale;",
+        "p.out[t] = v(t % 8, t / 8) + first(p) + second(p);",
+        "p.out[t] = v.row(t / 8)(0, t % 8) + v.size();",
+        "View<const float, 2> w = v; w.data += 8; p.out[t] = w.data[t % 56] + v.data[t];",
+        "Params q = p; q.in = t < 32 ? p.in : p.in + 8; p.out[t] = q.in[t % 32] * q.order[t % 2];",
+        "int o[2]; o[0] = p.order[1]; o[1] = 5; p.out[t] = p.in[o[t & 1]] + p.order[t & 1];",
+        "View<const float, 2> two[2] = {v, v.row(3)}; p.out[t] = two[0](1, t % 8) + two[1](0, 2);",
+    ],
+)
+def test_parameters_with_pointers_and_arrays(body: str) -> None:
+    known = frontends.resolve(Kernel.from_source(ARGUMENTS.format(body), "cuda"))
+    assert [t.name for t in known.tensors] == ["p_in", "p_out", "v_data"]
+    reading = frontends.read(known)
+    inputs = [X, np.zeros(64, np.float32), random(64, seed=5)]
+    flat = run_module(to_module(reading.program), inputs).arrays[1]
+    text = frontends.device_text(reading.kernel)
+    given = dict(zip(("p_in", "p_out", "v_data"), inputs, strict=True))
+    source = run_text(reading.kernel, given, text=text).arrays["p_out"]
+    np.testing.assert_array_equal(flat, source)
+
+
+def test_an_array_of_pointers_as_a_parameter_is_refused() -> None:
+    text = """struct P { const float* in[2]; float* out; };
+__global__ void k(P p) { p.out[threadIdx.x] = p.in[threadIdx.x % 2][0]; }
+int main() { P p; cudaMalloc(&p.out, 256); cudaMalloc((void**)&p.in[0], 256); k<<<1, 64>>>(p); }"""
+    with pytest.raises(ReadError) as refusal:
+        frontends.read(frontends.resolve(Kernel.from_source(text, "cuda")))
+    assert refusal.value.code == "XP1009"
+
+
+def test_an_instance_by_an_enumerator() -> None:
+    text = """enum class Kind { twice, square };
+enum Sign { PLUS = 1, MINUS = 5 };
+template <Kind K, Sign S> __global__ void k(const float* x, float* y) {
+  int t = threadIdx.x; float v = x[t];
+  if constexpr (K == Kind::square) v = v * v; else v = 2 * v;
+  y[t] = S == MINUS ? -v : v;
+}
+template <Kind K> void launch(const float* x, float* y) { k<K, MINUS><<<1, 64>>>(x, y); }
+int main() { float *x, *y; cudaMalloc(&x, 256); cudaMalloc(&y, 256); launch<Kind::square>(x, y); }
+"""
+    known = frontends.resolve(Kernel.from_source(text, "cuda"))
+    assert known.entry == "k<Kind::square, MINUS>"
+    reading = frontends.read(known)
+    flat = run_module(to_module(reading.program), [X, np.zeros(64, np.float32)]).arrays[1]
+    source = run_text(reading.kernel, {"x": X}, text=frontends.device_text(reading.kernel))
+    np.testing.assert_array_equal(flat, source.arrays["y"])
+    np.testing.assert_array_equal(flat, -X * X)

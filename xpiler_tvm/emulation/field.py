@@ -27,6 +27,12 @@ def has_sixteen_bits(text: str) -> bool:
     return _SIXTEEN.search(text) is not None
 
 
+def residue(number: float, prime: int) -> int:
+    """A floating-point number, m / 2^e, in the field."""
+    numerator, denominator = float(number).as_integer_ratio()
+    return numerator * pow(denominator, -1, prime) % prime
+
+
 def prelude(build: str, marker: str) -> str:
     """What follows the dialect's header; `marker` is the name that the kernel's lines go by."""
     functions = [_refused(row) for row in MATH if row.name not in _POLYNOMIAL]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,26 @@ from xpiler_tvm.dialects.simt import MAX_THREADS
 from xpiler_tvm.errors import CheckError, ReadError
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
 
-from . import worker
+from . import intrinsics, worker
 from .arrays import Guarded, numpy_dtype, unwritten_array
+from .field import FIELDS, residue
 from .source import gpu_of
 
 # A GPU's thread has 512 KiB of local memory.
 STACK_BYTES = {"cuda": 576 << 10, "hip": 576 << 10, "bang": 64 << 20, "vnni": 64 << 20}
+
+
+# What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
+DEVICE_ALIGNMENT = 256
+# A type that is aligned by hand; the vectors of the dialects are read from anywhere.
+_ALIGNED = re.compile(r"\b(?:alignas|__align__|aligned)\s*\(")
+
+
+def alignment_of(dialect: str, text: str) -> int:
+    """What a text takes its arrays to be aligned to, in bytes."""
+    if dialect == "vnni":
+        return intrinsics.alignment(text)
+    return DEVICE_ALIGNMENT if _ALIGNED.search(text) else 1
 
 
 class Arg(ctypes.Structure):
@@ -58,19 +73,29 @@ _POINTER, _INTEGER, _REAL, _OBJECT = range(4)
 
 
 class PassedObject:
-    """A class passed by value: its bytes, field after field as C lays numbers out."""
+    """A class passed by value: its bytes, each field where C lays it out.
 
-    def __init__(self, arg: Arg) -> None:
+    Over a finite field of `prime` elements, a number in place of a floating-point one is a residue.
+    """
+
+    def __init__(self, arg: Arg, prime: int | None) -> None:
         self.arg = arg
+        self.prime = prime
         self.data = bytearray()
         self.alignment = 1
 
-    def add(self, scalar: Scalar, given: Arg) -> None:
-        dtype = numpy_dtype(scalar.dtype)
-        self.data += bytes(-len(self.data) % dtype.itemsize)
-        value = given.real if given.kind == _REAL else given.integer
-        self.data += np.array(value).astype(dtype).tobytes()
-        self.alignment = max(self.alignment, dtype.itemsize)
+    def add(self, param: Tensor | Scalar, given: Arg) -> None:
+        if isinstance(param, Tensor):
+            value = np.array(given.pointer or 0, np.uint64)
+        elif given.kind == _REAL and self.prime is not None:
+            bits = numpy_dtype(param.dtype).itemsize * 8
+            value = np.array(residue(given.real, self.prime)).astype(f"uint{bits}")
+        else:
+            number = given.real if given.kind == _REAL else given.integer
+            value = np.array(number).astype(numpy_dtype(param.dtype))
+        self.data += bytes(max(0, param.at + value.nbytes - len(self.data)))
+        self.data[param.at : param.at + value.nbytes] = value.tobytes()
+        self.alignment = max(self.alignment, value.nbytes)
 
     def close(self) -> None:
         self.data += bytes(-len(self.data) % self.alignment)
@@ -156,6 +181,8 @@ def arguments(
     scalars: Mapping[str, int | float] | None,
     symbols: dict[str, np.ndarray],
     alignment: int,
+    *,
+    build: str,
 ) -> Handed:
     """The arguments of a resolved kernel; arrays that are variables of its file go to `symbols`.
 
@@ -174,13 +201,13 @@ def arguments(
             arg.kind, arg.pointer = _POINTER, array.address
         else:
             _pass(arg, param, dict(scalars or {}))
-            if param.of:
-                if param.of not in objects:
-                    objects[param.of] = PassedObject(arg)
-                    passed.append(arg)
-                objects[param.of].add(param, arg)
-                continue
-        passed.append(arg)
+        if not param.of:
+            passed.append(arg)
+            continue
+        if param.of not in objects:
+            objects[param.of] = PassedObject(arg, FIELDS.get(build))
+            passed.append(arg)
+        objects[param.of].add(param, arg)
     for one in objects.values():
         one.close()
     args = (Arg * max(1, len(passed)))(*passed)

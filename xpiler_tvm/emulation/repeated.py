@@ -18,9 +18,9 @@ from xpiler_tvm.errors import CheckError
 from xpiler_tvm.isolation import sandbox
 from xpiler_tvm.kernel import Kernel
 
-from . import compiler, intrinsics, memory, worker
+from . import compiler, memory, worker
 from .building import How, build_library
-from .passing import arguments, launch_of
+from .passing import alignment_of, arguments, launch_of
 from .source import Build
 
 # Every run maps stacks of its own; less of each makes room for more runs.
@@ -72,8 +72,8 @@ class Repeated:
         flags: tuple[str, ...] = (),
     ) -> None:
         self.kernel = kernel
-        alignment = intrinsics.alignment(text) if kernel.dialect == "vnni" else 1
-        self._handed = arguments(kernel, arrays, None, {}, alignment)
+        alignment = alignment_of(kernel.dialect, text)
+        self._handed = arguments(kernel, arrays, None, {}, alignment, build=build)
         self._fresh = {one.name: one.array.copy() for one in self._handed.arrays}
         how = How(arch, kernel.mode, build, flags, tuple(sorted(variables)))
         self._path = build_library(kernel, text, how)

@@ -16,17 +16,14 @@ from xpiler_tvm.errors import CheckError, ReadError, Span, XpilerError
 from xpiler_tvm.isolation import sandbox
 from xpiler_tvm.kernel import Kernel
 
-from . import bang, intrinsics, memory, worker
+from . import bang, memory, worker
 from .arrays import Guarded
 from .building import How, build_library, span_at
 from .findings import Finding, from_error, from_report
 from .lines import line_table
 from .memory import SPACES
-from .passing import arguments, launch_of
+from .passing import DEVICE_ALIGNMENT, alignment_of, arguments, launch_of
 from .source import Build, gpu_of
-
-# What a device's allocator aligns arrays to; a fast build ends them at an unreadable page instead.
-_DEVICE_ALIGNMENT = 256
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,9 @@ def run_text(
     if kernel.entry is None or kernel.params is None:
         raise ValueError("run_text takes a resolved kernel: entry and params are missing")
     text = kernel.source if text is None else text
-    alignment = intrinsics.alignment(text) if kernel.dialect == "vnni" else 1
-    if build == "checked":
-        alignment = _DEVICE_ALIGNMENT
+    alignment = alignment_of(kernel.dialect, text) if build != "checked" else DEVICE_ALIGNMENT
     symbols = dict(symbols or {})
-    handed = arguments(kernel, arrays, scalars, symbols, alignment)
+    handed = arguments(kernel, arrays, scalars, symbols, alignment, build=build)
     for name in sorted(symbols):
         if not re.search(rf"\b{re.escape(name)}\b", text):
             raise CheckError("XP5007", f"the kernel has no global variable {name!r}")
