@@ -284,10 +284,7 @@ class _Passed:
             yield self._argument(name, kind, value)
 
     def _resolved(self, kind: ir.Type | None) -> ir.Type | None:
-        kind = plain(kind)
-        if isinstance(kind, ir.Named):
-            kind = self.launched.types.get(kind.name, kind)
-        return self.run.resolved(kind)
+        return self.run.resolved(self.run.resolved(kind, self.launched.types))
 
     def _argument(self, name: str, kind: ir.Type | None, value: Value) -> Argument:
         if not isinstance(value, Address):

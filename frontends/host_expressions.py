@@ -25,6 +25,7 @@ from .host_values import (
     Filled,
     Launched,
     Memory,
+    Names,
     Place,
     Touched,
     Unknown,
@@ -64,7 +65,7 @@ class HostExpressions(ABC):
         self.steps = 0
         self.loop_end: int | None = None  # the step at which the outermost inert loop is given up
         self.frame: dict[int, Place] = {}
-        self.types: dict[str, ir.Type] = {}  # type parameters of the template that runs
+        self.types: Names = {}  # what the names of the template that runs stand for
         self.depth = 0
 
     # ------------------------------------------------------------ of those built on this
@@ -353,7 +354,7 @@ class HostExpressions(ABC):
             if isinstance(value, tuple):
                 fields = zip(kind.fields, value, strict=False)
                 given = {name: self.convert(item, inner) for (name, inner), item in fields}
-                return {**self._members(kind), **given}
+                return {**self._members(kind, zero=True), **given}
             if isinstance(value, dict):  # a copy
                 return {
                     name: self._copied(self.convert(value[name], inner), inner)
@@ -372,15 +373,20 @@ class HostExpressions(ABC):
                 memory.items[number * step] = self.convert(item, kind.of)
         return Address(memory, 0, kind.of)
 
-    def _members(self, kind: ir.Struct) -> dict[str, Value]:
-        """The members of a new object that are objects themselves."""
+    def _members(self, kind: ir.Struct, zero: bool = False) -> dict[str, Value]:
+        """The members of a new object that are objects themselves; its numbers where they are 0."""
         found: dict[str, Value] = {}
         for name, of in kind.fields:
             inner = self.resolved(of)
             if isinstance(inner, ir.ArrayType):
-                found[name] = self.array(inner)
+                size, step = self.size_of(inner), self.size_of(inner.of)
+                count = size // step if zero and size and step else 0
+                numbers = isinstance(self.resolved(inner.of), ir.Arithmetic)
+                found[name] = self.array(inner, (0,) * count if numbers else ())
             elif isinstance(inner, ir.Struct):
-                found[name] = self.construct(inner, (), _NOWHERE)
+                found[name] = self._members(inner, zero)
+            elif zero and isinstance(inner, ir.Arithmetic):
+                found[name] = 0
         return found
 
     def _copied(self, value: Value, kind: ir.Type) -> Value:
@@ -392,22 +398,26 @@ class HostExpressions(ABC):
         target = dataclasses.replace(value.target, items=dict(value.target.items))
         return dataclasses.replace(value, target=target)
 
-    def resolved(self, kind: ir.Type | None) -> ir.Type | None:
-        kind = plain(kind)
+    def resolved(self, kind: ir.Type | None, types: Names | None = None) -> ir.Type | None:
+        """A type where template parameters stand for `types`: of the function that runs, or others.
+
+        One that cannot be told is as it was.
+        """
+        kind, types = plain(kind), self.types if types is None else types
         if isinstance(kind, ir.Named):
-            return self.types.get(kind.name, kind)
+            found = types.get(kind.name, kind)
+            return kind if isinstance(found, int) else found
         if isinstance(kind, ir.Instance):
-            return self._instance(kind)
+            return self._instance(kind, types)
         return kind
 
     @cached_property
     def _classes(self) -> Evaluator:
         return constants_of(self.unit)
 
-    def _instance(self, kind: ir.Instance) -> ir.Type:
-        """The instance of a class template; as it was where it cannot be told."""
+    def _instance(self, kind: ir.Instance, types: Names) -> ir.Type:
         classes = self._classes
-        classes.frames.append(Frame("host", {}, ir.VOID, 0, names=dict(self.types)))
+        classes.frames.append(Frame("host", {}, ir.VOID, 0, names={**types}))
         try:
             return classes.resolve(kind, _NOWHERE)
         except ReadError:

@@ -16,6 +16,7 @@ from .host_values import (
     Filled,
     Launched,
     Memory,
+    Names,
     Unknown,
     Value,
     depends,
@@ -126,19 +127,21 @@ class HostLibrary(HostExpressions):
                 hint="give params and launch yourself, and the instance: "
                 f"--entry '{function.name}<...>'",
             )
-        types: dict[str, ir.Type] = {}
+        types: Names = {}
         words = []
         for (name, ident), argument in zip(
             function.template_params, node.call.template_args, strict=False
         ):
             if is_type(argument):
-                types[name] = self.resolved(cast(ir.Type, argument)) or ir.AUTO
-                words.append(spelled(types[name]))
+                types[name] = kind = self.resolved(cast(ir.Type, argument)) or ir.AUTO
+                words.append(spelled(kind))
             else:
                 value = self.value(cast(ir.Expr, argument))
                 if isinstance(value, Unknown):
                     raise depends("the template's argument", value, node.span)
                 names = function.enumerations.get(ident, {})
+                if isinstance(value, int):
+                    types[name] = value
                 words.append(names.get(value, str(value)) if isinstance(value, int) else str(value))
         entry = function.name + (f"<{', '.join(words)}>" if words else "")
         config = tuple(self.value(part) for part in node.config)

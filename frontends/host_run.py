@@ -29,6 +29,7 @@ from .host_values import (
     Element,
     Field,
     Memory,
+    Names,
     Place,
     Unknown,
     Value,
@@ -310,13 +311,16 @@ class Run(HostLibrary):
         values: list[Value | Place] | list[Value],
         template_args: tuple[ir.Type | ir.Expr, ...],
     ) -> Value:
-        types: dict[str, ir.Type] = {}
+        types: Names = {}
         frame: dict[int, Place] = dict(self.frame)
         for (name, ident), argument in zip(function.template_params, template_args, strict=False):
             if is_type(argument):
                 types[name] = self.resolved(cast(ir.Type, argument)) or ir.AUTO
             else:
-                frame[ident] = Cell(self.value(cast(ir.Expr, argument)))
+                value = self.value(cast(ir.Expr, argument))
+                frame[ident] = Cell(value)
+                if isinstance(value, int):
+                    types[name] = value
         named = [
             self.args[param.name]
             if param.name in self.args and isinstance(plain(param.type), ir.Arithmetic)
@@ -332,7 +336,7 @@ class Run(HostLibrary):
         params: tuple[ir.Variable, ...],
         body: ir.Block,
         values: list[Any],
-        types: dict[str, ir.Type],
+        types: Names,
         frame: dict[int, Place],
     ) -> Value:
         if self.depth >= CALL_DEPTH:

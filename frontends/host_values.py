@@ -105,13 +105,17 @@ Value: TypeAlias = (
 )
 
 
+Names: TypeAlias = "dict[str, ir.Type | int]"
+"""What the parameters of templates stand for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Launched:
     entry: str
     function: ir.Function
     config: tuple[Value, ...]
     values: tuple[Value, ...]
-    types: dict[str, ir.Type]
+    types: Names
     span: Span
 
 

@@ -373,3 +373,19 @@ int main() { float *x, *y; cudaMalloc(&x, 256); cudaMalloc(&y, 256); launch<Kind
     source = run_text(reading.kernel, {"x": X}, text=frontends.device_text(reading.kernel))
     np.testing.assert_array_equal(flat, source.arrays["y"])
     np.testing.assert_array_equal(flat, -X * X)
+
+
+def test_a_class_template_by_value_from_a_host_template() -> None:
+    text = """template <class T, int N> struct Args { const T* x; T* y; T bias[N]; int rows; };
+template <class T, int N> __global__ void k(Args<T, N> a) {
+  int t = threadIdx.x; if (t < a.rows) a.y[t] = a.x[t] + a.bias[N - 1]; }
+template <class T, int N> void launch(Args<T, N> a) { a.rows -= 4; k<T, N><<<1, 64>>>(a); }
+int main() {
+  Args<float, 2> a{}; a.rows = 64; a.bias[1] = 0.5f;
+  cudaMalloc((void**)&a.x, 256); cudaMalloc((void**)&a.y, 256); launch(a);
+}
+"""
+    known = frontends.resolve(Kernel.from_source(text, "cuda"))
+    values = {one.name: one.value for one in known.scalars}
+    assert values == {"a_bias_0": 0, "a_bias_1": 0.5, "a_rows": 60}
+    assert [(one.name, one.shape) for one in known.tensors] == [("a_x", (64,)), ("a_y", (64,))]
