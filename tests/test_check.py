@@ -306,3 +306,21 @@ def test_what_only_several_runs_tell_is_found_too(body: str, kind: str) -> None:
     params = (xt.Tensor("x", (32,)), xt.Tensor("y", (32,), intent="out"))
     report = xt.check(xt.Kernel(source, "cuda", "k", params, xt.Launch((1,), (32,))), seeds=(0,))
     assert [one.kind for one in report.findings] == ([kind] if kind else [])
+
+
+LARGEST = """void largest(const float* x, float* y) {{
+  float most = x[0];
+  for (int i = 1; i < 40; {}) most = x[i] > most ? x[i] : most;
+  y[0] = most;
+}}"""
+
+
+def test_an_element_that_a_maximum_leaves_out_is_met() -> None:
+    """The ends and 20 of the others are read: few inputs have their maximum elsewhere."""
+    params = (xt.Tensor("x", (40,)), xt.Tensor("y", (1,), intent="out"))
+    right, wrong = (
+        xt.Kernel.from_source(LARGEST.format(step), "vnni").with_params(params)
+        for step in ("i++", "i += i == 38 ? 1 : 2")
+    )
+    found = xt.check(right, wrong)
+    assert found.verdict == "refuted" and found.counterexample is not None

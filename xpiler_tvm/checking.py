@@ -294,11 +294,12 @@ class _Session:
     def _compare_families(self, reference: Reference | None) -> bool:
         """Runs every family of inputs; whether all kernels came through."""
         from .emulation.findings import from_error
-        from .verification import FAMILIES, inputs_for, worst_of
+        from .verification import FAMILIES, inputs_for, lone_seeds, worst_of
 
         compared: dict[str, list[Check]] = {}
-        for family in FAMILIES:
-            for seed in self.seeds:
+        seeds = {**dict.fromkeys(FAMILIES, self.seeds), "lone": lone_seeds(self.kernel)}
+        for family in (*FAMILIES, "lone"):
+            for seed in seeds[family]:
                 inputs = inputs_for(self.kernel, seed, family, self.subjects[0].ranges)
                 results = []
                 for number in range(len(self.subjects)):

@@ -347,9 +347,9 @@ class _Judge:
 
     def _kept(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
         """The runs that every later form is held against: one of each family that `lift` takes."""
-        from .verification import FAMILIES
+        from .verification import FAMILIES, lone_seeds
 
-        others = len(symbolic_values(self.kernel)) - 1
+        others = len(symbolic_values(self.kernel)) - 1 + len(lone_seeds(self.kernel))
         places = [FAMILIES.index(family) for family in families_of(self.kernel)]
         places += range(len(FAMILIES), len(FAMILIES) + others)
         return tuple(trials[place] for place in places)

@@ -53,9 +53,10 @@ def starts_of(
     value_ranges: Mapping[str, tuple[int, int]],
     families: Sequence[Family] = (),
 ) -> list[Start]:
-    """Starts of all `families`, by default those that suit the kernel, and one for each more choice
-    of the symbolic scalars; trusted indices are valid ones."""
-    from .verification import inputs_for
+    """Starts of all `families`, by default those that suit the kernel, one for each more choice of
+    the symbolic scalars, and for few outputs some with lone extrema; trusted indices are valid.
+    """
+    from .verification import inputs_for, lone_seeds
 
     choices = symbolic_values(kernel)
     starts = [
@@ -65,6 +66,9 @@ def starts_of(
     for number, scalars in enumerate(choices[1:], 1):
         inputs = inputs_for(kernel, seed + number, "random", value_ranges)
         starts.append(Start(inputs, scalars, "random"))
+    for number in lone_seeds(kernel):
+        inputs = inputs_for(kernel, seed + number, "lone", value_ranges)
+        starts.append(Start(inputs, choices[0], "lone"))
     return starts
 
 

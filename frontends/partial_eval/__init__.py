@@ -99,7 +99,7 @@ class Evaluator(Loops):
                 value = self._object_passed(variable, variable.name, kind, given, params)
                 if variable.ident not in self.findings.demoted:
                     self.env[variable.ident] = value
-                    self.unchanged.add(variable.ident)
+                    self.records.add(variable.ident)
                     continue
                 address = self.allocate(variable.name, kind, variable.span)
                 self.env[variable.ident] = Stored(address)

@@ -66,7 +66,7 @@ class Accesses:
         self.banked: dict[Buffer | Arena, bool] = {}
         self.shared: list[Buffer] = []
         self.returned: Place | None = None
-        self.unchanged: set[int] = set()  # parameters of classes, of which nobody takes the place
+        self.records: set[int] = set()  # objects kept as values: nobody takes their place
         self.kept: dict[Buffer, Kept] = {}
         self.pointers: dict[Buffer, FieldPointer] = {}
         self.tables: list[Statement] = []

@@ -118,7 +118,7 @@ class Expressions(Operators):
     def _name_value(self, expr: ir.Name) -> Value:
         if expr.name in self.special and expr.ident not in self.env:
             return self.special[expr.name]
-        if expr.ident in self.unchanged:
+        if expr.ident in self.records:
             return self.env[expr.ident]  # type: ignore[return-value]
         for frame in reversed(self.frames):
             found = frame.templates.get(expr.ident, frame.names.get(expr.name))
@@ -153,6 +153,9 @@ class Expressions(Operators):
 
     def _assign(self, expr: ir.Assign) -> Value:
         wanted = self.unwanted is not expr
+        part = self._assigned_part(expr)
+        if part is not None:
+            return part
         if expr.op:
             place = self.place(expr.target)
             right = self.value(expr.value)
@@ -169,6 +172,33 @@ class Expressions(Operators):
             value = self.value(expr.value)
             place = self.place(expr.target)
         return self.assign(place, value, expr.span, wanted)
+
+    def _assigned_part(self, expr: ir.Assign) -> Value | None:
+        """`object.field = value` where the object is kept as a value; `None` elsewhere.
+
+        Raises `Demote` where the field's value can not be kept as an expression.
+        """
+        fields, node = [], expr.target
+        while isinstance(node, ir.Member):
+            fields.append(node.field)
+            node = node.base
+        kind, old = self.passed(expr.target)
+        if not fields or not isinstance(node, ir.Name) or old is None:
+            return None
+        if not isinstance(kind, (ir.Arithmetic, ir.Pointer)):
+            return None
+        value = self.value(expr.value)
+        if expr.op:
+            value = self._arith(expr.op, self.value(expr.target), value, expr.span)
+        value = self.convert(value, kind, expr.span)
+        whole = self.constant(node)
+        assert whole is not None
+        if isinstance(value, Address):
+            value = self.freeze(value, expr.span)
+        elif not isinstance(value, Number) or value.is_float or not is_kept(value.expr):
+            raise Demote(whole.ident)
+        self.env[whole.ident] = _replaced(whole.value, fields[::-1], value)
+        return value
 
     def assign(self, place: Place, value: Value, span: Span, wanted: bool = True) -> Value:
         """`place = value`; gives the value as converted, where that is wanted."""
@@ -276,6 +306,18 @@ class Expressions(Operators):
                     fields_[name] = self.math.number(0, of.dtype)
                 elif isinstance(of, ir.Pointer):
                     fields_[name] = Nothing()
+                elif isinstance(of, ir.Struct):
+                    inner = self.constructed(of, (), span)
+                    empty = isinstance(inner, Nothing)
+                    fields_[name] = self._record(of, [], span) if empty else inner
                 else:
                     raise ReadError("XP1009", "this initialiser is not read", span=span)
         return Record(kind, fields_)
+
+
+def _replaced(record: Record, path: list[str], value: Value) -> Record:
+    """The record with another value of the field that `path` leads to."""
+    first, *rest = path
+    inner = record.fields[first]
+    new = _replaced(inner, rest, value) if rest and isinstance(inner, Record) else value
+    return Record(record.kind, {**record.fields, first: new})

@@ -87,15 +87,19 @@ class Memory(Types):
         return buffer
 
     def _by_fields(self, name: str, kind: ir.Type, scope: str, span: Span) -> Arena:
-        """Memory for objects of a class of several types: a buffer for each field."""
+        """Memory for objects of a class, a buffer for each field, or for pointers."""
         whole, element = size_of(kind, span), kind
         while isinstance(element, ir.ArrayType):
             element = element.of
-        if not isinstance(element, ir.Struct):
-            raise ReadError("XP1009", f"{name!r}: an object of this type is not read", span=span)
         stride = size_of(element, span)
         arena = Arena(name, whole, scope, 0, stride, [])
-        for field, region in _leaves(element, name, 0, span):
+        if isinstance(element, ir.Pointer):
+            leaves = [(f"{name}_at", Region(0, stride, "int64"))]
+        elif isinstance(element, ir.Struct):
+            leaves = _leaves(element, name, 0, span)
+        else:
+            raise ReadError("XP1009", f"{name!r}: an object of this type is not read", span=span)
+        for field, region in leaves:
             extent = region.extent * (whole // stride)
             buffer = self._allocated(field, region.dtype, extent, scope, span)
             arena.regions.append((region, buffer))

@@ -49,7 +49,7 @@ class Places(Memory):
                 return self._target(binding)
             if binding is None:
                 return self._global(expr)
-            if expr.ident in self.unchanged:
+            if expr.ident in self.records:
                 raise Demote(expr.ident)
             return VariablePlace(expr.ident)
         if isinstance(expr, ir.Subscript):
@@ -127,7 +127,7 @@ class Places(Memory):
         if isinstance(binding, Alias) and isinstance(binding.place, VariablePlace):
             ident = binding.place.ident
         found = self.env.get(ident)
-        if ident in self.unchanged and isinstance(found, Record):
+        if ident in self.records and isinstance(found, Record):
             return Constant(ident, found)
         return None
 

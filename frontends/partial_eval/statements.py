@@ -214,7 +214,7 @@ class Statements(Calls):
             elif isinstance(a, (Stored, StoredPointer, Alias)):
                 continue  # declared anew on one side: it ends there
             elif tir.has_load(test) or not isinstance(a, (Number, Address)):
-                if isinstance(a, (Number, Address)):
+                if isinstance(a, (Number, Address)) or ident in self.records:
                     raise Demote(ident)
                 raise ReadError("XP1009", "an object depends on data", span=span)
             elif isinstance(a, Number) and isinstance(b, Number):
@@ -335,9 +335,11 @@ class Statements(Calls):
         if is_mask(kind) and isinstance(value, Lanes) and self._stays(ident, value):
             self.env[ident] = value
             return
-        if self._stays_constant(ident, kind, value):
+        if isinstance(kind, ir.Struct) and self._is_value(ident, kind, value):
+            if isinstance(value, Nothing):
+                value = self._record(kind, [], span)
             self.env[ident] = self._settled(ident, value, kind, span)
-            self.unchanged.add(ident)
+            self.records.add(ident)
             return
         in_memory = ident in self.findings.demoted
         in_memory |= isinstance(kind, (ir.Struct, ir.Union, ir.Vector))
@@ -360,15 +362,14 @@ class Statements(Calls):
             value = self.math.number(0, kind.dtype)  # reading it before it is set is undefined
         self.env[ident] = self.freeze(value, span) if isinstance(value, Address) else value
 
-    def _stays_constant(self, ident: int, kind: ir.Type, value: Value) -> bool:
-        """Whether a variable is an object with pointers, which is kept as what it starts as."""
-        return (
-            isinstance(value, Record)
-            and isinstance(kind, ir.Struct)
-            and any(isinstance(of, ir.Pointer) for _, of in kind.fields)
-            and ident not in self.findings.demoted
-            and not library.cooperative.is_group(kind)
-        )
+    def _is_value(self, ident: int, kind: ir.Struct, value: Value) -> bool:
+        """Whether an object is kept as its fields' values: of integers alone, or with pointers."""
+        if ident in self.findings.demoted or not isinstance(value, (Record, Nothing)):
+            return False
+        if self.class_of(kind) is None or library.cooperative.is_group(kind):
+            return False
+        pointers = any(isinstance(of, ir.Pointer) for _, of in kind.fields)
+        return (pointers and isinstance(value, Record)) or _of_integers(kind)
 
     def _settled(self, ident: int, value: Value, kind: ir.Type, span: Span) -> Value:
         """An object's value that later stores do not change, its arrays in places of their own."""
@@ -524,3 +525,11 @@ class Statements(Calls):
         address = Address(found.buffer, found.offset, kind)
         self.env[variable.ident] = Stored(address)
         return address
+
+
+def _of_integers(kind: ir.Struct) -> bool:
+    return bool(kind.fields) and all(
+        (isinstance(of, ir.Arithmetic) and "float" not in of.dtype)
+        or (isinstance(of, ir.Struct) and _of_integers(of))
+        for _, of in kind.fields
+    )

@@ -100,8 +100,12 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    " while (k < 3) { p += *p > 0 ? 1 : 2; k++; } y[t] = *p;"),
         everywhere("a pointer to one of two arrays", "const float* p; if (n[t] > 0) p = x;"
                    " else p = y; y[t] = *p;", "XP1009"),
-        everywhere("pointers stored in memory", "const float* p[2]; p[0] = x; p[1] = x + 1;"
+        everywhere("arrays of pointers into one array", "const float* p[2]; p[0] = x;"
+                   " p[1] = x + 1; y[t] = *p[n[t] & 1];"),
+        everywhere("arrays of pointers into several", "const float* p[2] = {x, y};"
                    " y[t] = *p[n[t] & 1];", "XP1009"),
+        everywhere("pointers in classes", "struct V { const float* data; int step; }; ==="
+                   "V v = {x, 3}; v.data += n[t] & 1; V w = v; y[t] = w.data[t * w.step % 60];"),
         everywhere("memory seen as another type", "float v = x[t]; unsigned b = *(unsigned*)&v;"
                    " y[t] = b >> 31; unsigned char* c = (unsigned char*)&v; y[t] += c[3];"),
         everywhere("an index from data", "y[t] = x[n[t]];", f"read: {TRUSTED}"),
@@ -133,6 +137,10 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    "template <class T> DEV T twice(T a) { return a + a; }"
                    "template <> DEV int twice<int>(int a) { return a * 2; } ==="
                    "V<3> v; v.v[2] = twice(x[t]); y[t] = v.v[2] + twice(n[t]);"),
+        on_gpus("`std::is_same`, `std::conditional` and other questions and choices",
+                "template <class T> __device__ T twice(T v) { using A = std::conditional_t<"
+                "std::is_same_v<T, float>, float, int>; A a = v; return a + a; } ==="
+                "y[t] = twice(x[t]) + twice(n[t]);"),
         everywhere("partial specialisations", "template <class T, int N> struct A { int k; };"
                    "template <class T> struct A<T, 1> { float k; }; ==="
                    "A<int, 1> a; a.k = x[t]; y[t] = a.k;", "XP1009"),

@@ -45,6 +45,19 @@ y[t] = s.mean() + s.size();""",
 for (int i = 0; i < 9; i++) { b.insert(x[(t + i) % 64], i); two[n[i] & 1].insert(x[t] * i, i); }
 y[t] = b.v[0] + 2 * b.v[2] + b.at[1] + b.used + two[0].v[n[t] & 1] + two[n[t] & 1].at[1];""",
     ),
+    "integers kept as values": (
+        """struct At { int row, col; __device__ int flat(int n) const { return row * n + col; }
+  __device__ void next() { ++col; } };
+struct Two { At a; int k; };
+__device__ At at(int i) { At one; one.row = i / 8; one.col = i % 8; return one; }
+__device__ void swap(At& a, At& b) { At c = a; a = b; b = c; }""",
+        """At p = at(t), q = {1, 2}; p.col = 7 - p.col; Two w; w.a = p; w.k = 3; w.a.row ^= 1;
+if (t < 32) q.row += 4; else q = at(63 - t);
+At r = p; r.next(); swap(p, q); At s = at(n[t] & 63); s.col = s.col;
+for (int i = 0; i < 3; ++i) { At u = at(i + t / 2); u.row = (u.row + i) % 8; y[t] = x[u.flat(8)]; }
+int* place = &w.k; *place += 1;
+y[t] += x[p.flat(8) % 64] + x[q.flat(8)] * w.k + x[w.a.flat(8)] + r.flat(8) + s.flat(9);""",
+    ),
     "an aggregate": (
         """struct P { float m; int c; };
 __device__ P make(float m, int c) { return {m, c}; }
@@ -244,10 +257,12 @@ int main() {{
         ("if (t < p.n) y[t] = x[t * p.step % p.n];", False),
         ("y[t] = x[t] * copied(p) + p.n;", False),
         ("Shape q = p; q.step += t; y[t] = x[t] * q.step + p.step;", False),
-        ("p.step += t; y[t] = x[t] * p.step;", True),
+        ("p.step += t; y[t] = x[t] * p.step;", False),
+        ("if (x[t] > 0) p.step += t; y[t] = x[t] * p.step;", True),
+        ("for (int i = 0; i < 99; ++i) p.step += p.step % 3; y[t] = x[t] * p.step;", True),
         ("y[t] = x[t] * twice(p);", False),
         ("y[t] = x[p.last() - t];", False),
-        ("y[t] = x[p.last() - t]; p.step = 2;", True),
+        ("y[t] = x[p.last() - t]; p.step = 2;", False),
         ("int* s = &p.step; *s = 5; y[t] = x[t] * p.step;", True),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xpiler_tvm.emulation import is_unwritten
 from xpiler_tvm.kernel import DTYPES, Kernel, Tensor
-from xpiler_tvm.verification import FAMILIES, Family, inputs_for
+from xpiler_tvm.verification import FAMILIES, Family, inputs_for, lone_seeds
 from xpiler_tvm.verification.inputs import scattered
 
 
@@ -132,3 +132,25 @@ def test_elements_with_a_range_stay_in_it_and_reach_its_ends(family: Family) -> 
     array = inputs_for(kernel("int32"), 0, family, {"a": (3, 9)})["a"]
     assert array.min() == 3 and array.max() == 9
     assert (inputs_for(kernel("int32"), 0, family, {"a": (5, 5)})["a"] == 5).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8", "uint8", "int32"])
+def test_lone_extrema_come_to_every_place(dtype: str) -> None:
+    few = Kernel("", "cuda", params=(Tensor("x", (13,), dtype), Tensor("y", (1,), dtype, "out")))
+    arrays = [inputs_for(few, seed, "lone")["x"] for seed in lone_seeds(few)]
+    assert len(arrays) == 13
+    for extremum in (np.argmin, np.argmax):
+        assert {int(extremum(array)) for array in arrays} == set(range(13))
+    for array in arrays:
+        assert (array == array.max()).sum() == (array == array.min()).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "count"),
+    [((5,), (1,), 5), ((100, 100), (31,), 16), ((1 << 18,), (4,), 6), ((8, 8), (32,), 0)],
+)
+def test_few_outputs_get_lone_extrema(
+    given: tuple[int, ...], written: tuple[int, ...], count: int
+) -> None:
+    params = (Tensor("x", given), Tensor("y", written, intent="out"))
+    assert len(lone_seeds(Kernel("", "cuda", params=params))) == count

@@ -1,7 +1,7 @@
 """Inputs, error bounds, references and comparisons: what makes a check worth something."""
 
 from .compare import compare, require_written, unwritten_outputs, worst_of
-from .inputs import FAMILIES, Family, inputs_for
+from .inputs import FAMILIES, Family, inputs_for, lone_seeds
 from .tolerances import bound, derived_bound, likely_terms
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "derived_bound",
     "inputs_for",
     "likely_terms",
+    "lone_seeds",
     "require_written",
     "unwritten_outputs",
     "worst_of",

@@ -1,7 +1,7 @@
 """Inputs that make a wrong kernel show itself.
 
 All-ones operands hide every wrong index, non-negative ones hide signs, equal ones hide swapped
-operands. Ours come in four families, all of them signed, never constant and different for each
+operands. Ours come in five families, all of them signed, never constant and different for each
 tensor:
 
 * `random`: drawn, without zeros; what cancels by accident in one family does not in another.
@@ -10,6 +10,9 @@ tensor:
 * `extreme`: ends of ranges, signed zeros, powers of two, numbers beside rounding boundaries.
 * `peaked`: single elements tower over their row, first of all at its ends, and whole rows lie far
   below zero. A maximum that is missed, or starts at zero, makes an exponential overflow or vanish.
+* `lone`: one element is the largest of all and one the smallest, others from seed to seed. The
+  maximum of an array is one element: a run tells nothing of how the others were read. So kernels
+  with few outputs get several of these, see `lone_seeds`.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from xpiler_tvm.emulation import numpy_dtype, unwritten_array
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.kernel import Kernel, Tensor
 
-Family = Literal["random", "indexed", "extreme", "peaked"]
+Family = Literal["random", "indexed", "extreme", "peaked", "lone"]
 FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme", "peaked")
+"""Those that every kernel can be run on."""
 
 Ranges = Mapping[str, tuple[int, int]]
 
@@ -49,6 +53,10 @@ _PEAK = {"float16": 12.0, "bfloat16": 90.0, "float32": 90.0, "float64": 720.0}
 _DEEP = {"float16": -300.0, "bfloat16": -300.0, "float32": -300.0, "float64": -2000.0}
 # The golden ratio's multiples are spread most evenly: neighbours in place are far apart in value.
 _GOLDEN = 0.6180339887498949
+# With as many outputs as this, the usual families have extrema in many places.
+_MANY = 32
+_LONE, _FEW_LONE = 16, 6
+_SMALL_ARRAYS, _LARGE_ARRAYS = 1 << 14, 1 << 20  # elements of all tensors
 
 
 def inputs_for(
@@ -74,6 +82,8 @@ def inputs_for(
               90 to 108 (12 to 14 in      the type's end              100
               half, 720 to 864 in double),
               and rows of -112 (-750) and less
+    lone      as random, with one of      as random without its ends,  as random without its ends,
+              1.5 and one of -1.5         which are at one place each  which are at one place each
     ========  ==========================  ==========================  ==========================
 
     Booleans are fair coins, and in `indexed` the parity of the position's bits, which no shift maps
@@ -94,6 +104,15 @@ def inputs_for(
             flat = _MAKERS[family](tensor, dtype, rng, seed)
         arrays[tensor.name] = flat.astype(dtype).reshape(shape)
     return arrays
+
+
+def lone_seeds(kernel: Kernel) -> range:
+    """The seeds of the family `lone` that a resolved kernel is to be run on: for few outputs."""
+    written = sum(tensor.size for tensor in kernel.tensors if tensor.written)
+    given = [tensor.size for tensor in kernel.tensors if tensor.intent != "out"]
+    if not given or written >= _MANY or sum(given) > _LARGE_ARRAYS:
+        return range(0)
+    return range(min(max(given), _LONE if sum(given) <= _SMALL_ARRAYS else _FEW_LONE))
 
 
 def _number(name: str) -> int:
@@ -210,4 +229,24 @@ def _peaked(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, seed: int
     return flat
 
 
-_MAKERS = {"random": _random, "indexed": _indexed, "extreme": _extreme, "peaked": _peaked}
+def _lone(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, seed: int) -> np.ndarray:
+    size, flat = tensor.size, _random(tensor, dtype, rng).copy()
+    if dtype.kind == "b":
+        return flat
+    low, high = (-1.5, 1.5) if is_float(dtype) else _bounds(dtype)
+    if not is_float(dtype):
+        flat = np.clip(flat, low + 1, high - 1)
+    # The same order for every seed: one seed after the other meets all places.
+    order = np.random.default_rng(_number(tensor.name)).permutation(size)
+    flat[order[(seed + size // 2) % size]] = low
+    flat[order[seed % size]] = high
+    return flat
+
+
+_MAKERS = {
+    "random": _random,
+    "indexed": _indexed,
+    "extreme": _extreme,
+    "peaked": _peaked,
+    "lone": _lone,
+}
