@@ -176,6 +176,9 @@ class Arithmetic:
             return Number(self.simplify(tirx.Cast("int32", expr)), dtype)
         if least <= low and high <= most:
             return Number(self._as(expr, dtype), dtype)
+        if isinstance(expr, tir.Load) and BITS[dtype] == BITS[tir.dtype_of(expr)] == 16:
+            # As a rule the bits of a number, which are wanted as they are.
+            return Number(tir.reinterpreted(expr, dtype), dtype)
         if BITS[dtype] == 64 and (tir.has_load(expr) or high < tir.INT_INF):
             return Number(by_halves(expr, dtype), dtype)
         return Number(wrapped(expr, dtype), dtype)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from xpiler_tvm.errors import LiftError, ReadError
 from xpiler_tvm.kernel import Intent, Kernel, Param, Tensor
+from xpiler_tvm.ranges import Encoded
 
+from .encodings import encodings
 from .partial_eval import Site, ThreadProgram, evaluate
 from .program import Program
 from .resolving import find_entry, intents_open, template_arguments, unit_of
@@ -21,7 +23,8 @@ class Reading:
     `kernel` has every shape and intent, `program` is sequential. `proved` accesses lie in their
     arrays for every thread; `sites` are those for which only a run can tell.
     `thread` is the program of one thread, from which the sequential one was made.
-    `value_ranges` bounds the elements of inputs that the kernel trusts as indices.
+    `value_ranges` bounds the elements of inputs that the kernel trusts as indices, and tells which
+    integers are the bits of numbers (`Encoded`).
     """
 
     kernel: Kernel
@@ -56,9 +59,11 @@ def read(kernel: Kernel, unknown: Collection[str] | None = None) -> Reading:
     _check_intents(known, thread)
     if known != kernel and any(t.shape is None for t in kernel.tensors):
         thread = evaluate(unit, function, known, templates)
-    return Reading(
-        known, sequential(thread, known), thread.proved, thread.sites, thread.value_ranges, thread
-    )
+    held = encodings(thread)
+    ranges = thread.value_ranges | {
+        one.name: Encoded(held[one.name], one.dtype) for one in known.tensors if one.name in held
+    }
+    return Reading(known, sequential(thread, known), thread.proved, thread.sites, ranges, thread)
 
 
 def watched(kernel: Kernel) -> tuple[Program, tuple[Site, ...]]:

@@ -151,10 +151,11 @@ class Sequence:
                 continue
             reading = self.functions[step.function]
             for tensor, view in zip(reading.kernel.tensors, step.views, strict=True):
-                if tensor.name in reading.value_ranges:
-                    least, most = reading.value_ranges[tensor.name]
-                    known = ranges.get(view.array, (least, most))
-                    ranges[view.array] = (max(least, known[0]), min(most, known[1]))
+                bounds = reading.value_ranges.get(tensor.name)
+                if bounds is not None:
+                    known = ranges.setdefault(view.array, bounds)
+                    if known != bounds:
+                        ranges[view.array] = max(bounds[0], known[0]), min(bounds[1], known[1])
         return ranges
 
     def _chosen_scalars(self) -> dict[str, int | float]:

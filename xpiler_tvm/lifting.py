@@ -21,8 +21,9 @@ from .oracles import (
     identity_of_flat,
     require,
 )
+from .ranges import Distinct
 from .stopwatch import Stopwatch
-from .trials import Start, Trial, run_source, starts_of, trials_of
+from .trials import Start, Trial, run_source, starts_of, trials_of, trusted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -270,7 +271,7 @@ def _lift_symbolically(kernel: Kernel, seed: int, each_pass: bool) -> Lifted:
         (
             *(f"{s.name} is {s.value}" for s in resolved.scalars if s.value is not None),
             *(one for one in program.assumptions if one != NO_RACES or not raceless),
-            *_trusted(ranges),
+            *trusted(ranges),
             *(raised.assumptions if rung != "opaque" else ()),
         ),
         tuple(checks),
@@ -313,21 +314,9 @@ def _unwritten_notes(kernel: Kernel, trials: Sequence[Trial]) -> list[str]:
     ]
 
 
-def _trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
-    from .verification.inputs import Distinct
-
-    return [
-        f"elements of {name!r} lie between {bounds[0]} and {bounds[1]}"
-        + (", each of them another number" if isinstance(bounds, Distinct) else "")
-        for name, bounds in sorted(value_ranges.items())
-    ]
-
-
 def _distinct_places(reading: Reading) -> dict[str, tuple[int, int]]:
     """The ranges of a kernel's inputs, those that places are chosen by as `Distinct`; empty where
     there are none."""
-    from .verification.inputs import Distinct
-
     if not reading.thread.placed & reading.value_ranges.keys():
         return {}
     return {

@@ -23,7 +23,16 @@ from .lifting import Lifted
 from .oracles import check_bounds, check_faults, check_module, check_reference, identity_of_flat
 from .pairing import Subject, alone
 from .stopwatch import Stopwatch
-from .trials import LARGE, Start, Trial, families_of, run_source, starts_of, symbolic_values
+from .trials import (
+    LARGE,
+    Start,
+    Trial,
+    families_of,
+    run_source,
+    starts_of,
+    symbolic_values,
+    trusted,
+)
 
 if TYPE_CHECKING:
     from .frontends.program import Program
@@ -334,7 +343,7 @@ class _Judge:
                 *(f"{s.name} is {s.value}" for s in self.kernel.scalars if s.value is not None),
                 *program.assumptions,
                 *(raised.assumptions if rung != "opaque" else ()),
-                *_trusted(ranges),
+                *trusted(ranges),
                 "the source agrees with the proposal beyond the inputs that were run",
             ),
             (*self.found, *checks),
@@ -353,13 +362,6 @@ class _Judge:
         places = [FAMILIES.index(family) for family in families_of(self.kernel)]
         places += range(len(FAMILIES), len(FAMILIES) + others)
         return tuple(trials[place] for place in places)
-
-
-def _trusted(ranges: Ranges) -> list[str]:
-    return [
-        f"elements of {name!r} lie between {least} and {most}"
-        for name, (least, most) in sorted(ranges.items())
-    ]
 
 
 def _holds(check: Check) -> Check:

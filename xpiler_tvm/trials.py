@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .evidence import Check
 from .kernel import Kernel
+from .ranges import Distinct, Encoded
 from .stopwatch import cpu_seconds
 
 if TYPE_CHECKING:
@@ -95,6 +96,16 @@ def symbolic_values(kernel: Kernel) -> list[dict[str, int | float]]:
     for size, real in ((extent, 0.75), (max(1, extent - extent // 3), -1.25)):
         choices.append({s.name: real if "float" in s.dtype else size for s in free})
     return choices
+
+
+def trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
+    """What a kernel relies on its integer inputs for, as assumptions."""
+    return [
+        f"elements of {name!r} lie between {bounds[0]} and {bounds[1]}"
+        + (", each of them another number" if isinstance(bounds, Distinct) else "")
+        for name, bounds in sorted(value_ranges.items())
+        if not isinstance(bounds, Encoded)
+    ]
 
 
 def run_source(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import tvm
-from tvm import te, tirx
+from tvm import s_tir, te, tirx
 
 from xpiler_tvm.codegen.vector_math import ERRORS, TRIGONOMETRIC_LIMIT, vectorisable
 from xpiler_tvm.emulation import numpy_dtype, run_module
@@ -150,3 +150,16 @@ def test_arguments_that_are_bfloat16_in_memory() -> None:
     assert "tirx.exp" not in written_out.script() and "T.exp" not in written_out.script()
     found = run_module(written_out, [given, np.zeros(64, "float32")]).arrays[1]
     np.testing.assert_allclose(found, np.exp(given.astype("float32")), rtol=3e-7)
+
+
+def test_bfloat16_of_an_intermediate_array_in_vectors() -> None:
+    """TVM keeps such arrays as float32: their elements have no bits to be cut out."""
+    x = te.placeholder((4, 32), "bfloat16", "x")
+    packed = te.compute((4, 32), lambda i, j: x[3 - i, j], "packed")
+    y = te.compute((4, 32), lambda i, j: tirx.Cast("float32", packed[i, j]) * 2.0, "y")
+    sch = s_tir.Schedule(te.create_prim_func([x, y]).with_attr("global_symbol", "main"))
+    sch.vectorize(sch.get_loops(sch.get_sblock("y"))[-1])
+    given = np.linspace(-3, 3, 128).astype(numpy_dtype("bfloat16")).reshape(4, 32)
+    written_out = vectorisable(sch.mod)
+    found = run_module(written_out, [given, np.zeros((4, 32), "float32")]).arrays[1]
+    np.testing.assert_array_equal(found, given[::-1].astype("float32") * 2)

@@ -49,6 +49,7 @@ def kernel(
 
 
 _C = {"float32": "float", "float64": "double", "int32": "int", "uint32": "unsigned"}
+_C |= {"int16": "short", "uint16": "unsigned short"}
 _C |= {
     "uint64": "unsigned long long",
     "int8": "signed char",

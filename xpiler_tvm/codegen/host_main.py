@@ -13,15 +13,15 @@ they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xpiler_tvm.emulation.arrays import numpy_dtype
 from xpiler_tvm.kernel import Kernel, Scalar, Tensor
+from xpiler_tvm.ranges import Encoded, Ranges
 
 from .c_family import INDENT, CDialect, float_literal, int_literal
 
-Ranges = Mapping[str, tuple[int, int]]
 """Bounds of the integers in a tensor, by its name: a kernel may use them as indices."""
 
 DEFAULT_RANGE = (-8, 7)
@@ -223,5 +223,7 @@ def _limits(tensor: Tensor, ranges: Ranges) -> str:
         least, most = 0, 1
     elif tensor.dtype.startswith("uint"):
         least, most = 0, most - least
-    least, most = ranges.get(tensor.name, (least, most))
+    bounds = ranges.get(tensor.name)
+    if bounds is not None and not isinstance(bounds, Encoded):
+        least, most = bounds
     return f"{least}, {most}"

@@ -134,16 +134,24 @@ def _written_out(func: tirx.PrimFunc, known: Mapping[str, Function]) -> tirx.Pri
         make = known.get(_name(call))
         return call if make is None else _let(call.args[0], make)
 
-    body = tvm_ffi.structural_map(func.body, (tirx.Cast, _widened), order="post")
+    local: list[tirx.AllocBuffer] = []
+    tvm_ffi.structural_walk(func.body, [(tirx.AllocBuffer, local.append)])
+    widened = partial(_widened, [each.buffer for each in local])
+    body = tvm_ffi.structural_map(func.body, (tirx.Cast, widened), order="post")
     body = by_shuffles(by_reciprocals(body))
     body = tvm_ffi.structural_map(body, (tirx.For, _guarded), order="post")
     body = tvm_ffi.structural_map(body, (tvm.ir.Call, unconditional), order="post")
     return tirx.PrimFunc(list(func.params), body, func.ret_type, func.attrs)
 
 
-def _widened(cast: tirx.Cast) -> Expr:
-    """A bfloat16 as float32, in so many words: TVM casts its bits as a number inside of a `Let`."""
+def _widened(local: Sequence[tir.Buffer], cast: tirx.Cast) -> Expr:
+    """A bfloat16 as float32, in so many words: TVM casts its bits as a number inside of a `Let`.
+
+    Of `local` arrays it makes arrays of float32, whose elements have no such bits.
+    """
     if tir.dtype_of(cast) != _FLOAT or tir.dtype_of(cast.value) != "bfloat16":
+        return cast
+    if any(load.source.same_as(each) for load in tir.loads(cast.value) for each in local):
         return cast
     bits = tirx.Cast("uint32", tirx.reinterpret("uint16", cast.value))
     return _float(tirx.shift_left(bits, tirx.const(16, "uint32")))

@@ -24,9 +24,10 @@ from xpiler_tvm.emulation.source import Build
 from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import Kernel, Scalar
+from xpiler_tvm.ranges import Ranges
 
 from .domains import Residue
-from .inputs import Ranges, inputs_for
+from .inputs import inputs_for
 from .reinterpretation import reinterpreted, together
 
 if TYPE_CHECKING:

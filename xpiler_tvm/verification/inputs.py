@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -27,17 +26,11 @@ import numpy as np
 from xpiler_tvm.emulation import numpy_dtype, unwritten_array
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.kernel import Kernel, Tensor
+from xpiler_tvm.ranges import Distinct, Encoded, Ranges
 
 Family = Literal["random", "indexed", "extreme", "peaked", "lone"]
 FAMILIES: tuple[Family, ...] = ("random", "indexed", "extreme", "peaked")
 """Those that every kernel can be run on."""
-
-Ranges = Mapping[str, tuple[int, int]]
-
-
-class Distinct(tuple[int, int]):
-    """Bounds of elements that are all different: the places that a kernel's threads store to."""
-
 
 # Integers wider than eight bits stay small: sums of products then fit 32 bits, so that both
 # programs are defined, and as indices or lengths they stay small as well.
@@ -66,7 +59,7 @@ def inputs_for(
 
     `out` tensors start unwritten (NaN, or a pattern). Elements of a tensor that `ranges` names are
     integers between its two bounds, both included; they are all different where the bounds are
-    `Distinct` and there are so many numbers.
+    `Distinct` and there are so many numbers, and the bits of numbers where they are `Encoded`.
 
     ========  ==========================  ==========================  ==========================
     family    floats                      8-bit integers              wider integers
@@ -98,8 +91,11 @@ def inputs_for(
             arrays[tensor.name] = unwritten_array(shape, dtype)
             continue
         rng = np.random.default_rng([seed, position, _number(tensor.name)])
-        if tensor.name in (ranges or {}):
-            flat = _within(tensor.size, (ranges or {})[tensor.name], family, rng)
+        bounds = (ranges or {}).get(tensor.name)
+        if isinstance(bounds, Encoded):
+            flat = _encoded(tensor, bounds.dtype, rng, family, seed)
+        elif bounds is not None:
+            flat = _within(tensor.size, bounds, family, rng)
         else:
             flat = _MAKERS[family](tensor, dtype, rng, seed)
         arrays[tensor.name] = flat.astype(dtype).reshape(shape)
@@ -142,6 +138,17 @@ def _within(
         ends = rng.choice((least, most), size)
         drawn = np.where(rng.integers(0, 2, size) == 0, drawn, ends)
     return drawn
+
+
+def _encoded(
+    tensor: Tensor, kind: str, rng: np.random.Generator, family: Family, seed: int
+) -> np.ndarray:
+    """The bits of numbers; what is left of an element or less is zero."""
+    held, dtype = numpy_dtype(tensor.dtype), numpy_dtype(kind)
+    count = max(1, tensor.size * held.itemsize // dtype.itemsize)
+    numbers = _MAKERS[family](Tensor(tensor.name, (count,), kind), dtype, rng, seed)
+    data = np.asarray(numbers).astype(dtype).tobytes()[: tensor.size * held.itemsize]
+    return np.frombuffer(data.ljust(tensor.size * held.itemsize, b"\0"), held)
 
 
 def _random(tensor: Tensor, dtype: np.dtype, rng: np.random.Generator, _: int = 0) -> np.ndarray:

@@ -14,8 +14,9 @@ import numpy as np
 from xpiler_tvm.emulation.arrays import is_float, numpy_dtype
 from xpiler_tvm.emulation.lexing import tokens
 from xpiler_tvm.kernel import Kernel
+from xpiler_tvm.ranges import Ranges
 
-from .inputs import Ranges, inputs_for
+from .inputs import inputs_for
 
 MOST = 64
 LARGEST = 30_000

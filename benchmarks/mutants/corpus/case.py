@@ -13,7 +13,7 @@ import numpy as np
 from xpiler_tvm.emulation import numpy_dtype
 from xpiler_tvm.emulation.arrays import is_float
 from xpiler_tvm.kernel import SUFFIXES, Kernel, Launch, Param, Scalar, Tensor
-from xpiler_tvm.verification.inputs import Ranges
+from xpiler_tvm.ranges import Ranges
 
 FOLDER = Path(__file__).parent
 Arrays = dict[str, np.ndarray]
