@@ -248,3 +248,12 @@ def test_places_that_may_meet_are_no_assumption_of_atomic_operations() -> None:
     )
     lifted = xt.lift(xt.Kernel.from_source(source, "cuda"))
     assert "elements of 'places' lie between 0 and 63" in lifted.assumptions
+
+
+def test_a_result_that_is_the_same_whatever_comes_in_proves_nothing() -> None:
+    text = """__global__ void k(const float* x, float* y) {
+  int t = threadIdx.x; y[t] = x[t] > 5.0f ? x[t] : 0.0f; }
+int main() { float *x, *y; cudaMalloc(&x, 256); cudaMalloc(&y, 256); k<<<1, 64>>>(x, y); }"""
+    lifted = xt.lift(xt.Kernel.from_source(text, "cuda"))
+    check = next(check for check in lifted.evidence if check.name == "source runs")
+    assert check.verdict == "unknown" and "every element of 'y' is 0 in each" in check.detail

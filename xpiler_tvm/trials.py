@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .evidence import Check
+from .evidence import Check, Verdict
 from .kernel import Kernel
 from .ranges import Distinct, Encoded
 from .stopwatch import cpu_seconds
@@ -111,7 +111,11 @@ def trusted(value_ranges: Mapping[str, tuple[int, int]]) -> list[str]:
 def run_source(
     kernel: Kernel, text: str, starts: Sequence[Start]
 ) -> tuple[list[dict[str, np.ndarray]], Check]:
-    """Runs the source as written from each start: its outputs."""
+    """Runs the source as written from each start: its outputs.
+
+    The check is `unknown` where a result is one and the same value in all runs: whatever another
+    program does with its inputs, it would seem to agree.
+    """
     from .emulation import run_text
     from .verification import require_written
 
@@ -124,7 +128,29 @@ def run_source(
     families = " and ".join(dict.fromkeys(start.family for start in starts))
     times = "once" if len(starts) == 1 else f"{len(starts)} times"
     detail = f"{kernel.dialect} emulated {times}, {families} inputs: no fault"
-    return outputs, Check("source runs", "tested", detail, None, cpu_seconds() - begun)
+    verdict: Verdict = "tested"
+    if same := _constants(kernel, outputs):
+        name, value = same
+        verdict = "unknown"
+        detail += f"; but every element of {name!r} is {value:g} in each, which proves nothing"
+    return outputs, Check("source runs", verdict, detail, None, cpu_seconds() - begun)
+
+
+def _constants(
+    kernel: Kernel, outputs: Sequence[dict[str, np.ndarray]]
+) -> tuple[str, float] | None:
+    """The first result that does not depend on the inputs in any run, and its value."""
+    import numpy as np
+
+    if all(tensor.intent == "out" for tensor in kernel.tensors):
+        return None
+    for tensor in kernel.tensors:
+        if tensor.intent != "out":
+            continue
+        values = np.concatenate([one[tensor.name].reshape(-1) for one in outputs])
+        if values.size > len(outputs) and (values == values[0]).all():
+            return tensor.name, float(values[0])
+    return None
 
 
 def trials_of(
