@@ -114,6 +114,8 @@ class Memory(Types):
 
     def moved(self, base: Address, bytes_: int, of: ir.Type) -> Address:
         """The object of type `of` that lies `bytes_` behind the start of `base`."""
+        if bytes_ % unit_of(base.buffer):  # into the middle of an element
+            base = self._in_bytes(base, of)
         offset = self.math.simplify(base.offset + bytes_ // unit_of(base.buffer))
         return Address(base.buffer, offset, of)
 
@@ -546,8 +548,15 @@ class Memory(Types):
         held = BITS[memory.dtype] // 8
         if isinstance(kind, ir.Named) or size_of(kind, span) % held == 0:
             return Address(memory, address.offset, kind)
+        return self._in_bytes(address, kind)
+
+    def _in_bytes(self, address: Address, kind: ir.Type) -> Address:
+        """The same place as an object of type `kind`, its offset in bytes."""
+        memory = address.buffer
+        assert not isinstance(memory, Arena)
         if memory in self.declared:
             raise Mixed(self.declared[memory])
+        held = BITS[memory.dtype] // 8
         size = int(memory.shape[0]) * held
         region = Region(0, size, memory.dtype)
         arena = Arena(memory.name, size, memory.scope(), 0, size, [(region, memory)])

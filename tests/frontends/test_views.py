@@ -56,6 +56,22 @@ __syncthreads(); y[t] = __half2float(s[63 - t]);""",
         8,
         0,
     ),
+    "pairs of halves in int4": (
+        """int t = threadIdx.x; int4 v = *(const int4*)(h + 8 * t), w = *(const int4*)(h + 56 - 8 * t);
+half2* a = (half2*)&v; half2* b = (half2*)&w;
+for (int k = 0; k < 4; ++k) b[k] = __hadd2(a[k], b[3 - k]);
+*(int4*)(y + 8 * t) = w;""",
+        (("h", H), out("y", 64, dtype="float16")),
+        8,
+        0,
+    ),
+    "pairs of halves in a word": (
+        """int t = threadIdx.x; unsigned r = ((const unsigned*)h)[t]; r ^= 0x80000000u;
+half2 v = *(half2*)&r; y[2 * t] = v.y; y[2 * t + 1] = __low2half(v);""",
+        (("h", H), out("y", 64, dtype="float16")),
+        32,
+        0,
+    ),
     "bytes packed in a word": (
         """int t = threadIdx.x;
 y[t] = __dp4a(*(const int*)(b + 4 * t), ((const int*)b)[15 - t], 3);""",
