@@ -57,7 +57,8 @@ __syncthreads(); y[t] = __half2float(s[63 - t]);""",
         0,
     ),
     "pairs of halves in int4": (
-        """int t = threadIdx.x; int4 v = *(const int4*)(h + 8 * t), w = *(const int4*)(h + 56 - 8 * t);
+        """int t = threadIdx.x;
+int4 v = *(const int4*)(h + 8 * t), w = *(const int4*)(h + 56 - 8 * t);
 half2* a = (half2*)&v; half2* b = (half2*)&w;
 for (int k = 0; k < 4; ++k) b[k] = __hadd2(a[k], b[3 - k]);
 *(int4*)(y + 8 * t) = w;""",
