@@ -202,6 +202,7 @@ def test_a_text_is_changed_where_no_macro_can(text: str, becomes: str) -> None:
         ("_ZN2xp12_GLOBAL__N_13bufE", "buf"),
         ("_ZN2xp12_GLOBAL__N_1L3bufE", "buf"),
         ("_ZZN2xp12_GLOBAL__N_11kILi4EEEvPfE4tile", "tile"),
+        ("_ZZN2xp12_GLOBAL__N_19transposeILi32ELb1ELin7EEEvPKfPfiiE4tile", "tile"),
         ("_ZZN2xp12_GLOBAL__N_1L6kernelEPKfPfE11long_name_2", "long_name_2"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,11 +78,17 @@ def symbols(library: Path) -> tuple[Symbol, ...]:
     return tuple(found)
 
 
+_LITERAL = re.compile(r"L[a-z]n?\d+E")  # a template's argument, whose digits are no length
+
+
 def plain_name(mangled: str) -> str:
     """The last name in an Itanium-mangled one: `_ZZN2xp12_GLOBAL__N_13addEvE4tile` is `tile`."""
     last, position = mangled, 2
     while position < len(mangled):
-        end = position
+        literal, end = _LITERAL.match(mangled, position), position
+        if literal:
+            position = literal.end()
+            continue
         while end < len(mangled) and mangled[end].isdigit():
             end += 1
         if end == position or mangled[position] == "0":
