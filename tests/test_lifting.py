@@ -257,3 +257,31 @@ int main() { float *x, *y; cudaMalloc(&x, 256); cudaMalloc(&y, 256); k<<<1, 64>>
     lifted = xt.lift(xt.Kernel.from_source(text, "cuda"))
     check = next(check for check in lifted.evidence if check.name == "source runs")
     assert check.verdict == "unknown" and "every element of 'y' is 0 in each" in check.detail
+
+
+UNWRITTEN = """__global__ void k(const float* x, float* y) {{
+  __shared__ float s[64]; int t = threadIdx.x, i = blockIdx.x * 64 + t;
+  if (i < 100) s[t] = x[i];
+  __syncthreads();
+  float v = ((volatile float*)s)[63 - t];
+  {}
+}}
+int main() {{ float *x, *y; cudaMalloc(&x, 400); cudaMalloc(&y, 512); k<<<2, 64>>>(x, y); }}"""
+
+
+def test_unwritten_memory_that_is_read_for_nothing_is_a_note() -> None:
+    text = UNWRITTEN.format("if (blockIdx.x * 64 + 63 - t < 100) y[i] = v;")
+    lifted = xt.lift(xt.Kernel.from_source(text, "cuda"))
+    check = next(check for check in lifted.evidence if check.name == "source has no faults")
+    assert check.verdict == "tested" and "what changes no result" in check.detail
+    assert [note for note in lifted.notes if "uninitialised read" in note]
+
+
+@pytest.mark.parametrize(
+    "use", ["y[i] = v;", "y[i] = fmaxf(v, 1.0f);", "y[i] = v > 1e38f ? 1.0f : 0.0f;"]
+)
+def test_unwritten_memory_that_changes_a_result_is_refused(use: str) -> None:
+    with pytest.raises(xt.CheckError) as refusal:
+        xt.lift(xt.Kernel.from_source(UNWRITTEN.format(use), "cuda"))
+    assert refusal.value.code == "XP5012"
+    assert refusal.value.span.line == 5

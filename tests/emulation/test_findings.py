@@ -458,3 +458,17 @@ def test_scalars_are_as_good_as_constants() -> None:
     )
     params = (out("y", 20), Scalar("a", "float32", 0.5), Scalar("n", "int32", 20))
     assert faults(Case(text, params, ()), text) == ()
+
+
+def test_what_an_earlier_block_read_is_no_race() -> None:
+    """Shared memory that a block only reads is another block's to write."""
+    text = """__global__ void k(const float* x, float* y) {
+  __shared__ float s[32];
+  volatile float* v = s;
+  int t = threadIdx.x;
+  if (blockIdx.x > 0) s[t] = x[t];
+  __syncthreads();
+  y[blockIdx.x * 32 + t] = v[31 - t];
+}"""
+    case = Case(text, (("x", random(32)), out("y", 64)), (), grid=(2,))
+    assert {one.kind for one in faults(case, text)} == {"uninitialised read"}

@@ -357,6 +357,16 @@ void give_up_guesses() {
   guess_count = 0;
 }
 
+// What is read of a block's memory before anything was written to it: the byte of the launch, so
+// that runs with several of them tell whether it matters.
+void fill(const Region& region, const Cell* cell, uintptr_t address, unsigned bytes) {
+  if (!region.per_block || region.copies != 1) return;
+  const uintptr_t start = region.begin + (cell - region.shadow) * region.granule;
+  const uintptr_t first = start > address ? start : address;
+  const uintptr_t past = start + region.granule < address + bytes ? start + region.granule : address + bytes;
+  if (first < past) memset(reinterpret_cast<void*>(first), launch->filler, past - first);
+}
+
 enum Kind { PLAIN = 0, ATOMIC = 1, VOLATILE = 2 };
 const uint16_t kUnderWay = 2;  // `Access::atomic` of an asynchronous copy that nobody waited for
 
@@ -392,12 +402,17 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
   unsigned missing = 0;
   for (; cell < end; ++cell) {
     Access& last = cell->store;
-    const bool stale = region->per_block && last.thread && (last.thread - 1) / threads != block;
-    if (stale) *cell = Cell();
+    const auto earlier = [&](const Access& one) {
+      return one.thread && (one.thread - 1) / threads != block;
+    };
+    // Memory that nothing was written to may have been read all the same.
+    const bool stale = earlier(last) || earlier(cell->load[0]) || earlier(cell->load[1]);
+    if (region->per_block && stale) *cell = Cell();
     const bool shared = region->copies == 1 || (region->variable->spaces & XP_SRAM);
     if (!store || kind == ATOMIC) {
       const bool has_value = last.thread ? !last.without_value : region->filled;
       missing = has_value ? 0 : missing + region->granule;
+      if (!has_value && !in_vector) fill(*region, cell, address, bytes);
       if (missing >= 4 || missing == bytes) unwritten = true;
     }
     if (last.thread && last.atomic == kUnderWay) {

@@ -63,6 +63,7 @@ class LaunchRecord(ctypes.Structure):
                 "stack",
                 "clusters",
                 "cores",
+                "filler",
             )
         ),
         ("report", ctypes.POINTER(worker.Report)),

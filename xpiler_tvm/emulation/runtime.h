@@ -45,6 +45,7 @@ struct XpLaunch {
   unsigned stack;               // bytes of one thread's stack
   unsigned clusters;            // BANG: clusters of a union job, 0 for a block job
   unsigned cores;               // BANG: whether threads are cores
+  unsigned filler;              // a checked run: the byte that reads of unwritten memory give
   XpReport* report;
 };
 

@@ -55,6 +55,7 @@ def run_text(
     build: Build = "fast",
     flags: tuple[str, ...] = (),
     symbols: Mapping[str, np.ndarray] | None = None,
+    filler: int = 0,
 ) -> Run:
     """Compiles the kernel's text for this machine and runs it in a process of its own.
 
@@ -74,6 +75,7 @@ def run_text(
     flags : further options for the compiler.
     symbols : what the host copies to the kernel's `__device__` and `__constant__` variables. What
         they hold after the run is in `Run.arrays` too.
+    filler : of a checked run, the byte that unwritten memory of a block is read as.
 
     Raises
     ------
@@ -103,6 +105,7 @@ def run_text(
     ending: Finding | None = None
     try:
         launch = launch_of(kernel, text, arch)
+        launch.filler = filler
         _check_shared(kernel, path, arch)
         if kernel.dialect == "bang":
             bang.check_capacity(memory.variables(path), arch or DEFAULT_ARCH)
