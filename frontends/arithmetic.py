@@ -197,7 +197,10 @@ class Arithmetic:
         return test if value.is_float else self.simplify(test)
 
     def as_index(self, value: Number) -> Expr:
+        """A number by which a pointer moves: modulo 2^64 it is the same as the signed one."""
         expr = value.expr
+        if value.exact is not None and value.dtype == "uint64":
+            return value.exact
         dtype = tir.dtype_of(expr)
         if dtype == "bool":
             return self.simplify(tirx.Cast("int32", expr))

@@ -81,6 +81,7 @@ class Accesses:
         self.sites: list[Site] = []
         self.path: list[Expr] = self.math.path
         self.origin: dict[Buffer, str] = {}
+        self.definitions: dict[Buffer, Expr | None] = {}
         self.started: dict[Buffer, set[str]] = {}
         self.until: list[Expr] = []
         self.value_ranges: dict[str, tuple[int, int]] = {}
@@ -167,6 +168,7 @@ class Accesses:
         """
         for load in tir.loads(index):
             self._trust_end(index, load, extent)
+        index = tir.map_loads(index, self._defined)
         loads = tir.loads(index)
         within = [inner for load in loads for at in load.indices for inner in tir.loads(at)]
         found = [
@@ -185,6 +187,14 @@ class Accesses:
             return
         least, most = limits
         self._note_range(name, min(least, -most) if below else least, 2 * most if above else most)
+
+    def _defined(self, load: Expr) -> Expr:
+        """What a local variable was set to, where that was once and an input is part of it."""
+        value = self.definitions.get(load.source)
+        if value is None or self._source(load) is not None:
+            return load
+        known = any(self._source(inner) is not None for inner in tir.loads(value))
+        return value if known else load
 
     def _trust_end(self, index: Expr, load: Expr, extent: int) -> None:
         """Notes what the end of a loop must be, and the start, for its counter to be an index.

@@ -302,6 +302,8 @@ class Memory(Types):
         if buffer.scope() == "local" and buffer.dtype in ("int32", "int64"):
             names = {self._source(load) for load in tir.loads(expr)} - {None}
             self.started.setdefault(buffer, set()).update(str(name) for name in names)
+            once = buffer not in self.definitions and tir.as_const(buffer.shape[0]) == 1
+            self.definitions[buffer] = expr if once else None
         if isinstance(expr, tir.Load) and buffer.scope() == "local":
             name = self._source(expr)
             if name is not None:

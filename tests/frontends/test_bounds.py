@@ -155,6 +155,15 @@ TRUSTED: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
     "tested from above": ("if (p[t] < 64) y[t] = x[p[t]]; else y[t] = 0;", {"p": (0, 126)}),
     "tested": ("if (p[t] < 0 || p[t] > 63) y[t] = 0; else y[t] = x[p[t]];", {}),
     "tested in another way": ("y[t] = (unsigned)p[t] < 64 ? x[p[t]] : 0.0f;", {}),
+    "an unsigned product": ("y[t] = x[(size_t)p[t] * 8 + t % 8];", {"p": (0, 7)}),
+    "an unsigned product moves a pointer": (
+        "int row = p[t]; const float* line = x + (size_t)row * 8; y[t] = line[t % 8];",
+        {"p": (0, 7)},
+    ),
+    "a sum in a variable": (
+        "long long from = (long long)(t / 32) * 4 + p[t % 16]; y[t] = x[from * 8 + t % 8];",
+        {"p": (0, 3)},
+    ),
     "ends of rows": (
         "float s = 0; for (int k = p[t]; k < p[(t + 1) % 64]; k++) s += x[k]; y[t] = s;",
         {"p": (0, 63)},
