@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 
 import tvm_ffi
 from tvm import sym, tirx
@@ -20,6 +21,7 @@ from ..arithmetic import Arithmetic
 from ..program import Branch, Statement, Store
 from ..values import Address
 from .ids import ids_of
+from .questions import walk
 from .sizes import Sizes
 from .state import FAULT, Env, FieldPointer, Findings, Frame, Kept, Place, Site
 
@@ -91,6 +93,26 @@ class Accesses:
         self.sizes = Sizes(kernel, self.analyzer)
         self.ids = ids_of(kernel, self.math, self.sizes)
         self.special = self.ids.names
+
+    @cached_property
+    def changed(self) -> set[int]:
+        """Variables that may be assigned behind their declaration, by any name."""
+        found: set[int] = set()
+        methods = [one for known in self.unit.classes.values() for one in known.methods.values()]
+        for node in walk((tuple(self.unit.functions.values()), tuple(methods))):
+            targets: list[ir.Expr | None] = []
+            if isinstance(node, ir.Assign):
+                targets = [node.target]
+            elif isinstance(node, ir.Unary) and node.op.endswith(("&", "++", "--")):
+                targets = [node.value]
+            elif isinstance(node, ir.Variable) and isinstance(node.type, ir.Reference):
+                targets = [node.init]
+            elif isinstance(node, ir.Call) and isinstance(node.callee, ir.Name):
+                called = self.unit.functions.get(node.callee.ident)
+                if called and any(isinstance(one.type, ir.Reference) for one in called.params):
+                    targets = [*node.args]
+            found |= {one.ident for one in targets if isinstance(one, ir.Name)}
+        return found
 
     def _name(self, hint: str) -> str:
         count = self.names.get(hint, 0)
@@ -189,9 +211,9 @@ class Accesses:
         self._note_range(name, min(least, -most) if below else least, 2 * most if above else most)
 
     def _defined(self, load: Expr) -> Expr:
-        """What a local variable was set to, where that was once and an input is part of it."""
-        value = self.definitions.get(load.source)
-        if value is None or self._source(load) is not None:
+        """What a local variable always is, where an input is part of it."""
+        value, ident = self.definitions.get(load.source), self.variables.get(load.source)
+        if value is None or ident in self.changed or self._source(load) is not None:
             return load
         known = any(self._source(inner) is not None for inner in tir.loads(value))
         return value if known else load

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tvm import tirx
@@ -26,7 +25,6 @@ from .questions import (
     may_exit,
     replace_last,
     same_value,
-    walk,
     without_breaks,
 )
 from .registers import is_mask, is_register
@@ -391,30 +389,10 @@ class Statements(Calls):
 
     def _stays(self, ident: int, mask: Lanes) -> bool:
         """Whether a mask can be kept as an expression: no memory feeds it, and it has one value."""
-        if ident in self._changed:
+        if ident in self.changed:
             return False
         probe = self.counter("lane", mask.kind.lanes)
         return not tir.has_load(mask.lane(probe).expr)
-
-    @cached_property
-    def _changed(self) -> set[int]:
-        """Variables that may be assigned behind their declaration, by any name."""
-        found: set[int] = set()
-        methods = [one for known in self.unit.classes.values() for one in known.methods.values()]
-        for node in walk((tuple(self.unit.functions.values()), tuple(methods))):
-            targets: list[ir.Expr | None] = []
-            if isinstance(node, ir.Assign):
-                targets = [node.target]
-            elif isinstance(node, ir.Unary) and node.op.endswith(("&", "++", "--")):
-                targets = [node.value]
-            elif isinstance(node, ir.Variable) and isinstance(node.type, ir.Reference):
-                targets = [node.init]
-            elif isinstance(node, ir.Call) and isinstance(node.callee, ir.Name):
-                called = self.unit.functions.get(node.callee.ident)
-                if called and any(isinstance(one.type, ir.Reference) for one in called.params):
-                    targets = [*node.args]
-            found |= {one.ident for one in targets if isinstance(one, ir.Name)}
-        return found
 
     def _initialised(self, variable: ir.Variable, kind: ir.Type) -> Address:
         address = self.allocate(variable.name, kind, variable.span, ident=variable.ident)
