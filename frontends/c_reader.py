@@ -16,7 +16,7 @@ from .c_expressions import NO_EXPRESSIONS, ident_of
 from .c_statements import Statements
 from .c_types import CLASSES
 from .clang_ast import Cursor, Places
-from .spelling import parse_argument
+from .spelling import parse_argument, parse_type
 
 _SPACES = ("nram", "wram", "sram", "ldram")
 
@@ -45,6 +45,7 @@ def read_unit_loosely(text: str, dialect: str, filename: str) -> ir.Unit:
     return _Reader(Places(text, filename)).unit(unit)
 
 
+_PARTIAL = "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION"
 _TEMPLATE_PARAMETERS = (
     "TEMPLATE_TYPE_PARAMETER",
     "TEMPLATE_NON_TYPE_PARAMETER",
@@ -78,8 +79,8 @@ class _Reader(Statements):
             elif kind == "ENUM_DECL":
                 for variable in self._enumerators(cursor).values():
                     self.unit_read.variables[variable.ident] = variable
-            elif kind == "CLASS_TEMPLATE_PARTIAL_SPECIALIZATION":
-                self.unit_read.partial.add(cursor.spelling)
+            elif kind == _PARTIAL:
+                self.class_declared(cursor)
             elif kind in ("NAMESPACE", "LINKAGE_SPEC", "UNEXPOSED_DECL"):
                 self._file_scope(cursor)
 
@@ -124,7 +125,11 @@ class _Reader(Statements):
                 members.update(self._enumerators(child))
         kinds = {child.kind.name for child in cursor.get_children()}
         of: tuple[ir.Type | int, ...] = ()
-        if cursor.kind.name != "CLASS_TEMPLATE":
+        pattern: tuple[ir.Type | ir.Expr, ...] = ()
+        if cursor.kind.name == _PARTIAL:
+            spelled = parse_type(cursor.displayname, self.places.span(cursor))
+            pattern = spelled.args if isinstance(spelled, ir.Instance) else ()
+        elif cursor.kind.name != "CLASS_TEMPLATE":
             of = self._arguments(cursor)
         self.unit_read.classes[ident] = ir.Class(
             cursor.spelling,
@@ -138,6 +143,7 @@ class _Reader(Statements):
             defaults,
             "CXX_BASE_SPECIFIER" in kinds,
             self.places.span(cursor),
+            pattern,
         )
 
     def _default_of(self, cursor: Cursor) -> dict[int, ir.Type | ir.Expr]:

@@ -50,7 +50,7 @@ class Types:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self.unit_read = ir.Unit({}, {}, {}, {}, set())
+        self.unit_read = ir.Unit({}, {}, {}, {})
         self.refusals: list[tuple[int, ir.Unreadable]] = []
         self.entered: set[int] = set()
         self.building: set[int] = set()

@@ -443,7 +443,8 @@ class Function:
 class Class:
     """A class or a class template: `methods` and static `members` by name.
 
-    `methods[""]` are the constructors. `of` is the arguments that a full specialisation is for.
+    `methods[""]` are the constructors. `of` is the arguments that a full specialisation is for,
+    `pattern` what the arguments of a partial one look like, in its own parameters.
     `fields` pairs each with its default initialiser. One that is `derived` from others is not read.
     """
 
@@ -458,22 +459,22 @@ class Class:
     template_defaults: dict[int, Type | Expr]
     derived: bool
     span: Span
+    pattern: tuple[Type | Expr, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Unit:
     """A parsed file: functions, classes and file-scope variables by the parser's identity.
 
-    `specialised` are the full specialisations of function templates, by the template's identity;
-    `partial` names the class templates that have partial ones, which are not read. `aliases` are
-    names for types. The enumerators are variables; one of an `enum class E` is called `E::name`.
+    `specialised` are the full specialisations of function templates, by the template's identity.
+    `aliases` are names for types. The enumerators are variables; one of an `enum class E` is called
+    `E::name`.
     """
 
     functions: dict[int, Function]
     variables: dict[int, Variable]
     classes: dict[int, Class]
     specialised: dict[int, tuple[Function, ...]]
-    partial: set[str]
     aliases: dict[str, Type] = field(default_factory=dict)
 
     @property
@@ -489,7 +490,11 @@ class Unit:
 
     def classes_named(self, name: str) -> list[Class]:
         """The class, or the class template and its full specialisations."""
-        return [known for known in self.classes.values() if known.name == name]
+        return [one for one in self.classes.values() if one.name == name and not one.pattern]
+
+    def partials(self, name: str) -> list[Class]:
+        """The partial specialisations of a class template."""
+        return [one for one in self.classes.values() if one.name == name and one.pattern]
 
     def named(self, name: str) -> Function | None:
         """The function of that name, one with a body before a prototype."""

@@ -132,10 +132,6 @@ class Types(Accesses):
             return chosen
         if traits.is_trait(name):
             return ir.Struct(name, (), args)
-        if name in self.unit.partial:
-            raise ReadError(
-                "XP1009", f"partial specialisations of {name!r} are not read", span=span
-            )
         for known in self.unit.classes_named(name):
             if known.of and known.of == args:
                 return self._struct(known, args, span)
@@ -150,8 +146,19 @@ class Types(Accesses):
         first = dict(zip(idents, args, strict=False))
         bound = self.with_defaults(general.template_params, general.template_defaults, first, span)
         whole = tuple(bound[ident] for ident in idents)
-        special = [known for known in self.unit.classes_named(name) if known.of == whole]
-        return self._struct(special[0] if special else general, whole, span)
+        for known in self.unit.classes_named(name):
+            if known.of == whole:
+                return self._struct(known, whole, span)
+        fitting = [
+            (known, bound)
+            for known in self.unit.partials(name)
+            if (bound := matched(known, whole)) is not None
+        ]
+        if fitting:  # the one that leaves least open
+            known, given = min(fitting, key=lambda one: len(one[0].template_params))
+            own = tuple(given[parameter] for parameter, _ in known.template_params)
+            return self._struct(known, own, span)
+        return self._struct(general, whole, span)
 
     def with_defaults(
         self,
@@ -255,3 +262,24 @@ class Types(Accesses):
             if ident in templates:
                 names[param] = templates[ident]
         return Frame(name, bound, ir.VOID, len(self.frames), names=names, this_type=of)
+
+
+def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> dict[str, ir.Type | int] | None:
+    """What a partial specialisation's parameters are for these arguments; `None` for no match."""
+    names = {name for name, _ in partial.template_params}
+    bound: dict[str, ir.Type | int] = {}
+
+    def fits(pattern: ir.Type | ir.Expr, arg: ir.Type | int) -> bool:
+        if isinstance(pattern, (ir.Named, ir.Name)) and pattern.name in names:
+            return bound.setdefault(pattern.name, arg) == arg
+        if isinstance(pattern, ir.Literal):
+            return isinstance(arg, int) and int(pattern.value) == arg
+        if isinstance(pattern, ir.Pointer):
+            return isinstance(arg, ir.Pointer) and fits(pattern.to, arg.to)
+        if isinstance(pattern, ir.Instance):
+            same = isinstance(arg, ir.Struct) and arg.name == pattern.name
+            return same and all(map(fits, pattern.args, arg.args))
+        return pattern == arg
+
+    whole = len(partial.pattern) == len(args) and all(map(fits, partial.pattern, args))
+    return bound if whole and bound.keys() == names else None

@@ -45,6 +45,21 @@ y[t] = s.mean() + s.size();""",
 for (int i = 0; i < 9; i++) { b.insert(x[(t + i) % 64], i); two[n[i] & 1].insert(x[t] * i, i); }
 y[t] = b.v[0] + 2 * b.v[2] + b.at[1] + b.used + two[0].v[n[t] & 1] + two[n[t] & 1].at[1];""",
     ),
+    "partial specialisations": (
+        """template <class T, int N> struct V {
+  T v[N]; __device__ T last() const { return v[N - 1]; } };
+template <class T> struct V<T, 1> { T only; __device__ T last() const { return only; } };
+template <int N> struct V<float, N> {
+  float w[N]; __device__ float last() const { return -w[N - 1]; } };
+template <class T> struct Item { static constexpr int size = 1; using type = T; };
+template <class T> struct Item<T*> { static constexpr int size = 2; using type = T; };
+template <class T, int N> struct Item<V<T, N>> { static constexpr int size = N; using type = T; };
+template <class P> __device__ float of(P p) {
+  typename Item<P>::type a = *p; return a * Item<P>::size; }
+template <class T> __device__ float width(T) { return Item<T>::size; }""",
+        """V<int, 3> a; a.v[2] = n[t]; V<int, 1> b = {n[63 - t]}; V<float, 2> c; c.w[1] = x[t];
+y[t] = a.last() + b.last() * 2 + c.last() + of(x + t) + width(a) + width(x[t]);""",
+    ),
     "integers kept as values": (
         """struct At { int row, col; __device__ int flat(int n) const { return row * n + col; }
   __device__ void next() { ++col; } };
