@@ -149,15 +149,11 @@ class Types(Accesses):
         for known in self.unit.classes_named(name):
             if known.of == whole:
                 return self._struct(known, whole, span)
-        fitting = [
-            (known, bound)
-            for known in self.unit.partials(name)
-            if (bound := matched(known, whole)) is not None
-        ]
-        if fitting:  # the one that leaves least open
-            known, given = min(fitting, key=lambda one: len(one[0].template_params))
-            own = tuple(given[parameter] for parameter, _ in known.template_params)
-            return self._struct(known, own, span)
+        # Of several partial ones the one that leaves least open.
+        for partial in sorted(self.unit.partials(name), key=lambda one: len(one.template_params)):
+            own = matched(partial, whole)
+            if own is not None:
+                return self._struct(partial, own, span)
         return self._struct(general, whole, span)
 
     def with_defaults(
@@ -264,9 +260,9 @@ class Types(Accesses):
         return Frame(name, bound, ir.VOID, len(self.frames), names=names, this_type=of)
 
 
-def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> dict[str, ir.Type | int] | None:
+def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> tuple[ir.Type | int, ...] | None:
     """What a partial specialisation's parameters are for these arguments; `None` for no match."""
-    names = {name for name, _ in partial.template_params}
+    names = [name for name, _ in partial.template_params]
     bound: dict[str, ir.Type | int] = {}
 
     def fits(pattern: ir.Type | ir.Expr, arg: ir.Type | int) -> bool:
@@ -276,10 +272,10 @@ def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> dict[str, ir.
             return isinstance(arg, int) and int(pattern.value) == arg
         if isinstance(pattern, ir.Pointer):
             return isinstance(arg, ir.Pointer) and fits(pattern.to, arg.to)
-        if isinstance(pattern, ir.Instance):
-            same = isinstance(arg, ir.Struct) and arg.name == pattern.name
-            return same and all(map(fits, pattern.args, arg.args))
+        if isinstance(pattern, ir.Instance) and isinstance(arg, ir.Struct):
+            return arg.name == pattern.name and all(map(fits, pattern.args, arg.args))
         return pattern == arg
 
-    whole = len(partial.pattern) == len(args) and all(map(fits, partial.pattern, args))
-    return bound if whole and bound.keys() == names else None
+    if len(partial.pattern) != len(args) or not all(map(fits, partial.pattern, args)):
+        return None
+    return tuple(bound[name] for name in names) if len(bound) == len(names) else None
