@@ -123,7 +123,10 @@ class _Reader(Statements):
                 self.class_declared(child)
             elif kind == "ENUM_DECL":
                 members.update(self._enumerators(child))
-        kinds = {child.kind.name for child in cursor.get_children()}
+        bases = [one for one in cursor.get_children() if one.kind.name == "CXX_BASE_SPECIFIER"]
+        functions = [one for one in cursor.get_children() if one.kind.name == "CXX_METHOD"]
+        virtual = any(one.is_virtual_method() for one in functions)
+        virtual |= any("virtual" in [token.spelling for token in one.get_tokens()] for one in bases)
         of: tuple[ir.Type | int, ...] = ()
         pattern: tuple[ir.Type | ir.Expr, ...] = ()
         if cursor.kind.name == _PARTIAL:
@@ -141,7 +144,8 @@ class _Reader(Statements):
             types,
             of,
             defaults,
-            "CXX_BASE_SPECIFIER" in kinds,
+            tuple(self.type(base.type) for base in bases),
+            virtual,
             self.places.span(cursor),
             pattern,
         )
@@ -185,6 +189,7 @@ class _Reader(Statements):
         defaults: dict[int, ir.Type | ir.Expr] = {}
         enumerations: dict[int, dict[str, ir.Variable]] = {}
         field = ""
+        constructor = cursor.kind.name == "CONSTRUCTOR"
         for child in cursor.get_children():
             kind = child.kind.name
             if kind.endswith("_ATTR"):
@@ -201,6 +206,8 @@ class _Reader(Statements):
                 body = self.block(child)
             elif kind == "MEMBER_REF":
                 field = child.spelling
+            elif constructor and kind in ("TYPE_REF", "TEMPLATE_REF"):
+                field = ir.BASE + child.referenced.spelling
             elif field and child.kind.is_expression():
                 inits.append((field, (self.expression(child),)))
                 field = ""
@@ -215,7 +222,6 @@ class _Reader(Statements):
             role = "both" if "CUDAHOST_ATTR" in attributes else "device"
         specialised = cursor.kind.name == "FUNCTION_DECL" and clang_ast.template_of(cursor)
         # The constructor of a template is spelled with the parameters: `Best<K>`.
-        constructor = cursor.kind.name == "CONSTRUCTOR"
         return ir.Function(
             cursor.spelling.partition("<")[0] if constructor else cursor.spelling,
             ident_of(cursor),

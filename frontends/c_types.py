@@ -111,7 +111,12 @@ class Types:
             )
             return ir.Instance(name, tuple(values))
         self.building.add(ident)
-        fields = tuple((field.spelling, self.type(field.type)) for field in kind.get_fields())
+        bases = [one for one in declaration.get_children() if one.kind.name == "CXX_BASE_SPECIFIER"]
+        inherited = [(one.type.get_declaration().spelling, self.type(one.type)) for one in bases]
+        fields = (
+            *((ir.BASE + base, of) for base, of in inherited if of != ir.Struct(base, ())),
+            *((field.spelling, self.type(field.type)) for field in kind.get_fields()),
+        )
         self.building.discard(ident)
         if declaration.kind.name == "UNION_DECL":
             return ir.Union(name, fields)

@@ -272,6 +272,9 @@ class _Passed:
         run, kind = self.run, self._resolved(kind)
         if isinstance(kind, ir.Struct) and isinstance(value, dict):
             for field, of in kind.fields:
+                if field.startswith(ir.BASE):
+                    yield from self.arguments(name, of, value)
+                    continue
                 part = value.get(field, Unknown(f"the member {field!r}", self.launched.span))
                 yield from self.arguments(f"{name}_{field}", of, part)
         elif isinstance(kind, ir.ArrayType) and isinstance(value, Address):

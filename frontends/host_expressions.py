@@ -168,8 +168,10 @@ class HostExpressions(ABC):
             return self.resolved(self.frame[node.ident].type)
         if isinstance(node, ir.Member):
             whole = self._type_of(node.base)
+            while isinstance(whole, ir.Struct) and node.field not in dict(whole.fields):
+                whole = self.resolved(dict(whole.fields).get(whole.base_of(node.field) or ""))
             if isinstance(whole, ir.Struct):
-                return self.resolved(dict(whole.fields).get(node.field))
+                return self.resolved(dict(whole.fields)[node.field])
         return None
 
     def _at(self, base: Value, index: Value, span: Span) -> Place:
@@ -352,15 +354,23 @@ class HostExpressions(ABC):
             if kind.name == "dim3" and isinstance(value, (int, float)):
                 return self.construct(kind, (value,), _NOWHERE)
             if isinstance(value, tuple):
-                fields = zip(kind.fields, value, strict=False)
-                given = {name: self.convert(item, inner) for (name, inner), item in fields}
-                return {**self._members(kind, zero=True), **given}
+                given = self._members(kind, zero=True)
+                for (name, inner), item in zip(kind.fields, value, strict=False):
+                    part = self.convert(item, inner)
+                    if name.startswith(ir.BASE) and isinstance(part, dict):
+                        given.update(part)
+                    else:
+                        given[name] = part
+                return given
             if isinstance(value, dict):  # a copy
-                return {
-                    name: self._copied(self.convert(value[name], inner), inner)
-                    for name, inner in kind.fields
-                    if name in value
-                }
+                copy: dict[str, Value] = {}
+                for name, inner in kind.fields:
+                    if name.startswith(ir.BASE):  # its members lie beside those of the class
+                        base = self.convert(value, inner)
+                        copy.update(base if isinstance(base, dict) else {})
+                    elif name in value:
+                        copy[name] = self._copied(self.convert(value[name], inner), inner)
+                return copy
         return value
 
     def array(self, kind: ir.ArrayType, items: tuple[Value, ...] = ()) -> Address:
@@ -383,6 +393,8 @@ class HostExpressions(ABC):
                 count = size // step if zero and size and step else 0
                 numbers = isinstance(self.resolved(inner.of), ir.Arithmetic)
                 found[name] = self.array(inner, (0,) * count if numbers else ())
+            elif isinstance(inner, ir.Struct) and name.startswith(ir.BASE):
+                found |= self._members(inner, zero)
             elif isinstance(inner, ir.Struct):
                 found[name] = self._members(inner, zero)
             elif zero and isinstance(inner, ir.Arithmetic):

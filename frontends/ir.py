@@ -48,17 +48,30 @@ class ArrayType:
     extent: Expr | None
 
 
+BASE = "::"
+
+
 @dataclass(frozen=True)
 class Struct:
     """A class; `args` are the arguments of a class template's instance.
 
-    `ident` leads to a `Class` of the file, and is 0 for those of a library.
+    `ident` leads to a `Class` of the file, and is 0 for those of a library. What a base brings is a
+    field, in front of the others, whose name starts with `BASE`; empty ones have none.
     """
 
     name: str
     fields: tuple[tuple[str, Type], ...]
     args: tuple[Type | int, ...] = ()
     ident: int = 0
+
+    def base_of(self, field: str) -> str | None:
+        """The base in which a field lies, or whose own base has it."""
+        for name, kind in self.fields:
+            if not name.startswith(BASE) or not isinstance(kind, Struct):
+                continue
+            if field in dict(kind.fields) or kind.base_of(field) is not None:
+                return name
+        return None
 
 
 @dataclass(frozen=True)
@@ -445,7 +458,8 @@ class Class:
 
     `methods[""]` are the constructors. `of` is the arguments that a full specialisation is for,
     `pattern` what the arguments of a partial one look like, in its own parameters.
-    `fields` pairs each with its default initialiser. One that is `derived` from others is not read.
+    `fields` pairs each with its default initialiser. `bases` are those that it is derived from; one
+    with `virtual` functions or bases is not read.
     """
 
     name: str
@@ -457,7 +471,8 @@ class Class:
     types: dict[str, Type]
     of: tuple[Type | int, ...]
     template_defaults: dict[int, Type | Expr]
-    derived: bool
+    bases: tuple[Type, ...]
+    virtual: bool
     span: Span
     pattern: tuple[Type | Expr, ...] = ()
 

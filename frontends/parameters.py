@@ -65,7 +65,8 @@ def _slots(name: str, kind: ir.Type, span: Span, of: str = "", at: int = 0) -> I
     """What stands for a parameter, or for what lies `at` bytes behind the start of one, `of`."""
     if isinstance(kind, ir.Struct):
         for (field, inner), start in zip(kind.fields, offsets_of(kind, span), strict=False):
-            yield from _slots(f"{name}_{field}", inner, span, of or name, at + start)
+            part = name if field.startswith(ir.BASE) else f"{name}_{field}"
+            yield from _slots(part, inner, span, of or name, at + start)
     elif of and isinstance(kind, ir.ArrayType) and isinstance(kind.extent, ir.Literal):
         size = size_of(kind.of, span)
         for number in range(int(kind.extent.value)):

@@ -8,7 +8,7 @@ from xpiler_tvm.errors import ReadError, Span
 
 from .. import ir, library
 from ..library import traits
-from ..values import Address, Closure, Nothing, Number, Record, Value
+from ..values import Address, Closure, Nothing, Number, Record, Value, offsets_of
 from .expressions import Expressions
 from .operators import same_class
 from .state import Constant, Frame, Place
@@ -82,15 +82,29 @@ class Classes(Expressions):
         if known is not None:
             function = self._overload(list(known.methods.get(name, ())), expr)
         if function is None:
+            for base in self.bases(this.of):
+                if self.has_method(base, name):
+                    return self._method(name, self._as_base(this, base, expr.span), expr)
             what = this.of.name if isinstance(this.of, ir.Struct) else "this object"
             raise ReadError("XP1010", f"{what!r} has no method {name!r}", span=expr.span)
         return self._inline(function, expr, this)
 
+    def _as_base(self, this: Address | Constant, base: ir.Struct, span: Span) -> Address | Constant:
+        """An object as one of the class that its own is derived from."""
+        name, kind = ir.BASE + base.name, this.of
+        assert isinstance(kind, ir.Struct)
+        names = [field for field, _ in kind.fields]
+        if isinstance(this, Constant):
+            inner = this.value.fields.get(name)
+            return Constant(this.ident, inner if isinstance(inner, Record) else Record(base, {}))
+        start = offsets_of(kind, span)[names.index(name)] if name in names else 0
+        return self.moved(this, start, base)
+
     def _own_method(self, callee: ir.Name, expr: ir.Call) -> Value | None:
         """`method(args)` inside of a method of the same object."""
         frame = self.frames[-1]
-        known = self.class_of(frame.this_type) if frame.this_type is not None else None
-        if known is None or callee.name not in known.methods or frame.this is None:
+        kind = frame.this_type
+        if kind is None or frame.this is None or not self.has_method(kind, callee.name):
             return None
         return self._method(callee.name, frame.this, expr)
 
@@ -146,13 +160,11 @@ class Classes(Expressions):
 
     def class_operator(self, op: str, values: list[Value | Constant], span: Span) -> Value | None:
         """The value of an operator of classes; `None` where there is none."""
-        first = values[0]
-        if isinstance(first, Constant):  # such a method may be called without an object in memory
-            known = self.class_of(first.of)
-            if known is not None and "operator" + op in known.methods:
-                rest = tuple(ir.Evaluated(value, span) for value in values[1:])
-                call = ir.Call(ir.Name("operator" + op, 0, span), rest, (), span)
-                return self._method("operator" + op, first, call)
+        first, called = values[0], "operator" + op
+        if isinstance(first, Constant) and self.has_method(first.of, called):
+            # Such a method may be called without an object in memory.
+            rest = tuple(ir.Evaluated(value, span) for value in values[1:])
+            return self._method(called, first, ir.Call(ir.Name(called, 0, span), rest, (), span))
         args = tuple(
             ir.Evaluated(value.value if isinstance(value, Constant) else value, span)
             for value in values
@@ -179,8 +191,7 @@ class Classes(Expressions):
                 this = self._at(value, expr.span)
         else:
             _, this = self._object(first)
-        known = self.class_of(this.of) if this is not None else None
-        if this is None or known is None or name not in known.methods:
+        if this is None or not self.has_method(this.of, name):
             return None
         rest = ir.Call(expr.callee, expr.args[1:], expr.template_args, expr.span)
         return self._method(name, this, rest)
@@ -216,9 +227,22 @@ class Classes(Expressions):
             and same_class(values[0], Record(kind, {}))
         ):
             return values[0]
-        if not values and known is not None and not any(init for _, init in known.fields):
+        if not values and not self._sets_itself(kind):
             return Nothing() if kind.fields else Record(kind, {})
         return self._record(kind, values, span)
+
+    def _sets_itself(self, kind: ir.Struct) -> bool:
+        """Whether a new object has values though nothing is said of them; so has a library's."""
+        known = self.class_of(kind)
+        return (
+            known is None
+            or bool(known.methods.get("") or any(init for _, init in known.fields))
+            or any(
+                self._sets_itself(of)
+                for _, of in kind.fields
+                if isinstance(of, ir.Struct) and self.class_of(of) is not None
+            )
+        )
 
     def _default(self, kind: ir.Struct, name: str) -> Value | None:
         """What a field starts as where nothing else is said."""
@@ -253,5 +277,7 @@ class Classes(Expressions):
                 self.store(place, self.initial(given[name][0], of), span)
                 continue
             value = self._default(this.of, name)
+            if name.startswith(ir.BASE) and isinstance(of, ir.Struct):
+                value = self.constructed(of, (), span)
             if isinstance(value, (Number, Record)):
                 self.store(place, value, span)

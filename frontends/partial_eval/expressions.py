@@ -318,6 +318,8 @@ class Expressions(Operators):
 def _replaced(record: Record, path: list[str], value: Value) -> Record:
     """The record with another value of the field that `path` leads to."""
     first, *rest = path
+    if first not in record.fields:
+        first, rest = record.kind.base_of(first) or first, path
     inner = record.fields[first]
     new = _replaced(inner, rest, value) if rest and isinstance(inner, Record) else value
     return Record(record.kind, {**record.fields, first: new})

@@ -571,12 +571,13 @@ def _leaves(kind: ir.Struct, name: str, start: int, span: Span) -> list[tuple[st
     found: list[tuple[str, Region]] = []
     for (field, of), offset in zip(kind.fields, offsets_of(kind, span), strict=False):
         dtype, place = scalar_of(of), start + offset
+        own = f"{name}_{field.removeprefix(ir.BASE)}"
         if dtype is not None:
-            found.append((f"{name}_{field}", Region(place, size_of(of, span), dtype)))
+            found.append((own, Region(place, size_of(of, span), dtype)))
         elif isinstance(of, ir.Struct):
-            found += _leaves(of, f"{name}_{field}", place, span)
+            found += _leaves(of, own, place, span)
         elif isinstance(of, ir.Pointer):
-            found.append((f"{name}_{field}_at", Region(place, size_of(of, span), "int64")))
+            found.append((f"{own}_at", Region(place, size_of(of, span), "int64")))
         else:
             raise ReadError(
                 "XP1009", f"{field!r}: an array of classes in a class is not read", span=span

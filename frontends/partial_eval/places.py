@@ -89,6 +89,10 @@ class Places(Memory):
                 return library.matrix.elements(self, whole, expr.span)  # type: ignore[arg-type]
             if isinstance(whole, Address) and isinstance(whole.of, ir.Struct):
                 names = [name for name, _ in whole.of.fields]
+                inherited = whole.of.base_of(expr.field)
+                if expr.field not in names and inherited is not None:
+                    part = ir.Member(expr.base, inherited, expr.span)
+                    return self.place(ir.Member(part, expr.field, expr.span))
                 if expr.field not in names:
                     raise ReadError(
                         "XP1010", f"{whole.of.name!r} has no field {expr.field!r}", span=expr.span
@@ -139,6 +143,10 @@ class Places(Memory):
         if isinstance(expr, ir.Member):
             kind, whole = self.passed(expr.base)
             fields = whole.fields if isinstance(whole, Record) else {}
+            inherited = kind.base_of(expr.field) if isinstance(kind, ir.Struct) else None
+            if inherited is not None and expr.field not in fields:
+                part = ir.Member(expr.base, inherited, expr.span)
+                return self.passed(ir.Member(part, expr.field, expr.span))
             if isinstance(kind, ir.Struct) and expr.field in fields:
                 return dict(kind.fields)[expr.field], fields[expr.field]
         return None, None

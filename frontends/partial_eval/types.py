@@ -34,13 +34,13 @@ class Types(Accesses):
             extent = ir.Literal(self._extent(kind.extent, span), "int32", span)
             return ir.ArrayType(self.resolve(kind.of, span), extent)
         if isinstance(kind, ir.Struct):
-            self._refuse_derived(kind, span)
+            self._refuse_virtual(kind, span)
             if library.matrix.is_fragment(kind):
                 return library.matrix.class_of(self, kind, span)  # type: ignore[arg-type]
             if all(isinstance(of, ir.Arithmetic) for _, of in kind.fields):
                 return kind
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
-            return ir.Struct(kind.name, fields, kind.args, kind.ident)
+            return ir.Struct(kind.name, _with_contents(fields), kind.args, kind.ident)
         if isinstance(kind, ir.Union):
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
             return ir.Union(kind.name, fields)
@@ -177,25 +177,45 @@ class Types(Accesses):
                 self.frames.pop()
         return whole
 
-    def _refuse_derived(self, kind: ir.Struct, span: Span) -> None:
+    def _refuse_virtual(self, kind: ir.Struct, span: Span) -> None:
         known = self.class_of(kind)
-        if known is not None and known.derived:
+        if known is not None and known.virtual:
             raise ReadError(
                 "XP1009",
-                f"{kind.name!r} is derived from another class, which is not read",
+                f"{kind.name!r} has virtual functions or bases, which are not read",
                 span=span,
-                hint="make the base a member",
+                hint="call the functions of the object's own class",
             )
 
     def _struct(self, known: ir.Class, args: tuple[ir.Type | int, ...], span: Span) -> ir.Struct:
         kind = ir.Struct(known.name, (), args, known.ident)
-        self._refuse_derived(kind, span)
+        self._refuse_virtual(kind, span)
         with self.inside(kind):
-            fields = tuple(
-                (variable.name, self.resolve(variable.type, variable.span))
-                for variable, _ in known.fields
+            inherited = [self.resolve(base, known.span) for base in known.bases]
+            fields = (
+                *((ir.BASE + of.name, of) for of in inherited if isinstance(of, ir.Struct)),
+                *(
+                    (variable.name, self.resolve(variable.type, variable.span))
+                    for variable, _ in known.fields
+                ),
             )
-        return ir.Struct(known.name, fields, args, known.ident)
+        return ir.Struct(known.name, _with_contents(fields), args, known.ident)
+
+    def bases(self, kind: ir.Type) -> list[ir.Struct]:
+        """The classes that one is derived from."""
+        known = self.class_of(kind)
+        if known is None or not known.bases:
+            return []
+        with self.inside(kind):
+            found = [self.resolve(base, known.span) for base in known.bases]
+        return [base for base in found if isinstance(base, ir.Struct)]
+
+    def has_method(self, kind: ir.Type, name: str) -> bool:
+        """Whether a class, or one that it is derived from, has a method of that name."""
+        known = self.class_of(kind)
+        return known is not None and (
+            name in known.methods or any(self.has_method(base, name) for base in self.bases(kind))
+        )
 
     def _variable_named(self, name: str) -> ir.Variable | None:
         return next((one for one in self.unit.variables.values() if one.name == name), None)
@@ -279,3 +299,12 @@ def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> tuple[ir.Type
     if len(partial.pattern) != len(args) or not all(map(fits, partial.pattern, args)):
         return None
     return tuple(bound[name] for name in names) if len(bound) == len(names) else None
+
+
+def _with_contents(fields: tuple[tuple[str, ir.Type], ...]) -> tuple[tuple[str, ir.Type], ...]:
+    """The fields without bases that are empty, which take no room."""
+    return tuple(
+        (name, of)
+        for name, of in fields
+        if not (name.startswith(ir.BASE) and isinstance(of, ir.Struct) and not of.fields)
+    )

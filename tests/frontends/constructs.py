@@ -155,8 +155,11 @@ SECTIONS: dict[str, tuple[Construct, ...]] = {
                    "namespace a { constexpr int n3 = 3; } ===constexpr int k = a::n3 + 1; "
                    "float v[k];"
                    " for (auto& e : v) e = x[t]; if constexpr (k > 3) y[t] = v[k - 1];"),
-        everywhere("inheritance, virtual functions", "struct A { float v; }; struct B : A { };"
-                   "===B b; b.v = x[t]; y[t] = b.v;", "XP1009"),
+        everywhere("inheritance", "struct A { float v; DEV float twice() { return 2 * v; } };"
+                   " struct B : A { int k; }; ==="
+                   "B b; b.v = x[t]; b.k = 3; y[t] = b.twice() + b.k;"),
+        everywhere("virtual functions", "struct A { float v; DEV virtual float f() { return v; } };"
+                   "===A a; a.v = x[t]; y[t] = a.f();", "XP1009"),
         everywhere("function pointers", "DEV float f(float a) { return a; } ==="
                    "float (*p)(float) = f; y[t] = p(x[t]);", "XP1009"),
         everywhere("`new`, `delete`, exceptions", "float* p = new float[4]; p[0] = x[t];"

@@ -60,6 +60,29 @@ template <class T> __device__ float width(T) { return Item<T>::size; }""",
         """V<int, 3> a; a.v[2] = n[t]; V<int, 1> b = {n[63 - t]}; V<float, 2> c; c.w[1] = x[t];
 y[t] = a.last() + b.last() * 2 + c.last() + of(x + t) + width(a) + width(x[t]);""",
     ),
+    "derived classes": (
+        """struct Scale { float by; __device__ float scaled(float v) const { return v * by; } };
+struct Shift { int k; __device__ Shift(int k_ = 4) : k(k_) {}
+  __device__ int twice() { return 2 * k; } };
+struct Both : Scale, Shift { double d;
+  __device__ float of(float v) { k += 1; return scaled(v) + k; } };
+struct Made : Shift { float f; __device__ Made(float f_) : Shift(7), f(f_) {}
+  __device__ Made() : f(1.f) {} };
+template <class D> struct Act { __device__ float operator()(float v) const {
+  return static_cast<const D*>(this)->apply(v) + 1.f; } };
+struct Square : Act<Square> { __device__ float apply(float v) const { return v * v; } };
+struct Times : Act<Times> { float m; __device__ float apply(float v) const { return v * m; } };
+template <class T> struct Holder { T item; __device__ T get() const { return item; } };
+template <class T> struct Named : Holder<T> { int id;
+  __device__ T both() { return this->get() + id; } };
+struct Part { Shift inner; float v; };
+struct At { int r, c; };
+struct Deep : At { int d; __device__ int flat() const { return r * 8 + c + d; } };""",
+        """Both b; b.by = x[t]; b.d = 2; Made m(x[t]), n0; Square s; Times q; q.m = 3.f;
+Named<float> h; h.item = x[63 - t]; h.id = 2; Deep e; e.r = t / 8; e.c = t % 8; e.d = 1;
+y[t] = b.of(2.f) + b.twice() + m.twice() * m.f + n0.k + s(x[t]) + q(x[t]) + h.both();
+Part p; y[t] += x[e.flat() % 64] + p.inner.k;""",
+    ),
     "integers kept as values": (
         """struct At { int row, col; __device__ int flat(int n) const { return row * n + col; }
   __device__ void next() { ++col; } };
@@ -419,3 +442,20 @@ int main() {
     values = {one.name: one.value for one in known.scalars}
     assert values == {"a_bias_0": 0, "a_bias_1": 0.5, "a_rows": 60}
     assert [(one.name, one.shape) for one in known.tensors] == [("a_x", (64,)), ("a_y", (64,))]
+
+
+def test_a_derived_class_as_a_parameter() -> None:
+    text = """struct Base { const float* x; float scale;
+  __device__ float at(int i) const { return x[i] * scale; } };
+struct Affine : Base { float* y; float shift;
+  __device__ void put(int i) const { y[i] = at(i) + shift; } };
+__global__ void k(Affine a) { a.put(threadIdx.x); }
+int main() { Affine a; a.scale = 2.f; a.shift = -1.f;
+  cudaMalloc((void**)&a.x, 256); cudaMalloc(&a.y, 256); k<<<1, 64>>>(a); }"""
+    known = frontends.resolve(Kernel.from_source(text, "cuda"))
+    assert [(one.name, one.at) for one in known.tensors] == [("a_x", 0), ("a_y", 16)]
+    assert {one.name: one.value for one in known.scalars} == {"a_scale": 2.0, "a_shift": -1.0}
+    reading = frontends.read(known)
+    flat = run_module(to_module(reading.program), [X, np.zeros(64, np.float32)]).arrays[1]
+    source = run_text(reading.kernel, {"a_x": X}, text=frontends.device_text(reading.kernel))
+    np.testing.assert_array_equal(flat, source.arrays["a_y"])
