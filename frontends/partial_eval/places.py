@@ -119,7 +119,7 @@ class Places(Memory):
         raise ReadError("XP1009", "this expression has no address", span=expr.span)
 
     def constant(self, expr: ir.Expr) -> Constant | None:
-        """A variable of class type, or the object of a method, that keeps its first value."""
+        """A variable of class type, or the object of a method, that is kept as a value."""
         if isinstance(expr, ir.This):
             this = next((frame.this for frame in reversed(self.frames) if frame.this), None)
             return this if isinstance(this, Constant) else None
@@ -136,7 +136,7 @@ class Places(Memory):
         return None
 
     def passed(self, expr: ir.Expr) -> tuple[ir.Type, Value] | tuple[None, None]:
-        """The type and value of (a field of) an object that keeps its first value."""
+        """The type and value of (a field of) an object that is kept as a value."""
         constant = self.constant(expr)
         if constant is not None:
             return constant.of, constant.value

@@ -123,7 +123,7 @@ class FieldPointer:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """The object of a method that lives nowhere: variable `ident`, which keeps its first value."""
+    """An object that lives nowhere: variable `ident`, kept as a value that a method only reads."""
 
     ident: int
     value: Record
