@@ -27,6 +27,8 @@ RANDOM_SHARE = 0.2
 CURIOSITY = 0.3
 """How much the model's doubt counts beside its opinion."""
 ELITE = 6
+PATIENCE = 4.0
+"""After so many failures, and no success, the prior has half of its say."""
 MOST_REWARD = 4.0
 """Of a candidate by the first one's throughput: one lucky find is not to blind the search."""
 
@@ -66,6 +68,7 @@ class Search:
         self._features: dict[str, np.ndarray] = {}
         self._adapted, self._learnt = self.model, 0
         self._first: float | None = None
+        self._failures = 0
         first = [self.space.default] if self.options.default else []
         self._queue = [*first, *filter(None, map(self.space.at, self.options.starts))]
 
@@ -85,6 +88,8 @@ class Search:
                 chosen.append(candidate)
         if len(chosen) < count:
             chosen += self._from_pool(count - len(chosen))
+        if not chosen and self.space.default.key not in self.tried:
+            chosen.append(self.space.default)  # rather than to give up
         for candidate in chosen:
             self.tried[candidate.key] = candidate, None
         return chosen
@@ -94,9 +99,16 @@ class Search:
         self.tried[candidate.key] = candidate, outcome
         if outcome.seconds is None:
             self.tree.reward(candidate.knobs, 0.0)
+            self._failed()
             return
         self._first = self._first or outcome.seconds
         self.tree.reward(candidate.knobs, min(MOST_REWARD, self._first / outcome.seconds))
+
+    def _failed(self) -> None:
+        """While nothing was right yet, the prior may be why."""
+        if self._first is None:
+            self._failures += 1
+            self.tree.mistrust(self._failures / (self._failures + PATIENCE))
 
     def recall(self, decisions: Decisions, outcome: Outcome) -> Candidate | None:
         """Learn what is on record of some decisions; the candidate, where they still make one."""
@@ -138,6 +150,7 @@ class Search:
 
     def _refused(self, decisions: Decisions) -> None:
         """A sequence that leads nowhere is a wrong one."""
+        self._failed()
         node = self.tree.root
         node.visits += 1
         for value in decisions.values():

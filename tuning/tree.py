@@ -57,11 +57,15 @@ class Node:
 
 @dataclass(eq=False)
 class Tree:
-    """The tree of one search. `prior` says which options to open first."""
+    """The tree of one search. `prior` says which options to open first.
+
+    `doubt` is the share of its say that options have in equal parts instead.
+    """
 
     generator: random.Random
     prior: Prior = by_rule
     root: Node = field(default_factory=Node)
+    doubt: float = 0.0
 
     def walk(self) -> Walk:
         """A way from the root, to be handed to `Space.walk`."""
@@ -78,6 +82,23 @@ class Tree:
         for node in self._way(knobs):
             node.pending += 1
 
+    def mistrust(self, doubt: float) -> None:
+        """Put options in another order: the prior's opinion counts less from now on."""
+        self.doubt = doubt
+        stack = [self.root]
+        while stack:
+            node = stack.pop()
+            node.order = []
+            stack += node.children.values()
+
+    def weights(self, before: Mapping[str, Value], knob: Knob) -> list[float]:
+        """The shares of a decision's options, by the prior as far as it is trusted."""
+        count = len(knob.options)
+        given = [max(0.0, float(each)) for each in self.prior(before, knob)]
+        if len(given) != count or not sum(given) > 0:
+            given = [1.0] * count
+        return [(1 - self.doubt) * each / sum(given) + self.doubt / count for each in given]
+
     def forget_pending(self) -> None:
         """All that was expected has come."""
         stack = [self.root]
@@ -93,14 +114,10 @@ class Tree:
         return way
 
     def _order(self, node: Node, before: Mapping[str, Value], knob: Knob) -> None:
-        """List a node's options by prior, once."""
+        """List a node's options by prior."""
         if node.order:
             return
-        weights = [max(0.0, float(each)) for each in self.prior(before, knob)]
-        if len(weights) != len(knob.options) or not sum(weights) > 0:
-            weights = [1.0] * len(knob.options)
-        shares = [each / sum(weights) for each in weights]
-        pairs = list(zip(knob.options, shares, strict=True))
+        pairs = list(zip(knob.options, self.weights(before, knob), strict=True))
         self.generator.shuffle(pairs)
         node.order = sorted(pairs, key=lambda pair: -pair[1])
 
@@ -145,7 +162,5 @@ class Walk:
         return chosen
 
     def _rollout(self, knob: Knob) -> Value:
-        weights = list(self.tree.prior(self.before, knob))
-        if len(weights) != len(knob.options) or not sum(weights) > 0:
-            weights = [1.0] * len(knob.options)
+        weights = self.tree.weights(self.before, knob)
         return self.tree.generator.choices(knob.options, weights)[0]

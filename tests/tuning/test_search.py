@@ -59,6 +59,28 @@ def test_an_adversarial_prior_does_not_hide_the_best() -> None:
     assert search.best[1] <= Imagined().seconds(search.space.default.scheduled.mod)
 
 
+def test_a_prior_that_leads_nowhere_is_mistrusted() -> None:
+    """Passes without end are refused: such a search is to go on by chance, not to end."""
+
+    def endless(_: Mapping[str, Value], knob: Knob) -> Sequence[float]:
+        return [1e-9 if option == knob.default else 1.0 for option in knob.options]
+
+    search = Search(
+        Space(product(), "bang"), CostModel("bang"), Options(prior=endless, default=False)
+    )
+    found = [candidate for _ in range(2) for candidate in search.propose(4)]
+    assert found
+    assert search.tree.doubt > 0.5
+
+
+def test_mistrust_gives_options_equal_parts() -> None:
+    knob = Knob("k", ("a", "b", "c", "d"), "a", "a")
+    tree = Tree(random.Random(0), lambda _, knob: [1.0, 0.0, 0.0, 0.0])
+    assert tree.weights({}, knob) == [1.0, 0.0, 0.0, 0.0]
+    tree.mistrust(0.8)
+    assert tree.weights({}, knob) == pytest.approx([0.4, 0.2, 0.2, 0.2])
+
+
 def test_wrong_candidates_never_win() -> None:
     search = Search(Space(product(), "vnni"), CostModel("vnni"))
     (first,) = search.propose(1)
