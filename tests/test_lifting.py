@@ -285,3 +285,28 @@ def test_unwritten_memory_that_changes_a_result_is_refused(use: str) -> None:
         xt.lift(xt.Kernel.from_source(UNWRITTEN.format(use), "cuda"))
     assert refusal.value.code == "XP5012"
     assert refusal.value.span.line == 5
+
+
+def test_only_reads_that_were_filled_are_harmless() -> None:
+    """What gives the same bytes in each run only seems to have no influence."""
+    text = """__global__ void k(const float* x, float* y) {
+  int t = threadIdx.x;
+  y[t] = fmaxf(y[t] * 0.0f, x[t]);
+}"""
+    params = (xt.Tensor("x", (64,)), xt.Tensor("y", (64,), intent="out"))
+    nram = """__nram__ float a[64];
+__mlu_entry__ void k(const float* x, float* y) {
+  __memcpy(a, x + taskId * 64, 128, GDRAM2NRAM);
+  float s = 0;
+  for (int i = 0; i < 64; i++) s += a[i];
+  y[taskId] = s;
+}"""
+    cores = (xt.Tensor("x", (256,)), xt.Tensor("y", (4,), intent="out"))
+    for kernel in (
+        xt.Kernel(text, "cuda", "k", params, xt.Launch((1,), (64,))),
+        xt.Kernel(nram, "bang", "k", cores, xt.Launch(tasks=(4,))),
+    ):
+        with pytest.raises(xt.CheckError) as refusal:
+            xt.lift(kernel)
+        assert refusal.value.code == "XP5012"
+        assert "uninitialised read" in refusal.value.message

@@ -149,17 +149,17 @@ XpFinding finding_at(const char* kind, uintptr_t place, void* frame, uintptr_t a
   return finding;
 }
 
-// Whether the same was noted before, which is then counted: what happens in a loop happens often.
-bool counted(const char* kind, uintptr_t place, uintptr_t other) {
+// What was noted of the same before, which is counted: what happens in a loop happens often.
+XpFinding* counted(const char* kind, uintptr_t place, uintptr_t other) {
   XpReport* report = launch->report;
   for (int i = 0; i < report->findings; ++i) {
     XpFinding& old = report->finding[i];
     if (old.stack[0] == place - report->base && old.other == other && !strcmp(old.kind, kind)) {
       ++old.times;
-      return true;
+      return &old;
     }
   }
-  return false;
+  return nullptr;
 }
 
 template <class... Rest>
@@ -359,8 +359,11 @@ void give_up_guesses() {
 
 // What is read of a block's memory before anything was written to it: the byte of the launch, so
 // that runs with several of them tell whether it matters.
+bool is_filled(const Region& region) {
+  return region.per_block && region.copies == 1 && !in_vector;
+}
+
 void fill(const Region& region, const Cell* cell, uintptr_t address, unsigned bytes) {
-  if (!region.per_block || region.copies != 1) return;
   const uintptr_t start = region.begin + (cell - region.shadow) * region.granule;
   const uintptr_t first = start > address ? start : address;
   const uintptr_t past = start + region.granule < address + bytes ? start + region.granule : address + bytes;
@@ -412,7 +415,7 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
     if (!store || kind == ATOMIC) {
       const bool has_value = last.thread ? !last.without_value : region->filled;
       missing = has_value ? 0 : missing + region->granule;
-      if (!has_value && !in_vector) fill(*region, cell, address, bytes);
+      if (!has_value && is_filled(*region)) fill(*region, cell, address, bytes);
       if (missing >= 4 || missing == bytes) unwritten = true;
     }
     if (last.thread && last.atomic == kUnderWay) {
@@ -461,9 +464,17 @@ void on_access(uintptr_t address, unsigned bytes, bool store, Kind kind, uintptr
   }
   if (in_vector) {
     element_without_value = !store && (element_without_value || unwritten);
-  } else if (unwritten && !counted("uninitialised read", place, 0)) {
-    note("uninitialised read", place, frame, address, bytes, 0, "reads %u bytes of '%s' that nothing has written",
-         bytes, region->variable->name);
+  } else if (unwritten) {
+    const int filled = is_filled(*region);
+    if (XpFinding* old = counted("uninitialised read", place, 0)) {
+      old->filled &= filled;
+      return;
+    }
+    XpFinding finding = finding_at("uninitialised read", place, frame, address, bytes, 0,
+                                   "reads %u bytes of '%s' that nothing has written", bytes,
+                                   region->variable->name);
+    finding.filled = filled;
+    xp_note(&finding);
   }
 }
 

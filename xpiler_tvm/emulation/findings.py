@@ -39,7 +39,8 @@ class Finding:
 
     `who` is the thread or core that did it, `memory` the variable and the byte in it, `other` the
     place of the access that it collides with; each is empty where it does not apply. `times` is
-    how often the same was seen at the same place.
+    how often the same was seen at the same place. An uninitialised read is `filled` where each gave
+    the byte that the run was told to fill unwritten memory with.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Finding:
     memory: str = ""
     other: Span | None = None
     times: int = 1
+    filled: bool = False
 
     def __str__(self) -> str:
         """The finding as people read it: place, kind, message, the line with a caret."""
@@ -111,10 +113,14 @@ def from_report(
             _memory(raw),
             other,
             raw.times,
+            bool(raw.filled),
         )
         key = (one.kind, span and span.line, other and other.line, raw.variable or one.message)
         first = found.get(key)
-        found[key] = replace(first, times=first.times + one.times) if first else one
+        if first:
+            filled = first.filled and one.filled
+            one = replace(first, times=first.times + one.times, filled=filled)
+        found[key] = one
     return list(found.values())
 
 

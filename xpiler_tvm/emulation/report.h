@@ -10,6 +10,7 @@ struct XpFinding {
   int core;                      // which core of a job, -1 on a GPU
   unsigned long long address;    // 0 where it is about no memory
   int bytes;
+  int filled;                    // whether what was read is the launch's filler each time
   char variable[64];             // the variable that the address lies in or next to, and where
   long long offset;
   unsigned long long stack[16];  // return addresses relative to the library, innermost first

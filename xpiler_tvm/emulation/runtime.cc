@@ -444,6 +444,7 @@ extern "C" void xp_note(const XpFinding* finding) {
     if (old.line == finding->line && old.stack[0] == finding->stack[0] &&
         old.other == finding->other && !strcmp(old.kind, finding->kind)) {
       ++old.times;
+      old.filled &= finding->filled;
       return;
     }
   }

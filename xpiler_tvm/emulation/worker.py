@@ -56,6 +56,7 @@ class RawFinding(ctypes.Structure):
         ("core", ctypes.c_int),
         ("address", ctypes.c_ulonglong),
         ("bytes", ctypes.c_int),
+        ("filled", ctypes.c_int),
         ("variable", ctypes.c_char * 64),
         ("offset", ctypes.c_longlong),
         ("stack", ctypes.c_ulonglong * 16),
