@@ -112,11 +112,11 @@ class Types:
             return ir.Instance(name, tuple(values))
         self.building.add(ident)
         bases = [one for one in declaration.get_children() if one.kind.name == "CXX_BASE_SPECIFIER"]
-        inherited = [(one.type.get_declaration().spelling, self.type(one.type)) for one in bases]
-        fields = (
-            *((ir.BASE + base, of) for base, of in inherited if of != ir.Struct(base, ())),
-            *((field.spelling, self.type(field.type)) for field in kind.get_fields()),
+        inherited = (
+            (ir.BASE + one.type.get_declaration().spelling, self.type(one.type)) for one in bases
         )
+        own = ((field.spelling, self.type(field.type)) for field in kind.get_fields())
+        fields = ir.with_contents((*inherited, *own))
         self.building.discard(ident)
         if declaration.kind.name == "UNION_DECL":
             return ir.Union(name, fields)

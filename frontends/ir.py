@@ -74,6 +74,15 @@ class Struct:
         return None
 
 
+def with_contents(fields: tuple[tuple[str, Type], ...]) -> tuple[tuple[str, Type], ...]:
+    """The fields without bases that are empty, which take no room."""
+    return tuple(
+        (name, of)
+        for name, of in fields
+        if not (name.startswith(BASE) and isinstance(of, Struct) and not of.fields)
+    )
+
+
 @dataclass(frozen=True)
 class Union:
     """An object of one type at a time: all fields lie at its start."""

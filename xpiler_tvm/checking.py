@@ -294,27 +294,25 @@ class _Session:
     def _compare_families(self, reference: Reference | None) -> bool:
         """Runs every family of inputs; whether all kernels came through."""
         from .emulation.findings import from_error
-        from .verification import FAMILIES, inputs_for, lone_seeds, worst_of
+        from .verification import inputs_for, rounds, worst_of
 
         compared: dict[str, list[Check]] = {}
-        seeds = {**dict.fromkeys(FAMILIES, self.seeds), "lone": lone_seeds(self.kernel)}
-        for family in (*FAMILIES, "lone"):
-            for seed in seeds[family]:
-                inputs = inputs_for(self.kernel, seed, family, self.subjects[0].ranges)
-                results = []
-                for number in range(len(self.subjects)):
-                    try:
-                        outputs, _ = self._execute(number, inputs)
-                    except CheckError as error:
-                        one = from_error(error)
-                        if one is None:
-                            raise
-                        self.found.note([one])
-                        return False
-                    self._look_for_unwritten(number, outputs)
-                    results.append(outputs)
-                for check in self._compare(family, inputs, results, reference):
-                    compared.setdefault(check.name, []).append(check)
+        for family, seed in rounds(self.kernel, self.seeds):
+            inputs = inputs_for(self.kernel, seed, family, self.subjects[0].ranges)
+            results = []
+            for number in range(len(self.subjects)):
+                try:
+                    outputs, _ = self._execute(number, inputs)
+                except CheckError as error:
+                    one = from_error(error)
+                    if one is None:
+                        raise
+                    self.found.note([one])
+                    return False
+                self._look_for_unwritten(number, outputs)
+                results.append(outputs)
+            for check in self._compare(family, inputs, results, reference):
+                compared.setdefault(check.name, []).append(check)
         for checks in compared.values():
             count = f"{len(checks)} runs" if len(checks) > 1 else "1 run"
             worst = worst_of(checks)

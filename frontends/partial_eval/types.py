@@ -40,7 +40,7 @@ class Types(Accesses):
             if all(isinstance(of, ir.Arithmetic) for _, of in kind.fields):
                 return kind
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
-            return ir.Struct(kind.name, _with_contents(fields), kind.args, kind.ident)
+            return ir.Struct(kind.name, ir.with_contents(fields), kind.args, kind.ident)
         if isinstance(kind, ir.Union):
             fields = tuple((name, self.resolve(of, span)) for name, of in kind.fields)
             return ir.Union(kind.name, fields)
@@ -199,7 +199,7 @@ class Types(Accesses):
                     for variable, _ in known.fields
                 ),
             )
-        return ir.Struct(known.name, _with_contents(fields), args, known.ident)
+        return ir.Struct(known.name, ir.with_contents(fields), args, known.ident)
 
     def bases(self, kind: ir.Type) -> list[ir.Struct]:
         """The classes that one is derived from."""
@@ -299,12 +299,3 @@ def matched(partial: ir.Class, args: tuple[ir.Type | int, ...]) -> tuple[ir.Type
     if len(partial.pattern) != len(args) or not all(map(fits, partial.pattern, args)):
         return None
     return tuple(bound[name] for name in names) if len(bound) == len(names) else None
-
-
-def _with_contents(fields: tuple[tuple[str, ir.Type], ...]) -> tuple[tuple[str, ir.Type], ...]:
-    """The fields without bases that are empty, which take no room."""
-    return tuple(
-        (name, of)
-        for name, of in fields
-        if not (name.startswith(ir.BASE) and isinstance(of, ir.Struct) and not of.fields)
-    )

@@ -15,7 +15,7 @@ from xpiler_tvm.emulation.findings import from_error
 from xpiler_tvm.errors import CheckError, XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.pairing import Subject
-from xpiler_tvm.verification import FAMILIES, compare, inputs_for, lone_seeds, unwritten_outputs
+from xpiler_tvm.verification import FAMILIES, compare, inputs_for, rounds, unwritten_outputs
 from xpiler_tvm.verification.identity import check_identity, exact_scalars
 from xpiler_tvm.verification.inputs import Family
 from xpiler_tvm.verification.reference import Reference
@@ -65,13 +65,11 @@ class Specification:
         """
         assert set(ORDER) == set(FAMILIES)
         found: dict[tuple[Family, int], Sample] = {}
-        seeds = {**dict.fromkeys(ORDER, SEEDS), "lone": lone_seeds(self.kernel)}
-        for family in (*ORDER, "lone"):
-            for seed in seeds[family]:
-                inputs = inputs_for(self.kernel, seed, family, self.source.ranges)
-                outputs = self.run(self.source, inputs)
-                limits = self._reference.limits([(inputs, {})])[0] if self._reference else None
-                found[family, seed] = inputs, outputs, limits.bounds if limits else None
+        for family, seed in rounds(self.kernel, SEEDS, ORDER):
+            inputs = inputs_for(self.kernel, seed, family, self.source.ranges)
+            outputs = self.run(self.source, inputs)
+            limits = self._reference.limits([(inputs, {})])[0] if self._reference else None
+            found[family, seed] = inputs, outputs, limits.bounds if limits else None
         return found
 
     @cached_property

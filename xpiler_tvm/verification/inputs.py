@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -109,6 +110,14 @@ def lone_seeds(kernel: Kernel) -> range:
     if not given or written >= _MANY or sum(given) > _LARGE_ARRAYS:
         return range(0)
     return range(min(max(given), _LONE if sum(given) <= _SMALL_ARRAYS else _FEW_LONE))
+
+
+def rounds(
+    kernel: Kernel, seeds: Sequence[int], families: Sequence[Family] = FAMILIES
+) -> list[tuple[Family, int]]:
+    """Families with their seeds: each of these, and `lone` where the kernel has few outputs."""
+    usual = [(family, seed) for family in families for seed in seeds]
+    return [*usual, *(("lone", seed) for seed in lone_seeds(kernel))]
 
 
 def _number(name: str) -> int:
