@@ -8,7 +8,7 @@ A raised program says what its source says. Some ways to say it stand in a sched
     where(j <= i): S[i, j] += f(i, j)       ->   S[i, j] += j <= i ? f(i, j) : 0
     O[i, 7] += A[i, k]                      ->   S[i] += A[i, k];  O[i, 7] = S[i]
     O[i, j] += f(A[i, k]) * B[k, j]         ->   F[i, k] = f(A[i, k]);  O[i, j] += F[i, k] * B[k, j]
-    v[20 * i + j] beside v[k]               ->   v[k] in both            if all else is declined
+    v[20 * i + j] beside v[k]               ->   one axis, or two, in both  if all else is declined
 
 `forms` gives the program in the forms to try. Each form computes what the program computes.
 """
@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
 
 import tvm
 import tvm_ffi
@@ -26,59 +25,17 @@ from tvm import s_tir, tirx
 
 from xpiler_tvm import tir
 
-from .analysis import collect, same_region
+from .analysis import collect
+from .digits import digits_of, equal, flat_as_others, joined, simplified, size_of, with_digits_apart
 from .in_place import join_updates, split_all
-
-Iterators = tuple[tirx.IterVar, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Nest:
-    """One leaf block of one store, directly under loops of its own, one for each iterator.
-
-    `guard` is said in the block's iterators. `stmt` is the statement that it was read from, until
-    something changes.
-    """
-
-    iterators: Iterators
-    guard: tvm.ir.Expr
-    store: tirx.BufferStore
-    init: tirx.BufferStore | None
-    reads: tuple[tvm.ir.TensorRegion, ...]
-    writes: tuple[tvm.ir.TensorRegion, ...]
-    name: str
-    stmt: tirx.Stmt | None
-
-    @property
-    def spatial(self) -> Iterators:
-        return tuple(each for each in self.iterators if each.iter_type == tirx.IterVar.DataPar)
-
-    @property
-    def reduced(self) -> Iterators:
-        return tuple(each for each in self.iterators if each.iter_type == tirx.IterVar.CommReduce)
-
-    @property
-    def body(self) -> list[tirx.BufferStore]:
-        return [self.store] if self.init is None else [self.init, self.store]
-
-    def loads(self) -> list[tvm.ir.TensorLoad]:
-        """What it reads, its own accumulator apart."""
-        return [load for load in tir.loads(self.store.value) if not self.is_own(load)]
-
-    def is_own(self, load: tvm.ir.TensorLoad) -> bool:
-        """Whether a load is of the element that is stored to."""
-        same = tvm_ffi.structural_equal(list(load.indices), list(self.store.indices))
-        return bool(load.source.same_as(self.store.buffer) and same)
-
-
-Part: TypeAlias = Nest | tirx.Stmt
+from .nests import Iterators, Nest, Part, parts_of, program_of, with_regions
 
 
 def forms(mod: tvm.IRModule) -> Iterator[tvm.IRModule]:
     """The program in the forms to schedule, the most tractable first."""
     given: list[tvm.IRModule] = []
     canonical = _canonical(mod)
-    for form in (canonical, mod, _flat(canonical)):
+    for form in (canonical, mod, _flat(canonical), with_digits_apart(canonical)):
         if not any(tvm_ffi.structural_equal(form["main"], each["main"]) for each in given):
             given.append(form)
             yield form
@@ -94,7 +51,7 @@ def _canonical(mod: tvm.IRModule) -> tvm.IRModule:
 
 def _flat(mod: tvm.IRModule) -> tvm.IRModule:
     """With one axis where stages disagree on how many make up an index; cheap stages inlined."""
-    mod = program_of(mod, _flat_as_others(parts_of(mod)))
+    mod = program_of(mod, flat_as_others(parts_of(mod)))
     return _inlined(mod)
 
 
@@ -204,26 +161,6 @@ def _merged(group: Sequence[Nest]) -> Nest | None:
     return with_regions(merged)
 
 
-def with_regions(nest: Nest) -> Nest:
-    """The nest with its regions read off its store, its accumulator apart."""
-    place = nest.store.indices
-    reads: list[tvm.ir.TensorRegion] = []
-    for load in nest.loads():
-        region = _point(load.source, load.indices)
-        if any(tir.loads(index) for index in load.indices):
-            region = tirx.BufferRegion(
-                load.source, [tvm.ir.Range(0, extent) for extent in load.source.shape]
-            )
-        if not any(same_region(region, each) for each in reads):
-            reads.append(region)
-    return replace(nest, reads=tuple(reads), writes=(_point(nest.store.buffer, place),))
-
-
-def _point(buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr]) -> tvm.ir.TensorRegion:
-    ranges = [tvm.ir.Range.from_min_extent(index, 1) for index in indices]
-    return tirx.BufferRegion(buffer, ranges)
-
-
 def _continued(parts: Sequence[Part]) -> list[Part]:
     """Neighbours of which the second goes on along an axis where the first ends become one."""
     done: list[Part] = []
@@ -269,7 +206,7 @@ def _longer(one: Nest, two: Nest) -> Nest | None:
 
 def _simple_store(analyzer: tvm.sym.Analyzer, store: tirx.BufferStore) -> tirx.BufferStore:
     indices = [analyzer.simplify(index) for index in store.indices]
-    return tirx.BufferStore(store.buffer, _simplified(analyzer, store.value), indices)
+    return tirx.BufferStore(store.buffer, simplified(analyzer, store.value), indices)
 
 
 # -- Axes that make up one index ------------------------------------------------------------------
@@ -283,129 +220,17 @@ def _without_guarded_axes(part: Part) -> Part:
     if not isinstance(part, Nest):
         return part
     for index in part.store.indices:
-        digits = _digits(part, index)
+        digits = digits_of(part.spatial, index)
         if digits is None:
             continue
         for test in tir.conjuncts(part.guard):
             limit = tir.as_const(test.b) if isinstance(test, tirx.LT) else None
-            if limit is not None and _equal(test.a, index):
+            if limit is not None and equal(test.a, index):
                 rest = [each for each in tir.conjuncts(part.guard) if not each.same_as(test)]
                 if all(not tir.uses(each, [digit.var for digit in digits]) for each in rest):
-                    whole = min(limit, _size(digits))
-                    return _joined(replace(part, guard=tir.conjunction(rest)), digits, whole)
+                    whole = min(limit, size_of(digits))
+                    return joined(replace(part, guard=tir.conjunction(rest)), digits, whole)
     return part
-
-
-def _flat_as_others(parts: Sequence[Part]) -> list[Part]:
-    """One axis where others index the same array by one axis: `v[20 * i + j]` beside `v[k]`."""
-    plain: list[tuple[tirx.Buffer, int]] = []
-    for part in parts:
-        if not isinstance(part, Nest):
-            continue
-        for buffer, indices in _accesses(part):
-            for place, index in enumerate(indices):
-                if any(index.same_as(each.var) for each in part.spatial):
-                    plain.append((buffer, place))
-
-    def flat(part: Part) -> Part:
-        if not isinstance(part, Nest):
-            return part
-        for buffer, indices in _accesses(part):
-            for place, index in enumerate(indices):
-                met = any(buffer.same_as(other) and place == where for other, where in plain)
-                digits = _digits(part, index) if met else None
-                own = any(_equal(index, each) for each in part.store.indices)
-                if digits is not None and own:
-                    return _joined(part, digits, _size(digits))
-        return part
-
-    return [flat(part) for part in parts]
-
-
-def _accesses(nest: Nest) -> list[tuple[tirx.Buffer, list[tvm.ir.Expr]]]:
-    loads = [(load.source, list(load.indices)) for load in nest.loads()]
-    return [*loads, (nest.store.buffer, list(nest.store.indices))]
-
-
-def _digits(nest: Nest, index: tvm.ir.Expr) -> Iterators | None:
-    """Spatial iterators of which an index is the number that they write, first digit first."""
-    used = [each for each in nest.spatial if tir.uses(index, [each.var])]
-    if len(used) < 2 or tir.loads(index):
-        return None
-    found = tvm.sym.detect_linear_equation(index, [each.var for each in used])
-    weights = [tir.as_const(part) for part in found]
-    if not weights or None in weights or weights[-1] != 0:
-        return None
-    ordered = sorted(zip(weights[:-1], used, strict=True), key=lambda pair: -(pair[0] or 0))
-    expected = 1
-    for weight, digit in reversed(ordered):
-        extent = tir.as_const(digit.dom.extent)
-        if weight != expected or extent is None:
-            return None
-        expected *= extent
-    return tuple(digit for _, digit in ordered)
-
-
-def _equal(one: tvm.ir.Expr, two: tvm.ir.Expr) -> bool:
-    difference = tvm.sym.Analyzer().simplify(one - two)
-    return tir.as_const(difference) == 0
-
-
-def _size(digits: Iterators) -> int:
-    size = 1
-    for digit in digits:
-        size *= int(digit.dom.extent)
-    return size
-
-
-def _joined(nest: Nest, digits: Iterators, extent: int) -> Nest:
-    """The nest with one iterator of an extent for those that are its digits."""
-    whole = tirx.IterVar(tvm.ir.Range(0, extent), tirx.Var(digits[0].var.name, "int32"), 0)
-    analyzer = tvm.sym.Analyzer()
-    values: dict[tirx.Var, tvm.ir.Expr] = {}
-    rest: tvm.ir.Expr = whole.var
-    for digit in reversed(digits):
-        size = int(digit.dom.extent)
-        first = digit is digits[0]
-        values[digit.var] = rest if first else tirx.floormod(rest, size)
-        rest = tirx.floordiv(rest, size)
-    iterators: list[tirx.IterVar] = []
-    for each in nest.iterators:
-        if each is digits[0]:
-            iterators.append(whole)
-        elif each not in digits:
-            iterators.append(each)
-    for each in iterators:
-        analyzer.bind(each.var, each.dom)
-
-    def change(expr: tvm.ir.Expr) -> tvm.ir.Expr:
-        return _simplified(analyzer, tir.substitute(expr, values))
-
-    def store(old: tirx.BufferStore) -> tirx.BufferStore:
-        return tirx.BufferStore(
-            old.buffer, change(old.value), [change(index) for index in old.indices]
-        )
-
-    joined = replace(
-        nest,
-        iterators=tuple(iterators),
-        guard=change(nest.guard),
-        store=store(nest.store),
-        init=None if nest.init is None else store(nest.init),
-        stmt=None,
-    )
-    return with_regions(joined)
-
-
-def _simplified(analyzer: tvm.sym.Analyzer, expr: tvm.ir.Expr) -> tvm.ir.Expr:
-    """Integer parts simplified; what is computed with floating point stays as it is written."""
-
-    def change(load: tvm.ir.TensorLoad) -> tvm.ir.TensorLoad:
-        return load.source[tuple(analyzer.simplify(index) for index in load.indices)]
-
-    if tir.is_int(expr) and not tir.loads(expr):
-        return analyzer.simplify(expr)
-    return tir.map_loads(expr, change)
 
 
 # -- Reads beyond a border ------------------------------------------------------------------------
@@ -449,7 +274,7 @@ def _is_conditional(node: tvm.ir.Expr) -> bool:
 
 
 def _inside(node: tvm.ir.Call, analyzer: tvm.sym.Analyzer) -> tvm.ir.Call | None:
-    leaves = [_simplified(analyzer, leaf) for leaf in _leaves(node)]
+    leaves = [simplified(analyzer, leaf) for leaf in _leaves(node)]
     elements = [leaf for leaf in leaves if isinstance(leaf, tir.Load)]
     others = [leaf for leaf in leaves if not isinstance(leaf, tir.Load)]
     if not elements or not others:
@@ -738,101 +563,3 @@ def _inlined(mod: tvm.IRModule) -> tvm.IRModule:
     with suppress(s_tir.ScheduleError, tvm.error.InternalError):
         inline_injective(sch, [before for before, _ in split.pairs], tables=True)
     return join_updates(sch.mod, split)
-
-
-# -- Reading and writing programs -----------------------------------------------------------------
-
-
-def parts_of(mod: tvm.IRModule) -> list[Part]:
-    """The statements of the root block in order, those that are plain nests as such."""
-    return [_nest(stmt) or stmt for stmt in _sequence(mod["main"].body.block.body)]
-
-
-def _sequence(stmt: tirx.Stmt) -> list[tirx.Stmt]:
-    if isinstance(stmt, tirx.SeqStmt):
-        return [inner for part in stmt.seq for inner in _sequence(part)]
-    return [stmt]
-
-
-def _nest(stmt: tirx.Stmt) -> Nest | None:
-    loops: list[tirx.For] = []
-    inner = stmt
-    while isinstance(inner, tirx.For):
-        if inner.kind != tirx.ForKind.SERIAL or tir.as_const(inner.min) != 0 or inner.annotations:
-            return None
-        loops.append(inner)
-        inner = inner.body
-    if not isinstance(inner, s_tir.SBlockRealize):
-        return None
-    block = inner.block
-    plain = (
-        isinstance(block.body, tirx.BufferStore)
-        and (block.init is None or isinstance(block.init, tirx.BufferStore))
-        and not block.alloc_buffers
-        and not block.match_buffers
-        and not block.annotations
-        and len(loops) == len(block.iter_vars)
-    )
-    if not plain:
-        return None
-    names: dict[tirx.Var, tirx.Var] = {}
-    for loop, iterator, value in zip(loops, block.iter_vars, inner.iter_values, strict=True):
-        kind = int(iterator.iter_type)
-        if not value.same_as(loop.loop_var) or kind not in (
-            tirx.IterVar.DataPar,
-            tirx.IterVar.CommReduce,
-        ):
-            return None
-        names[loop.loop_var] = iterator.var
-        extent = tir.as_const(loop.extent)
-        if extent is None or extent != tir.as_const(iterator.dom.extent):
-            return None
-    return Nest(
-        tuple(block.iter_vars),
-        tir.substitute(inner.predicate, names),
-        block.body,
-        block.init,
-        tuple(block.reads),
-        tuple(block.writes),
-        str(block.name_hint),
-        stmt,
-    )
-
-
-def program_of(
-    mod: tvm.IRModule, parts: Sequence[Part], added: Sequence[tirx.Buffer] = ()
-) -> tvm.IRModule:
-    if all(not isinstance(part, Nest) or part.stmt is not None for part in parts):
-        return mod
-    func = mod["main"]
-    root = func.body.block
-    stmts = [_statement(part) if isinstance(part, Nest) else part for part in parts]
-    body = stmts[0] if len(stmts) == 1 else tirx.SeqStmt(stmts)
-    arrays = [*root.alloc_buffers, *added]
-    block = s_tir.SBlock([], [], [], root.name_hint, body, alloc_buffers=arrays)
-    realize = s_tir.SBlockRealize([], tirx.const(True, "bool"), block)
-    changed = tirx.PrimFunc(list(func.params), realize, func.ret_type, func.attrs)
-    return tvm.IRModule({"main": changed}, attrs=mod.attrs)
-
-
-def _statement(nest: Nest) -> tirx.Stmt:
-    if nest.stmt is not None:
-        return nest.stmt
-    loops = {
-        each.var: tirx.Var(each.var.name.removeprefix("v") or "i", "int32")
-        for each in nest.iterators
-    }
-    block = s_tir.SBlock(
-        list(nest.iterators),
-        list(nest.reads),
-        list(nest.writes),
-        nest.name,
-        nest.store,
-        nest.init,
-    )
-    guard = tir.substitute(nest.guard, loops)
-    body: tirx.Stmt = s_tir.SBlockRealize(list(loops.values()), guard, block)
-    for each in reversed(nest.iterators):
-        zero = tirx.const(0, "int32")
-        body = tirx.For(loops[each.var], zero, each.dom.extent, tirx.ForKind.SERIAL, body)
-    return body

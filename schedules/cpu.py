@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import tvm
-from tvm import s_tir, tirx
+from tvm import s_tir
 
 from .analysis import (
     Stage,
@@ -30,12 +30,12 @@ from .analysis import (
     stages,
 )
 from .base import Declined, Rule, fresh
-from .cpu_forms import shared_values
 from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
 from .cpu_sequence import Products
 from .knobs import knob
+from .shared_values import read_twice, with_shared_values
 from .steps import in_tiles, inline_injective, one_loop
 
 __all__ = ["CpuLimits", "rules"]
@@ -118,11 +118,9 @@ class Rows:
     name: str = "cpu.rows"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        values: list[tirx.Buffer] = []
-        if knob("costly values", "kept", ("kept", "repeated")) == "kept":
-            mod, values = shared_values(mod)
-        sch = fresh(mod)
-        inline_injective(sch, keep=values)
+        kept = knob("costly values", "kept", ("kept", "repeated")) == "kept"
+        sch = fresh(with_shared_values(mod) if kept else mod)
+        inline_injective(sch, keep=read_twice(stages(sch)) if kept else ())
         reduce_by_lanes(sch, self.limits, scope="local")
         program = stages(sch)
         rows = shared_axes(program)

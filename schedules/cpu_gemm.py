@@ -25,7 +25,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 from . import intrinsics
 from .analysis import Stage, collect, extent_of, is_parameter, mentions, stages
 from .base import Declined, fresh
-from .cpu_forms import Compensated, compensated
+from .compensation import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
 from .cpu_packing import is_turned, order_panel, order_panels

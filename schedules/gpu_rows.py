@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from .analysis import (
     accesses,
     coupled_buffers,
     elements,
+    extent_of,
     is_parameter,
     mentions,
     plain_axis,
@@ -179,15 +181,18 @@ class TeamPerRow:
             used = together * row * size
             if not rows or used > budget:
                 continue
-            budget -= used
             first, place = users[0]
             readers = [stage.rv for stage, _ in users]
             staged = sch.cache_read(first.rv, place, "shared", readers)
             sch.compute_at(staged, block, preserve_unit_loops=True)
+            loops = loops_below(sch, staged, block)
+            if math.prod(extent_of(sch.get(loop)) for loop in loops) > together * row:
+                sch.compute_inline(staged)  # TVM does not see which rows these are
+                continue
+            budget -= used
             lanes = VECTOR_BYTES // size
             while row % lanes:
                 lanes //= 2
-            loops = loops_below(sch, staged, block)
             threads = [("threadIdx.y", together), ("threadIdx.x", team)]
             fetch_together(sch, staged, loops, threads, lanes)
             fetched.add(sch.get(staged).name_hint)

@@ -17,9 +17,9 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 
-from .analysis import collect
-from .canonical import Iterators, Nest, Part, parts_of, program_of, with_regions
-from .steps import CHEAP_CALLS
+from .analysis import Stage, collect
+from .nests import Iterators, Nest, Part, parts_of, program_of, with_regions
+from .steps import CHEAP_CALLS, is_costly
 
 MOST_STAGES = 8
 """Stages that one program gets; each makes it slower to schedule."""
@@ -57,6 +57,17 @@ def with_shared_values(mod: tvm.IRModule) -> tvm.IRModule:
         parts, array = _computed_once(parts, group, f"{name}_values_{len(added)}")
         added.append(array)
     return program_of(mod, parts, added)
+
+
+def read_twice(program: Sequence[Stage]) -> list[tirx.Buffer]:
+    """The arrays of costly elementwise stages that several others read."""
+    return [
+        array
+        for stage in program
+        if stage.is_injective and is_costly(stage)
+        for array in [stage.block.writes[0].source]
+        if sum(any(r.source.same_as(array) for r in other.block.reads) for other in program) > 1
+    ]
 
 
 def _groups(parts: Sequence[Part]) -> Iterator[list[_Use]]:

@@ -43,7 +43,7 @@ def inline_injective(
             continue
         free = is_constant(stage) or (tables and not collect(stage.block.body, tvm.ir.TensorLoad))
         often = _most_readings(sch, stage) > MOST_REPEATS * stage.size()
-        if _is_costly(stage) and often and not free:
+        if is_costly(stage) and often and not free:
             continue
         with suppress(s_tir.ScheduleError):
             sch.compute_inline(stage.rv)
@@ -93,7 +93,8 @@ def _is_bound(sch: s_tir.Schedule, stage: Stage) -> bool:
     return any(loop.kind != tirx.ForKind.SERIAL for loop in loops)
 
 
-def _is_costly(stage: Stage) -> bool:
+def is_costly(stage: Stage) -> bool:
+    """Whether it calls what costs more than an addition."""
     calls = collect(stage.block.body, tvm.ir.Call)
     return any(getattr(call.op, "name", "") not in CHEAP_CALLS for call in calls)
 

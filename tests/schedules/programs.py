@@ -770,6 +770,44 @@ def main(
     return Program(from_text(text), lambda a, b: a + b)
 
 
+def by_digits(rows: int, heads: int, width: int) -> Program:
+    """What one axis of rows and heads makes, a result with an axis for each of them reads."""
+    text = f"""
+@T.prim_func(s_tir=True)
+def main(
+    V: T.Buffer(({rows}, 1000), "float32"),
+    L: T.Buffer(({rows * heads}, 4), "float32"),
+    O: T.Buffer(({rows}, {heads}, {width}), "float32"),
+):
+    with T.sblock("root"):
+        low = T.sblock_alloc_buffer(({rows * heads}, 4), "int32")
+        for u, p in T.grid({rows * heads}, 4):
+            with T.sblock("low"):
+                vu, vp = T.axis.remap("SS", [u, p])
+                T.sblock_attr({{"xpiler.kept": 1}})
+                low[vu, vp] = T.max(
+                    T.min(T.Cast("int32", T.floor(L[vu, vp] * T.float32(64))) + 400, 900), 0
+                )
+        for i, h, j, p in T.grid({rows}, {heads}, {width}, 4):
+            with T.sblock("sum"):
+                vi, vh, vj, vp = T.axis.remap("SSSR", [i, h, j, p])
+                with T.init():
+                    O[vi, vh, vj] = T.float32(0)
+                O[vi, vh, vj] = (
+                    O[vi, vh, vj]
+                    + V[vi, low[vi * {heads} + vh, vp] + vj] * L[vi * {heads} + vh, vp]
+                )
+"""
+
+    def reference(v: np.ndarray, places: np.ndarray) -> np.ndarray:
+        low = np.clip(np.floor(places * 64).astype(int) + 400, 0, 900)
+        at = low.reshape(rows, heads, 1, 4) + np.arange(width).reshape(1, 1, -1, 1)
+        read = v[np.arange(rows).reshape(-1, 1, 1, 1), at]
+        return (read * places.reshape(rows, heads, 1, 4)).sum(-1)
+
+    return Program(from_text(text), reference)
+
+
 def gemm_steps(m: int, n: int, k: int, padded: int) -> Program:
     """A product of int8, whose depth is rounded up and whose factors are worked out."""
     text = f"""
@@ -846,6 +884,7 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "halo": lambda: halo(1000, 64),
     "with_tail": lambda: with_tail(8188, 2),
     "gemm_steps": lambda: gemm_steps(40, 50, 70, 80),
+    "by_digits": lambda: by_digits(300, 12, 96),
     "total_beside": lambda: total_beside(70, 17),
     "prefix_columns": lambda: column_sum(7, 20000),
 }

@@ -40,6 +40,22 @@ def test_guards_across_axes_become_one_axis() -> None:
     assert [axis.extent for axis in stage.axes] == [1000, 7]
 
 
+def test_an_array_of_digits_gets_an_axis_for_each() -> None:
+    *_, apart = forms(PROGRAMS["by_digits"]().mod)
+    low, total = stages(fresh(apart))
+    assert [axis.extent for axis in low.axes] == [300, 12, 4]
+    assert [int(each) for each in low.block.writes[0].source.shape] == [300, 12, 4]
+    (array,) = (region.source for region in low.block.writes)
+    (read,) = (region for region in total.block.reads if region.source.same_as(array))
+    assert len(read.region) == 3
+
+
+def test_rows_that_are_digits_are_shared_out() -> None:
+    scheduled = schedules.apply(PROGRAMS["by_digits"]().mod, "cuda")
+    assert scheduled.rule in ("gpu.rows", "gpu.threads")
+    assert "blockIdx.x" in scheduled.mod.script()
+
+
 def test_regions_of_different_arrays_differ() -> None:
     one, two = (tirx.decl_buffer((8,), "float32", name) for name in "ab")
     index = tirx.Var("i", "int32")

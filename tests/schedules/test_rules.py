@@ -63,6 +63,7 @@ GPU_RULES = {
     "with_tail": "gpu.elementwise",
     "gemm_steps": "gpu.matmul",
     "total_beside": "gpu.rows",
+    "by_digits": "gpu.rows",
 }
 
 HIP_MATRICES = (
@@ -106,6 +107,7 @@ BANG_RULES = {
 """All others go to `bang.rows`."""
 
 CPU_RULES = {
+    "by_digits": "cpu.stages",
     "transpose": "cpu.transpose",
     "transpose_3d": "cpu.transpose",
     "transpose_201": "cpu.transpose",
