@@ -219,7 +219,9 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
     else:
         most = _even(panels, max(1, block_rows // mr))
     size = tvm.DataType(str(found.stage.block.reads[found.right].source.dtype)).bits // 8
-    tiles, usual_bytes = -(-columns // nr), limits.panel_bytes
+    # Lines of an image are gathered a tile at a time: each is used at once, out of the first cache.
+    by_tiles = direct and bool(found.batch) and found.right_runs and not is_turned(found)
+    tiles, usual_bytes = -(-columns // nr), nr * depth * size if by_tiles else limits.panel_bytes
     panel = knob(
         f"{name}: bytes of a panel", usual_bytes, [usual_bytes * n // 16 for n in (1, 2, 4, 8, 32)]
     )

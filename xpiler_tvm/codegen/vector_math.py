@@ -39,8 +39,8 @@ ERRORS = {
     "exp": 1.25,
     "exp2": 1.25,
     "log": 1.25,
-    "tanh": 1.5,
-    "erf": 1.5,
+    "tanh": 2.5,
+    "erf": 2.5,
     "sin": 1.75,
     "cos": 1.75,
 }
@@ -75,18 +75,16 @@ _LOG = (
     -0.116796426,
     0.067465581,
 )
-# tanh(x) = x + x^3 T(x^2) on |x| <= 0.63, within 4.8e-9.
-_TANH = (-0.333332777, 0.133313313, -0.053730011, 0.0206061881, -0.00566698844)
-# erf(x) = x + x P(x^2) on |x| <= 0.94, within 2e-8; erf(x) = 1 - exp(x Q(x)) above, within 7e-10.
-_ERF = (0.128379151, -0.37612465, 0.11281506, -0.0267553981, 0.00497678854, -0.000590778305)
+# erf(x) = 1 - exp(x Q(x)) on 0 <= x <= 4, within 3.5e-8.
 _ERFC = (
-    -1.12864852,
-    -0.635151327,
-    -0.106236897,
-    0.0237620771,
-    -0.00364246638,
-    0.000322805776,
-    -1.12315083e-05,
+    -1.12837921,
+    -0.636616496,
+    -0.102814417,
+    0.0193217326,
+    -0.000205738601,
+    -0.00125173084,
+    0.000380995208,
+    -4.07072023e-05,
 )
 # sin(r) = r + r^3 S(r^2) and cos(r) = 1 - r^2/2 + r^4 C(r^2) on |r| <= pi/4.
 _SIN = (-0.166666672, 0.00833332911, -0.000198393042, 2.71804652e-06)
@@ -268,12 +266,13 @@ def _exp2(scaled: Scale, x: Expr) -> Expr:
     return _let(_clamped(x, -151.0, 128.0), reduced)
 
 
-def _moderate_exp(x: Expr) -> Expr:
-    """exp(x) where -80 < x < 80."""
+def _exp_less_one(x: Expr) -> Expr:
+    """exp(x) - 1 where -80 < x < 80: 2^n p + (2^n - 1), and p = exp(r) - 1 has no cancellation."""
 
     def parts(n: Expr, k: Expr) -> Expr:
         r = (x - n * _const(_LN2_HIGH)) - n * _const(_LN2_LOW)
-        return _let(r, _exp_of_reduced) * _power_of_two(k)
+        p = _let(r, lambda r: r + r * r * _horner(r, _EXP))
+        return _let(_power_of_two(k), lambda scale: scale * p + (scale - _const(1.0)))
 
     return _nearest(x * _const(1.4426950408889634), parts)
 
@@ -303,20 +302,22 @@ def _log(x: Expr) -> Expr:
 
 
 def _tanh(x: Expr) -> Expr:
-    def parts(t: Expr) -> Expr:
-        exponential = _let(tirx.Select(t > _const(10.0), _const(20.0), t + t), _moderate_exp)
-        large = _const(1.0) - _const(2.0) / (exponential + _const(1.0))
-        small = _let(t * t, lambda s: t + t * (s * _horner(s, _TANH)))
-        return _with_sign_of(x, _chosen(t < _const(0.625), small, large))
+    """d / (d + 2), where d = exp(2 |x|) - 1."""
 
-    return _let(_magnitude(x), parts)
+    def bounded(t: Expr) -> Expr:
+        return _let(tirx.Select(t > _const(10.0), _const(20.0), t + t), _exp_less_one)
+
+    def quotient(d: Expr) -> Expr:
+        return _with_sign_of(x, d / (d + _const(2.0)))
+
+    return _let(_let(_magnitude(x), bounded), quotient)
 
 
 def _erf(x: Expr) -> Expr:
     def parts(t: Expr) -> Expr:
-        large = _const(1.0) - _let(t * _horner(t, _ERFC), _moderate_exp)
-        small = _let(t * t, lambda s: t + t * _horner(s, _ERF))
-        return _with_sign_of(x, _chosen(t < _const(0.93), small, large))
+        first, *rest = _ERFC
+        exponent = t * _const(first) + t * t * _horner(t, rest)
+        return _with_sign_of(x, _magnitude(_let(exponent, _exp_less_one)))
 
     def bounded(t: Expr) -> Expr:
         return _let(tirx.Select(t > _const(4.0), _const(4.0), t), parts)
