@@ -20,8 +20,8 @@ from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
 if TYPE_CHECKING:
     from .printer import BangPrinter
 
-EXACT_DEPTH = 1 << 10
-"""Products of two int8 that a float adds up without rounding: 2**24 / 2**14."""
+EXACT_DEPTH = {("int32", "int8", "int8"): 1 << 10, ("int32", "uint8", "int8"): 1 << 9}
+"""Products of bytes that a float adds up without rounding: 2**24 / 2**14, or 2**15."""
 
 
 def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
@@ -201,14 +201,48 @@ def _product(printer: BangPrinter, found: Product) -> bool:
         printer.meter.charge(work)
         printer.line(f"__bang_conv_partial({target}, {source}, {weights}, {target}, {image});")
         return True
-    if dtypes == ("int32", "int8", "int8") and depth <= EXACT_DEPTH:
+    if depth <= EXACT_DEPTH.get(dtypes, 0):
         # The unit gives no int32, but these sums are integers that a float holds.
         sums = printer.scratch("products", "float32", count)
+        if dtypes[1] == "uint8":
+            source = _made_signed(printer, source, rows * depth)
         printer.meter.charge(work)
         printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
+        if dtypes[1] == "uint8":
+            _compensate(printer, sums, weights, (rows, columns, depth))
         printer.meter.charge(VectorWork(count, 4))
         printer.line(f"__bang_float2int32_rn((int*){sums}, {sums}, {count}, 0);")
         printer.meter.charge(VectorWork(count, 4))
         printer.line(f"__bang_add({target}, {target}, (int*){sums}, {count});")
         return True
     return False
+
+
+def _made_signed(printer: BangPrinter, source: str, count: int) -> str:
+    """Unsigned bytes less 128, which are signed ones with the other sign bit."""
+    signed = printer.scratch("signed_bytes", "int8", count)
+    for _ in range(2):
+        printer.meter.charge(VectorWork(count, 1))
+    printer.line(f"__bang_write_value({signed}, {count}, (int8_t)-128);")
+    printer.line(f"__bang_bxor((char*){signed}, (char*){signed}, (char*){source}, {count});")
+    return signed
+
+
+def _compensate(
+    printer: BangPrinter, sums: str, weights: str, sizes: tuple[int, int, int]
+) -> None:
+    """Add to the sums of each column what 128 in all rows would have made of its weights.
+
+    A row of ones gives the sums of the columns.
+    """
+    rows, columns, depth = sizes
+    ones = printer.scratch("ones", "int8", depth)
+    added = printer.scratch("column_sums", "float32", columns)
+    printer.meter.charge(VectorWork(depth, 1))
+    printer.line(f"__bang_write_value({ones}, {depth}, (int8_t)1);")
+    printer.meter.charge(MatrixWork(columns * depth, 1, 1, False))
+    printer.line(f"__bang_matmul({added}, {ones}, {weights}, 1, {depth}, {columns});")
+    printer.meter.charge(VectorWork(columns, 4))
+    printer.line(f"__bang_mul_scalar({added}, {added}, 128.0f, {columns});")
+    printer.meter.charge(VectorWork(rows * columns, 4))
+    printer.line(f"__bang_cycle_add({sums}, {sums}, {added}, {rows * columns}, {columns});")

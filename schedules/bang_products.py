@@ -43,9 +43,9 @@ class Matrix:
     put in the order of WRAM's banks. All is padded to what the unit takes: 64 columns, 128 bytes of
     depth. Of several tiles the `model` picks one, and it may prefer the vector unit.
 
-    Operands are int8 with int32 sums, or sixteen-bit floats with float sums: products that the unit
-    computes without rounding an operand. Others take `inexact`: float32 operands, which some chips
-    round.
+    Operands are bytes with int32 sums, of which the weights are signed, or sixteen-bit floats with
+    float sums: products that the unit computes without rounding an operand. Others take `inexact`:
+    float32 operands, which some chips round.
     """
 
     arch: Arch
@@ -87,12 +87,13 @@ class Matrix:
         """Bytes of an element of the operands."""
         block = found.stage.block
         total = str(block.writes[0].source.dtype)
-        operands = {str(block.reads[place].source.dtype) for place in (found.left, found.right)}
+        left, right = (str(block.reads[place].source.dtype) for place in (found.left, found.right))
+        operands = {left, right}
         added = block.body.value
         product = added.b if isinstance(added.b, tirx.Mul) else added.a
         if not isinstance(product, tirx.Mul) or str(product.ty.dtype) != total:
             return Declined("a product is rounded before it is added")
-        if total == "int32" and operands == {"int8"}:
+        if total == "int32" and left in ("int8", "uint8") and right == "int8":
             return 1
         if total == "float32" and operands <= {"float16", "bfloat16"} and len(operands) == 1:
             return 2
@@ -115,15 +116,17 @@ class Matrix:
                 groups,
                 unit * even(-(-depth // unit), most_bytes // ALIGN),
             )
-            if tile not in tiles and self._fits(tile, item, found.right_runs):
+            if tile not in tiles and self._fits(tile, item, found):
                 tiles.append(tile)
         return tiles
 
-    def _fits(self, tile: Tile, item: int, runs: bool) -> bool:
+    def _fits(self, tile: Tile, item: int, found: Contraction) -> bool:
         weights = tile.columns * tile.depth * item
-        steps = 1 + (tile.groups > 1) + (not runs)
+        steps = 1 + (tile.groups > 1) + (not found.right_runs)
         sums = tile.rows * tile.columns * 4 * (2 if item == 1 else 1)
-        used = steps * weights + sums + tile.rows * tile.depth * item
+        # Unsigned bytes are made signed ones in an array of their own.
+        unsigned = str(found.stage.block.reads[found.left].source.dtype) == "uint8"
+        used = steps * weights + sums + tile.rows * tile.depth * item * (1 + unsigned)
         return used <= self.arch.nram_usable - SLOTS and weights <= self.arch.wram
 
     def _schedule(self, mod: tvm.IRModule, tile: Tile) -> s_tir.Schedule:

@@ -27,9 +27,13 @@ def product(
     *,
     columns: bool = False,
     bias: bool = False,
+    left: str = "",
 ) -> Program:
-    """`C = A @ B`, or `max(A @ B + bias, 0)`; with `columns` B is stored column by column."""
-    a = te.placeholder((m, k), dtype, "A")
+    """`C = A @ B`, or `max(A @ B + bias, 0)`; with `columns` B is stored column by column.
+
+    A is of the type `left`, where it is not B's.
+    """
+    a = te.placeholder((m, k), left or dtype, "A")
     b = te.placeholder((n, k) if columns else (k, n), dtype, "B")
     r = te.reduce_axis((0, k), "r")
 
@@ -40,7 +44,7 @@ def product(
     c = te.compute((m, n), lambda i, j: te.sum(term(i, j), axis=r), name="C")
     args = [a, b]
     params = [
-        _tensor("A", (m, k), dtype=dtype),
+        _tensor("A", (m, k), dtype=left or dtype),
         _tensor("B", (b.shape[0].value, b.shape[1].value), dtype=dtype),
     ]
     if bias:
@@ -68,6 +72,11 @@ CASES = {
     "half_columns_bias": (lambda: product(20, 130, 150, columns=True, bias=True), 1e-3),
     "brain": (lambda: product(16, 64, 100, "bfloat16"), 1e-3),
     "bytes": (lambda: product(8, 65, 1100, "int8", "int32"), 0.0),
+    "unsigned_bytes": (lambda: product(9, 65, 1100, "int8", "int32", left="uint8"), 0.0),
+    "unsigned_columns": (
+        lambda: product(20, 70, 130, "int8", "int32", left="uint8", columns=True, bias=True),
+        0.0,
+    ),
 }
 
 
