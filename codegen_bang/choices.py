@@ -19,7 +19,7 @@ from xpiler_tvm.codegen.c_family import UNARY, dtype_of
 from .cost import CopyWork, VectorWork
 from .loops import condition_of, sides_of
 from .memory import ITEM_BYTES
-from .vectors import Names, NoVectorForm, Scalar, Vector
+from .vectors import Names, NoVectorForm, Scalar, Vector, VectorCode
 
 if TYPE_CHECKING:
     from .selection import Selection
@@ -61,17 +61,21 @@ def mask(selection: Selection, node: Expr) -> Vector:
     if type(node) in _JOINED:
         first, second = _alike(selection, mask(selection, node.a), mask(selection, node.b))
         return code.apply(_JOINED[type(node)], first.dtype, first, second)
-    dtype = dtype_of(node.a)
+    found = _compared(selection, node)
+    return found if found.dtype in _FLOATS.values() else _converted(selection, found, "float32")
+
+
+def _compared(selection: Selection, node: Expr) -> Vector:
+    """1 where a comparison holds and 0 elsewhere, in the type of what is compared."""
+    code, dtype = selection.code, dtype_of(node.a)
     meaning, exchanged = COMPARISONS[type(node)]
     if not selection.varies(node.a) and not selection.varies(node.b):
         raise NoVectorForm("a condition that is the same for all elements")
     left, right = selection.value(node.a), selection.value(node.b)
     # Only the second operand can be a scalar or a cycle.
     if isinstance(left, Scalar) or (isinstance(right, Vector) and left.cycle > right.cycle):
-        found = code.apply(exchanged, dtype, right, left)
-    else:
-        found = code.apply(meaning, dtype, left, right)
-    return found if dtype in _FLOATS.values() else _converted(selection, found, "float32")
+        return code.apply(exchanged, dtype, right, left)
+    return code.apply(meaning, dtype, left, right)
 
 
 def _alike(selection: Selection, left: Vector, right: Vector) -> tuple[Vector, Vector]:
@@ -96,19 +100,34 @@ def choice(selection: Selection, node: Expr, dtype: str) -> Vector:
         raise NoVectorForm("a choice that no instruction makes")
     selection.check_conditional_reads(node)
     yes, no = sides_of(node)
-    code, size = selection.code, ITEM_BYTES[dtype]
-    held = _converted(selection, mask(selection, condition), _FLOATS[size])
-    chosen, other = selection.vector(yes, dtype), selection.vector(no, dtype)
+    float_type = _FLOATS[ITEM_BYTES[dtype]]
+    if type(condition) in COMPARISONS and dtype_of(condition.a) == _WORDS[float_type]:
+        held = _compared(selection, condition)
+    else:
+        held = _converted(selection, mask(selection, condition), float_type)
+    return picked(selection.code, held, selection.vector(yes, dtype), selection.vector(no, dtype))
+
+
+def picked(code: VectorCode, held: Vector, chosen: Vector, other: Vector) -> Vector:
+    """`chosen` where a mask of ones and zeros, of elements of that size, holds; `other` elsewhere.
+
+    Raises `NoVectorForm` for cycles.
+    """
     if held.cycle or chosen.cycle or other.cycle:
         raise NoVectorForm("a choice among rows that are the same")
-    whole = _converted(selection, held, _WORDS[held.dtype])
+    size = ITEM_BYTES[chosen.dtype]
+    whole = code.convert(held, _WORDS[held.dtype])
+    if whole is None:
+        raise NoVectorForm(f"a mask of {held.dtype} as bits")
     bits = code.apply("a * b", whole.dtype, whole, Scalar("-1", UNARY))
-    result, count = Vector(dtype), f"{code.count} * {size}"
+    result, count = Vector(chosen.dtype), f"{code.count} * {size}"
     if code.count.isdigit():
         count = str(int(code.count) * size)
 
     def text(names: Names) -> list[str]:
-        ends = ", ".join(f"(char*){_operand(names(each))}" for each in (result, chosen, bits))
+        ends = ", ".join(
+            f"(char*){pointer_operand(names(each))}" for each in (result, chosen, bits)
+        )
         return [
             f"__memcpy({names(result)}, {names(other)}, {count}, NRAM2NRAM);",
             f"__bang_maskmove({ends}, {count});",
@@ -124,7 +143,7 @@ def choice(selection: Selection, node: Expr, dtype: str) -> Vector:
     return result
 
 
-def _operand(pointer: str) -> str:
+def pointer_operand(pointer: str) -> str:
     """A pointer expression as the operand of a cast, without a cast of its own."""
     bare = pointer.partition("*)")[2] if pointer.startswith("(") else pointer
     return bare if bare.isidentifier() else f"({bare})"

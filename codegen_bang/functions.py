@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from xpiler_tvm.codegen.c_family import float_literal
 
+from .choices import picked
 from .vectors import Scalar, Value, Vector, VectorCode
 
 _DTYPE = "float32"
@@ -147,6 +148,17 @@ def ceil(code: VectorCode, x: Vector) -> Vector:
     return _op(code, "a * b", _op(code, "floorf(a)", _op(code, "a * b", x, -1.0)), -1.0)
 
 
+def _rounded(mode: str) -> Callable[[VectorCode, Vector], Vector]:
+    """To an integer, as a conversion to int32 rounds; from 2**23 on all floats are integers."""
+
+    def function(code: VectorCode, x: Vector) -> Vector:
+        whole = code.conversion(f"__bang_float2int32_{mode}", x)
+        small = _op(code, "a < b", _op(code, "fabsf(a)", x), float(1 << 23))
+        return picked(code, small, code.conversion("__bang_int322float", whole), x)
+
+    return function
+
+
 FUNCTIONS: Mapping[str, Callable[[VectorCode, Vector], Vector]] = {
     "exp": exp,
     "exp2": exp2,
@@ -165,5 +177,8 @@ FUNCTIONS: Mapping[str, Callable[[VectorCode, Vector], Vector]] = {
     "fabs": _instruction("fabsf(a)"),
     "floor": _instruction("floorf(a)"),
     "round": _instruction("roundf(a)"),
+    "rint": _rounded("rn"),
+    "nearbyint": _rounded("rn"),
+    "trunc": _rounded("tz"),
 }
 """By the name of the TIR operator."""

@@ -17,6 +17,7 @@ from tvm.ir import Expr, TensorLoad
 from xpiler_tvm.codegen.c_family import SUM, Text, buffer_size, dtype_of
 from xpiler_tvm.dialects.bang_rates import ARITHMETIC, NRAM_ACCESS
 
+from . import integers
 from .choices import choice, is_condition, mask
 from .cost import CopyWork, ScalarWork, VectorWork
 from .folds import fold, fold_columns, fold_rows
@@ -304,6 +305,9 @@ class Selection:
         dtype = dtype_of(node)
         if type(node) in _BINARY:
             return self.binary(_BINARY[type(node)], node, dtype)
+        if type(node) in _EXTREMA and dtype in ("int16", "int32"):
+            compared = node.a > node.b if isinstance(node, tirx.Max) else node.a < node.b
+            return choice(self, tirx.Select(compared, node.a, node.b), dtype)
         if type(node) in _EXTREMA:
             of_vectors, with_scalar = _EXTREMA[type(node)]
             both = self.varies(node.a) and self.varies(node.b)
@@ -317,9 +321,15 @@ class Selection:
             if found is not None:
                 return found
         elif isinstance(node, tirx.Cast):
-            converted = self.code.convert(self.vector(node.value, dtype_of(node.value)), dtype)
+            value = integers.wrapped(node)
+            value = node.value if value is None else value
+            converted = integers.converted(self.code, self.vector(value, dtype_of(value)), dtype)
             if converted is not None:
                 return converted
+        if dtype == "int32":
+            found = self.of_bits(node)
+            if found is not None:
+                return found
         if isinstance(node, tvm.ir.Call) and len(node.args) == 1:
             function = FUNCTIONS.get(node.op.name.rpartition(".")[2])
             # Functions are for single precision; as in C, others are computed there.
@@ -330,6 +340,17 @@ class Selection:
                 if result is not None:
                     return result
         raise _NoInstruction
+
+    def of_bits(self, node: Expr) -> Vector | None:
+        """Shifts and operations on the bits of int32."""
+        operator = type(node).__name__
+        if operator in integers.BITWISE:
+            left, right = (self.vector(each, "int32") for each in (node.a, node.b))
+            return self.code.apply(integers.BITWISE[operator], "int32", left, right)
+        bits = integers.shift_of(node)
+        if bits is None:
+            return None
+        return integers.shifted_right(self.code, self.vector(node.a, "int32"), bits)
 
     def either(self, node: Expr, dtype: str) -> Vector:
         """A choice that all elements make alike: only what is chosen is read and computed.

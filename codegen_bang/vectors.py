@@ -102,6 +102,8 @@ def _selection_table() -> dict[tuple[str, tuple[str, ...], str], list[Elementwis
 
 _TABLE = _selection_table()
 
+_CONVERSIONS: dict[str, Conversion] = {row.name: row for row in CONVERSIONS}
+
 # Those that give what a cast in C gives, and that every toolkit has.
 _CASTS: dict[tuple[str, str], Conversion] = {
     (row.source, row.target): row
@@ -248,9 +250,12 @@ class VectorCode:
         if value.dtype == dtype:
             return value
         row = _CASTS.get((value.dtype, dtype))
-        if row is None:
-            return None
-        result = Vector(dtype, cycle=value.cycle)
+        return None if row is None else self.conversion(row.name, value)
+
+    def conversion(self, name: str, value: Vector) -> Vector:
+        """What the instruction `name` converts `value` to."""
+        row = _CONVERSIONS[name]
+        result = Vector(row.target, cycle=value.cycle)
         tail = ", 0" if row.position else ""
         call = f"{row.name}({{}}, {{}}, {self.count_of(value)}{tail});"
         self.add(
@@ -258,6 +263,14 @@ class VectorCode:
             [value],
             lambda names: [call.format(names(result), names(value))],
             in_place=False,
+        )
+        return result
+
+    def filled(self, dtype: str, code: str, like: Vector) -> Vector:
+        """As many elements as `like` has, all of them `code`, a C constant of the type `dtype`."""
+        result, count = Vector(dtype, cycle=like.cycle), self.count_of(like)
+        self.add(
+            result, [], lambda names: [f"__bang_write_value({names(result)}, {count}, {code});"]
         )
         return result
 

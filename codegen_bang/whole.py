@@ -228,9 +228,7 @@ def _made_signed(printer: BangPrinter, source: str, count: int) -> str:
     return signed
 
 
-def _compensate(
-    printer: BangPrinter, sums: str, weights: str, sizes: tuple[int, int, int]
-) -> None:
+def _compensate(printer: BangPrinter, sums: str, weights: str, sizes: tuple[int, int, int]) -> None:
     """Add to the sums of each column what 128 in all rows would have made of its weights.
 
     A row of ones gives the sums of the columns.
