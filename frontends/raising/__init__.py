@@ -19,6 +19,7 @@
     twins        reductions that are defined alike become one
     arguments    trees over pairs of a value and its place are two reductions
     starts       what a reduction starts from is one of its terms
+    offsets      shifts of factors that are taken off again are left out
     reductions   trees, partial sums and copies of sums become one reduction
     reroll       vector components and unrolled steps become an axis
     axes         guards, block and thread ids become plain axes
@@ -68,6 +69,7 @@ from .integers import unwrap
 from .invert import injective
 from .joins import join_choices
 from .masks import read_masks
+from .offsets import without_offsets
 from .out_of_place import OutOfPlace, out_of_place
 from .outline import is_worthwhile, outlined
 from .outputs import without_overwritten
@@ -119,6 +121,7 @@ _FOLDING: TensorPasses = (
     ("twins", join_twins),
     ("arguments", find_arguments),
     ("starts", take_in_starts),
+    ("offsets", without_offsets),
     ("reductions", gather_reductions),
 )
 COPY_PASSES: TensorPasses = (("inline", partial(inline, copies_only=True)), *_FOLDING)

@@ -43,10 +43,36 @@ def split_update(value: Expr, own: Expr) -> tuple[str, Expr] | None:
                 rest = combine(op, rest, term)
             return op, rest
         return None
-    if isinstance(value, tirx.Sub) and tir.same(value.a, own) and not depends(value.b, own):
-        return "+", value.b * tir.const(-1, tir.dtype_of(value))
+    if isinstance(value, tirx.Sub):
+        return _split_difference(value, own)
     sides = choice_sides(value)
     return None if sides is None else _chosen(*sides, own)
+
+
+def _split_difference(value: Expr, own: Expr) -> tuple[str, Expr] | None:
+    """What is added where some of it is taken away: `own + a - b` adds `a - b`."""
+    added, taken = _signed_terms(value)
+    selves = [term for term in added if tir.same(term, own)]
+    others = [term for term in added if not tir.same(term, own)]
+    if len(selves) != 1 or any(depends(term, own) for term in (*others, *taken)):
+        return None
+    rest = None
+    for term in others:
+        rest = term if rest is None else rest + term
+    for term in taken:
+        rest = term * tir.const(-1, tir.dtype_of(value)) if rest is None else rest - term
+    return "+", rest
+
+
+def _signed_terms(expr: Expr) -> tuple[list[Expr], list[Expr]]:
+    """The terms of a sum, those that are added and those that are taken away."""
+    if not isinstance(expr, (tirx.Add, tirx.Sub)):
+        return [expr], []
+    added, taken = _signed_terms(expr.a)
+    more, less = _signed_terms(expr.b)
+    if isinstance(expr, tirx.Sub):
+        more, less = less, more
+    return added + more, taken + less
 
 
 def choice_sides(value: Expr) -> tuple[Expr, Expr, Expr] | None:
