@@ -239,9 +239,42 @@ def fold(selection: Selection) -> None:
             work=_fold_work(selection.code.most),
         )
         return
+    if vector.dtype == "int32" and _is_exact_as_float(selection, kind, other):
+        numbers = selection.code.conversion("__bang_int322float", vector)
+        helper, count = fold_helper(printer, kind), selection.code.count
+        selection.code.add(
+            None,
+            [numbers],
+            lambda names: [_into_integer(kind, target, helper, names(numbers), count)],
+            work=_fold_work(selection.code.most),
+        )
+        return
     element = tirx.Var("element", value.ty)
     own = value.a if selection.is_target(value.a) else value.b
     selection.scalar_code(None, target, kind(own, element), [(element, vector)])
+
+
+EXACT = 1 << 24
+"""Up to here floats hold all integers."""
+
+
+def _is_exact_as_float(selection: Selection, kind: type, value: Expr) -> bool:
+    """Whether floats hold what is folded of integers, and on the way to it."""
+    bound = selection.printer.analyzer.const_int_bound(value)
+    largest = max(abs(int(bound.min_value)), abs(int(bound.max_value)))
+    return largest * (selection.code.most if kind is tirx.Add else 1) <= EXACT
+
+
+def _into_integer(kind: type, target: str, helper: str, numbers: str, count: str) -> str:
+    """The statement that folds floats into an integer; a sum need not have room for its start."""
+    if kind is tirx.Add:
+        return f"{target} = {target} + (int){helper}(0.0f, {numbers}, {count});"
+    start = f"{numbers}[0]"
+    order = ">" if kind is tirx.Max else "<"
+    return (
+        f"{{ const int folded = (int){helper}({start}, {numbers}, {count}); "
+        f"if (folded {order} {target}) {target} = folded; }}"
+    )
 
 
 def fold_helper(printer: BangPrinter, kind: type) -> str:

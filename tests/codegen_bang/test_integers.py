@@ -137,3 +137,42 @@ def test_what_floats_do_not_hold_stays_scalar() -> None:
     got, text = run("int32", "int32", lambda x: tirx.floordiv(x, 7))
     np.testing.assert_array_equal(got, values_of("int32") // 7)
     assert "for (int k" in text
+
+
+def folded(kind: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Each row of bytes folded into an int32: what emitted code gives, what is right, the text."""
+    rows, length = 24, 330
+    rng = np.random.default_rng(5)
+    a = rng.integers(-128, 128, (rows, length)).astype("int8")
+    x = rng.integers(-128, 128, length).astype("int8")
+    left, right = te.placeholder(a.shape, "int8", "a"), te.placeholder(x.shape, "int8", "x")
+    k = te.reduce_axis((0, length), "k")
+    combine, reference = {
+        "sum": (te.sum, lambda p: p.sum(-1)),
+        "max": (te.max, lambda p: p.max(-1)),
+        "min": (te.min, lambda p: p.min(-1)),
+    }[kind]
+    y = te.compute(
+        (rows,),
+        lambda i: combine(left[i, k].astype("int32") * right[k].astype("int32"), axis=k),
+        name="y",
+    )
+    func = te.create_prim_func([left, right, y]).with_attr("global_symbol", "main")
+    params = (
+        _tensor("a", a.shape, dtype="int8"),
+        _tensor("x", x.shape, dtype="int8"),
+        _tensor("y", (rows,), "out", "int32"),
+    )
+    kernel = Kernel("", "cuda", "folded", params, filename="folded.cu")
+    scheduled = first_applicable(rules(), tvm.IRModule({"main": func}))
+    printed = emit_bang(scheduled.mod, kernel)
+    arrays = {"a": a, "x": x, "y": np.full(rows, 77, "int32")}
+    got = run_text(printed.kernel, arrays, text=device_part(printed.kernel)).arrays["y"]
+    return got, reference(a.astype("int32") * x.astype("int32")), printed.text
+
+
+@pytest.mark.parametrize("kind", ["sum", "max", "min"])
+def test_products_of_bytes_are_folded_as_floats(kind: str) -> None:
+    got, wanted, text = folded(kind)
+    np.testing.assert_array_equal(got, wanted)
+    assert "for (int k" not in text, text
