@@ -123,11 +123,12 @@ def _narrowed(node: Expr, analyzer: Any) -> Expr:
     """`int32(a + int64(b))` in 32 bits where that does not overflow."""
     if tir.dtype_of(node) != "int32" or tir.dtype_of(node.value) != "int64":
         return node
-    narrow = _in_int32(node.value, analyzer)
+    narrow = in_int32(node.value, analyzer)
     return node if narrow is None else analyzer.simplify(narrow)
 
 
-def _in_int32(expr: Expr, analyzer: Any) -> Expr | None:
+def in_int32(expr: Expr, analyzer: Any) -> Expr | None:
+    """An int64 in 32 bits; `None` where it may not fit, or is read from memory."""
     low, high = tir.bounds(analyzer, expr)
     if not -(1 << 31) <= low <= high < 1 << 31:
         return None
@@ -137,6 +138,6 @@ def _in_int32(expr: Expr, analyzer: Any) -> Expr | None:
     if isinstance(expr, tirx.Cast) and tir.dtype_of(expr.value) == "int32":
         return expr.value
     if isinstance(expr, _WITHIN):
-        sides = [_in_int32(side, analyzer) for side in (expr.a, expr.b)]
+        sides = [in_int32(side, analyzer) for side in (expr.a, expr.b)]
         return None if any(side is None for side in sides) else type(expr)(*sides)
     return None

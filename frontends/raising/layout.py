@@ -18,6 +18,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Buffer, Expr
 
+from .integers import in_int32
 from .invert import linear, quotient
 from .scatter import affine
 from .tensors import Graph, Tensor, divisions, knowing, simplified
@@ -40,13 +41,20 @@ def parameter_shapes(graph: Graph, flat: dict[Buffer, tuple[int, ...]]) -> dict[
 
 
 def coordinates_of(index: Expr, buffer: Buffer, tensor: Tensor, flat_size: int) -> list[Expr]:
-    """The N-D coordinates of a flat index within `tensor`."""
+    """The N-D coordinates of a flat index within `tensor`: plain axes where they are such.
+
+    Those of an array whose places fit int32 are int32, whatever type the program counts them in.
+    """
     shape = tuple(int(extent) for extent in buffer.shape)
-    if shape == (flat_size,):
-        return [index]
-    found = _coordinates(index, shape, tensor)
+    found = [index] if shape == (flat_size,) else _coordinates(index, shape, tensor)
     assert found is not None
-    return found
+    if flat_size >= 1 << 31 or all(tir.dtype_of(each) != "int64" for each in found):
+        return found
+    with knowing(tensor.all_axes, tensor.guard) as analyzer:
+        narrow = [
+            in_int32(each, analyzer) if tir.dtype_of(each) == "int64" else None for each in found
+        ]
+    return [old if new is None else new for old, new in zip(found, narrow, strict=True)]
 
 
 def _accesses(graph: Graph, params: set[Buffer]) -> dict[Buffer, list[tuple[Expr, Tensor]]]:
