@@ -33,7 +33,8 @@ Layout = Literal["row_major", "col_major"]
 
 @dataclass(frozen=True)
 class MatrixInstruction:
-    """`C[m, n] += A[m, k] * B[k, n]` by one warp; `operand` and `total` are TIR dtypes.
+    """`C[m, n] += A[m, k] * B[k, n]` by one warp; `operand` and `total` are TIR dtypes, and so is
+    `other`, that of B where it is not A's.
 
     With `along_depth` what a lane holds of A and B must be neighbours in k in memory too. Rows of
     operands in shared memory should lie an odd number of `row_bytes` apart: at multiples of what
@@ -47,6 +48,12 @@ class MatrixInstruction:
     total: str
     along_depth: bool = False
     row_bytes: int = 16
+    other: str = ""
+
+    @property
+    def operands(self) -> tuple[str, str]:
+        """The dtypes of A and B."""
+        return self.operand, self.other or self.operand
 
     @property
     def sizes(self) -> str:
@@ -61,10 +68,11 @@ class MatrixInstruction:
 
     def _load(self, rows: int, columns: int, scope: str, layout: Layout) -> str:
         by_rows = layout == "row_major"
-        lies = _Matrix("S", *((rows, columns) if by_rows else (columns, rows)), self.operand)
-        fragment = _Matrix("D", rows, columns, self.operand, scope)
+        dtype = self.operands[scope == FRAGMENT_B]
+        lies = _Matrix("S", *((rows, columns) if by_rows else (columns, rows)), dtype)
+        fragment = _Matrix("D", rows, columns, dtype, scope)
         return _intrinsic(
-            f"{scope}_{layout}_{self.operand}_{self.sizes}",
+            f"{scope}_{layout}_{dtype}_{self.sizes}",
             (lies, fragment),
             ("i", "j"),
             f"D[vi, vj] = S[{'vi, vj' if by_rows else 'vj, vi'}]",
@@ -98,15 +106,16 @@ class MatrixInstruction:
 
     def multiply(self) -> str:
         """The name of the product itself."""
-        a = _Matrix("A", self.m, self.k, self.operand, FRAGMENT_A)
-        b = _Matrix("B", self.k, self.n, self.operand, FRAGMENT_B)
+        of_a, of_b = self.operands
+        a = _Matrix("A", self.m, self.k, of_a, FRAGMENT_A)
+        b = _Matrix("B", self.k, self.n, of_b, FRAGMENT_B)
         c = _Matrix("D", self.m, self.n, self.total, ACCUMULATOR)
         left, right = "A[vi, vk]", "B[vk, vj]"
         if self.operand != self.total:
             left, right = (f'T.cast({each}, "{self.total}")' for each in (left, right))
         places = ", ".join(f"{each.name}.data, {each.number}" for each in (c, a, b, c))
         return _intrinsic(
-            f"multiply_{self.operand}_{self.total}_{self.sizes}",
+            f"multiply_{of_a}_{of_b}_{self.total}_{self.sizes}",
             (a, b, c),
             ("i", "j", "k"),
             f"D[vi, vj] = D[vi, vj] + {left} * {right}",
@@ -253,7 +262,11 @@ def nvidia(capability: int) -> tuple[MatrixInstruction, ...]:
     # Only 16-bit elements change places on their way into registers.
     return (
         *(MatrixInstruction(16, 16, 16, operand, total) for operand, total, _ in _SHORT),
-        *(MatrixInstruction(16, 16, 32, operand, total, True) for operand, total, _ in _BYTES),
+        *(
+            MatrixInstruction(16, 16, 32, one, "int32", along_depth=True, other=other)
+            for one in ("int8", "uint8")
+            for other in ("int8", "uint8")
+        ),
     )
 
 

@@ -167,12 +167,12 @@ class TensorCores:
 
     def _instruction(self, found: Contraction) -> MatrixInstruction | Declined:
         block = found.stage.block
-        operands = {str(block.reads[place].source.dtype) for place in (found.left, found.right)}
+        left, right = (str(block.reads[place].source.dtype) for place in (found.left, found.right))
         total = str(block.body.buffer.dtype)
         for each in self.instructions:
-            if operands == {each.operand} and total == each.total:
+            if (left, right) == each.operands and total == each.total:
                 return each if _widens(block.body, total) else Declined("products are rounded")
-        both = " and ".join(sorted(operands))
+        both = " and ".join(sorted({left, right}))
         return Declined(f"no instruction sums products of {both} in {total}")
 
     def _way(self, batch: int, rows: int, columns: int) -> tuple[int, int, int, int]:

@@ -190,7 +190,7 @@ def _matrix(ev: Calls, key: str, dtype: str, elements: int) -> tuple[Buffer, Exp
 
 
 def _mma(row: Mma) -> Handler:
-    operand, total = _DTYPES[row.operand], _DTYPES[row.total]
+    (of_left, of_right), total = (_DTYPES[each] for each in row.operands), _DTYPES[row.total]
     wide = "float32" if total == "float16" else total
 
     def handler(call: Invocation) -> Value:
@@ -203,8 +203,8 @@ def _mma(row: Mma) -> Handler:
         )
         lane, half = warp_of(ev).lane, 4 * row.packed
         quad, line = tirx.floormod(lane, 4) * row.packed, tirx.floordiv(lane, 4)
-        shown_a, first_a = _matrix(ev, "a", operand, ROWS * row.k)
-        shown_b, first_b = _matrix(ev, "b", operand, COLUMNS * row.k)
+        shown_a, first_a = _matrix(ev, "a", of_left, ROWS * row.k)
+        shown_b, first_b = _matrix(ev, "b", of_right, COLUMNS * row.k)
 
         def of_a(number: Expr) -> Expr:
             register, place = tirx.floordiv(number, row.packed), tirx.floormod(number, row.packed)
@@ -219,17 +219,17 @@ def _mma(row: Mma) -> Handler:
             def put(number: Expr, place: Address) -> None:
                 value = _number(call, place)
                 at = ev.math.simplify(index(number))
-                ev.emit(Store(buffer, at, ev.math._as(value.expr, operand), span))
+                ev.emit(Store(buffer, at, ev.math._as(value.expr, str(buffer.dtype)), span))
 
             return put
 
         ev.barrier(span, warp=True, lanes=1)
-        _elements(call, a, operand, show(shown_a, of_a))
-        _elements(call, b, operand, show(shown_b, of_b))
+        _elements(call, a, of_left, show(shown_a, of_a))
+        _elements(call, b, of_right, show(shown_b, of_b))
         ev.barrier(span, warp=True, lanes=1)
 
         def factor(buffer: Buffer, index: Expr) -> Number:
-            value = Number(buffer[ev.math.simplify(index)], operand)
+            value = Number(buffer[ev.math.simplify(index)], str(buffer.dtype))
             return ev.math.convert(of_tf32(value) if row.operand == "tf32" else value, wide)
 
         in_place = wide == total and all(

@@ -42,7 +42,8 @@ def listed(first_number: int, count: int) -> str:
 
 @pytest.mark.parametrize("row", MMA, ids=[row.name.removeprefix("__ptx_") for row in MMA])
 def test_products_of_every_type(row: Mma) -> None:
-    a, b = numbers(row.operand, (ROWS, row.k), 1), numbers(row.operand, (row.k, COLUMNS), 2)
+    of_a, of_b = row.operands
+    a, b = numbers(of_a, (ROWS, row.k), 1), numbers(of_b, (row.k, COLUMNS), 2)
     c = numbers(row.total, (ROWS, COLUMNS), 3)
     a_words = in_registers(
         {row.a(i, k): a[i, k] for i in range(ROWS) for k in range(row.k)},

@@ -16,7 +16,14 @@ from xpiler_tvm.frontends.program import to_module
 from .support import arrays_for, kernel, out
 
 KERNELS = Path(__file__).parents[1] / "kernels"
-WORDS = {"f16": "float16", "tf32": "float32", "s8": "int8", "f32": "float32", "s32": "int32"}
+WORDS = {
+    "f16": "float16",
+    "tf32": "float32",
+    "s8": "int8",
+    "u8": "uint8",
+    "f32": "float32",
+    "s32": "int32",
+}
 
 
 def words(count: int, dtype: str, seed: int) -> np.ndarray:
@@ -31,8 +38,14 @@ def words(count: int, dtype: str, seed: int) -> np.ndarray:
     [
         row
         for row in MMA
-        if (row.k, row.operand, row.total)
-        in ((16, "f16", "f16"), (8, "tf32", "f32"), (32, "s8", "s32"))
+        if (row.k, row.operands)
+        in (
+            (16, ("f16", "f16")),
+            (8, ("tf32", "tf32")),
+            (32, ("s8", "s8")),
+            (32, ("u8", "s8")),
+            (16, ("s8", "u8")),
+        )
     ],
     ids=lambda row: row.name.removeprefix("__ptx_"),
 )
@@ -53,7 +66,7 @@ def test_products_of_registers(row: Mma) -> None:
       asm volatile("{row.mnemonic} {listed};" : {outputs} : {inputs});
       {" ".join(f"y[t * {nd} + {i}] = d{i};" for i in range(nd))}
     }}"""
-    sizes = (("a", na, row.operand), ("b", nb, row.operand), ("c", nd, row.total))
+    sizes = (("a", na, row.operands[0]), ("b", nb, row.operands[1]), ("c", nd, row.total))
     inputs_of = {n: words(32 * each, WORDS[kind], i) for i, (n, each, kind) in enumerate(sizes)}
     tensors = [Tensor(name, array.shape, "uint32") for name, array in inputs_of.items()]
     reading = frontends.read(kernel(text, *tensors, out("y", 32 * nd, dtype="uint32"), block=(32,)))

@@ -78,6 +78,9 @@ HIP_MATRICES = (
 )
 """Products of single precision, which AMD's matrix instructions do too."""
 
+CUDA_MATRICES = ("gemm_vnni",)
+"""Products of an unsigned and a signed byte, which NVIDIA's instructions do too."""
+
 BANG_RULES = {
     "vector_add_prime": "bang.flat",
     "vector_add_small": "bang.flat",
@@ -86,7 +89,7 @@ BANG_RULES = {
     "gemm_odd": "bang.matmul",
     "gemm_f16": "bang.matrix",
     "gemm_int8": "bang.matrix",
-    "gemm_vnni": "bang.matmul",
+    "gemm_vnni": "bang.matrix",
     "gemm_thin": "bang.matmul",
     "dense_relu": "bang.matmul",
     "batched_gemm": "bang.matmul",
@@ -140,7 +143,7 @@ def test_every_program_has_its_rule() -> None:
 def test_gpu(name: str, target: str) -> None:
     program = PROGRAMS[name]()
     scheduled = schedules.apply(program.mod, target)
-    matrices = target == "hip" and name in HIP_MATRICES
+    matrices = name in (HIP_MATRICES if target == "hip" else CUDA_MATRICES)
     assert scheduled.rule == ("gpu.tensor_cores" if matrices else GPU_RULES[name])
     assert all(reason for _, reason in scheduled.declined)
     check_module(unbind(scheduled.mod), program)

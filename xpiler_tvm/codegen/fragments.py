@@ -63,8 +63,9 @@ class FragmentForm(Protocol):
         self, out: Printer, place: str, fragment: Fragment, target: tuple[str, str, str]
     ) -> list[str]: ...
     def multiply(
-        self, out: Printer, places: tuple[str, str, str], left: Fragment, total: Fragment
-    ) -> list[str]: ...
+        self, out: Printer, places: tuple[str, str, str], kinds: tuple[Fragment, Fragment, Fragment]
+    ) -> list[str]:
+        """Of the sum and both operands, the places and what they are."""
 
 
 def fragments_in(body: tirx.Stmt) -> Mapping[tvm.ir.Var, Fragment]:
@@ -126,7 +127,7 @@ class WmmaForm:
         ]
 
     def multiply(
-        self, out: Printer, places: tuple[str, str, str], left: Fragment, total: Fragment
+        self, out: Printer, places: tuple[str, str, str], kinds: tuple[Fragment, Fragment, Fragment]
     ) -> list[str]:
         c, a, b = places
         return [f"wmma::mma_sync({c}, {a}, {b}, {c});"]
@@ -215,9 +216,9 @@ class MfmaForm:
         return [_UNROLL, f"for (int r = 0; r < {registers}; ++r) {array}[{index}] = {place}[r];"]
 
     def multiply(
-        self, out: Printer, places: tuple[str, str, str], left: Fragment, total: Fragment
+        self, out: Printer, places: tuple[str, str, str], kinds: tuple[Fragment, Fragment, Fragment]
     ) -> list[str]:
-        c, a, b = places
+        (c, a, b), (_, left, _) = places, kinds
         mfma = self._of(left, left.dtype)
         return [f"{c} = {mfma.builtin}({a}, {b}, {c}, 0, 0, 0);"]
 

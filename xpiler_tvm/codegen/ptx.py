@@ -78,15 +78,15 @@ class MmaForm:
         ]
 
     def multiply(
-        self, out: Printer, places: tuple[str, str, str], left: Fragment, total: Fragment
+        self, out: Printer, places: tuple[str, str, str], kinds: tuple[Fragment, Fragment, Fragment]
     ) -> list[str]:
-        c, a, b = places
-        operand, sum_of = _PTX[left.dtype], _PTX[total.dtype]
-        fitting = [each for each in MMA if (each.operand, each.total) == (operand, sum_of)]
-        fitting = [each for each in MMA if (each.operand, each.total) == (operand, sum_of)]
+        (c, a, b), (total, left, right) = places, kinds
+        types = (_PTX[left.dtype], _PTX[right.dtype]), _PTX[total.dtype]
+        fitting = [each for each in MMA if (each.operands, each.total) == types]
         row = next((each for each in fitting if each.k == left.k), None)
         if row is None or (left.m, left.n) != (ROWS, 2 * COLUMNS):
-            raise ValueError(f"no mma of {left.m} x {left.n} x {left.k} for {left.dtype}")
+            of = f"{left.dtype} by {right.dtype}"
+            raise ValueError(f"no mma of {left.m} x {left.n} x {left.k} for {of}")
         name = f"mma_m{ROWS}n{COLUMNS}k{row.k}"
         out.define(name, _mma(name, row, out.type_of(total.dtype)))
         half = f"{c} + h * {row.total_registers}, {a}, {b} + h * {row.b_registers}"

@@ -276,8 +276,9 @@ class SimtPrinter(CPrinter):
             self.refuse(call, "no matrix instructions")
         if name == "tirx.tvm_mma_sync":
             c, a, b = (self._fragment(args[i], args[i + 1]) for i in (0, 2, 4))
-            left, total = (self.fragments[args[i].args[0]] for i in (2, 0))
-            lines = self._written(lambda: form.multiply(self, (c, a, b), left, total))
+            total, left, right = (self.fragments[args[i].args[0]] for i in (0, 2, 4))
+            kinds = (total, left, right)
+            lines = self._written(lambda: form.multiply(self, (c, a, b), kinds))
         else:
             place, fragment = self._fragment(args[0], args[4]), self.fragments[args[0].args[0]]
             if name == "tirx.tvm_fill_fragment":

@@ -23,23 +23,33 @@ BITS = {"f16": 16, "bf16": 16, "tf32": 32, "s8": 8, "u8": 8, "f32": 32, "s32": 3
 
 @dataclass(frozen=True)
 class Mma:
-    """`mma.sync.aligned.m16n8kK`, A by rows and B by columns; types as PTX names them."""
+    """`mma.sync.aligned.m16n8kK`, A by rows and B by columns; types as PTX names them.
+
+    B is of the type `other`, of the same size, where it is not A's.
+    """
 
     k: int
     operand: str
     total: str
     since: int = 80
     """The compute capability that has it, times ten."""
+    other: str = ""
+
+    @property
+    def operands(self) -> tuple[str, str]:
+        """The types of A and B."""
+        return self.operand, self.other or self.operand
 
     @property
     def mnemonic(self) -> str:
-        types = f"{self.total}.{self.operand}.{self.operand}.{self.total}"
+        types = ".".join((self.total, *self.operands, self.total))
         return f"mma.sync.aligned.m{ROWS}n{COLUMNS}k{self.k}.row.col.{types}"
 
     @property
     def name(self) -> str:
         """What a call of it is named."""
-        return f"__ptx_mma_m{ROWS}n{COLUMNS}k{self.k}_{self.operand}_{self.total}"
+        types = "_".join(dict.fromkeys((*self.operands, self.total)))
+        return f"__ptx_mma_m{ROWS}n{COLUMNS}k{self.k}_{types}"
 
     @property
     def packed(self) -> int:
@@ -94,6 +104,11 @@ MMA: tuple[Mma, ...] = (
     Mma(32, "s8", "s32"),
     Mma(16, "u8", "s32"),
     Mma(32, "u8", "s32"),
+    *(
+        Mma(k, one, "s32", other=other)
+        for one, other in (("u8", "s8"), ("s8", "u8"))
+        for k in (16, 32)
+    ),
 )
 
 LDMATRIX_COUNTS = (1, 2, 4)

@@ -119,10 +119,10 @@ inline void xp_all_lanes(XpWord (*to)[COUNT], const XpWord* mine, const char* na
   for (int lane = 0; lane < 32; ++lane) __builtin_memcpy(to[lane], record->value[lane], sizeof *to);
   xp_collective_done(record);
 }
-template <int K, class E, class Total, class Sum>
+template <int K, class A, class B, class Total, class Sum>
 inline void xp_mma(const char* name, XpWord* d, const XpWord* a, const XpWord* b, const XpWord* c,
                    int site) {
-  constexpr int packed = 4 / sizeof(E), half_of_k = 4 * packed;
+  constexpr int packed = 4 / sizeof(A), half_of_k = 4 * packed;
   constexpr int of_a = 16 * K / 32 / packed, of_b = of_a / 2, of_d = 4 / (4 / sizeof(Total));
   XpWord all_a[32][of_a], all_b[32][of_b];
   xp_all_lanes<of_a>(all_a, a, name, site);
@@ -133,8 +133,8 @@ inline void xp_mma(const char* name, XpWord* d, const XpWord* a, const XpWord* b
     Sum sum = (Sum)xp_element<Total>(c, e);
     for (int k = 0; k < K; ++k) {
       const int quad = k % half_of_k / packed, place = k % packed, upper = k / half_of_k;
-      const E left = xp_element<E>(all_a[row % 8 * 4 + quad], (row / 8 + upper * 2) * packed + place);
-      const E right = xp_element<E>(all_b[column * 4 + quad], upper * packed + place);
+      const A left = xp_element<A>(all_a[row % 8 * 4 + quad], (row / 8 + upper * 2) * packed + place);
+      const B right = xp_element<B>(all_b[column * 4 + quad], upper * packed + place);
       sum += (Sum)left * (Sum)right;
     }
     result[e] = (Total)sum;

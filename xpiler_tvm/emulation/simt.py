@@ -301,7 +301,7 @@ def _product(row: Mma) -> str:
         f"const XpWord {name}[] = {{{', '.join(listed(name[0], count, ''))}}};"
         for name, count in zip(("as", "bs", "cs"), counts, strict=True)
     )
-    types = (_PTX_TYPES[row.operand], _PTX_TYPES[row.total], _PTX_SUMS[row.total])
+    types = (*(_PTX_TYPES[one] for one in (*row.operands, row.total)), _PTX_SUMS[row.total])
     kinds = [f"typename XpElements<D>::template of<{kind}>" for kind in types]
     puts = " ".join(f"xp_put(d{i}, ds[{i}].bits);" for i in range(row.total_registers))
     return f"""template <class D>
