@@ -26,6 +26,7 @@ from . import (
     mathematics,
     matrix,
     mfma,
+    packed,
     pairs,
     ptx,
     simt,
@@ -52,6 +53,7 @@ _SIMT: tuple[Part, ...] = (
     part(dict.fromkeys(pairs.OPERATORS, pairs.operator)),
     part(simt.VECTOR_OPERATORS),
     part(integers.HANDLERS),
+    part(packed.HANDLERS),
     mathematics.call,
     headers.call,
 )

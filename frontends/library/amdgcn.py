@@ -18,7 +18,7 @@ from xpiler_tvm.tir import Expr
 from .. import ir
 from ..partial_eval.bits import part_of
 from ..values import Lanes, Nothing, Number, Record, Value
-from . import headers, votes
+from . import headers, packed, votes
 from .calling import Handler, Invocation, extremum, local_copy
 from .mathematics import simple
 from .warp import pulled, together, warp_of
@@ -283,6 +283,9 @@ def _dot(bits: int, signed: bool) -> Handler:
         return tirx.bitwise_xor(low, sign) - sign if signed else low
 
     def handler(call: Invocation) -> Value:
+        clamped = call.constant(3, "whether a sum is clamped")
+        if bits == 8 and not clamped:
+            return packed.dot(call, call.number(2, dtype), "int8" if signed else "uint8")
         words = [
             call.math._as(simple(call, call.number(position, dtype)).expr, dtype)
             for position in range(2)
@@ -290,7 +293,7 @@ def _dot(bits: int, signed: bool) -> Handler:
         total: Expr = tirx.Cast("int64", call.math._as(call.number(2, dtype).expr, dtype))
         for at in range(0, 32, bits):
             total = total + part(words[0], at) * part(words[1], at)
-        if call.constant(3, "whether a sum is clamped"):
+        if clamped:
             low, high = (-(1 << 31), (1 << 31) - 1) if signed else (0, (1 << 32) - 1)
             total = tirx.max(tirx.min(total, tir.const(high, "int64")), tir.const(low, "int64"))
         return call.math.convert(Number(total, "int64"), dtype)

@@ -12,7 +12,7 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..program import Alloc, Branch, Statement, Store
-from ..values import Address, Lanes, Null, Number, Record, Value, common, size_of, unit_of
+from ..values import BITS, Address, Lanes, Null, Number, Record, Value, common, size_of, unit_of
 from .places import Places
 from .registers import as_integer, is_mask, mask_type, resized
 from .state import (
@@ -247,7 +247,8 @@ class Operators(Places):
     def _chosen(self, test: Expr, then: Value, other: Value, span: Span) -> Value:
         """`test ? then : other`."""
         if isinstance(then, Number) and isinstance(other, Number):
-            return self.math.select(test, then, other)
+            whole = self.math.select(test, then, other)
+            return Number(whole.expr, whole.dtype, self._chosen_parts(test, then, other))
         if isinstance(then, Record) and isinstance(other, Record) and same_class(then, other):
             parts = {
                 name: self._chosen(test, part, other.fields[name], span)
@@ -269,6 +270,20 @@ class Operators(Places):
             a, b = Number(then.offset, "int64"), Number(other.offset, "int64")
             return Address(then.buffer, self.math.select(test, a, b).expr, then.of)
         raise ReadError("XP1009", "this choice between two objects is not read", span=span)
+
+    def _chosen_parts(self, test: Expr, then: Number, other: Number) -> tuple[Expr, ...]:
+        """What a choice between numbers that memory holds in parts is made of, or a constant."""
+        known = then.parts or other.parts
+        if not known or then.dtype != other.dtype:
+            return ()
+        narrow = tir.dtype_of(known[0])
+        sides = [_in_parts(side, narrow) for side in (then, other)]
+        if len(sides[0]) != len(sides[1]):
+            return ()
+        return tuple(
+            self.math.select(test, Number(one, narrow), Number(two, narrow)).expr
+            for one, two in zip(*sides, strict=True)
+        )
 
     def _under(self, test: Expr, expr: ir.Expr) -> Value:
         """A value that is worked out only where `test` holds: its steps stand under the test."""
@@ -297,3 +312,18 @@ class Operators(Places):
 
 def same_class(a: Record, b: Record) -> bool:
     return (a.kind.name, a.kind.ident, a.kind.args) == (b.kind.name, b.kind.ident, b.kind.args)
+
+
+def _in_parts(number: Number, narrow: str) -> tuple[Expr, ...]:
+    """The parts of type `narrow` of a number that has such, or is a constant integer."""
+    if number.parts:
+        return number.parts if tir.dtype_of(number.parts[0]) == narrow else ()
+    value, bits = tir.as_const(number.expr), BITS[narrow]
+    if value is None or number.is_float or "float" in narrow:
+        return ()
+    words = [value >> at & ((1 << bits) - 1) for at in range(0, BITS[number.dtype], bits)]
+    signed = not narrow.startswith("u")
+    return tuple(
+        tir.const(word - (1 << bits) if signed and word >> bits - 1 else word, narrow)
+        for word in words
+    )

@@ -1,0 +1,89 @@
+"""Dot products of the bytes of words: `__dp4a` of CUDA and HIP, `sdot4` and `udot4` of AMD.
+
+    __dp4a(a, b, c)   ->   c + a.byte0 * b.byte0 + ... + a.byte3 * b.byte3
+
+Kernels move words that are four bytes to them. Where a word lies in memory its bytes are read
+there, so that this memory is one of bytes, and so is what it was copied from.
+"""
+
+from __future__ import annotations
+
+from tvm import tirx
+
+from xpiler_tvm import tir
+from xpiler_tvm.tir import Expr
+
+from .. import ir
+from ..partial_eval.state import Demote, VariablePlace
+from ..values import Lanes, Number, Value
+from .calling import Handler, Invocation
+
+COUNT = 4
+"""Bytes of a word."""
+
+_PLACES = (ir.Name, ir.Subscript, ir.Member)
+
+
+def _is_place(arg: ir.Expr) -> bool:
+    return isinstance(arg, _PLACES) or (isinstance(arg, ir.Unary) and arg.op == "*")
+
+
+def bytes_of(call: Invocation, position: int, dtype: str) -> list[Expr]:
+    """The four bytes of an argument, as int32."""
+    ev, arg, kind = call.ev, call.expr.args[position], ir.Arithmetic(dtype)
+    value = ev.value(arg)
+    if isinstance(value, Lanes) and value.kind.lanes == COUNT:
+        lanes = [value.lane(tir.const(lane, "int32")) for lane in range(COUNT)]
+        return [_wide(call, lane, dtype) for lane in lanes]
+    if not isinstance(value, Number):
+        raise call.refused("has no reading for these arguments")
+    if len(value.parts) == COUNT:
+        return [_wide(call, Number(part, tir.dtype_of(part)), dtype) for part in value.parts]
+    if _is_place(arg) and tir.as_const(value.expr) is None:
+        place = ev.place(arg)
+        if isinstance(place, VariablePlace):
+            raise Demote(place.ident)
+        first = ev.seen_as(place, kind, call.span)
+        loaded = [ev.load(ev.moved(first, at, kind), call.span) for at in range(COUNT)]
+        return [_wide(call, each, dtype) for each in loaded if isinstance(each, Number)]
+    return [_byte(call, value, at, dtype) for at in range(COUNT)]
+
+
+def _wide(call: Invocation, number: Number, dtype: str) -> Expr:
+    """A byte in 32 bits; its bits are those of a number of type `dtype`."""
+    expr = number.expr
+    if number.dtype != dtype:
+        expr = tir.reinterpreted(expr, dtype)
+    return tirx.Cast("int32", expr)
+
+
+def _byte(call: Invocation, word: Number, at: int, dtype: str) -> Expr:
+    """A byte of a word that is worked out."""
+    bits = tirx.Cast("int64", call.math._as(call.math.convert(word, "int32").expr, "int32"))
+    low = tirx.bitwise_and(
+        tirx.shift_right(bits, tir.const(8 * at, "int64")), tir.const(0xFF, "int64")
+    )
+    sign = tir.const(0x80, "int64")
+    value = low if dtype == "uint8" else tirx.bitwise_xor(low, sign) - sign
+    return tirx.Cast("int32", value)
+
+
+def dot(call: Invocation, start: Number, dtype: str) -> Number:
+    """`start` and the products of the bytes of the first two arguments, in the type of `start`."""
+    left, right = (bytes_of(call, position, dtype) for position in (0, 1))
+    total = left[0] * right[0]
+    for one, other in zip(left[1:], right[1:], strict=True):
+        total = total + one * other
+    products = call.math.convert(Number(total, "int32"), start.dtype)
+    return call.math.binary("+", start, products, call.span)
+
+
+def _dp4a(call: Invocation) -> Value | None:
+    """`__dp4a` of signed or unsigned words, by the type of what it adds to."""
+    start = call.ev.value(call.expr.args[2])
+    if not isinstance(start, Number):
+        return None
+    return dot(call, start, "uint8" if start.dtype == "uint32" else "int8")
+
+
+HANDLERS: dict[str, Handler] = {"__dp4a": _dp4a}
