@@ -15,8 +15,8 @@ from xpiler_tvm.tir import Expr
 
 from .. import ir
 from ..partial_eval.state import Demote, VariablePlace
-from ..values import Lanes, Number, Value
-from .calling import Handler, Invocation
+from ..values import Lanes, Number, Record, Value
+from .calling import Handler, Invocation, leaves
 
 COUNT = 4
 """Bytes of a word."""
@@ -32,24 +32,23 @@ def bytes_of(call: Invocation, position: int, dtype: str) -> list[Expr]:
     """The four bytes of an argument, as int32."""
     ev, arg, kind = call.ev, call.expr.args[position], ir.Arithmetic(dtype)
     value = ev.value(arg)
-    if isinstance(value, Lanes) and value.kind.lanes == COUNT:
-        lanes = [value.lane(tir.const(lane, "int32")) for lane in range(COUNT)]
-        return [_wide(call, lane, dtype) for lane in lanes]
+    if isinstance(value, Lanes | Record):
+        return [_wide(each, dtype) for each in leaves(ev, value, call.span)]
     if not isinstance(value, Number):
         raise call.refused("has no reading for these arguments")
     if len(value.parts) == COUNT:
-        return [_wide(call, Number(part, tir.dtype_of(part)), dtype) for part in value.parts]
+        return [_wide(Number(part, tir.dtype_of(part)), dtype) for part in value.parts]
     if _is_place(arg) and tir.as_const(value.expr) is None:
         place = ev.place(arg)
         if isinstance(place, VariablePlace):
             raise Demote(place.ident)
         first = ev.seen_as(place, kind, call.span)
         loaded = [ev.load(ev.moved(first, at, kind), call.span) for at in range(COUNT)]
-        return [_wide(call, each, dtype) for each in loaded if isinstance(each, Number)]
+        return [_wide(each, dtype) for each in loaded if isinstance(each, Number)]
     return [_byte(call, value, at, dtype) for at in range(COUNT)]
 
 
-def _wide(call: Invocation, number: Number, dtype: str) -> Expr:
+def _wide(number: Number, dtype: str) -> Expr:
     """A byte in 32 bits; its bits are those of a number of type `dtype`."""
     expr = number.expr
     if number.dtype != dtype:

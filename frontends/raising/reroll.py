@@ -15,7 +15,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import tvm_ffi
 from tvm import tirx
+from tvm.tirx import RShift
 
 from xpiler_tvm import tir
 from xpiler_tvm.tir import Expr, Var
@@ -192,12 +194,28 @@ def _terms(value: Expr, kind: Any) -> Iterator[Expr]:
     if isinstance(value, kind):
         yield from _terms(value.a, kind)
         yield from _terms(value.b, kind)
+    elif kind is tirx.Add and isinstance(value, tirx.Mul) and tir.is_int(value):
+        yield from _multiplied(value)
     else:
         yield value
 
 
+def _multiplied(product: Expr) -> Iterator[Expr]:
+    """The terms of an integer `(a + b) * c`, which are `a * c` and `b * c`."""
+    for many, factor in ((product.a, product.b), (product.b, product.a)):
+        terms = list(_terms(many, tirx.Add))
+        if len(terms) > 1:
+            yield from (term * factor for term in terms)
+            return
+    yield product
+
+
 def family(members: list[Expr], axis: Var, analyzer: Any) -> Expr | None:
-    """The expression over `axis` that is `members[k]` at `axis == k`, or `None`."""
+    """The expression over `axis` that is `members[k]` at `axis == k`, or `None`.
+
+    They may differ by equal steps in where they read, and by how many bits they shift.
+    """
+    members = [_known_shifts(member, analyzer) for member in members]
     first, second = (tir.loads(member) for member in members[:2])
     if len(first) != len(second) or not first:
         return None
@@ -212,7 +230,8 @@ def family(members: list[Expr], axis: Var, analyzer: Any) -> Expr | None:
         if any(step is None for step in steps):
             return None
         moves.append([step for step in steps if step is not None])
-    if not any(step for steps in moves for step in steps):
+    shifts = _shift_steps(*members[:2])
+    if shifts is None or not any(step for steps in (*moves, shifts) for step in steps):
         return None
     pending = iter(moves)
 
@@ -225,8 +244,53 @@ def family(members: list[Expr], axis: Var, analyzer: Any) -> Expr | None:
         return load.source[tuple(point)]
 
     whole = tir.map_loads(members[0], moved)
+    if any(shifts):
+        whole = _shifting(whole, shifts, axis)
     for number, member in enumerate(members):
         at = tir.substitute(whole, {axis: tir.const(number, "int32")})
-        if not tir.same(simplified(analyzer, at), simplified(analyzer, member)):
+        at = simplified(analyzer, _known_shifts(at, analyzer))
+        if not tir.same(at, simplified(analyzer, member)):
             return None
     return whole
+
+
+def _known_shifts(expr: Expr, analyzer: Any) -> Expr:
+    """With shifts by so many bits as a constant says, without casts."""
+
+    def change(node: Expr) -> Expr:
+        count = tir.as_const(analyzer.simplify(node.b))
+        return node if count is None else RShift(node.a, tir.const(count, tir.dtype_of(node.b)))
+
+    return tvm_ffi.structural_map(expr, (RShift, change), order="post")
+
+
+def _shifts(expr: Expr) -> list[Expr]:
+    found: list[Expr] = []
+    tvm_ffi.structural_walk(expr, [(RShift, found.append)], order="post")
+    return found
+
+
+def _shift_steps(one: Expr, other: Expr) -> list[int] | None:
+    """By how many bits more the other shifts; `None` where that is not known."""
+    counts = [[tir.as_const(node.b) for node in _shifts(expr)] for expr in (one, other)]
+    if len(counts[0]) != len(counts[1]):
+        return None
+    steps = []
+    for a, b in zip(*counts, strict=True):
+        if (a is None) != (b is None):
+            return None
+        steps.append(0 if a is None or b is None else b - a)
+    return steps
+
+
+def _shifting(expr: Expr, steps: list[int], axis: Var) -> Expr:
+    """Shifts by so many bits more at each step of an axis."""
+    pending = iter(steps)
+
+    def change(node: Expr) -> Expr:
+        step, count = next(pending), tir.as_const(node.b)
+        if not step or count is None:
+            return node
+        return RShift(node.a, tirx.Cast(tir.dtype_of(node.b), axis * step + count))
+
+    return tvm_ffi.structural_map(expr, (RShift, change), order="post")
