@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tvm import tirx
@@ -20,7 +21,10 @@ from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
 if TYPE_CHECKING:
     from .printer import BangPrinter
 
-EXACT_DEPTH = {("int32", "int8", "int8"): 1 << 10, ("int32", "uint8", "int8"): 1 << 9}
+EXACT_DEPTH: Mapping[tuple[str, ...], int] = {
+    ("int32", "int8", "int8"): 1 << 10,
+    ("int32", "uint8", "int8"): 1 << 9,
+}
 """Products of bytes that a float adds up without rounding: 2**24 / 2**14, or 2**15."""
 
 

@@ -192,10 +192,10 @@ def _evaluated(expr: Expr, known: Mapping[Expr, np.ndarray]) -> np.ndarray | Non
     elif getattr(getattr(expr, "op", None), "name", "").endswith("reinterpret"):
         inner = expr.args[0]
     elif name in _OPERATORS:
-        sides = [_evaluated(side, known) for side in (expr.a, expr.b)]
-        if sides[0] is None or sides[1] is None:
+        left, right = _evaluated(expr.a, known), _evaluated(expr.b, known)
+        if left is None or right is None:
             return None
-        return _OPERATORS[name](*sides).astype(dtype).astype("int64")
+        return _OPERATORS[name](left, right).astype(dtype).astype("int64")
     else:
         return None
     found = _evaluated(inner, known)
