@@ -31,15 +31,16 @@ def _is_place(arg: ir.Expr) -> bool:
 def bytes_of(call: Invocation, position: int, dtype: str) -> list[Expr]:
     """The four bytes of an argument, as int32."""
     ev, arg, kind = call.ev, call.expr.args[position], ir.Arithmetic(dtype)
-    value = ev.value(arg)
+    # What an argument does beside giving a value, `*p++`, it does once.
+    place = ev.place(arg) if _is_place(arg) else None
+    value = ev.value(arg) if place is None else ev.load(place, call.span)
     if isinstance(value, Lanes | Record):
         return [_wide(each, dtype) for each in leaves(ev, value, call.span)]
     if not isinstance(value, Number):
         raise call.refused("has no reading for these arguments")
     if len(value.parts) == COUNT:
         return [_wide(Number(part, tir.dtype_of(part)), dtype) for part in value.parts]
-    if _is_place(arg) and tir.as_const(value.expr) is None:
-        place = ev.place(arg)
+    if place is not None and tir.as_const(value.expr) is None:
         if isinstance(place, VariablePlace):
             raise Demote(place.ident)
         first = ev.seen_as(place, kind, call.span)

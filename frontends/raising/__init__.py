@@ -13,6 +13,7 @@
     digits       thread ids as warps and lanes, rows and columns
     dataflow     which store does each read see: loops become tensors over axes
     inline       copies, staging and cheap expressions move into their readers
+    words        parts of words that were put together of parts are these
     joins        choices between spellings of one expression
     tidy         recurrences lose what they do not need
     folds        recurrences that are reductions become reductions
@@ -89,6 +90,7 @@ from .total import without_guards
 from .twins import join_twins
 from .unroll import unroll
 from .updates import merge_updates
+from .words import read_parts
 
 ROUNDS = 24
 MEMORY_LIMIT = 1 << 30  # bytes of intermediates
@@ -113,6 +115,7 @@ PROGRAM_PASSES: ProgramPasses = (
 )
 UNROLLED_PASSES: ProgramPasses = tuple(one for one in PROGRAM_PASSES if one[1] is not roll)
 _FOLDING: TensorPasses = (
+    ("words", read_parts),
     ("joins", join_choices),
     ("pin", pin),
     ("shrink", shrink),

@@ -46,6 +46,22 @@ FORMS: dict[str, tuple[str, tuple[Given, ...]]] = {
         " __syncthreads(); " + LOOP.format(left="h[t][k]", right=B_WORD),
         BYTES,
     ),
+    "pointers that move on": (
+        "const int *p = (const int*)a + t * 16, *q = (const int*)b + t * 16;"
+        " for (int k = 0; k < 16; ++k) s = __dp4a(*p++, *q++, s); y[t] = s;",
+        BYTES,
+    ),
+    "parts of vectors": (
+        "for (int k = 0; k < 4; ++k) { int4 u = ((const int4*)a)[t * 4 + k],"
+        " v = ((const int4*)b)[t * 4 + k]; s = __dp4a(u.x, v.x, s); s = __dp4a(u.y, v.y, s);"
+        " s = __dp4a(u.z, v.z, s); s = __dp4a(u.w, v.w, s); } y[t] = s;",
+        BYTES,
+    ),
+    "in a function": (
+        "auto add = [](int u, int v, int s) { return __dp4a(u, v, s); };"
+        f"for (int k = 0; k < 16; ++k) s = add({A_WORD}, {B_WORD}, s); y[t] = s;",
+        BYTES,
+    ),
     "zeros beyond the end": (
         f"__shared__ int h[{N}][17];"
         f" for (int k = 0; k < 16; ++k) h[t][k] = t < 40 ? {A_WORD} : 0;"
