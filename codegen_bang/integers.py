@@ -1,4 +1,4 @@
-"""Integers in vectors, whose instructions are mostly for floats: conversions, shifts, extrema.
+"""Integers in vectors, whose instructions are mostly for floats: conversions and shifts.
 
 Floats hold bytes and words exactly, and most ways lead through them:
 

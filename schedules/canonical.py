@@ -35,7 +35,10 @@ def forms(mod: tvm.IRModule) -> Iterator[tvm.IRModule]:
     """The program in the forms to schedule, the most tractable first."""
     given: list[tvm.IRModule] = []
     canonical = _canonical(mod)
-    for form in (canonical, mod, _flat(canonical), with_digits_apart(canonical)):
+    # Most programs are scheduled in the first form: later ones are made when they are asked for.
+    later = (lambda: mod, lambda: _flat(canonical), lambda: with_digits_apart(canonical))
+    for make in (lambda: canonical, *later):
+        form = make()
         if not any(tvm_ffi.structural_equal(form["main"], each["main"]) for each in given):
             given.append(form)
             yield form

@@ -28,7 +28,7 @@ from .base import Declined, fresh
 from .compensation import Compensated, compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
-from .cpu_packing import is_turned, order_panel, order_panels
+from .cpu_packing import has_windows, order_panel, order_panels
 from .knobs import knob
 from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
@@ -220,7 +220,7 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
         most = _even(panels, max(1, block_rows // mr))
     size = tvm.DataType(str(found.stage.block.reads[found.right].source.dtype)).bits // 8
     # Lines of an image are gathered a tile at a time: each is used at once, out of the first cache.
-    by_tiles = direct and bool(found.batch) and found.right_runs and not is_turned(found)
+    by_tiles = direct and bool(found.batch) and has_windows(found)
     tiles, usual_bytes = -(-columns // nr), nr * depth * size if by_tiles else limits.panel_bytes
     panel = knob(
         f"{name}: bytes of a panel", usual_bytes, [usual_bytes * n // 16 for n in (1, 2, 4, 8, 32)]
@@ -319,8 +319,7 @@ def tiled(
     if not cut.direct:
         sch.compute_at(packed_left, outer, preserve_unit_loops=True)
     once = down == 1 and cut.panels * mr >= rows and dot is None
-    windows = found.right_runs and not is_turned(found)
-    if once and not windows:
+    if once and not has_windows(found):
         sch.compute_at(packed_right, tile, preserve_unit_loops=True)
         order_panel(sch, packed_right, found.right_runs, nr, even=columns % (nr * cut.tiles) == 0)
         packing = None

@@ -26,6 +26,11 @@ def is_turned(found: Contraction) -> bool:
     )
 
 
+def has_windows(found: Contraction) -> bool:
+    """Whether the right operand lies along depth and columns alike: a window that moves over it."""
+    return found.right_runs and not is_turned(found)
+
+
 def order_panel(sch: s_tir.Schedule, block: SBlockRV, turned: bool, nr: int, even: bool) -> None:
     """The loops of one panel's copy: by vectors along a row, or by square tiles if the operand is
     transposed, which are exchanged in registers (`codegen/transposes.py`).

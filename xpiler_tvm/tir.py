@@ -52,6 +52,11 @@ def const(value: int | float | bool, dtype: str) -> Expr:
     return tirx.const(value, dtype)
 
 
+def is_reinterpreted(expr: Expr) -> bool:
+    """Whether it is the bits of a value seen as another type."""
+    return bool(getattr(getattr(expr, "op", None), "name", "").endswith("reinterpret"))
+
+
 def reinterpreted(expr: Expr, dtype: str) -> Expr:
     """The bits of a number as another type of its size; of a constant, a constant.
 

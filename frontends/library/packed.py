@@ -46,7 +46,7 @@ def bytes_of(call: Invocation, position: int, dtype: str) -> list[Expr]:
         first = ev.seen_as(place, kind, call.span)
         loaded = [ev.load(ev.moved(first, at, kind), call.span) for at in range(COUNT)]
         return [_wide(each, dtype) for each in loaded if isinstance(each, Number)]
-    return [_byte(call, value, at, dtype) for at in range(COUNT)]
+    return [_wide(Number(part, dtype), dtype) for part in ev._parts(value, dtype, call.span)]
 
 
 def _wide(number: Number, dtype: str) -> Expr:
@@ -55,17 +55,6 @@ def _wide(number: Number, dtype: str) -> Expr:
     if number.dtype != dtype:
         expr = tir.reinterpreted(expr, dtype)
     return tirx.Cast("int32", expr)
-
-
-def _byte(call: Invocation, word: Number, at: int, dtype: str) -> Expr:
-    """A byte of a word that is worked out."""
-    bits = tirx.Cast("int64", call.math._as(call.math.convert(word, "int32").expr, "int32"))
-    low = tirx.bitwise_and(
-        tirx.shift_right(bits, tir.const(8 * at, "int64")), tir.const(0xFF, "int64")
-    )
-    sign = tir.const(0x80, "int64")
-    value = low if dtype == "uint8" else tirx.bitwise_xor(low, sign) - sign
-    return tirx.Cast("int32", value)
 
 
 def dot(call: Invocation, start: Number, dtype: str) -> Number:

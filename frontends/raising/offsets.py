@@ -189,7 +189,7 @@ def _evaluated(expr: Expr, known: Mapping[Expr, np.ndarray]) -> np.ndarray | Non
         return np.array([int(expr.value)])
     if isinstance(expr, tirx.Cast):
         inner = expr.value
-    elif getattr(getattr(expr, "op", None), "name", "").endswith("reinterpret"):
+    elif tir.is_reinterpreted(expr):
         inner = expr.args[0]
     elif name in _OPERATORS:
         left, right = _evaluated(expr.a, known), _evaluated(expr.b, known)

@@ -64,7 +64,7 @@ def _bits(expr: Expr) -> Expr:
             if tir.dtype_of(expr) not in _WORDS:
                 return expr
             expr = expr.value
-        elif _is_reinterpreted(expr):
+        elif tir.is_reinterpreted(expr):
             if tir.dtype_of(expr.args[0]) not in _WORDS:
                 return expr
             expr = expr.args[0]
@@ -74,15 +74,11 @@ def _bits(expr: Expr) -> Expr:
 
 def _seen_once(call: Expr) -> Expr:
     """Bits that are seen as another type and back are what they are."""
-    if _is_reinterpreted(call) and _is_reinterpreted(call.args[0]):
+    if tir.is_reinterpreted(call) and tir.is_reinterpreted(call.args[0]):
         inner = call.args[0].args[0]
         if tir.dtype_of(inner) == tir.dtype_of(call):
             return inner
     return call
-
-
-def _is_reinterpreted(expr: Expr) -> bool:
-    return bool(getattr(getattr(expr, "op", None), "name", "").endswith("reinterpret"))
 
 
 def _parts(expr: Expr) -> tuple[Expr, ...]:
