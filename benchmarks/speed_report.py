@@ -73,7 +73,7 @@ def parts_of(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
     names = ",".join(SAMPLE[: options.sample]) if options.sample else ""
     some = ["--operators", names] if names else []
     tuned = ["--tuned", str(options.tuned), "--work-dir", str(options.out / "records")]
-    examples = ["softmax", "gemm_naive"] if options.sample else []
+    examples = ["softmax", "gemm"] if options.sample else []
     found: dict[str, Callable[[], Any]] = {
         "vnni": lambda: ask("vnni_speed.py", "--json", *some),
         "cuda": lambda: ask("gpu_model.py", "--target", "cuda", "--json", *some),

@@ -89,7 +89,7 @@ class Remote:
     def _judged(self, found: Mapping[str, Any]) -> Outcome:
         if "why" in found:
             return Outcome(None, self.kind, str(found["why"]))
-        check = self.oracle.check([found["arrays"]])
+        check = self.oracle.check(found["results"])
         if not check.ok:
             return Outcome(None, self.kind, f"{check.verdict}: {check.detail}")
         seconds = float(found["seconds"])
@@ -102,7 +102,6 @@ class Remote:
     def _measure(self, scheduled: tvm.IRModule) -> dict[str, Any]:
         from tvm import rpc
 
-        trial = self.oracle.trials[0]
         with tempfile.TemporaryDirectory(prefix="xpiler-") as folder:
             library = Path(folder) / "candidate.so"
             try:
@@ -114,16 +113,18 @@ class Remote:
             server.upload(str(library))
             loaded = server.load_module(library.name)
             device = server.cpu()
-            names, arguments = _sent(scheduled["main"], trial, device)
+            results = []
+            for trial in self.oracle.trials:
+                names, arguments = _sent(scheduled["main"], trial, device)
+                loaded["main"](*arguments)
+                results.append({name: given.numpy() for name, given in names.items()})
             begun = time.monotonic()
-            loaded["main"](*arguments)
-            arrays = {name: given.numpy() for name, given in names.items()}
             timer = loaded.time_evaluator("main", device, number=1, repeat=5, min_repeat_ms=5)
             times = timer(*arguments).results
             return {
                 "seconds": float(min(times)),
                 "elapsed": time.monotonic() - begun,
-                "arrays": arrays,
+                "results": results,
             }
 
     def _export(self, scheduled: tvm.IRModule, library: Path) -> None:

@@ -50,7 +50,7 @@ EXPECTED = {
             "y": (512 * 768, "out"), "hidden": 768, "epsilon": pytest.approx(1e-5),
         },
     ),
-    "gemm_naive": (
+    "gemm": (
         "sgemm_naive", (15, 16), (16, 16), 0,
         {
             "M": 256, "N": 240, "K": 224, "alpha": 0.5, "A": (256 * 224, "in"),

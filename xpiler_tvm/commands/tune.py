@@ -25,8 +25,8 @@ def add(commands: Commands) -> None:
         _tune,
         summary="search for a faster schedule, by trial",
         examples=(
-            "tune examples/gemm_tiled.cu --to vnni --trials 64 --work-dir db/",
-            "tune examples/gemm_tiled.cu --to vnni --work-dir db/ --resume",
+            "tune examples/gemm.cu --to vnni --trials 64 --work-dir db/",
+            "tune examples/gemm.cu --to vnni --work-dir db/ --resume",
         ),
         parents=[arguments.source(), arguments.common()],
     )
