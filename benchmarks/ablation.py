@@ -39,7 +39,7 @@ from mutants.text_faults import text_faults
 from scoring.about import note
 from scoring.tables import markdown, share
 from speed.operators import operators
-from speed.tuned import oracle_of, raised
+from speed.tuned import bench_of, raised
 from tuning_curves import ARMS
 
 import xpiler_tvm as xt
@@ -48,7 +48,7 @@ from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.kernel import DIALECTS
 from xpiler_tvm.lifting_guided import _Judge
-from xpiler_tvm.tuning.bench import bench_for, model_of
+from xpiler_tvm.tuning.bench import model_of
 from xpiler_tvm.tuning.space import Space
 
 OUT = Path("build/ablation")
@@ -215,7 +215,7 @@ def searches(sample: int | None, arms: Sequence[str], trials: int) -> Iterator[t
 
 def _searched(operator: Any, arm: str, trials: int) -> Row:
     mod = raised(operator)
-    bench = bench_for(mod, "bang", oracle_of(operator, mod))
+    bench = bench_of(operator, mod, "bang")
     seconds = ARMS[arm](Space(mod, "bang"), bench, trials, SEED)
     best = float(np.min(seconds)) if seconds else math.inf
     return {"operator": operator.name, "arm": arm, "best": best if math.isfinite(best) else None}

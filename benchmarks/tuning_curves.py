@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 import tvm
 from speed.operators import operators
-from speed.tuned import oracle_of, raised
+from speed.tuned import bench_of, raised
 
 from xpiler_tvm.schedules.knobs import Knob, Value
-from xpiler_tvm.tuning.bench import Bench, bench_for
+from xpiler_tvm.tuning.bench import Bench
 from xpiler_tvm.tuning.model import CostModel
 from xpiler_tvm.tuning.search import Options, Search
 from xpiler_tvm.tuning.space import Space
@@ -242,8 +242,7 @@ def main() -> None:
     for name, arm, seed in list(missing(given, list(chosen))):
         if name not in made:
             mod = raised(chosen[name])
-            bench = bench_for(mod, given.target, oracle_of(chosen[name], mod))
-            made[name] = Space(mod, given.target), bench
+            made[name] = Space(mod, given.target), bench_of(chosen[name], mod, given.target)
         seconds = ARMS[arm](*made[name], given.trials, seed)
         run = {
             "target": given.target,

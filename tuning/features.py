@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tvm
 
-from .profile import LEVELS, Profile, Work, profile_of
+from .cycles import RATES, cycles_of
+from .profile import LEVELS, Access, Profile, Work, profile_of
 from .roofline import roof_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _log(value: float) -> float:
@@ -90,10 +91,28 @@ def _shape(found: Profile) -> Iterator[tuple[str, float]]:
     yield "longest loop of copies", _log(max(map(_innermost, copies), default=0))
 
 
+def _cycles(found: Profile) -> Iterator[tuple[str, float]]:
+    """What a core's instructions, its waiting and its memories would cost (`cycles`)."""
+    cycles = cycles_of(found)
+    yield "cycles", _log(cycles.total)
+    yield "core cycles", _log(cycles.core)
+    yield "issue cycles", _log(sum(each.issue for each in cycles.cores))
+    yield "chain cycles", _log(sum(each.chain for each in cycles.cores))
+    yield "spilled", _log(sum(each.spilled for each in cycles.cores))
+    scalar = sum(each.cycles for each in cycles.cores if each.scalar)
+    yield "scalar share", scalar / max(1.0, cycles.core)
+    most = max(each.cycles for each in cycles.cores)
+    yield "heaviest core share", most / max(1.0, cycles.core)
+    for level, count in cycles.beyond.items():
+        yield f"cycles beyond {level}", _log(count / RATES[level])
+        yield f"share beyond {level}", count / RATES[level] / max(1.0, cycles.total)
+
+
 def _vector(found: Profile, target: str) -> Iterator[tuple[str, float]]:
     yield from _arithmetic(found)
     yield from _memory(found)
     yield from _shape(found)
+    yield from _cycles(found)
     yield "roof", math.log2(max(1e-12, roof_of(found, target)))
 
 
@@ -108,7 +127,8 @@ def named(mod: tvm.IRModule, target: str) -> Mapping[str, float]:
 
 
 def _names() -> tuple[str, ...]:
-    work = Work((1,), ("serial",), 1, 0, False, False, ())
+    store = Access(4, "global", 1, (0,), True)
+    work = Work((1,), ("serial",), 1, 0, False, False, (store,), loops=("i",))
     return tuple(name for name, _ in _vector(Profile([work]), "vnni"))
 
 

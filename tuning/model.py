@@ -1,10 +1,13 @@
 """The cost model: gradient-boosted trees that rank candidates, with a say in how sure they are.
 
 Times of different programs do not compare, so what is learnt is order: pairs of candidates of one
-program (XGBoost's `rank:pairwise`). Scores are therefore without unit; higher is faster. Several
-ensembles see different samples of the data, and where they disagree the model does not know: that
-is `Scores.doubt`. What is measured during a search is learnt on top of what was known before, so
-that a model brings what it has learnt from other programs.
+program (XGBoost's `rank:pairwise`). Scores are therefore without unit; higher is faster. Nor do
+features: beside each stands by how much it differs from what is usual among the program's
+candidates, the reference, and that carries over from program to program. On CPUs the trees start
+from what `cycles` says and learn where it is wrong. Several ensembles see different samples of the
+data, and where they disagree the model does not know: that is `Scores.doubt`. What is measured
+during a search is learnt on top of what was known before, so that a model brings what it has learnt
+from other programs.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from xpiler_tvm.errors import SetupError
 
 from .features import NAMES, SCHEMA
 
-FORMAT = 1
+FORMAT = 2
 MEMBERS, ROUNDS, MORE_ROUNDS = 4, 60, 15
+TRUST = {"vnni": 0.5}
+"""What a doubling of the modelled cycles takes off a score to start with."""
 GRADES = 31
 """Steps of relevance that times are turned into: what XGBoost can tell apart in a ranking."""
 
@@ -45,11 +50,15 @@ PARAMETERS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Candidates of one program: features a row each, and seconds. `operator` is what it is."""
+    """Candidates of one program: features a row each, and seconds. `operator` is what it is.
+
+    `reference` are usual features of the program's candidates, by default the medians of these.
+    """
 
     features: np.ndarray
     seconds: np.ndarray
     operator: str = ""
+    reference: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +87,21 @@ class CostModel:
         before = self.boosters or [None] * MEMBERS
         return CostModel(self.target, self._fitted([group], seed, MORE_ROUNDS, before))
 
-    def scores(self, features: np.ndarray) -> Scores:
-        """Of candidates, a row each."""
+    def scores(self, features: np.ndarray, reference: np.ndarray | None = None) -> Scores:
+        """Of one program's candidates, a row each; see `Group` for the reference."""
         if not self.boosters or not len(features):
             return Scores(np.zeros(len(features)), np.ones(len(features)))
-        data = xgboost.DMatrix(features)
-        said = np.stack([booster.predict(data) for booster in self.boosters])
+        data = xgboost.DMatrix(**self._seen(features, reference))
+        said = np.stack([each.predict(data, output_margin=True) for each in self.boosters])
         scale = said.std() or 1.0
         return Scores(said.mean(axis=0) / scale, said.std(axis=0) / scale)
 
     def _fitted(
         self, groups: Sequence[Group], seed: int, rounds: int, before: Sequence[Any]
     ) -> list[xgboost.Booster]:
+        seen = [self._seen(group.features, group.reference) for group in groups]
         data = xgboost.DMatrix(
-            np.concatenate([group.features for group in groups]),
+            **{name: np.concatenate([each[name] for each in seen]) for name in seen[0]},
             label=np.concatenate([grades(group.seconds) for group in groups]),
         )
         data.set_group([len(group.seconds) for group in groups])
@@ -99,6 +109,16 @@ class CostModel:
             xgboost.train({**PARAMETERS, "seed": seed + place}, data, rounds, xgb_model=old)
             for place, old in enumerate(before)
         ]
+
+    def _seen(self, features: np.ndarray, reference: np.ndarray | None) -> dict[str, np.ndarray]:
+        """What the boosters see of candidates, and the scores that they start from."""
+        usual = np.median(features, axis=0) if reference is None else reference
+        relative = features - usual
+        trust = TRUST.get(self.target.partition(":")[0], 0.0)
+        return {
+            "data": np.concatenate([features, relative], axis=1),
+            "base_margin": -trust * relative[:, NAMES.index("cycles")],
+        }
 
     # ------------------------------------------------------------ files
 

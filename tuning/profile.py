@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tvm
 import tvm_ffi
@@ -37,7 +37,8 @@ _CHEAP = ("if_then_else", "likely", "reinterpret", "fabs")
 class Access:
     """One load or store: bytes of an element, its memory, and by how much each loop moves it.
 
-    `strides` are in elements, outermost loop first; `None` where that is no constant.
+    `strides` are in elements, outermost loop first; `None` where that is no constant. Accesses of
+    one array have the same `array`.
     """
 
     item: int
@@ -45,6 +46,7 @@ class Access:
     elements: int
     strides: tuple[int | None, ...]
     parameter: bool
+    array: str = ""
 
     def touched(self, extents: Sequence[int], depth: int) -> int:
         """Bytes of different elements in one run of the loops from `depth` on, at most."""
@@ -60,7 +62,9 @@ class Access:
 class Work:
     """A store under its loops. `kinds` are TVM's of the loops, or a thread's tag.
 
-    What lies in fragments is the work of a whole warp, `of_warp`, without a loop over its threads.
+    `loops` tell the loops apart: stores under one loop have its number. The last of `accesses` is
+    the store; `updates` where what it writes is also read. What lies in fragments is the work of a
+    whole warp, `of_warp`, without a loop over its threads.
     """
 
     extents: tuple[int, ...]
@@ -71,6 +75,8 @@ class Work:
     guarded: bool
     accesses: tuple[Access, ...]
     of_warp: bool = False
+    updates: bool = False
+    loops: tuple[str, ...] = ()
 
     @property
     def times(self) -> int:
@@ -110,17 +116,26 @@ def profile_of(mod: tvm.IRModule) -> Profile:
     for param in func.params:
         if tirx.is_buffer_var(param):
             found.parameter_bytes += _elements(param) * _item(param)
-    _walk(func.body, _Place((), (), {}, list(func.params), False, False), found)
+    _walk(func.body, _Place((), (), {}, {}, list(func.params), False, False), found)
     return found
 
 
 @dataclass(frozen=True, eq=False)
+class _Part:
+    """The array that a block sees under another name, and where in it the block's part begins."""
+
+    array: tirx.Buffer
+    begins: tuple[tvm.ir.Expr, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class _Place:
-    """Where the walk is: loops, what block iterators stand for, and what holds here."""
+    """Where the walk is: loops, what block iterators and parts of arrays stand for, what holds."""
 
     loops: tuple[tirx.For, ...]
     kinds: tuple[str, ...]
     values: dict[str, tvm.ir.Expr]
+    parts: dict[str, _Part]
     parameters: list[tvm.ir.Var]
     tensor: bool
     guarded: bool
@@ -130,24 +145,15 @@ def _walk(node: tirx.Stmt, place: _Place, found: Profile) -> None:
     if isinstance(node, tirx.For):
         tag = node.thread_binding.thread_tag if node.thread_binding is not None else None
         kind = str(tag) if tag else tirx.ForKind(int(node.kind)).name.lower()
-        inside = _Place(
-            (*place.loops, node),
-            (*place.kinds, kind),
-            place.values,
-            place.parameters,
-            place.tensor,
-            place.guarded,
-        )
-        _walk(node.body, inside, found)
+        loops, kinds = (*place.loops, node), (*place.kinds, kind)
+        _walk(node.body, replace(place, loops=loops, kinds=kinds), found)
     elif isinstance(node, s_tir.SBlockRealize):
         _block(node, place, found)
     elif isinstance(node, tirx.SeqStmt):
         for each in node.seq:
             _walk(each, place, found)
     elif isinstance(node, tirx.IfThenElse):
-        inside = _Place(
-            place.loops, place.kinds, place.values, place.parameters, place.tensor, True
-        )
+        inside = replace(place, guarded=True)
         for side in (node.then_case, node.else_case):
             if side is not None:
                 _walk(side, inside, found)
@@ -168,10 +174,35 @@ def _block(realize: s_tir.SBlockRealize, place: _Place, found: Profile) -> None:
         values[_name(iterator.var)] = _resolved(value, place.values)
     tensor = place.tensor or any("tensor" in str(key) for key in block.annotations)
     guarded = place.guarded or tir.as_const(realize.predicate) != 1
-    inside = _Place(place.loops, place.kinds, values, place.parameters, tensor, guarded)
+    inside = replace(
+        place, values=values, parts=_parts(block, place, values), tensor=tensor, guarded=guarded
+    )
     if block.init is not None and not isinstance(block.body, tirx.BufferStore):
         _walk(block.init, inside, found)
     _walk(block.body, inside, found)
+
+
+def _parts(
+    block: s_tir.SBlock, place: _Place, values: Mapping[str, tvm.ir.Expr]
+) -> dict[str, _Part]:
+    """What the block's own names of parts stand for, those of blocks around included."""
+    parts = dict(place.parts)
+    for match in block.match_buffers:
+        region = match.source
+        begins = tuple(_resolved(each.min, values) for each in region.region)
+        known = place.parts.get(_name(region.source))
+        if known is not None:
+            begins = _within(known, begins)
+        array = known.array if known is not None else region.source
+        parts[_name(match.buffer)] = _Part(array, begins)
+    return parts
+
+
+def _within(part: _Part, indices: Sequence[tvm.ir.Expr]) -> tuple[tvm.ir.Expr, ...]:
+    """Indices of a part as indices of its array; a part may have fewer dimensions."""
+    missing = len(part.begins) - len(indices)
+    shifted = zip(part.begins[missing:], indices, strict=True)
+    return (*part.begins[:missing], *(begin + index for begin, index in shifted))
 
 
 def _work(store: tirx.BufferStore, place: _Place) -> Work:
@@ -208,6 +239,8 @@ def _work(store: tirx.BufferStore, place: _Place) -> Work:
         place.guarded,
         accesses,
         bool(fragments),
+        any(buffer.same_as(store.buffer) for buffer, _ in loads),
+        tuple(_name(place.loops[at].loop_var) for at in order),
     )
 
 
@@ -227,17 +260,34 @@ def _threads_first(kinds: Sequence[str]) -> list[int]:
 def _access(
     buffer: tirx.Buffer, indices: Sequence[tvm.ir.Expr], place: _Place, order: Sequence[int]
 ) -> Access:
-    flat: tvm.ir.Expr = tirx.IntImm("int32", 0)
-    lanes = 1
-    for extent, index in zip(buffer.shape, indices, strict=True):
+    lanes, firsts = 1, []
+    for index in indices:
         first = index
         if isinstance(index, tirx.Ramp):
             lanes, first = int(index.lanes), index.base
-        flat = flat * extent + _resolved(first, place.values)
-    strides = [_stride(flat, place.loops[at].loop_var) for at in order]
-    known = any(buffer.same_as(each) for each in place.parameters)
+        firsts.append(_resolved(first, place.values))
     item = _item(buffer) * lanes
-    return Access(item, str(buffer.scope()), _elements(buffer), tuple(strides), known)
+    part = place.parts.get(_name(buffer))
+    if part is not None:
+        buffer, firsts = part.array, list(_within(part, firsts))
+    flat: tvm.ir.Expr = tirx.IntImm("int32", 0)
+    for extent, index in zip(buffer.shape, firsts, strict=True):
+        flat = flat * extent + index
+    known = any(buffer.same_as(each) for each in place.parameters)
+    strides = _strides(flat, [place.loops[at] for at in order])
+    return Access(item, str(buffer.scope()), _elements(buffer), strides, known, _name(buffer))
+
+
+def _strides(flat: tvm.ir.Expr, loops: Sequence[tirx.For]) -> tuple[int | None, ...]:
+    """By how much each loop moves a place in memory."""
+    found = [_stride(flat, loop.loop_var) for loop in loops]
+    if None in found:  # digits of loops: within their ranges some are linear
+        analyzer = tvm.sym.Analyzer()
+        for loop in loops:
+            analyzer.bind(loop.loop_var, tvm.ir.Range.from_min_extent(loop.min, loop.extent))
+        simple = analyzer.simplify(flat)
+        found = [_stride(simple, loop.loop_var) for loop in loops]
+    return tuple(found)
 
 
 def _stride(flat: tvm.ir.Expr, var: tirx.Var) -> int | None:

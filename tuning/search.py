@@ -173,9 +173,9 @@ class Search:
         self.generator.shuffle(shuffled)
         if not self.options.use_model or not shuffled:
             return shuffled
-        self._learn()
         rows = np.stack([self._row(candidate) for candidate in shuffled])
-        scores = self._adapted.scores(rows)
+        self._learn()
+        scores = self._adapted.scores(rows, self._usual())
         worth = scores.mean + CURIOSITY * scores.doubt
         order = sorted(range(len(shuffled)), key=lambda place: -float(worth[place]))
         return [shuffled[place] for place in order]
@@ -185,9 +185,14 @@ class Search:
         known = self.ranked()
         if len(known) >= self._learnt + 4:
             rows = np.stack([self._row(candidate) for candidate, _ in known])
-            group = Group(rows, np.array([seconds for _, seconds in known]))
+            seconds = np.array([seconds for _, seconds in known])
+            group = Group(rows, seconds, reference=self._usual())
             self._adapted = self.model.adapted(group, seed=self.options.seed)
             self._learnt = len(known)
+
+    def _usual(self) -> np.ndarray:
+        """Usual features of the program's candidates, of all that were looked at so far."""
+        return np.median(np.stack(list(self._features.values())), axis=0)
 
     def _row(self, candidate: Candidate) -> np.ndarray:
         if candidate.key not in self._features:

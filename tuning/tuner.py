@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from xpiler_tvm.lifting import Lifted
     from xpiler_tvm.schedules.base import Scheduled
+    from xpiler_tvm.trials import Arrays
 
     from .bench import Bench, Outcome
     from .model import CostModel
@@ -105,6 +106,7 @@ def tune(
     options: Options | None = None,
     model: CostModel | None = None,
     bench: MakeBench | None = None,
+    inputs: Arrays | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Tuned:
     """Search for a schedule of a kernel that is faster than the rules' own; it is never slower.
@@ -120,6 +122,7 @@ def tune(
     options : prior, decisions to start from; they have a seed of their own.
     model : a cost model to rank with; by default the one that comes with the package.
     bench : makes what measures, instead of this machine (`remote.on_servers`).
+    inputs : arrays by name for a bare program; random ones by default, which are no indices.
     progress : called after each trial.
 
     An interrupt ends the search and keeps what was found. Raises what `lift` raises, and
@@ -140,6 +143,7 @@ def tune(
         options=search,
         model=model,
         make_bench=bench,
+        inputs=inputs,
     )
     run.recall()
     run.search(trials, seconds, progress or (lambda _: None))
@@ -222,6 +226,7 @@ class _Run:
         options: Options,
         model: CostModel | None,
         make_bench: MakeBench | None,
+        inputs: Arrays | None,
     ) -> _Run:
         from xpiler_tvm.lifting import Lifted, lift
 
@@ -243,7 +248,7 @@ class _Run:
         else:
             mod, label = lifted, "module"
         space = Space(mod, target)
-        right = Oracle.of(lifted) if isinstance(lifted, Lifted) else Oracle.of_module(mod)
+        right = Oracle.of(lifted) if isinstance(lifted, Lifted) else Oracle.of_module(mod, inputs)
         bench = (make_bench or bench_for)(mod, target, right)
         search = Search(space, model or CostModel.shipped(target), options)
         return cls(target, mod, search, bench, database, digest, key_of(mod), label, [])

@@ -13,7 +13,7 @@ from xpiler_tvm import frontends
 from xpiler_tvm.frontends.raising import raise_program
 from xpiler_tvm.schedules.base import Scheduled
 from xpiler_tvm.tuning import tune
-from xpiler_tvm.tuning.bench import bench_for
+from xpiler_tvm.tuning.bench import Bench, bench_for
 from xpiler_tvm.tuning.oracle import Oracle
 
 
@@ -23,18 +23,20 @@ def raised(operator: Operator) -> tvm.IRModule:
     return raise_program(frontends.read(kernel).program).mod
 
 
-def oracle_of(operator: Operator, mod: tvm.IRModule) -> Oracle:
-    """What is right of its own inputs, whose indices are valid ones."""
+def inputs_of(operator: Operator) -> dict[str, np.ndarray]:
+    """The operator's own inputs by name, whose indices are valid ones, and a result of zeros."""
     *inputs, result = operator.tensors
     arrays = dict(zip([each.name for each in inputs], operator.inputs(), strict=True))
     arrays[result.name] = np.zeros(result.shape, result.dtype)
-    return Oracle.of_module(mod, arrays)
+    return arrays
+
+
+def bench_of(operator: Operator, mod: tvm.IRModule, target: str) -> Bench:
+    """What measures or models the operator's candidates, on its own inputs."""
+    return bench_for(mod, target, Oracle.of_module(mod, inputs_of(operator)))
 
 
 def tuned_schedule(operator: Operator, mod: tvm.IRModule, trials: int, folder: Path) -> Scheduled:
     """The best schedule for vnni of so many trials, those on record in a folder included."""
-    oracle = oracle_of(operator, mod)
-    found = tune(
-        mod, "vnni", trials=trials, db=folder, bench=lambda mod, to, _: bench_for(mod, to, oracle)
-    )
+    found = tune(mod, "vnni", trials=trials, db=folder, inputs=inputs_of(operator))
     return found.schedule(mod)
