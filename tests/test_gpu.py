@@ -37,8 +37,24 @@ inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorMemory ? "out of memory" : "an illegal memory access";
 }
+struct Event { long ticks; };
+typedef Event* cudaEvent_t;
+static long ticks = 0;
+inline cudaError_t cudaEventCreate(cudaEvent_t* e) { *e = new Event{0}; return cudaSuccess; }
+inline cudaError_t cudaEventDestroy(cudaEvent_t e) { delete e; return cudaSuccess; }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t) {
+  e->ticks = ticks;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
+  *ms = end->ticks - begin->ticks;
+  return cudaSuccess;
+}
 extern "C" cudaError_t launch_scale(
     const float* x, int64_t n, double a, bool twice, float* y, int8_t* seen, cudaStream_t) {
+  static int calls = 0;
+  ticks += 9 - ++calls;  // each is a tick faster than the one before
   if (n < 0) return cudaErrorAddress;
   if (n == 0) for (;;) {}
   if (n == 1) abort();
@@ -105,6 +121,12 @@ def test_a_run_takes_and_gives_arrays(cache: Path) -> None:
         assert np.isnan(found["y"][60:]).all(), "what the kernel does not write stays"
         np.testing.assert_array_equal(found["seen"], given["seen"] + (np.arange(100) < 60))
     assert len(list((cache / "gpu").iterdir())) == 1, "compiled once"
+
+
+def test_a_timed_run_gives_the_arrays_of_one_launch() -> None:
+    found, seconds = gpu.timed(scale(), stand_in(), arrays(), {"a": 1.0, "n": 60}, repeats=3)
+    assert seconds == pytest.approx(5e-3), "9 - 4 ticks of a millisecond: the fourth launch"
+    np.testing.assert_array_equal(found["seen"], arrays()["seen"] + (np.arange(100) < 60))
 
 
 @pytest.mark.parametrize(

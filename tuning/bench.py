@@ -2,7 +2,8 @@
 
 Measurements are made one at a time in a forked process, which has TVM loaded already and can crash
 or hang without harm. It compiles the candidate, holds its results against the source's, and only
-then takes its time: CPU time of one thread, the least of several runs.
+then takes its time: CPU time of one thread, the least of several runs. Where there are a GPU and
+its compiler, candidates for it are emitted and run there; the device's clock is what counts.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import tvm
 
+from xpiler_tvm import targets
 from xpiler_tvm.codegen.vnni import build, unaligned
 from xpiler_tvm.emulation.module import as_argument
-from xpiler_tvm.errors import EmitError
+from xpiler_tvm.errors import EmitError, XpilerError
+from xpiler_tvm.gpu import Gpu, find, timed
 from xpiler_tvm.isolation import forked
 from xpiler_tvm.isolation.threads import in_fresh_thread
 from xpiler_tvm.processor import missing_features
@@ -36,6 +39,9 @@ Kind = Literal["measured", "modelled"]
 
 SECONDS, MEMORY = 60.0, 8 << 30
 ROUNDS = 5
+GPU_ROUNDS, GPU_REPEATS = 3, 20
+GPU_OPERATIONS, GPU_BYTES = 4e15, 4e13
+"""What no GPU does in a second: more than any's matrix units and first caches."""
 GIVE_UP = 4.0
 """A candidate that takes so many times the best so far in its first run is not measured further."""
 
@@ -72,8 +78,12 @@ class Bench(Protocol):
 
 def bench_for(mod: tvm.IRModule, target: str, oracle: Oracle) -> Bench:
     """The bench of a target for a raised program, on this machine."""
-    if target.partition(":")[0] == "vnni" and not missing_features(mcpu_of(target)):
+    family = target.partition(":")[0]
+    if family == "vnni" and not missing_features(mcpu_of(target)):
         return Measured(oracle, mcpu_of(target), floor_of(mod))
+    gpu = find(family)
+    if gpu is not None:
+        return OnGpu(oracle, target, gpu, floor_of(mod, GPU_OPERATIONS, GPU_BYTES))
     return Modelled(oracle, model_of(target))
 
 
@@ -192,6 +202,51 @@ def _least(run: Callable[[], None]) -> float:
     once = measure(run, warmup=1, repeats=1, least=0.0).best
     repeats = max(3, min(12, int(0.25 / max(once, 1e-6))))
     return measure(run, warmup=0, repeats=repeats, least=2e-3).best
+
+
+# -- On a GPU -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class OnGpu:
+    """On a GPU of this machine, in processes of their own. `floor` as above."""
+
+    oracle: Oracle
+    target: str
+    gpu: Gpu
+    floor: float = 0.0
+    kind: Kind = "measured"
+
+    def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
+        try:
+            seconds, results = self._timed(scheduled)
+        except XpilerError as error:
+            return Outcome(None, self.kind, f"{error.code}: {error.message}")
+        check = self.oracle.check(results)
+        if not check.ok:
+            return Outcome(None, self.kind, f"{check.verdict}: {check.detail}")
+        if seconds < self.floor:
+            return Outcome(None, self.kind, f"{seconds * 1e6:.3g} us are less than a GPU can do")
+        return Outcome(seconds, self.kind)
+
+    def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        least = [float("inf")] * len(programs)
+        for _ in range(GPU_ROUNDS):
+            for place, program in enumerate(programs):
+                least[place] = min(least[place], self._timed(program)[0])
+        return least
+
+    def _timed(self, scheduled: tvm.IRModule) -> tuple[float, list[Arrays]]:
+        """Seconds of the first trial, and what comes of each."""
+        kernel = targets.get(self.target).emit(scheduled, self.oracle.kernel).kernel
+        assert kernel is not None  # targets with a GPU have text
+        runs = [
+            timed(
+                kernel, self.gpu, trial.inputs, trial.scalars, repeats=0 if place else GPU_REPEATS
+            )
+            for place, trial in enumerate(self.oracle.trials)
+        ]
+        return runs[0][1], [arrays for arrays, _ in runs]
 
 
 # -- Modelled -------------------------------------------------------------------------------------

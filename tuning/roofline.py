@@ -75,11 +75,14 @@ def _seconds(work: Work, rates: tuple[float, float], room: int) -> float:
 # -- This CPU -------------------------------------------------------------------------------------
 
 
-def floor_of(mod: tvm.IRModule) -> float:
+def floor_of(
+    mod: tvm.IRModule, operations: float | None = None, bandwidth: float | None = None
+) -> float:
     """Seconds below which no schedule of a raised program can come on one core of this CPU.
 
     Its products must all be made, and its parameters pass through the first cache. What a
-    measurement says below that is a defect of the measurement, or of the program.
+    measurement says below that is a defect of the measurement, or of the program. `operations` and
+    `bandwidth` are those of another device, a second.
     """
     flops, moved = 0.0, 0.0
     for stage in stages(fresh(mod)):
@@ -94,7 +97,8 @@ def floor_of(mod: tvm.IRModule) -> float:
             size = math.prod(int(extent) for extent in shape)
             moved += size * tvm.DataType(str(param.dtype)).bits / 8
     clock = highest_clock()
-    return max(flops / (FLOPS_A_CYCLE * clock), moved / (BYTES_A_CYCLE * clock))
+    peak = operations or FLOPS_A_CYCLE * clock
+    return max(flops / peak, moved / (bandwidth or BYTES_A_CYCLE * clock))
 
 
 @lru_cache(maxsize=1)

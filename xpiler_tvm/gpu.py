@@ -97,11 +97,12 @@ def _nvidia() -> Gpu | None:
 def host_function(kernel: Kernel, prefix: str) -> str:
     """C++ that runs an emitted kernel on arrays of the host, to stand behind the emitted text.
 
-        const char* run_k(int* launched, void* host_x, ..., int n)
+        const char* run_k(int* launched, int repeats, float* least, void* host_x, ..., int n)
 
     takes the kernel's parameters in their order. It returns the runtime's message, or null where
-    all went well, and sets `launched` once the kernel itself is to blame for what follows. Scalars
-    of 16-bit floats travel as `float`.
+    all went well, and sets `launched` once the kernel itself is to blame for what follows. The
+    arrays are those after one launch; `repeats` more are timed, and `least` has the milliseconds of
+    the fastest. Scalars of 16-bit floats travel as `float`.
     """
     from .codegen.cuda import CUDA
     from .codegen.hip import HIP
@@ -128,12 +129,15 @@ def host_function(kernel: Kernel, prefix: str) -> str:
             f"{prefix}Memcpy{direction});"
         )
 
+    first = ["int* launched", "int repeats", "float* least"]
+    launch = f"launch_{kernel.entry}({', '.join([*map(actual, params), 'nullptr'])})"
     return "\n".join(
         [
             "",
             "// Copies arrays of the host to the device, runs the kernel and copies them back.",
+            "// Then runs it as often as it is to be timed.",
             f'extern "C" const char* run_{kernel.entry}'
-            f"({', '.join(['int* launched', *map(formal, params)])}) {{",
+            f"({', '.join([*first, *map(formal, params)])}) {{",
             f"  {prefix}Error_t error = {prefix}Success;",
             *(f"  {types[t.dtype]}* device_{t.name} = nullptr;" for t in tensors),
             *(
@@ -142,10 +146,23 @@ def host_function(kernel: Kernel, prefix: str) -> str:
             ),
             *(copy(t, "device", "host", "HostToDevice") for t in tensors),
             "  *launched = !error;",
-            f"  if (!error) error = launch_{kernel.entry}"
-            f"({', '.join([*map(actual, params), 'nullptr'])});",
+            f"  if (!error) error = {launch};",
             f"  if (!error) error = {prefix}DeviceSynchronize();",
             *(copy(t, "host", "device", "DeviceToHost") for t in tensors if t.written),
+            f"  {prefix}Event_t begin = nullptr, end = nullptr;",
+            f"  if (!error && repeats) error = {prefix}EventCreate(&begin);",
+            f"  if (!error && repeats) error = {prefix}EventCreate(&end);",
+            "  for (int i = 0; i < repeats && !error; ++i) {",
+            "    float milliseconds = 0;",
+            f"    error = {prefix}EventRecord(begin, nullptr);",
+            f"    if (!error) error = {launch};",
+            f"    if (!error) error = {prefix}EventRecord(end, nullptr);",
+            f"    if (!error) error = {prefix}EventSynchronize(end);",
+            f"    if (!error) error = {prefix}EventElapsedTime(&milliseconds, begin, end);",
+            "    if (!i || milliseconds < *least) *least = milliseconds;",
+            "  }",
+            f"  if (begin) (void){prefix}EventDestroy(begin);",
+            f"  if (end) (void){prefix}EventDestroy(end);",
             *(f"  (void){prefix}Free(device_{t.name});" for t in tensors),
             f"  return error ? {prefix}GetErrorString(error) : nullptr;",
             "}",
@@ -228,6 +245,22 @@ def run(
         XP5004 (more than `seconds`), XP5005 (the device reports a fault), XP5007 (no value for a
         scalar).
     """
+    return timed(kernel, gpu, arrays, scalars, repeats=0, seconds=seconds)[0]
+
+
+def timed(
+    kernel: Kernel,
+    gpu: Gpu,
+    arrays: Mapping[str, np.ndarray],
+    scalars: Mapping[str, int | float] | None = None,
+    *,
+    repeats: int = 20,
+    seconds: float = 60.0,
+) -> tuple[dict[str, np.ndarray], float]:
+    """The arrays after one launch, and the seconds that the fastest of `repeats` more takes.
+
+    The device's own clock says so, by events before and behind the launch. Raises what `run` does.
+    """
     import numpy as np
 
     given = dict(scalars or {})
@@ -256,17 +289,18 @@ def run(
             room[offset : offset + raw.size] = raw
         room.flush()
         job = {"library": str(made), "function": f"run_{kernel.entry}", "arguments": spec}
-        _work({**job, "data": str(data)}, gpu, seconds)
-        return {
+        least = _work({**job, "data": str(data), "repeats": repeats}, gpu, seconds)
+        found = {
             name: np.array(room[offset : offset + arrays[name].nbytes])
             .view(arrays[name].dtype)
             .reshape(arrays[name].shape)
             for name, offset in slots.items()
         }
+    return found, least * 1e-3
 
 
-def _work(job: dict[str, object], gpu: Gpu, seconds: float) -> None:
-    """The job in a process of its own; raises what went wrong in it."""
+def _work(job: dict[str, object], gpu: Gpu, seconds: float) -> float:
+    """The job in a process of its own, and its milliseconds; raises what went wrong in it."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "xpiler_tvm.gpu_worker"],
@@ -290,6 +324,7 @@ def _work(job: dict[str, object], gpu: Gpu, seconds: float) -> None:
         raise CheckError("XP5005", f"{gpu.name} reports: {answer['error']}")
     if answer["error"]:
         raise SetupError("XP6005", f"{gpu.name} cannot be used: {answer['error']}")
+    return float(answer["least"])
 
 
 def _itemsize(dtype: str) -> int:

@@ -15,6 +15,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Call `job["function"]` of `job["library"]` on the arrays in the file `job["data"]`.
 
     Each of `arguments` is an array's `offset` in the file, or a `type` of ctypes and a `value`.
+    `repeats` launches are timed; `least` are the milliseconds of the fastest.
     """
     library = ctypes.CDLL(job["library"])
     function = getattr(library, job["function"])
@@ -22,15 +23,19 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     with open(job["data"], "r+b") as file:
         memory = mmap.mmap(file.fileno(), 0)
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    launched = ctypes.c_int(0)
-    arguments: list[Any] = [ctypes.byref(launched)]
+    launched, least = ctypes.c_int(0), ctypes.c_float(0)
+    arguments: list[Any] = [ctypes.byref(launched), int(job["repeats"]), ctypes.byref(least)]
     for argument in job["arguments"]:
         if "offset" in argument:
             arguments.append(ctypes.c_void_p(base + argument["offset"]))
         else:
             arguments.append(getattr(ctypes, argument["type"])(argument["value"]))
     said = function(*arguments)
-    return {"error": said.decode(errors="replace") if said else "", "launched": launched.value}
+    return {
+        "error": said.decode(errors="replace") if said else "",
+        "launched": launched.value,
+        "least": least.value,
+    }
 
 
 def main() -> None:
@@ -42,7 +47,7 @@ def main() -> None:
     try:
         answer = work(json.load(sys.stdin))
     except (OSError, AttributeError) as error:
-        answer = {"error": str(error), "launched": 0}
+        answer = {"error": str(error), "launched": 0, "least": 0.0}
     json.dump(answer, answers)
     answers.flush()
     # A driver that fails while it shuts down would spoil a run that went well.

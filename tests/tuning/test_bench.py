@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tvm
 from tvm import tirx
 
 from tests.tuning.programs import product, rows
+from xpiler_tvm.emulation import run_text
+from xpiler_tvm.errors import CheckError
+from xpiler_tvm.gpu import Gpu
+from xpiler_tvm.kernel import Kernel
 from xpiler_tvm.processor import missing_features
-from xpiler_tvm.tuning.bench import Measured, Modelled, bench_for, model_of
+from xpiler_tvm.trials import Arrays
+from xpiler_tvm.tuning import bench as bench_module
+from xpiler_tvm.tuning.bench import Measured, Modelled, OnGpu, bench_for, model_of
 from xpiler_tvm.tuning.oracle import Oracle
 from xpiler_tvm.tuning.profile import profile_of
 from xpiler_tvm.tuning.roofline import floor_of
@@ -92,6 +100,59 @@ def test_other_devices_are_modelled(target: str) -> None:
     assert isinstance(bench, Modelled)
     found = bench.outcome(Space(mod, target).default.scheduled.mod)
     assert found.kind == "modelled" and found.seconds is not None and 0 < found.seconds < 1
+
+
+def emulated(monkeypatch: pytest.MonkeyPatch, seconds: float, factor: int = 1) -> None:
+    """A GPU that is the emulator, with a clock that stands still."""
+
+    def timed(
+        kernel: Kernel, _: Gpu, given: Arrays, scalars: Mapping[str, int | float], **__: int
+    ) -> tuple[dict[str, np.ndarray], float]:
+        arrays = run_text(kernel, given, scalars).arrays
+        return {name: factor * array for name, array in arrays.items()}, seconds
+
+    monkeypatch.setattr(bench_module, "timed", timed)
+    found = Gpu("GPU 3000", "cuda", ("nvcc",))
+    monkeypatch.setattr(bench_module, "find", lambda family: found if family == "cuda" else None)
+
+
+def test_a_gpu_is_measured_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulated(monkeypatch, 1e-4)
+    mod = product()
+    bench = bench_for(mod, "cuda", Oracle.of_module(mod))
+    assert isinstance(bench, OnGpu)
+    default = Space(mod, "cuda").default.scheduled.mod
+    found = bench.outcome(default)
+    assert found.ok and found.seconds == 1e-4 and found.kind == "measured"
+    assert bench.again([default, default]) == [1e-4, 1e-4]
+    assert isinstance(bench_for(mod, "hip", Oracle.of_module(mod)), Modelled)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "factor", "why"),
+    [(1e-4, 2, "refuted"), (1e-15, 1, "less than a GPU can do")],
+)
+def test_a_gpu_is_not_believed_everything(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, factor: int, why: str
+) -> None:
+    emulated(monkeypatch, seconds, factor)
+    mod = product()
+    bench = bench_for(mod, "cuda", Oracle.of_module(mod))
+    found = bench.outcome(Space(mod, "cuda").default.scheduled.mod)
+    assert found.seconds is None and why in found.why
+
+
+def test_a_fault_of_the_device_costs_its_trial_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulated(monkeypatch, 1e-4)
+
+    def fault(*_: object, **__: object) -> None:
+        raise CheckError("XP5005", "GPU 3000 reports: an illegal memory access")
+
+    monkeypatch.setattr(bench_module, "timed", fault)
+    mod = product()
+    bench = bench_for(mod, "cuda", Oracle.of_module(mod))
+    found = bench.outcome(Space(mod, "cuda").default.scheduled.mod)
+    assert found.seconds is None and "illegal memory access" in found.why
 
 
 def test_a_model_does_not_let_a_wrong_program_win() -> None:
