@@ -28,6 +28,10 @@ from .stack import PIPELINE
 from .vector_math import vectorisable
 
 
+UNROLLED = 80
+"""Up to what cost LLVM unrolls a loop whole; its own choice is 300."""
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A kernel for a CPU.
@@ -63,8 +67,10 @@ class Compiled:
 
 def cpu_target(mcpu: str = "cascadelake") -> Target:
     """The TVM target for a CPU by LLVM's name for it."""
-    # LLVM would rather not use vectors of 512 bits on the first CPUs that had them.
-    return Target({"kind": "llvm", "mcpu": mcpu, "mattr": ["-prefer-256-bit"]})
+    # LLVM would rather not use vectors of 512 bits on the first CPUs that had them. And it unrolls a
+    # loop of a row's passes whole, then keeps what it has loaded for the next pass, on the stack.
+    options = [f"-unroll-threshold-aggressive:uint={UNROLLED}"]
+    return Target({"kind": "llvm", "mcpu": mcpu, "mattr": ["-prefer-256-bit"], "cl-opt": options})
 
 
 def compile_vnni(
