@@ -10,8 +10,9 @@ ours as it is; ours with proposals of a scripted language model, some of them no
 with a prior that is against the rules' choices and proposals that are bad.
 
 A run is a line of `--records`, written when it is done, and is not made twice: the script can be
-stopped at any time. Times are measured for vnni (thread CPU time) and modelled for bang. `--plot`
-needs matplotlib (`pip install 'xpiler-tvm[plots]'`).
+stopped at any time. Times are measured for vnni (thread CPU time) and modelled for bang. A program
+is measured once, whoever chooses it and however often: arms differ by what they choose alone.
+`--plot` needs matplotlib (`pip install 'xpiler-tvm[plots]'`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import json
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +31,35 @@ from speed.operators import operators
 from speed.tuned import bench_of, raised
 
 from xpiler_tvm.schedules.knobs import Knob, Value
-from xpiler_tvm.tuning.bench import Bench
+from xpiler_tvm.tuning.bench import Bench, Kind, Outcome
 from xpiler_tvm.tuning.model import CostModel
 from xpiler_tvm.tuning.search import Options, Search
-from xpiler_tvm.tuning.space import Space
+from xpiler_tvm.tuning.space import Space, key_of
 from xpiler_tvm.tuning.tree import uniform
 
 OPERATORS = "gemm_f32@512,gemm_u8s8@512,conv2d_nhwc_f32,softmax,layernorm,depthwise"
 Curve = list[float]
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """A bench that looks at each program once."""
+
+    bench: Bench
+    known: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        return self.bench.kind
+
+    def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
+        key = key_of(scheduled)
+        if key not in self.known:
+            self.known[key] = self.bench.outcome(scheduled, best)
+        return self.known[key]
+
+    def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
+        return self.bench.again(programs)
 
 
 # -- Arms -----------------------------------------------------------------------------------------
@@ -80,7 +103,7 @@ def by_metaschedule(space: Space, bench: Bench, trials: int, seed: int) -> Curve
             target,
             folder,
             trials,
-            num_trials_per_iter=8,
+            num_trials_per_iter=16,
             builder=builder,
             runner=runner,
             num_tuning_cores=1,
@@ -242,7 +265,8 @@ def main() -> None:
     for name, arm, seed in list(missing(given, list(chosen))):
         if name not in made:
             mod = raised(chosen[name])
-            made[name] = Space(mod, given.target), bench_of(chosen[name], mod, given.target)
+            bench = Remembered(bench_of(chosen[name], mod, given.target))
+            made[name] = Space(mod, given.target), bench
         seconds = ARMS[arm](*made[name], given.trials, seed)
         run = {
             "target": given.target,
