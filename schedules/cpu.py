@@ -36,12 +36,12 @@ from .cpu_loops import order_loops, reduce_by_lanes
 from .cpu_sequence import Products
 from .knobs import knob
 from .shared_values import read_twice, with_shared_values
-from .steps import in_tiles, inline_injective, one_loop
+from .steps import in_tiles, inline_injective, is_costly, one_loop
 
 __all__ = ["CpuLimits", "rules"]
 
-PARTIAL = 64
-"""The most partial results of a row that are vectors as a whole."""
+WIDEST = 64
+"""The most elements that are one vector, in several registers."""
 
 
 def rules(limits: CpuLimits) -> tuple[Rule, ...]:
@@ -141,10 +141,12 @@ class Rows:
 def vector_of(stage: Stage) -> int:
     """Elements of a stage's vectors; 0 leaves them to LLVM.
 
-    Not those of partial results: LLVM would take these apart and combine them one by one.
+    Not those of partial results: LLVM would take these apart and combine them one by one. Nor those
+    of functions, whose long chains of operations need several vectors side by side.
     """
-    usual = PARTIAL if stage.block.writes[0].source.scope() == "local" else 0
-    return knob(f"{stage.name}: elements of a vector", usual, (8, 16, 32, 64))
+    partial = stage.block.writes[0].source.scope() == "local"
+    usual = WIDEST if partial or is_costly(stage) else 0
+    return knob(f"{stage.name}: elements of a vector", usual, (0, 8, 16, 32, 64))
 
 
 def even_chunk(extent: int, most: int) -> int:

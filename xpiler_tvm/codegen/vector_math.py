@@ -47,7 +47,7 @@ ERRORS = {
 """Bounds of the errors in units of the last place, over all arguments (tested)."""
 
 TRIGONOMETRIC_LIMIT = float(1 << 20)
-CHUNK = 512
+CHUNK = 256
 """How many arguments are looked at before they are used: few enough to stay in the first cache."""
 
 Expr = tir.Expr

@@ -27,7 +27,6 @@ from .child import in_child
 from .stack import PIPELINE
 from .vector_math import vectorisable
 
-
 UNROLLED = 80
 """Up to what cost LLVM unrolls a loop whole; its own choice is 300."""
 
@@ -67,8 +66,8 @@ class Compiled:
 
 def cpu_target(mcpu: str = "cascadelake") -> Target:
     """The TVM target for a CPU by LLVM's name for it."""
-    # LLVM would rather not use vectors of 512 bits on the first CPUs that had them. And it unrolls a
-    # loop of a row's passes whole, then keeps what it has loaded for the next pass, on the stack.
+    # LLVM would rather not use vectors of 512 bits on the first CPUs that had them. And it unrolls
+    # a row's passes whole, and keeps what one has loaded for the next one, on the stack.
     options = [f"-unroll-threshold-aggressive:uint={UNROLLED}"]
     return Target({"kind": "llvm", "mcpu": mcpu, "mattr": ["-prefer-256-bit"], "cl-opt": options})
 
