@@ -17,8 +17,12 @@ rendezvous an iteration) an iteration takes as long as its busiest pipe, and the
 iteration passes before and behind all. Tasks beyond the cores wait
 for a free core; all are taken to cost what the longest does.
 
+Where a cluster's memory core works `beside` the others, what is between two meetings takes as long
+as the longer of both. It draws the whole share of its cluster from memory off the chip, once for
+all four cores; from SRAM each of these moves a beat a cycle, as from its own memories.
+
 Assumed, because no source says: `dialects.bang_rates` marks the rates; that bandwidth is shared
-evenly by the cores at work, up to what one cluster draws; that branches are taken, and of two sides
+evenly by the cores at work, up to what one cluster draws; that SRAM serves four cores at once; that branches are taken, and of two sides
 the longer; that a loop whose length only the data knows runs once (`Estimate.open_loops` counts
 these). Not modelled: caches, bank conflicts, launches, and the compiler's own reordering.
 Nothing here was measured on a card. Estimates order schedules; they do not foretell times.
@@ -156,22 +160,26 @@ class Estimate:
 
 
 class Meter:
-    """Adds up what one task of `tasks` costs on `arch`, as the printer goes along."""
+    """Adds up what one task of `tasks` costs on `arch`, as the printer goes along.
 
-    def __init__(self, arch: Arch, tasks: int) -> None:
+    `clusters` have work at a time: by default as many as can, as tasks go to free cores of any.
+    What is charged while `on_memory_core` is done by the memory core of the task's cluster.
+    """
+
+    def __init__(self, arch: Arch, tasks: int, clusters: int | None = None) -> None:
         self.arch, self.tasks = arch, tasks
         self.rates = RATES[arch.name]
         self.cores = min(tasks, arch.cores)
+        self.clusters = min(self.cores, arch.clusters) if clusters is None else clusters
+        self.on_memory_core = False
         self.frames = [_Frame()]
         self.open_loops = 0
 
     @property
     def bytes_per_cycle(self) -> float:
         """What a core draws from memory off the chip while all that have a task draw."""
-        # Tasks go to free cores of any cluster first: the clusters at work are as many as can be.
-        clusters = min(self.cores, self.arch.clusters)
-        cluster = min(self.rates.dram / clusters, self.rates.dram_cluster)
-        return cluster * clusters / self.cores / self.rates.clock
+        cluster = min(self.rates.dram / self.clusters, self.rates.dram_cluster) / self.rates.clock
+        return cluster if self.on_memory_core else cluster * self.clusters / self.cores
 
     # --- charging ---------------------------------------------------------------------------
 
@@ -246,8 +254,18 @@ class Meter:
         longer = other if other.elapsed > one.elapsed else one
         self.frames[-1].add(longer, 1.0, longer.elapsed)
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """What is charged inside, up to `other` and behind it, is done at the same time."""
+        self.frames += [_Frame(), _Frame()]
+        yield
+        sides = self.frames.pop(), self.frames.pop()
+        for side in sides:
+            self.frames[-1].add(side, 1.0, 0.0)
+        self.frames[-1].elapsed += max(side.elapsed for side in sides)
+
     def other(self) -> None:
-        """What follows is the other side of `either`."""
+        """What follows is the other side of `either` or `beside`."""
         self.frames[-2], self.frames[-1] = self.frames[-1], self.frames[-2]
 
     @property

@@ -74,6 +74,9 @@ class BangPrinter(SpacePrinter):
         copied = block_copy(node, self.analyzer)
         if copied is not None and self.copy_block(copied):
             return
+        if self.on_memory_core:
+            self.scalar_loop(node, "the memory core only copies")
+            return
         if self.rows_at_once(node):
             return
         found = guarded_store(node, self.analyzer)
@@ -173,7 +176,8 @@ class BangPrinter(SpacePrinter):
     def copy_block(self, copied: BlockCopy) -> bool:
         """Print one `__memcpy` for a rectangle, unless no instruction moves it in one piece."""
         target, source = copied.target, copied.source
-        if not (self.in_nram(target.buffer) or self.in_nram(source.buffer)):
+        direction = self.direction(source.buffer, target.buffer)
+        if direction is None or "WRAM" in direction:
             return False
         if self.name(target.buffer) == self.name(source.buffer):
             return False
@@ -186,9 +190,6 @@ class BangPrinter(SpacePrinter):
             for each in (copied.rows, copied.length)
             if not self.analyzer.can_prove(each > 0)
         ]
-        spaces = [self.space(each.buffer) for each in (source, target)]
-        if "WRAM" in spaces:
-            return False
         ends = f"{self.pointer(target.buffer, target.first)}, "
         ends += self.pointer(source.buffer, source.first)
         simplified = self.analyzer.simplify
@@ -198,16 +199,16 @@ class BangPrinter(SpacePrinter):
         )
         if gapless:
             total = self.expr(simplified(copied.rows * copied.length * size)).code
-            call = f"__memcpy({ends}, {total}, {'2'.join(spaces)});"
+            call = f"__memcpy({ends}, {total}, {direction});"
         else:
             length = self.expr(simplified(copied.length * size)).code
             steps = f"{target.stride * size}, {source.stride * size}"
             last = self.expr(simplified(copied.rows - 1)).code
-            call = f"__memcpy({ends}, {length}, {'2'.join(spaces)}, {steps}, {last});"
+            call = f"__memcpy({ends}, {length}, {direction}, {steps}, {last});"
         rows = self.upper_bound(copied.rows) or 1
         run = (self.upper_bound(copied.length) or 1) * size
         runs = (rows * run, 1) if gapless else (run, rows)
-        self.meter.charge(CopyWork("2".join(spaces), *runs))
+        self.meter.charge(CopyWork(direction, *runs))
         if not checks:
             self.line(call)
             return True
