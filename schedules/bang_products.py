@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import tvm
 from tvm import s_tir, tirx
 from tvm.s_tir.schedule import SBlockRV
 
-from xpiler_tvm.dialects.bang import ALIGN, LANES, Arch
+from xpiler_tvm.dialects.bang import ALIGN, CORES_PER_CLUSTER, LANES, Arch
 
-from .bang_common import NRAM, WRAM, Model, keep_on_chip, share_out
+from .bang_common import NRAM, SRAM, WRAM, Model, keep_on_chip, share_out
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .matmul import Contraction, find_contraction, normalize
@@ -20,17 +21,47 @@ SLOTS = 16 * 1024
 """Bytes of NRAM that are left to what a schedule does not know of: vectors on the way."""
 
 
+SIZES = ((256, 2, 512), (128, 1, 1024), (64, 1, 512))
+"""Rows, groups of columns and bytes of depth that a tile may have at most."""
+
+ALONE = (1, 1)
+CLUSTERS = ((4, 1), (2, 2), (1, 4))
+"""How many tiles below and beside each other the cores of a cluster work on together."""
+
+
 @dataclass(frozen=True)
 class Tile:
-    """A piece of the result, `rows` x `groups * LANES`, and `depth` products at a time."""
+    """A core's piece of the result, `rows` x `groups * LANES`, and `depth` products at a time.
+
+    `cores` tells how many such tiles lie below and beside each other in what shares operands: one
+    core's alone, or those of a cluster.
+    """
 
     rows: int
     groups: int
     depth: int
+    cores: tuple[int, int] = ALONE
 
     @property
     def columns(self) -> int:
         return self.groups * LANES
+
+    @property
+    def shared(self) -> bool:
+        return self.cores != ALONE
+
+    @property
+    def all_rows(self) -> int:
+        """Rows of all tiles that share operands."""
+        return self.rows * self.cores[0]
+
+    @property
+    def all_columns(self) -> int:
+        return self.columns * self.cores[1]
+
+    def __str__(self) -> str:
+        size = f"{self.rows} x {self.columns} x {self.depth}"
+        return f"{size} on {self.cores[0]} x {self.cores[1]} cores" if self.shared else size
 
 
 @dataclass(frozen=True)
@@ -42,6 +73,11 @@ class Matrix:
     B goes through NRAM: its rows are turned into columns where memory does not run along them, and
     put in the order of WRAM's banks. All is padded to what the unit takes: 64 columns, 128 bytes of
     depth. Of several tiles the `model` picks one, and it may prefer the vector unit.
+
+    The tiles of a cluster's cores may share their rows of A and columns of B, which the cluster
+    then brings into SRAM once; each core takes its own from there:
+
+    for k: A_sram = A[I, k];  B_sram = B[k, J];  A_nram = A_sram[i];  W = B_sram[j];  C_nram += ...
 
     Operands are bytes with int32 sums, of which the weights are signed, or sixteen-bit floats with
     float sums: products that the unit computes without rounding an operand. Others take `inexact`:
@@ -63,7 +99,7 @@ class Matrix:
         tiles = self._tiles(found, item)
         if not tiles:
             return Declined("no tile fits into NRAM and WRAM")
-        named = {f"{tile.rows} x {tile.columns} x {tile.depth}": tile for tile in tiles}
+        named = {str(tile): tile for tile in tiles}
         chosen = knob("tile of the matrix unit", AS_MODELLED, list(named))
         if chosen != AS_MODELLED:
             return self._schedule(mod, named[chosen])
@@ -107,17 +143,22 @@ class Matrix:
         batch, rows, columns, depth = found.extents()
         unit = ALIGN // item
         tiles: list[Tile] = []
-        for most_rows, most_groups, most_bytes in ((256, 2, 512), (128, 1, 1024), (64, 1, 512)):
-            groups = even(-(-columns // LANES), most_groups)
-            bands = batch * -(-columns // (groups * LANES))
-            fair = -(-rows * bands // self.arch.cores)
-            tile = Tile(
-                even(rows, min(most_rows, fair)),
-                groups,
-                unit * even(-(-depth // unit), most_bytes // ALIGN),
-            )
-            if tile not in tiles and self._fits(tile, item, found):
-                tiles.append(tile)
+        for cores, (most_rows, most_groups, most_bytes) in product((ALONE, *CLUSTERS), SIZES):
+            below, beside = cores
+            groups = even(-(-columns // (LANES * beside)), most_groups)
+            bands = batch * -(-columns // (groups * LANES * beside))
+            fair = -(-rows * bands * beside // self.arch.cores)
+            own = -(-rows // below)
+            fewest = -(-own // min(most_rows, fair))
+            counts = [fewest]
+            if cores != ALONE:
+                # Tiles of a cluster are pipelined: it pays if all have equally many.
+                counts.append(_whole(fewest, bands, self.arch.clusters))
+            for count in counts:
+                step = unit * even(-(-depth // unit), most_bytes // ALIGN)
+                tile = Tile(-(-own // count), groups, step, cores)
+                if tile not in tiles and self._fits(tile, item, found):
+                    tiles.append(tile)
         return tiles
 
     def _fits(self, tile: Tile, item: int, found: Contraction) -> bool:
@@ -127,7 +168,13 @@ class Matrix:
         # Unsigned bytes are made signed ones in an array of their own.
         unsigned = str(found.stage.block.reads[found.left].source.dtype) == "uint8"
         used = steps * weights + sums + tile.rows * tile.depth * item * (1 + unsigned)
-        return used <= self.arch.nram_usable - SLOTS and weights <= self.arch.wram
+        # One step is brought in while another is used.
+        panels = 2 * (tile.all_rows + tile.all_columns) * tile.depth * item if tile.shared else 0
+        return (
+            used <= self.arch.nram_usable - SLOTS
+            and weights <= self.arch.wram
+            and panels <= self.arch.sram_usable
+        )
 
     def _schedule(self, mod: tvm.IRModule, tile: Tile) -> s_tir.Schedule:
         sch = fresh(mod)
@@ -137,28 +184,35 @@ class Matrix:
 
         # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
         main = normalize(sch, found)
-        sch.pad_einsum(main, [1, tile.rows, tile.columns, tile.depth])
+        sch.pad_einsum(main, [1, tile.all_rows, tile.all_columns, tile.depth])
 
         # Step 2. Tiles to tasks; in a tile, steps of k.
         b, i, j, k = sch.get_loops(main)
-        block_i, own_i = sch.split(i, [None, tile.rows])
-        block_j, group, lane = sch.split(j, [None, tile.groups, LANES])
+        block_i, below, own_i = sch.split(i, [None, tile.cores[0], tile.rows])
+        block_j, beside, group, lane = sch.split(j, [None, tile.cores[1], tile.groups, LANES])
         steps, own_k = sch.split(k, [None, tile.depth])
-        sch.reorder(b, block_i, block_j, steps, own_i, group, lane, own_k)
-        tiles = sch.fuse(b, block_i, block_j)
-        count = batch * -(-rows // tile.rows) * -(-columns // tile.columns)
-        task, own = sch.split(tiles, [share_out(count, self.arch), None])
+        sch.reorder(b, block_i, block_j, below, beside, steps, own_i, group, lane, own_k)
+        tiles, core = sch.fuse(b, block_i, block_j), sch.fuse(below, beside)
+        count = batch * -(-rows // tile.all_rows) * -(-columns // tile.all_columns)
+        sharing = CORES_PER_CLUSTER if tile.shared else 1
+        task, own = sch.split(tiles, [share_out(count, self.arch, sharing), None])
         sch.bind(task, "blockIdx.x")
+        if tile.shared:
+            sch.reorder(core, own)
+            sch.bind(core, "threadIdx.x")
 
         # Step 3. Sums and operands on the chip, a step of k at a time.
         accumulate_in(sch, main, own, NRAM)
-        staged = sch.cache_read(main, 0, NRAM)
-        sch.compute_at(staged, steps, preserve_unit_loops=True)
+        staged = [sch.cache_read(main, 0, NRAM)]
+        if tile.shared:
+            staged.append(sch.cache_read(staged[0], 0, SRAM))
+        for copy in staged:
+            sch.compute_at(copy, steps, preserve_unit_loops=True)
         for copy in self._weights(sch, main, tile, found.right_runs):
             sch.compute_at(copy, steps, preserve_unit_loops=True)
             *_, along, across = sch.get_loops(copy)
             if tile.groups > 1:
-                group, lane = sch.split(across, [tile.groups, LANES])
+                group, lane = sch.split(across, [None, LANES])
                 sch.reorder(group, lane, along)
             elif found.right_runs:
                 sch.reorder(across, along)
@@ -180,6 +234,11 @@ class Matrix:
 
         copies = [sch.cache_read(main, 1, WRAM)]
         sch.transform_layout(copies[-1], ("write", 0), banks)
+        if tile.shared and runs:
+            # The copy from memory off the chip puts the rows in order.
+            copies.append(sch.cache_read(copies[-1], 0, SRAM))
+            sch.transform_layout(copies[-1], ("write", 0), banks)
+            return copies
         if tile.groups > 1:
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
             sch.transform_layout(copies[-1], ("write", 0), banks)
@@ -187,6 +246,8 @@ class Matrix:
         sch.transform_layout(copies[-1], ("write", 0), lambda b, k, j: [b, j, k])
         if not runs:
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
+        if tile.shared:
+            copies.append(sch.cache_read(copies[-1], 0, SRAM))
         return copies
 
 
@@ -252,6 +313,11 @@ class Matmul:
         inline_around(sch)
         keep_on_chip(sch)
         return sch
+
+
+def _whole(fewest: int, bands: int, workers: int) -> int:
+    """The least count of rows of tiles, in each of some bands, that workers share evenly."""
+    return next(n for n in range(fewest, fewest + workers) if n * bands % workers == 0)
 
 
 def even(extent: int, most: int) -> int:
