@@ -96,6 +96,8 @@ class _Frame:
     busy: dict[Pipe, float] = field(default_factory=lambda: dict.fromkeys(PIPES, 0.0))
     peak: dict[Pipe, float] = field(default_factory=lambda: dict.fromkeys(PIPES, 0.0))
     elapsed: float = 0.0
+    later: float = 0.0
+    often: float = 1.0
     trips: float = 1.0
 
     def add(self, other: _Frame, times: float, elapsed: float) -> None:
@@ -105,7 +107,7 @@ class _Frame:
         self.elapsed += times * elapsed
 
     def copy(self) -> _Frame:
-        return _Frame(dict(self.busy), dict(self.peak), self.elapsed, self.trips)
+        return _Frame(dict(self.busy), dict(self.peak), self.elapsed, self.later, self.often, self.trips)
 
 
 MeterState: TypeAlias = "tuple[list[_Frame], int]"
@@ -238,12 +240,26 @@ class Meter:
         self.frames.append(_Frame(trips=trips))
         yield
         inner = self.frames.pop()
+        if inner.later:
+            # What stays under way passes beside the next iteration, or behind the last one. Memory
+            # off the chip serves both in turn.
+            inner.elapsed = max(inner.elapsed, inner.later, inner.busy["io"])
+            self.frames[-1].elapsed += inner.later
         self.frames[-1].add(inner, trips, inner.elapsed)
         if overlapped:
             # The busiest pipe sets the pace; the others are seen as the pipeline fills and drains.
             hidden = inner.elapsed - max(inner.busy.values())
             self.frames[-1].elapsed -= (trips - 1) * hidden
         self._spend("scalar", trips * ARITHMETIC, 0.0)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """What is charged inside goes on while the innermost loop's next iteration begins."""
+        self.frames.append(_Frame())
+        yield
+        inner = self.frames.pop()
+        self.frames[-1].add(inner, 1.0, 0.0)
+        self.frames[-1].later += inner.elapsed
 
     @contextmanager
     def either(self) -> Iterator[None]:
@@ -259,10 +275,21 @@ class Meter:
         """What is charged inside, up to `other` and behind it, is done at the same time."""
         self.frames += [_Frame(), _Frame()]
         yield
-        sides = self.frames.pop(), self.frames.pop()
+        sides = sorted((self.frames.pop(), self.frames.pop()), key=lambda side: side.often)
         for side in sides:
             self.frames[-1].add(side, 1.0, 0.0)
-        self.frames[-1].elapsed += max(side.elapsed for side in sides)
+        often, longer = sides[0].often, max(side.elapsed for side in sides)
+        self.frames[-1].elapsed += often * longer + (1 - often) * sides[1].elapsed
+        self.frames[-1].later += sum(side.later for side in sides)
+
+    @contextmanager
+    def sometimes(self, often: float) -> Iterator[None]:
+        """What is charged inside is done in that part of the iterations by one side of `beside`."""
+        self.frames.append(_Frame())
+        yield
+        inner = self.frames.pop()
+        self.frames[-1].add(inner, often, inner.elapsed / often)
+        self.frames[-1].often = often
 
     def other(self) -> None:
         """What follows is the other side of `either` or `beside`."""

@@ -68,12 +68,12 @@ def emit_bang(scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_A
     """
     if arch not in ARCHS:
         raise ReadError("XP1012", f"no MLU is called {arch!r}", hint=f"one of {', '.join(ARCHS)}")
-    scheduled = device_function(scheduled_mod, bang_target())
-    job, function = job_of(scheduled, ARCHS[arch]), with_memory_core(scheduled)
+    function = device_function(scheduled_mod, bang_target())
+    job = job_of(function, ARCHS[arch])
     printer, body = _cheapest(function, kernel, job, ARCHS[arch])
     name, kind = entry_name(kernel), job.kind
     # Where the memory core has a program of its own it must come to every barrier.
-    idle = kind.runs_on_mpu and function is scheduled
+    idle = kind.runs_on_mpu and not printer.plan.used("SRAM")
     launch = Launch(tasks=job.tasks, kind=kind.name)
     parts = [
         banner(kernel, f"BANG C for {arch}", f"{job.count} tasks, {kind.name}", scheduled_mod),
@@ -128,7 +128,15 @@ def _cheapest(
     function: DeviceFunction, kernel: Kernel, job: Job, arch: Arch
 ) -> tuple[BangPrinter, list[str]]:
     """The kernel's body, with tables and software pipelines where these are modelled to pay."""
-    best, tables = _print(function, kernel, job, arch), frozenset[str]()
+    shared = with_memory_core(function)
+    best, tables = _print(shared, kernel, job, arch), frozenset[str]()
+    if shared is not function:
+        overlapped = with_memory_core(function, overlapped=True)
+        with suppress(EmitError):  # no room for both halves
+            other = _print(overlapped, kernel, job, arch)
+            if other[0].meter.elapsed < best[0].meter.elapsed:
+                best = other
+        return best
     small = _small_operands(function, kernel) & best[0].far
     if small:
         with suppress(EmitError):  # no room for them

@@ -199,12 +199,13 @@ class BangPrinter(SpacePrinter):
         )
         if gapless:
             total = self.expr(simplified(copied.rows * copied.length * size)).code
-            call = f"__memcpy({ends}, {total}, {direction});"
+            call = f"{self.copying(direction)}({ends}, {total}, {direction});"
         else:
             length = self.expr(simplified(copied.length * size)).code
             steps = f"{target.stride * size}, {source.stride * size}"
             last = self.expr(simplified(copied.rows - 1)).code
-            call = f"__memcpy({ends}, {length}, {direction}, {steps}, {last});"
+            copying = self.copying(direction)
+            call = f"{copying}({ends}, {length}, {direction}, {steps}, {last});"
         rows = self.upper_bound(copied.rows) or 1
         run = (self.upper_bound(copied.length) or 1) * size
         runs = (rows * run, 1) if gapless else (run, rows)

@@ -7,6 +7,9 @@
                                                     else:   C += f(S[r % 2])
                                                     sync
 
+Results that are only copied out, once for several rounds, may be under way while the next rounds
+begin: what they are copied from has two halves then, too.
+
 A round is one iteration of the loops around the copies. In each the memory core fills one half of
 what lies in SRAM and the others read the half that it filled in the round before; all meet at its
 end, so that nobody fills what is being read. Where there is one round, one half is all there is.
@@ -32,8 +35,14 @@ from .loops import substitute
 SRAM_SCOPE = "shared.sram"
 """The storage scope of what a cluster has in SRAM."""
 
-IS_MEMORY_CORE = "__is_mpu"
-"""The function whose value tells the memory core from the others."""
+UNDER_WAY = "under_way"
+"""The attribute of copies that need not end before the next statement."""
+
+OFTEN = "often"
+"""The attribute of what is done in a part of the iterations only, for the model: that part."""
+
+MEMORY_CORE = tirx.call_extern("bool", "__is_mpu")
+"""The condition that holds on the memory core alone."""
 
 
 def is_memory_core(condition: Expr) -> bool | None:
@@ -42,12 +51,14 @@ def is_memory_core(condition: Expr) -> bool | None:
         other = is_memory_core(condition.a)
         return None if other is None else not other
     if isinstance(condition, tvm.ir.Call) and condition.op.name.endswith("call_extern"):
-        return True if condition.args[0].value == IS_MEMORY_CORE else None
+        return True if tvm_ffi.structural_equal(condition, MEMORY_CORE) else None
     return None
 
 
-def with_memory_core(function: DeviceFunction) -> DeviceFunction:
+def with_memory_core(function: DeviceFunction, *, overlapped: bool = False) -> DeviceFunction:
     """The kernel with a program for the memory core; as it is where nothing lies in SRAM.
+
+    With `overlapped` results are copied out while the next rounds begin, where that can be.
 
     Raises `EmitError` XP4001 where what is brought into SRAM depends on the core, on data or on
     what the kernel writes, or is brought at several places.
@@ -57,7 +68,7 @@ def with_memory_core(function: DeviceFunction) -> DeviceFunction:
     shared = [each for each in allocated if each.scope() == SRAM_SCOPE]
     if not shared:
         return function
-    return replace(function, body=_Rounds(function, shared).run())
+    return replace(function, body=_Rounds(function, shared, overlapped).run())
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,12 @@ class _Level:
 
 
 class _Rounds:
-    def __init__(self, function: DeviceFunction, shared: Sequence[tirx.Buffer]) -> None:
+    def __init__(
+        self, function: DeviceFunction, shared: Sequence[tirx.Buffer], overlapped: bool
+    ) -> None:
         self.function = function
         self.shared = shared
+        self.overlapped = overlapped
         self.analyzer = tvm.sym.Analyzer()
 
     def run(self) -> tirx.Stmt:
@@ -87,6 +101,8 @@ class _Rounds:
             body = last.body
         levels, fills, work = self._levels(body)
         self._check(levels, fills)
+        if self.overlapped:
+            levels, work = self._overlapped(levels, work)
         made = self._made(levels, fills, work)
         for head in reversed(heads):
             if isinstance(head, tirx.AttrStmt):
@@ -153,89 +169,113 @@ class _Rounds:
                 return view.data.args[0]
         return buffer
 
+    def _overlapped(
+        self, levels: list[_Level], work: tuple[tirx.Stmt, ...]
+    ) -> tuple[list[_Level], tuple[tirx.Stmt, ...]]:
+        """With the copies of results under way while the next iteration begins, if there are any.
+
+            for t: ...; y = c       ->       for t: ...; wait; y = c[t % 2], under way
+        """
+        parts = [*(level.behind for level in levels[:-1]), work]
+        depth = next((d for d in reversed(range(len(parts))) if self._results(parts[d])), 0)
+        results = self._results(parts[depth])
+        number, count = self._number(levels[: depth + 1])
+        made = (*levels[depth].before, *work) if depth == len(levels) - 1 else levels[depth].before
+        here = [each.buffer for each in made if isinstance(each, tirx.AllocBuffer)]
+        read = [load.source for each in results for load in _collect(each, tvm.ir.TensorLoad)]
+        if count < 2 or not all(any(each.same_as(one) for one in here) for each in read):
+            return levels, work
+        arrays = [(each, _several(each, 2)) for each in here if any(each.same_as(r) for r in read)]
+        half = self._simple(tirx.floormod(number, 2))
+
+        def moved(stmts: Sequence[tirx.Stmt]) -> tuple[tirx.Stmt, ...]:
+            return tuple(_moved(each, arrays, half) for each in stmts)
+
+        wait = tirx.Evaluate(tirx.call_extern("int32", "__sync"))
+        under_way = _marked(UNDER_WAY, tirx.IntImm("int32", 1), _joined(moved(results)))
+        parts = [moved(each) if d >= depth else each for d, each in enumerate(parts)]
+        parts[depth] = (*parts[depth][: len(parts[depth]) - len(results)], wait, under_way)
+        levels = [
+            _Level(
+                level.loop,
+                moved(level.before) if d >= depth else level.before,
+                parts[d] if d < len(levels) - 1 else (),
+            )
+            for d, level in enumerate(levels)
+        ]
+        # Nothing is under way when the kernel ends.
+        levels[0] = replace(levels[0], behind=(*levels[0].behind, wait))
+        return levels, parts[-1]
+
+    def _results(self, parts: Sequence[tirx.Stmt]) -> tuple[tirx.Stmt, ...]:
+        """The last of some statements that only copy from arrays of a core to parameters."""
+        found: list[tirx.Stmt] = []
+        for part in reversed(parts):
+            stores = _collect(part, tirx.BufferStore)
+            copies = [isinstance(each.value, tvm.ir.TensorLoad) for each in stores]
+            outside = [each.buffer.scope() == "global" for each in stores]
+            if not stores or not all(copies) or not all(outside):
+                break
+            found.insert(0, part)
+        return tuple(found)
+
+    def _number(self, levels: Sequence[_Level]) -> tuple[Expr, int]:
+        """The number of an iteration of the loops of some levels, and how many there are."""
+        number, count = tirx.IntImm("int32", 0), 1
+        for level in levels:
+            if level.loop is not None:
+                extent = int(level.loop.extent)
+                self.analyzer.bind(
+                    level.loop.loop_var, tvm.ir.Range(0, extent), allow_override=True
+                )
+                number, count = number * extent + level.loop.loop_var, count * extent
+        return number, count
+
     def _made(
         self, levels: Sequence[_Level], fills: Sequence[tirx.Stmt], work: Sequence[tirx.Stmt]
     ) -> tirx.Stmt:
-        loops = [each.loop for each in levels if each.loop is not None]
-        extents = [int(loop.extent) for loop in loops]
-        rounds, number = math.prod(extents), tirx.IntImm("int32", 0)
-        for loop, extent in zip(loops, extents, strict=True):
-            self.analyzer.bind(loop.loop_var, tvm.ir.Range(0, extent))
-            number = number * extent + loop.loop_var
-        halves = min(2, rounds)
-        new = [
-            tirx.decl_buffer((int(each.shape[0]) * halves,), each.dtype, each.name, scope=SRAM_SCOPE)
-            for each in self.shared
-        ]
+        *outer, innermost = levels
+        number, rounds = self._number([innermost])
+        arrays = [(each, _several(each, min(2, rounds))) for each in self.shared]
+
+        def in_half(stmt: tirx.Stmt, of: Expr) -> tirx.Stmt:
+            return _moved(stmt, arrays, self._simple(tirx.floormod(of, min(2, rounds))))
 
         def filled(of: Expr) -> tirx.Stmt:
             """What fills SRAM for round `of`."""
-            body = self._in_half(_joined(fills), new, of, halves)
-            inner = of
-            for loop, extent in zip(reversed(loops), reversed(extents), strict=True):
-                body = substitute(body, loop.loop_var, self._simple(tirx.floormod(inner, extent)))
-                inner = self._simple(tirx.floordiv(inner, extent))
-            return _renewed(body)
+            body = _joined(fills)
+            if innermost.loop is not None:
+                body = substitute(body, innermost.loop.loop_var, of)
+            return _renewed(in_half(body, of))
 
-        memory_core = tirx.call_extern("bool", IS_MEMORY_CORE)
         meet = tirx.Evaluate(tirx.call_intrin("int32", "tirx.tvm_storage_sync", SRAM_SCOPE))
-        body = self._in_half(_joined(work), new, number, halves)
-        if rounds == 1:
-            parts: list[tirx.Stmt] = [tirx.IfThenElse(tirx.Not(memory_core), body, None)]
-        else:
-            ahead = tirx.Var("ahead", "int32")
-            self.analyzer.bind(ahead, tvm.ir.Range(0, rounds))
-            bring = tirx.SeqStmt(
-                [
-                    tirx.Bind(ahead, self._simple(number + 1)),
-                    tirx.IfThenElse(ahead < rounds, filled(ahead), None),
-                ]
-            )
-            parts = [tirx.IfThenElse(memory_core, bring, body), meet]
-        for level in reversed(levels):
-            parts = [*self._others(level.before), *parts, *self._others(level.behind)]
-            if level.loop is not None:
-                loop = level.loop
-                parts = [
-                    tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, _joined(parts))
-                ]
-        first = tirx.IfThenElse(memory_core, filled(tirx.IntImm("int32", 0)), None)
-        return tirx.SeqStmt([*map(tirx.AllocBuffer, new), first, meet, *parts])
-
-    def _others(self, parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
-        """Statements that the memory core leaves to the others."""
-        arrays = [part for part in parts if isinstance(part, tirx.AllocBuffer)]
-        rest = [part for part in parts if not isinstance(part, tirx.AllocBuffer)]
-        if not rest:
-            return arrays
-        others = tirx.Not(tirx.call_extern("bool", IS_MEMORY_CORE))
-        return [*arrays, tirx.IfThenElse(others, _joined(rest), None)]
-
-    def _in_half(
-        self, stmt: tirx.Stmt, new: Sequence[tirx.Buffer], of: Expr, halves: int
-    ) -> tirx.Stmt:
-        """With everything in SRAM in that half which round `of` reads."""
-
-        def place(old: tirx.Buffer, indices: Sequence[Expr]) -> tuple[tirx.Buffer, list[Expr]]:
-            found = next(n for o, n in zip(self.shared, new, strict=True) if o.same_as(old))
-            half = self._simple(tirx.floormod(of, halves))
-            return found, [half * int(old.shape[0]) + indices[0]]
-
-        def load(node: tvm.ir.TensorLoad) -> Expr:
-            if not self._is_shared(node.source):
-                return node
-            buffer, indices = place(node.source, node.indices)
-            return tirx.BufferLoad(buffer, indices)
-
-        def store(node: tirx.BufferStore) -> tirx.Stmt:
-            if not self._is_shared(node.buffer):
-                return node
-            buffer, indices = place(node.buffer, node.indices)
-            return tirx.BufferStore(buffer, node.value, indices)
-
-        return tvm_ffi.structural_map(
-            stmt, [(tvm.ir.TensorLoad, load), (tirx.BufferStore, store)], order="post"
+        body = in_half(_joined(work), number)
+        before, behind = (outer[-1].before, outer[-1].behind) if outer else ((), ())
+        arrays_of_cores, before = _allocations(before)
+        first = tirx.IfThenElse(
+            MEMORY_CORE, filled(tirx.IntImm("int32", 0)), _joined(before) if before else None
         )
+        if rounds == 1:
+            round_ = [tirx.IfThenElse(tirx.Not(MEMORY_CORE), body, None), meet]
+        else:
+            last = tirx.IntImm("int32", rounds - 1)
+            ahead = tirx.IfThenElse(number < last, filled(number + 1), None)
+            often = tirx.FloatImm("float32", (rounds - 1) / rounds)
+            round_ = [tirx.IfThenElse(MEMORY_CORE, _marked(OFTEN, often, ahead), body), meet]
+        parts = [*arrays_of_cores, first, meet, *self._around(innermost, round_), *_others(behind)]
+        for place in reversed(range(len(outer))):
+            parts = self._around(outer[place], parts)
+            if place:
+                parts = [*_others(outer[place - 1].before), *parts]
+                parts += _others(outer[place - 1].behind)
+        return tirx.SeqStmt([*(tirx.AllocBuffer(new) for _, new in arrays), *parts])
+
+    def _around(self, level: _Level, parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
+        """Statements in the loop of a level."""
+        if level.loop is None:
+            return list(parts)
+        loop = level.loop
+        return [tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, _joined(parts))]
 
     def _simple(self, node: Expr) -> Expr:
         return self.analyzer.simplify(node)
@@ -243,6 +283,59 @@ class _Rounds:
     def _refuse(self, why: str) -> None:
         names = ", ".join(repr(each.name) for each in self.shared)
         raise EmitError("XP4001", f"BANG C: SRAM holds {names}, and {why}")
+
+
+def _others(parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
+    """Statements that the memory core leaves to the others."""
+    arrays, rest = _allocations(parts)
+    if not rest:
+        return arrays
+    return [*arrays, tirx.IfThenElse(tirx.Not(MEMORY_CORE), _joined(rest), None)]
+
+
+def _allocations(parts: Sequence[tirx.Stmt]) -> tuple[list[tirx.Stmt], list[tirx.Stmt]]:
+    """What declares arrays, and the rest."""
+    arrays = [part for part in parts if isinstance(part, tirx.AllocBuffer)]
+    return arrays, [part for part in parts if not isinstance(part, tirx.AllocBuffer)]
+
+
+def _several(buffer: tirx.Buffer, parts: int) -> tirx.Buffer:
+    """An array that holds several of another."""
+    size = int(buffer.shape[0]) * parts
+    return tirx.decl_buffer((size,), buffer.dtype, buffer.name, scope=buffer.scope())
+
+
+def _moved(
+    stmt: tirx.Stmt, arrays: Sequence[tuple[tirx.Buffer, tirx.Buffer]], part: Expr
+) -> tirx.Stmt:
+    """With each array that is the first of a pair in that part of the second one."""
+
+    def place(old: tirx.Buffer, indices: Sequence[Expr]) -> tuple[tirx.Buffer, list[Expr]] | None:
+        new = next((new for each, new in arrays if each.same_as(old)), None)
+        return None if new is None else (new, [part * int(old.shape[0]) + indices[0]])
+
+    def load(node: tvm.ir.TensorLoad) -> Expr:
+        found = place(node.source, node.indices)
+        return node if found is None else tirx.BufferLoad(*found)
+
+    def store(node: tirx.BufferStore) -> tirx.Stmt:
+        found = place(node.buffer, node.indices)
+        return node if found is None else tirx.BufferStore(found[0], node.value, found[1])
+
+    def allocation(node: tirx.AllocBuffer) -> tirx.Stmt:
+        new = next((new for each, new in arrays if each.same_as(node.buffer)), None)
+        return node if new is None else tirx.AllocBuffer(new)
+
+    handlers = [
+        (tvm.ir.TensorLoad, load),
+        (tirx.BufferStore, store),
+        (tirx.AllocBuffer, allocation),
+    ]
+    return tvm_ffi.structural_map(stmt, handlers, order="post")
+
+
+def _marked(key: str, value: Expr, body: tirx.Stmt) -> tirx.Stmt:
+    return tirx.AttrStmt(tvm.ir.StringImm(key), key, value, body)
 
 
 def _renewed(stmt: tirx.Stmt) -> tirx.Stmt:

@@ -36,7 +36,7 @@ from .folds import LANES_ARRAY
 from .jobs import Job
 from .memory import ITEM_BYTES, MemoryPlan, OnChip, Snapshot
 from .scalars import scalar_cycles
-from .sharing import SRAM_SCOPE, is_memory_core
+from .sharing import OFTEN, SRAM_SCOPE, UNDER_WAY, is_memory_core
 
 _SPACES: Mapping[str, OnChip] = {"local.wram": "WRAM", SRAM_SCOPE: "SRAM"}
 """Memories by storage scope; whatever else a kernel allocates is a task's own, in NRAM."""
@@ -90,6 +90,7 @@ class SpacePrinter(CPrinter):
     ) -> None:
         super().__init__(replace(BANG, indices=job.indices), function, kernel)
         self.plan = plan
+        self.leaves_under_way = False
         self.tables = tables
         self.far: set[str] = set()
         self.meter = Meter(plan.arch, job.count, job.clusters)
@@ -167,6 +168,11 @@ class SpacePrinter(CPrinter):
             return "2".join(ends) if {*ends} == {"GDRAM", "SRAM"} else None
         return "2".join(ends) if {"NRAM", "SRAM"} & {*ends} else None
 
+    def copying(self, direction: str) -> str:
+        """The function of a copy in that direction: one that waits, but for results under way."""
+        asynchronous = self.leaves_under_way and direction == "NRAM2GDRAM"
+        return "__memcpy_async" if asynchronous else "__memcpy"
+
     def element(self, buffer: tirx.Buffer, indices: Iterable[Expr]) -> str:
         space = self.space(buffer)
         if space in ("WRAM", "SRAM"):
@@ -219,6 +225,18 @@ class SpacePrinter(CPrinter):
         self.meter.on_memory_core = memory_core
         self.stmt(node)
         self.meter.on_memory_core = False
+
+    def stmt_AttrStmt(self, node: tirx.AttrStmt) -> None:
+        if node.attr_key == OFTEN:
+            with self.meter.sometimes(float(node.value)):
+                self.stmt(node.body)
+        elif node.attr_key == UNDER_WAY:
+            self.leaves_under_way = True
+            with self.meter.under_way():
+                self.stmt(node.body)
+            self.leaves_under_way = False
+        else:
+            super().stmt_AttrStmt(node)
 
     def stmt_Evaluate(self, node: tirx.Evaluate) -> None:
         super().stmt_Evaluate(node)

@@ -116,7 +116,8 @@ def _copy(printer: BangPrinter, nest: Nest) -> bool:
         return False
     run, further = steps
     printer.meter.charge(CopyWork(direction, run, count * size // run))
-    printer.line(f"__memcpy({', '.join([target, source, str(run), direction, *further])});")
+    ends = ", ".join([target, source, str(run), direction, *further])
+    printer.line(f"{printer.copying(direction)}({ends});")
     return True
 
 

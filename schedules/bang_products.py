@@ -21,7 +21,7 @@ SLOTS = 16 * 1024
 """Bytes of NRAM that are left to what a schedule does not know of: vectors on the way."""
 
 
-SIZES = ((256, 2, 512), (128, 1, 1024), (64, 1, 512))
+SIZES = ((256, 2, 512), (256, 2, 256), (128, 1, 1024), (64, 1, 512))
 """Rows, groups of columns and bytes of depth that a tile may have at most."""
 
 ALONE = (1, 1)
