@@ -14,17 +14,18 @@ loops around them; nothing is run. A core has five pipes, which work side by sid
 `__memcpy` waits, and an instruction waits for the one before it whose result it needs: what stands
 in one line of control is added up. In a loop that is `overlapped` (asynchronous copies, one
 rendezvous an iteration) an iteration takes as long as its busiest pipe, and the rest of one
-iteration passes before and behind all. Tasks beyond the cores wait
-for a free core; all are taken to cost what the longest does.
+iteration passes before and behind all. Tasks beyond the cores wait for a free core; all are taken
+to cost what the longest does.
 
 Where a cluster's memory core works `beside` the others, what is between two meetings takes as long
-as the longer of both. It draws the whole share of its cluster from memory off the chip, once for
-all four cores; from SRAM each of these moves a beat a cycle, as from its own memories.
+as the longer of both. It draws its cluster's whole share of memory off the chip, once for all four
+cores. What is `under_way` takes no longer than the iteration beside which it is.
 
 Assumed, because no source says: `dialects.bang_rates` marks the rates; that bandwidth is shared
-evenly by the cores at work, up to what one cluster draws; that SRAM serves four cores at once; that branches are taken, and of two sides
-the longer; that a loop whose length only the data knows runs once (`Estimate.open_loops` counts
-these). Not modelled: caches, bank conflicts, launches, and the compiler's own reordering.
+evenly by the cores at work, up to what one cluster draws; that SRAM gives each core a beat a cycle,
+all four at once; that branches are taken, and of two sides the longer; that a loop whose length
+only the data knows runs once (`Estimate.open_loops` counts these). Not modelled: caches, bank
+conflicts, launches, and the compiler's own reordering.
 Nothing here was measured on a card. Estimates order schedules; they do not foretell times.
 """
 
@@ -107,7 +108,9 @@ class _Frame:
         self.elapsed += times * elapsed
 
     def copy(self) -> _Frame:
-        return _Frame(dict(self.busy), dict(self.peak), self.elapsed, self.later, self.often, self.trips)
+        return _Frame(
+            dict(self.busy), dict(self.peak), self.elapsed, self.later, self.often, self.trips
+        )
 
 
 MeterState: TypeAlias = "tuple[list[_Frame], int]"

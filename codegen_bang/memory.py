@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from xpiler_tvm.dialects.bang import ALIGN, Arch
 from xpiler_tvm.errors import EmitError
@@ -41,12 +41,13 @@ QUALIFIERS: Mapping[OnChip, str] = {
 """What declares an array in each memory, in the order in which a file has them."""
 
 
-class Array(NamedTuple):
+@dataclass(frozen=True)
+class Array:
     """An array on the chip: its memory, C type, elements and bytes."""
 
     space: OnChip
     ctype: str
-    count: int
+    elements: int
     size: int
 
 
@@ -147,7 +148,7 @@ class MemoryPlan:
         """The arrays, one a line; each fills whole vector words."""
         return [
             *(
-                f"{qualifier} {array.ctype} {name}[{array.count}];"
+                f"{qualifier} {array.ctype} {name}[{array.elements}];"
                 for space, qualifier in QUALIFIERS.items()
                 for name, array in self.arrays.items()
                 if array.space == space

@@ -1,24 +1,25 @@
 """What the cores of a cluster share in SRAM: the memory core brings it while the others compute.
 
-    for t: for s:                               if mpu: S[0] = B[0];  else: ...
-        S = B[t, s]                             sync
-        C += f(S)                 ->            for t: for s:          r = t * |s| + s
-                                                    if mpu: if r + 1 < |t| * |s|: S[(r + 1) % 2] = B[r + 1]
-                                                    else:   C += f(S[r % 2])
-                                                    sync
+    for t:                          for t:
+        c = 0                           if mpu: S[0] = B[t, 0];  else: c = 0
+        for s:                          meet
+            S = B[t, s]      ->         for s < n:
+            c += f(S)                       if mpu: if s + 1 < n: S[(s + 1) % 2] = B[t, s + 1]
+        y[t] = c                            else:   c += f(S[s % 2])
+                                            meet
+                                        if not mpu: y[t] = c
 
-Results that are only copied out, once for several rounds, may be under way while the next rounds
-begin: what they are copied from has two halves then, too.
+In each round, an iteration of the innermost loop around the copies, the memory core fills one half
+of what lies in SRAM and the others read the half that it filled in the round before. All meet at
+its end, so that nobody fills what is being read. Where there is one round, one half is all there
+is. Every core takes the same rounds: loops around a barrier have constant lengths.
 
-A round is one iteration of the loops around the copies. In each the memory core fills one half of
-what lies in SRAM and the others read the half that it filled in the round before; all meet at its
-end, so that nobody fills what is being read. Where there is one round, one half is all there is.
-Every core takes the same rounds: loops around a barrier have constant lengths.
+Results that are only copied out may be under way while the next iteration begins: what they are
+copied from has two halves then, too.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -147,34 +148,27 @@ class _Rounds:
 
     def _check(self, levels: Sequence[_Level], fills: Sequence[tirx.Stmt]) -> None:
         """Whether what is brought in can be brought a round ahead, by a core of its own."""
-        written = [each.buffer for each in _collect(self.function.body, tirx.BufferStore)]
-        tasks = self.function.axes["blockIdx.x"].variables
-        known: list[Var] = [*tasks, *(each.loop.loop_var for each in levels if each.loop)]
-        known += [*self.function.params, *self.shared]
-        views = _collect(self.function.body, tirx.DeclBuffer)
-        known += [each.buffer for each in views]
+        body = self.function.body
+        views = {each.buffer: each.data.args[0] for each in _collect(body, tirx.DeclBuffer)}
+        stored = [each.buffer for each in _collect(body, tirx.BufferStore)]
+        written = {views.get(each, each) for each in stored}
+        known: set[Var] = {*self.function.axes["blockIdx.x"].variables, *self.function.params}
+        known |= {*self.shared, *views, *(each.loop.loop_var for each in levels if each.loop)}
         for part in fills:
             for load in _collect(part, tvm.ir.TensorLoad):
-                if any(self._origin(each, views).same_as(self._origin(load.source, views)) for each in written):
+                if views.get(load.source, load.source) in written:
                     self._refuse(f"{load.source.name!r}, which it is filled from, is written, too")
-            own = [each.loop_var for each in _collect(part, tirx.For)]
+            own = {each.loop_var for each in _collect(part, tirx.For)}
             for var in _collect(part, Var):
-                if not any(var.same_as(each) for each in (*known, *own)):
+                if var not in known | own:
                     self._refuse(f"what it is filled with depends on {var.name!r}")
-
-    def _origin(self, buffer: tirx.Buffer, views: Sequence[tirx.DeclBuffer]) -> tirx.Buffer:
-        """The parameter that a buffer is a view of."""
-        for view in views:
-            if view.buffer.same_as(buffer):
-                return view.data.args[0]
-        return buffer
 
     def _overlapped(
         self, levels: list[_Level], work: tuple[tirx.Stmt, ...]
     ) -> tuple[list[_Level], tuple[tirx.Stmt, ...]]:
         """With the copies of results under way while the next iteration begins, if there are any.
 
-            for t: ...; y = c       ->       for t: ...; wait; y = c[t % 2], under way
+        for t: ...; y = c       ->       for t: ...; wait; y = c[t % 2], under way
         """
         parts = [*(level.behind for level in levels[:-1]), work]
         depth = next((d for d in reversed(range(len(parts))) if self._results(parts[d])), 0)
@@ -250,11 +244,10 @@ class _Rounds:
 
         meet = tirx.Evaluate(tirx.call_intrin("int32", "tirx.tvm_storage_sync", SRAM_SCOPE))
         body = in_half(_joined(work), number)
-        before, behind = (outer[-1].before, outer[-1].behind) if outer else ((), ())
-        arrays_of_cores, before = _allocations(before)
-        first = tirx.IfThenElse(
-            MEMORY_CORE, filled(tirx.IntImm("int32", 0)), _joined(before) if before else None
-        )
+        nearest = outer[-1] if outer else _Level(None, (), ())
+        own_arrays, before = _allocations(nearest.before)
+        zero = tirx.IntImm("int32", 0)
+        first = tirx.IfThenElse(MEMORY_CORE, filled(zero), _joined(before) if before else None)
         if rounds == 1:
             round_ = [tirx.IfThenElse(tirx.Not(MEMORY_CORE), body, None), meet]
         else:
@@ -262,20 +255,13 @@ class _Rounds:
             ahead = tirx.IfThenElse(number < last, filled(number + 1), None)
             often = tirx.FloatImm("float32", (rounds - 1) / rounds)
             round_ = [tirx.IfThenElse(MEMORY_CORE, _marked(OFTEN, often, ahead), body), meet]
-        parts = [*arrays_of_cores, first, meet, *self._around(innermost, round_), *_others(behind)]
+        parts = [*own_arrays, first, meet, *_around(innermost, round_), *_others(nearest.behind)]
         for place in reversed(range(len(outer))):
-            parts = self._around(outer[place], parts)
+            parts = _around(outer[place], parts)
             if place:
                 parts = [*_others(outer[place - 1].before), *parts]
                 parts += _others(outer[place - 1].behind)
         return tirx.SeqStmt([*(tirx.AllocBuffer(new) for _, new in arrays), *parts])
-
-    def _around(self, level: _Level, parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
-        """Statements in the loop of a level."""
-        if level.loop is None:
-            return list(parts)
-        loop = level.loop
-        return [tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, _joined(parts))]
 
     def _simple(self, node: Expr) -> Expr:
         return self.analyzer.simplify(node)
@@ -283,6 +269,14 @@ class _Rounds:
     def _refuse(self, why: str) -> None:
         names = ", ".join(repr(each.name) for each in self.shared)
         raise EmitError("XP4001", f"BANG C: SRAM holds {names}, and {why}")
+
+
+def _around(level: _Level, parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
+    """Statements in the loop of a level."""
+    if level.loop is None:
+        return list(parts)
+    loop = level.loop
+    return [tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, _joined(parts))]
 
 
 def _others(parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:

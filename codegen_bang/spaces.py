@@ -176,7 +176,7 @@ class SpacePrinter(CPrinter):
     def element(self, buffer: tirx.Buffer, indices: Iterable[Expr]) -> str:
         space = self.space(buffer)
         if space in ("WRAM", "SRAM"):
-            self.refuse(buffer, f"{buffer.name!r} is in {space}, where no scalar is read or written")
+            self.refuse(buffer, f"{buffer.name!r} is in {space}, where scalar code cannot reach it")
         return super().element(buffer, indices)
 
     def pointer(self, buffer: tirx.Buffer, first: Expr) -> str:

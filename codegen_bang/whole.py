@@ -135,9 +135,7 @@ def _layout(walk: tuple[Dimension, ...], size: int) -> tuple[str, tuple[int, ...
     return None
 
 
-def _steps(
-    walk: tuple[Dimension, ...], size: int, direction: str
-) -> tuple[int, list[str]] | None:
+def _steps(walk: tuple[Dimension, ...], size: int, direction: str) -> tuple[int, list[str]] | None:
     """Bytes of a run and the further arguments of a `__memcpy`; `None` where none walks so."""
     if not walk or (walk[-1].target, walk[-1].source) != (1, 1):
         return None

@@ -208,8 +208,10 @@ class Matrix:
             staged.append(sch.cache_read(staged[0], 0, SRAM))
         for copy in staged:
             sch.compute_at(copy, steps, preserve_unit_loops=True)
-        for copy in self._weights(sch, main, tile, found.right_runs):
+        turned, as_they_lie = self._weights(sch, main, tile, found.right_runs)
+        for copy in (*turned, *as_they_lie):
             sch.compute_at(copy, steps, preserve_unit_loops=True)
+        for copy in turned:
             *_, along, across = sch.get_loops(copy)
             if tile.groups > 1:
                 group, lane = sch.split(across, [None, LANES])
@@ -225,8 +227,8 @@ class Matrix:
 
     def _weights(
         self, sch: s_tir.Schedule, main: SBlockRV, tile: Tile, runs: bool
-    ) -> list[SBlockRV]:
-        """The copies of B on its way into WRAM, the last first."""
+    ) -> tuple[list[SBlockRV], list[SBlockRV]]:
+        """The copies of B on its way into WRAM, the last first: those by columns, those by rows."""
 
         def banks(b: tirx.Var, k: tirx.Var, j: tirx.Var) -> list[tvm.ir.Expr]:
             groups = [j % tile.columns // LANES] if tile.groups > 1 else []
@@ -238,17 +240,18 @@ class Matrix:
             # The copy from memory off the chip puts the rows in order.
             copies.append(sch.cache_read(copies[-1], 0, SRAM))
             sch.transform_layout(copies[-1], ("write", 0), banks)
-            return copies
+            return copies, []
         if tile.groups > 1:
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
             sch.transform_layout(copies[-1], ("write", 0), banks)
         copies.append(sch.cache_read(copies[-1], 0, NRAM))
         sch.transform_layout(copies[-1], ("write", 0), lambda b, k, j: [b, j, k])
-        if not runs:
-            copies.append(sch.cache_read(copies[-1], 0, NRAM))
+        if runs:
+            return copies, []
+        rows = [sch.cache_read(copies[-1], 0, NRAM)]
         if tile.shared:
-            copies.append(sch.cache_read(copies[-1], 0, SRAM))
-        return copies
+            rows.append(sch.cache_read(rows[-1], 0, SRAM))
+        return copies, rows
 
 
 @dataclass(frozen=True)
