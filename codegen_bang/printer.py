@@ -69,13 +69,16 @@ class BangPrinter(SpacePrinter):
 
     def stmt_For(self, node: tirx.For) -> None:
         node = digits(node, self.analyzer) or node
-        if print_whole(self, node):
+        # The memory core has no vectors that a single loop could be: its copies are of rows.
+        alone = self.on_memory_core and not isinstance(node.body, tirx.For)
+        whole = _single_row(node) if alone else node
+        if print_whole(self, whole):
             return
-        copied = block_copy(node, self.analyzer)
+        copied = block_copy(whole, self.analyzer)
         if copied is not None and self.copy_block(copied):
             return
         if self.on_memory_core:
-            self.scalar_loop(node, "the memory core only copies")
+            self.scalar_loop(node, "no copy does the same")
             return
         if self.rows_at_once(node):
             return
@@ -462,6 +465,12 @@ def _at(
     return tirx.BufferStore(
         store.buffer, analyzer.simplify(substitute(store.value, var, value)), indices
     )
+
+
+def _single_row(columns: tirx.For) -> tirx.For:
+    """A loop as the only row of a nest of two."""
+    zero, one = tirx.IntImm("int32", 0), tirx.IntImm("int32", 1)
+    return tirx.For(tirx.Var("row", "int32"), zero, one, tirx.ForKind.SERIAL, columns)
 
 
 def _adds_zero(store: tirx.BufferStore) -> bool:

@@ -32,6 +32,7 @@ from xpiler_tvm.codegen.lower import DeviceFunction
 from xpiler_tvm.errors import EmitError
 
 from .loops import substitute
+from .memory import ITEM_BYTES, padded
 
 SRAM_SCOPE = "shared.sram"
 """The storage scope of what a cluster has in SRAM."""
@@ -294,9 +295,15 @@ def _allocations(parts: Sequence[tirx.Stmt]) -> tuple[list[tirx.Stmt], list[tirx
 
 
 def _several(buffer: tirx.Buffer, parts: int) -> tirx.Buffer:
-    """An array that holds several of another."""
-    size = int(buffer.shape[0]) * parts
+    """An array that holds several of another, each of which fills whole vector words."""
+    size = _part(buffer) * parts if parts > 1 else buffer.shape[0]
     return tirx.decl_buffer((size,), buffer.dtype, buffer.name, scope=buffer.scope())
+
+
+def _part(buffer: tirx.Buffer) -> int:
+    """Elements from one of several arrays to the next."""
+    item = ITEM_BYTES[str(buffer.dtype)]
+    return padded(int(buffer.shape[0]) * item) // item
 
 
 def _moved(
@@ -306,7 +313,7 @@ def _moved(
 
     def place(old: tirx.Buffer, indices: Sequence[Expr]) -> tuple[tirx.Buffer, list[Expr]] | None:
         new = next((new for each, new in arrays if each.same_as(old)), None)
-        return None if new is None else (new, [part * int(old.shape[0]) + indices[0]])
+        return None if new is None else (new, [part * _part(old) + indices[0]])
 
     def load(node: tvm.ir.TensorLoad) -> Expr:
         found = place(node.source, node.indices)
