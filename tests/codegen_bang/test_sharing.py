@@ -9,7 +9,7 @@ from codegen.golden import check_golden
 from codegen.programs import Program, _program, _tensor
 from codegen.running import check_values, device_part
 from test_products import product
-from tvm import s_tir, te, tirx
+from tvm import s_tir, te
 
 from xpiler_tvm import frontends
 from xpiler_tvm.codegen_bang import emit_bang
