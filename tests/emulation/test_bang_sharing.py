@@ -125,3 +125,35 @@ def test_a_result_that_is_overwritten_while_it_is_stored() -> None:
         "      __bang_add(sum, sum, mine, 32);\n",
     )
     assert run(replaced=(under_way,)).findings[0].kind == "asynchronous access"
+
+
+HANDED_ON = """#include <bang.h>
+__mlu_shared__ float row[512], other[16];
+__mlu_global__ void k(const float* x, float* y) {
+  if (__is_mpu() && clusterId == 0) {
+    __memcpy(row, x, 2048, GDRAM2SRAM);
+    for (int to = 1; to < clusterDim; ++to) {
+      __memcpy(row, row, 512, SRAM2SRAM, 2048 / 4, 2048 / 4, 3, to);
+    }
+  }
+  __sync_all();
+  if (__is_ipu()) __memcpy(y + taskId * 128, row + coreId * 128, 512, SRAM2GDRAM);
+}"""
+
+
+@pytest.mark.parametrize("build", ["fast", "checked"])
+def test_a_row_that_a_cluster_hands_on_to_the_others(build: Build) -> None:
+    x = random(512)
+    about = {"tasks": (16,), "kind": "union4", "build": build}
+    found = execute(HANDED_ON, ("x", x), out("y", (4, 512)), **about)  # type: ignore[arg-type]
+    assert found.findings == ()
+    np.testing.assert_array_equal(found.arrays["y"], np.tile(x, (4, 1)))
+
+
+def test_a_row_that_nobody_waits_for() -> None:
+    source = HANDED_ON.replace("__sync_all();", "__sync_cluster();")
+    about = {"tasks": (16,), "kind": "union4", "build": "checked"}
+    found = execute(source, ("x", random(512)), out("y", (4, 512)), **about)  # type: ignore[arg-type]
+    kinds = {one.kind for one in found.findings}
+    assert kinds & {"race", "uninitialised read"}
+    assert all("row" in one.memory for one in found.findings)
