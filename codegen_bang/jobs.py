@@ -2,7 +2,7 @@
 
 | the schedule binds | a job | `blockIdx.x` is | `threadIdx.x` is |
 |---|---|---|---|
-| `blockIdx.x` | a core, or a cluster of them | the task | |
+| `blockIdx.x` | a core; a cluster where tasks fill all | the task | |
 | `threadIdx.x` of a cluster's cores, too | one, two or four clusters | the cluster | the core |
 """
 
@@ -38,10 +38,11 @@ def job_of(function: DeviceFunction, arch: Arch) -> Job:
     """The job of a kernel. Raises `EmitError` XP4001 where threads are no cores of a cluster."""
     work, (cores, *_) = function.grid[0], function.block
     if "threadIdx.x" not in function.axes:
-        # Whole clusters where the number of tasks allows it. Tasks go to free cores of any cluster.
-        kind = KINDS["union1" if work % KINDS["union1"].multiple == 0 else "block"]
-        clusters = min(work, arch.clusters)
-        return Job(kind, (work, 1, 1), clusters, {"blockIdx.x": "taskId"})
+        # Whole clusters where tasks fill them all. Fewer tasks go to free cores of any cluster, so
+        # that each has more of what its cluster draws from memory off the chip.
+        whole = work % CORES_PER_CLUSTER == 0 and work >= arch.cores
+        kind = KINDS["union1" if whole else "block"]
+        return Job(kind, (work, 1, 1), min(work, arch.clusters), {"blockIdx.x": "taskId"})
     if cores != CORES_PER_CLUSTER:
         raise EmitError(
             "XP4001",
