@@ -43,7 +43,7 @@ def rules(
     Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
     round float32 operands.
     """
-    products = (Matrix(arch, model, inexact), Matmul(arch))
+    products = (Matrix(arch, model, inexact), Matmul(arch, model))
     # What the model picks may still be refused, which the plainest schedule is not.
     rows = (
         (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch, name="bang.plain_rows"))

@@ -7,7 +7,7 @@ from itertools import product
 
 import tvm
 from tvm import s_tir, tirx
-from tvm.s_tir.schedule import SBlockRV
+from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from xpiler_tvm.dialects.bang import ALIGN, CORES_PER_CLUSTER, LANES, Arch
 
@@ -111,7 +111,7 @@ class Matrix:
         if not known:
             return Declined("the matrix unit takes the operands in another form")
         best, place = min(known)
-        vectors = Matmul(self.arch).apply(mod)
+        vectors = Matmul(self.arch, self.model).apply(mod)
         instead = None if isinstance(vectors, Declined) else self.model(vectors.mod)
         if instead is not None and instead <= best:
             return Declined(
@@ -194,12 +194,7 @@ class Matrix:
         sch.reorder(b, block_i, block_j, below, beside, steps, own_i, group, lane, own_k)
         tiles, core = sch.fuse(b, block_i, block_j), sch.fuse(below, beside)
         count = batch * -(-rows // tile.all_rows) * -(-columns // tile.all_columns)
-        sharing = CORES_PER_CLUSTER if tile.shared else 1
-        task, own = sch.split(tiles, [share_out(count, self.arch, sharing), None])
-        sch.bind(task, "blockIdx.x")
-        if tile.shared:
-            sch.reorder(core, own)
-            sch.bind(core, "threadIdx.x")
+        own = _to_cores(sch, tiles, core, count, self.arch, shared=tile.shared)
 
         # Step 3. Sums and operands on the chip, a step of k at a time.
         accumulate_in(sch, main, own, NRAM)
@@ -260,43 +255,67 @@ class Matmul:
 
     for k: for i: C[i, :] += A[i, k] * B[k, :]      vectors along j, A[i, k] a scalar
 
-    This is the vector unit's work, for what the matrix unit does not compute exactly.
+    This is the vector unit's work, for what the matrix unit does not compute exactly. The cores of
+    a cluster share operands where the `model` says that it pays, as in `Matrix`.
     """
 
     arch: Arch
+    model: Model | None = None
     rows: int = 16
     columns: int = 512
     depth: int = 64
     name: str = "bang.matmul"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
-        found = find_contraction(sch)
+        found = find_contraction(fresh(mod))
         if isinstance(found, Declined):
             return found
-        batch, rows, columns, depth = found.extents()
+        _, rows, columns, _ = found.extents()
         if columns < 8 or rows < 2:
             return Declined(f"{rows} x {columns} is too thin for tiles")
-        tile_j = even(columns, knob("columns of a tile", self.columns, (64, 128, 256, 512, 1024)))
+        named = {f"{below} x {beside}": (below, beside) for below, beside in (ALONE, *CLUSTERS)}
+        chosen = knob("cores that share operands", AS_MODELLED, list(named))
+        if chosen != AS_MODELLED:
+            return self._schedule(mod, named[chosen])
+        alone = self._schedule(mod, ALONE)
+        least = None if self.model is None else self.model(alone.mod)
+        if self.model is None or least is None:
+            return alone
+        best = alone
+        for cores in CLUSTERS:
+            shared = self._schedule(mod, cores)
+            seconds = self.model(shared.mod)
+            if seconds is not None and seconds < least:
+                best, least = shared, seconds
+        return best
+
+    def _schedule(self, mod: tvm.IRModule, cores: tuple[int, int]) -> s_tir.Schedule:
+        sch = fresh(mod)
+        found = find_contraction(sch)
+        assert not isinstance(found, Declined)  # `apply` has asked the same
+        batch, rows, columns, depth = found.extents()
+        below, beside = cores
+        most_j = knob("columns of a tile", self.columns, (64, 128, 256, 512, 1024))
+        tile_j = even(-(-columns // beside), most_j)
         tile_k = even(depth, knob("depth of a step", self.depth, (16, 32, 64, 128, 256)))
-        bands = batch * -(-columns // tile_j)
-        fair = -(-rows * bands // self.arch.cores)
-        tile_i = even(rows, min(knob("rows of a tile", self.rows, (4, 8, 16, 32, 64, 128)), fair))
+        bands = batch * -(-columns // (tile_j * beside))
+        fair = -(-rows * bands * beside // self.arch.cores)
+        most_i = min(knob("rows of a tile", self.rows, (4, 8, 16, 32, 64, 128)), fair)
+        tile_i = even(-(-rows // below), most_i)
 
         # Step 1. One form for all: C[b, i, j] += A[b, i, k] * B[b, k, j], sizes padded.
         main = normalize(sch, found)
-        sch.pad_einsum(main, [1, tile_i, tile_j, tile_k])
+        sch.pad_einsum(main, [1, tile_i * below, tile_j * beside, tile_k])
 
         # Step 2. Tiles to tasks; in a tile, rows of the result under steps of k.
         b, i, j, k = sch.get_loops(main)
-        block_i, own_i = sch.split(i, [None, tile_i])
-        block_j, own_j = sch.split(j, [None, tile_j])
+        block_i, core_i, own_i = sch.split(i, [None, below, tile_i])
+        block_j, core_j, own_j = sch.split(j, [None, beside, tile_j])
         steps, own_k = sch.split(k, [None, tile_k])
-        sch.reorder(b, block_i, block_j, steps, own_k, own_i, own_j)
-        tiles = sch.fuse(b, block_i, block_j)
-        count = bands * -(-rows // tile_i)
-        task, tile = sch.split(tiles, [share_out(count, self.arch), None])
-        sch.bind(task, "blockIdx.x")
+        sch.reorder(b, block_i, block_j, core_i, core_j, steps, own_k, own_i, own_j)
+        tiles, core = sch.fuse(b, block_i, block_j), sch.fuse(core_i, core_j)
+        count = bands * -(-rows // (tile_i * below))
+        tile = _to_cores(sch, tiles, core, count, self.arch, shared=cores != ALONE)
 
         # Step 3. Sum in NRAM; operands in NRAM, a step of k at a time.
         accumulate_in(sch, main, tile, NRAM)
@@ -305,10 +324,17 @@ class Matmul:
             # Memory runs along depth: rows come in as they lie and are turned on the chip.
             copies.append(sch.cache_read(copies[1], 0, NRAM))
             sch.transform_layout(copies[2], ("write", 0), lambda b, k, j: [b, j, k])
+        by_depth = copies[2:]
+        if cores != ALONE:
+            ends = (copies[0], copies[-1])
+            copies += [sch.cache_read(end, 0, SRAM) for end in ends]
+            if found.right_runs:
+                by_depth.append(copies[-1])
+                sch.transform_layout(copies[-1], ("write", 0), lambda b, k, j: [b, j, k])
         for copy in copies:
             sch.compute_at(copy, steps, preserve_unit_loops=True)
-        if found.right_runs:
-            *_, along, across = sch.get_loops(copies[2])
+        for copy in by_depth:
+            *_, along, across = sch.get_loops(copy)
             sch.reorder(across, along)
         sch.decompose_reduction(main, steps)
 
@@ -316,6 +342,19 @@ class Matmul:
         inline_around(sch)
         keep_on_chip(sch)
         return sch
+
+
+def _to_cores(
+    sch: s_tir.Schedule, tiles: LoopRV, core: LoopRV, count: int, arch: Arch, *, shared: bool
+) -> LoopRV:
+    """The loop over a task's own tiles; with `shared` those of a cluster, for each `core` of it."""
+    cores = CORES_PER_CLUSTER if shared else 1
+    task, own = sch.split(tiles, [share_out(count, arch, cores), None])
+    sch.bind(task, "blockIdx.x")
+    if shared:
+        sch.reorder(core, own)
+        sch.bind(core, "threadIdx.x")
+    return own
 
 
 def _whole(fewest: int, bands: int, workers: int) -> int:

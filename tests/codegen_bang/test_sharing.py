@@ -18,7 +18,7 @@ from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation import find_faults
 from xpiler_tvm.errors import EmitError
 from xpiler_tvm.frontends.raising import raise_program
-from xpiler_tvm.schedules.bang_products import Matrix, Tile
+from xpiler_tvm.schedules.bang_products import CLUSTERS, Matmul, Matrix, Tile
 
 ARCH = "mtp_592"
 
@@ -59,6 +59,17 @@ def test_values_and_text(name, arch, request):
     if arch == ARCH:
         check_golden(request, f"sharing_{name}.mlu", printed.text)
     check(printed, program, 0.0 if "int8" in printed.text else 1e-3)
+
+
+@pytest.mark.parametrize("cores", CLUSTERS, ids=str)
+@pytest.mark.parametrize("columns", [False, True], ids=["rows", "columns"])
+def test_the_vector_unit_shares_operands_too(cores, columns):
+    program = product(50, 150, 70, "float32", columns=columns)
+    schedule = Matmul(ARCHS[ARCH])._schedule(program.mod, cores)
+    printed = emit_bang(schedule.mod, program.kernel)
+    assert "GDRAM2SRAM" in printed.text
+    assert "SRAM2NRAM" in printed.text
+    check(printed, program, 1e-4)
 
 
 def rows_plus_row(cores: int = 4, *, square: bool = False) -> s_tir.Schedule:
