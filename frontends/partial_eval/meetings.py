@@ -64,9 +64,9 @@ def _joined(test: Expr, then: Body, other: Body, cores: Cores, span: Span) -> Bo
     ):
         # What one side declares lives on behind its barrier.
         joined += [part for part in (*one, *two) if isinstance(part, Alloc)]
-        sides = [tuple(part for part in side if not isinstance(part, Alloc)) for side in (one, two)]
-        if any(sides):
-            joined.append(Branch(test, *sides, span))
+        mine, its = (tuple(p for p in side if not isinstance(p, Alloc)) for side in (one, two))
+        if mine or its:
+            joined.append(Branch(test, mine, its, span))
         if meeting is not None or its_meeting is not None:
             joined.append(_meeting(test, meeting, its_meeting, cores))
     return tuple(joined)
