@@ -123,7 +123,7 @@ class Estimate:
     Attributes
     ----------
     arch : the architecture's name; `tasks` the launch's, `cores` those at work at a time.
-    cycles : of one task; `busy` of it by pipe.
+    cycles : of one task; `busy` of it by pipe, with those of its cluster's memory core.
     seconds : of the launch, tasks that wait for a core included.
     bound : the pipe that is busiest.
     share : of that pipe's peak on the whole device, what the work that had to be done takes: for

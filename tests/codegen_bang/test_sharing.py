@@ -28,12 +28,12 @@ def emitted(program: Program, tile: Tile, arch: str = ARCH) -> Printed:
     return emit_bang(schedule.mod, program.kernel, arch)
 
 
-def check(printed: Printed, program: Program, tolerance: float) -> None:
+def check(printed: Printed, program: Program, tolerance: float, arch: str = ARCH) -> None:
     """The values are right, no run shows a fault, and what is read back are plain blocks."""
     check_values(printed.kernel, program, tolerance)
     arrays = {k: v for k, v in program.inputs().items() if isinstance(v, np.ndarray)}
     device = device_part(printed.kernel)
-    assert not find_faults(printed.kernel, arrays, text=device).findings
+    assert not find_faults(printed.kernel, arrays, text=device, arch=arch).findings
     raised = raise_program(frontends.read(frontends.resolve(printed.kernel)).program)
     assert raised.rung == "blocks", raised.reason
 
@@ -58,7 +58,7 @@ def test_values_and_text(name, arch, request):
     assert "__sync_cluster();" in printed.text
     if arch == ARCH:
         check_golden(request, f"sharing_{name}.mlu", printed.text)
-    check(printed, program, 0.0 if "int8" in printed.text else 1e-3)
+    check(printed, program, 0.0 if "int8" in printed.text else 1e-3, arch)
 
 
 @pytest.mark.parametrize("cores", CLUSTERS, ids=str)
