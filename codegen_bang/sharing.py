@@ -128,8 +128,10 @@ class _Rounds:
                 return [*levels, _Level(loop, (), ())], fills, work
             place = filling[0]
             inner = parts[place]
-            if len(filling) > 1 or not isinstance(inner, tirx.For):
+            if len(filling) > 1:
                 self._refuse("it is filled at several places")
+            if not isinstance(inner, tirx.For):
+                self._refuse("it is filled where not every core may come")
             if inner.kind != tirx.ForKind.SERIAL or not isinstance(inner.extent, tirx.IntImm):
                 self._refuse("it is filled in a loop of no constant length")
             levels.append(_Level(loop, tuple(parts[:place]), tuple(parts[place + 1 :])))

@@ -164,6 +164,8 @@ class Matrix:
     def _fits(self, tile: Tile, item: int, found: Contraction) -> bool:
         weights = tile.columns * tile.depth * item
         steps = 1 + (tile.groups > 1) + (not found.right_runs)
+        if tile.shared and found.right_runs:
+            steps = 0  # from SRAM they go to WRAM as they lie
         sums = tile.rows * tile.columns * 4 * (2 if item == 1 else 1)
         # Unsigned bytes are made signed ones in an array of their own.
         unsigned = str(found.stage.block.reads[found.left].source.dtype) == "uint8"

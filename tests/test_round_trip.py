@@ -182,7 +182,9 @@ PRODUCT = """#include <cuda_fp16.h>
 __global__ void product(const half* a, const half* b, float* c) {
     int j = blockIdx.x * blockDim.x + threadIdx.x, i = blockIdx.y;
     float sum = 0;
-    for (int k = 0; k < 256; ++k) sum += __half2float(a[i * 256 + k]) * __half2float(b[k * 256 + j]);
+    for (int k = 0; k < 256; ++k) {
+        sum += __half2float(a[i * 256 + k]) * __half2float(b[k * 256 + j]);
+    }
     c[i * 256 + j] = sum;
 }
 """

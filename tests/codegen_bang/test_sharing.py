@@ -72,7 +72,7 @@ def test_the_vector_unit_shares_operands_too(cores, columns):
     check(printed, program, 1e-4)
 
 
-def rows_plus_row(cores: int = 4, *, square: bool = False) -> s_tir.Schedule:
+def rows_plus_row(cores: int = 4, *, square: bool = False, share: bool = True) -> s_tir.Schedule:
     """`y[i, j] = x[i, j] + w[j]`, or plus `w[j]` squared, with a part of `w` in SRAM at a time."""
     x, w = te.placeholder((15 * cores, 200), name="x"), te.placeholder((200,), name="w")
     part = te.compute((200,), lambda j: w[j] * w[j], "part") if square else w
@@ -84,8 +84,8 @@ def rows_plus_row(cores: int = 4, *, square: bool = False) -> s_tir.Schedule:
     sch.reorder(cluster, core, step, row, element)
     sch.bind(cluster, "blockIdx.x")
     sch.bind(core, "threadIdx.x")
-    copy = sch.cache_read("y", 1, "shared.sram")
-    sch.compute_at(copy, step)
+    if share:
+        sch.compute_at(sch.cache_read("y", 1, "shared.sram"), step)
     if square:
         sch.compute_inline("part")
     return sch
@@ -156,11 +156,27 @@ def test_threads_are_the_cores_of_a_cluster():
     assert "threadIdx.x has the extent 8" in error.message
 
 
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [("w[j0 * 100 + j]", ""), ("y[0, j]", "is written, too"), ("w[core + j]", "depends on")],
-)
-def test_what_is_brought_ahead_depends_on_the_round_alone(place, said):
+def test_cores_of_a_cluster_that_share_nothing():
+    program = row_program()
+    schedule = rows_plus_row(share=False)
+    printed = emit_bang(schedule.mod, program.kernel)
+    assert "if (__is_mpu()) return;" in printed.text
+    assert "__sync_cluster" not in printed.text
+    check(printed, program, 1e-6)
+
+
+PLACES = {
+    "every core comes": ("for _ in range(1):", "w[j0 * 100 + j]", ""),
+    "from a result": ("for _ in range(1):", "y[0, j]", "is written, too"),
+    "by a core": ("for _ in range(1):", "w[core + j]", "depends on"),
+    "some cores come": ("if w[0] > T.float32(0):", "w[j]", "not every core may come"),
+    "data say how often": ("for _ in range(T.Cast('int32', w[0])):", "w[j]", "constant length"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_is_brought_ahead_depends_on_the_round_alone(name):
+    around, filled, said = PLACES[name]
     text = f"""
 @T.prim_func(s_tir=True)
 def main(x: T.Buffer((60, 200)), w: T.Buffer((200,)), y: T.Buffer((60, 200))):
@@ -168,16 +184,17 @@ def main(x: T.Buffer((60, 200)), w: T.Buffer((200,)), y: T.Buffer((60, 200))):
     for cluster in T.thread_binding(3, thread="blockIdx.x"):
         for core in T.thread_binding(4, thread="threadIdx.x"):
             for j0 in range(2):
-                for j in range(100):
-                    with T.sblock("s"):
-                        T.reads()
-                        T.writes()
-                        s[j] = {place}
-                for i, j in T.grid(5, 100):
-                    with T.sblock("y"):
-                        T.reads()
-                        T.writes()
-                        y[cluster * 20 + core * 5 + i, j0 * 100 + j] = s[j]
+                {around}
+                    for j in range(100):
+                        with T.sblock("s"):
+                            T.reads()
+                            T.writes()
+                            s[j] = {filled}
+                    for i, j in T.grid(5, 100):
+                        with T.sblock("y"):
+                            T.reads()
+                            T.writes()
+                            y[cluster * 20 + core * 5 + i, j0 * 100 + j] = s[j]
 """
     mod = tvm.IRModule({"main": tvm.script.from_source(text)})
     if not said:
