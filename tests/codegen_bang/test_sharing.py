@@ -14,6 +14,7 @@ from tvm import s_tir, te
 from xpiler_tvm import frontends
 from xpiler_tvm.codegen_bang import emit_bang
 from xpiler_tvm.codegen_bang.emit import Printed
+from xpiler_tvm.codegen_bang.sharing import with_memory_core
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation import find_faults
 from xpiler_tvm.errors import EmitError
@@ -59,6 +60,19 @@ def test_values_and_text(name, arch, request):
     if arch == ARCH:
         check_golden(request, f"sharing_{name}.mlu", printed.text)
     check(printed, program, 0.0 if "int8" in printed.text else 1e-3, arch)
+
+
+@pytest.mark.parametrize("depth", [64, 128], ids=["one round", "rounds"])
+def test_results_are_under_way_while_the_next_tile_begins(depth, monkeypatch, request):
+    monkeypatch.setattr(
+        "xpiler_tvm.codegen_bang.emit.with_memory_core",
+        lambda function, **_: with_memory_core(function, overlapped=True),
+    )
+    program = product(96, 3072, depth)
+    printed = emitted(program, Tile(24, 1, 64, (4, 1)))
+    assert "__memcpy_async(C" in printed.text
+    check_golden(request, f"sharing_under_way_{depth}.mlu", printed.text)
+    check(printed, program, 1e-3)
 
 
 @pytest.mark.parametrize("cores", CLUSTERS, ids=str)
