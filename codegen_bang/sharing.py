@@ -12,7 +12,8 @@
 In each round, an iteration of the innermost loop around the copies, the memory core fills one half
 of what lies in SRAM and the others read the half that it filled in the round before. All meet at
 its end, so that nobody fills what is being read. Where there is one round, one half is all there
-is. Every core takes the same rounds: loops around a barrier have constant lengths.
+is. Every core takes the same rounds: loops around a barrier have constant lengths. What is filled
+in an outer loop is there once, for all rounds in it.
 
 Results that are only copied out may be under way while the next iteration begins: what they are
 copied from has two halves then, too.
@@ -75,11 +76,12 @@ def with_memory_core(function: DeviceFunction, *, overlapped: bool = False) -> D
 
 @dataclass(frozen=True)
 class _Level:
-    """What stands in a loop before and behind the next loop inwards."""
+    """What fills SRAM in a loop, and the rest before and behind the next loop inwards."""
 
     loop: tirx.For | None
-    before: tuple[tirx.Stmt, ...]
-    behind: tuple[tirx.Stmt, ...]
+    fills: tuple[tirx.Stmt, ...] = ()
+    before: tuple[tirx.Stmt, ...] = ()
+    behind: tuple[tirx.Stmt, ...] = ()
 
 
 class _Rounds:
@@ -101,11 +103,11 @@ class _Rounds:
             heads += views
             heads.append(last)
             body = last.body
-        levels, fills, work = self._levels(body)
-        self._check(levels, fills)
+        levels, work = self._levels(body)
+        self._check(levels)
         if self.overlapped:
             levels, work = self._overlapped(levels, work)
-        made = self._made(levels, fills, work)
+        made = self._made(levels, work)
         for head in reversed(heads):
             if isinstance(head, tirx.AttrStmt):
                 made = tirx.AttrStmt(head.node, head.attr_key, head.value, made)
@@ -113,28 +115,26 @@ class _Rounds:
                 made = tirx.SeqStmt([head, made])
         return made
 
-    def _levels(
-        self, body: tirx.Stmt
-    ) -> tuple[list[_Level], tuple[tirx.Stmt, ...], tuple[tirx.Stmt, ...]]:
-        """The loops around what fills SRAM; in the innermost what fills it, and all the rest."""
+    def _levels(self, body: tirx.Stmt) -> tuple[list[_Level], tuple[tirx.Stmt, ...]]:
+        """The loops around what fills SRAM, and all else that stands in the innermost one."""
         levels: list[_Level] = []
         loop: tirx.For | None = None
         while True:
             parts = [part for part in _sequence(body) if not self._is_allocation(part)]
-            filling = [place for place, part in enumerate(parts) if self._fills(part)]
-            if all(self._only_fills(parts[place]) for place in filling):
-                fills = tuple(parts[place] for place in filling)
-                work = tuple(part for i, part in enumerate(parts) if i not in filling)
-                return [*levels, _Level(loop, (), ())], fills, work
+            fills = tuple(part for part in parts if self._fills(part) and self._only_fills(part))
+            rest = [part for part in parts if not any(part.same_as(each) for each in fills)]
+            filling = [place for place, part in enumerate(rest) if self._fills(part)]
+            if not filling:
+                return [*levels, _Level(loop, fills)], tuple(rest)
             place = filling[0]
-            inner = parts[place]
+            inner = rest[place]
             if len(filling) > 1:
                 self._refuse("it is filled at several places")
             if not isinstance(inner, tirx.For):
                 self._refuse("it is filled where not every core may come")
             if inner.kind != tirx.ForKind.SERIAL or not isinstance(inner.extent, tirx.IntImm):
                 self._refuse("it is filled in a loop of no constant length")
-            levels.append(_Level(loop, tuple(parts[:place]), tuple(parts[place + 1 :])))
+            levels.append(_Level(loop, fills, tuple(rest[:place]), tuple(rest[place + 1 :])))
             loop, body = inner, inner.body
 
     def _is_allocation(self, part: tirx.Stmt) -> bool:
@@ -144,13 +144,26 @@ class _Rounds:
         return any(buffer.same_as(each) for each in self.shared)
 
     def _fills(self, part: tirx.Stmt) -> bool:
-        return any(self._is_shared(each.buffer) for each in _collect(part, tirx.BufferStore))
+        return bool(self._filled_by([part]))
+
+    def _filled_by(self, parts: Sequence[tirx.Stmt]) -> set[tirx.Buffer]:
+        """The arrays in SRAM that statements store to."""
+        stored = {each.buffer for part in parts for each in _collect(part, tirx.BufferStore)}
+        return {buffer for buffer in stored if self._is_shared(buffer)}
 
     def _only_fills(self, part: tirx.Stmt) -> bool:
         return all(self._is_shared(each.buffer) for each in _collect(part, tirx.BufferStore))
 
-    def _check(self, levels: Sequence[_Level], fills: Sequence[tirx.Stmt]) -> None:
-        """Whether what is brought in can be brought a round ahead, by a core of its own."""
+    def _check(self, levels: Sequence[_Level]) -> None:
+        """Whether what is brought in can be brought ahead, by a core of its own."""
+        fills = [part for level in levels for part in level.fills]
+        filled = [buffer for level in levels for buffer in self._filled_by(level.fills)]
+        if len(filled) != len(self.shared):
+            self._refuse("it is filled at several places, or nowhere")
+        outside = [part for level in levels for part in (*level.before, *level.behind)]
+        loads = [load for part in outside for load in _collect(part, tvm.ir.TensorLoad)]
+        if any(self._is_shared(load.source) for load in loads):
+            self._refuse("it is read outside of the innermost loop that fills it")
         body = self.function.body
         views = {each.buffer: each.data.args[0] for each in _collect(body, tirx.DeclBuffer)}
         stored = [each.buffer for each in _collect(body, tirx.BufferStore)]
@@ -193,10 +206,10 @@ class _Rounds:
         parts = [moved(each) if d >= depth else each for d, each in enumerate(parts)]
         parts[depth] = (*parts[depth][: len(parts[depth]) - len(results)], wait, under_way)
         levels = [
-            _Level(
-                level.loop,
-                moved(level.before) if d >= depth else level.before,
-                parts[d] if d < len(levels) - 1 else (),
+            replace(
+                level,
+                before=moved(level.before) if d >= depth else level.before,
+                behind=parts[d] if d < len(levels) - 1 else (),
             )
             for d, level in enumerate(levels)
         ]
@@ -228,43 +241,45 @@ class _Rounds:
                 number, count = number * extent + level.loop.loop_var, count * extent
         return number, count
 
-    def _made(
-        self, levels: Sequence[_Level], fills: Sequence[tirx.Stmt], work: Sequence[tirx.Stmt]
-    ) -> tirx.Stmt:
+    def _made(self, levels: Sequence[_Level], work: Sequence[tirx.Stmt]) -> tirx.Stmt:
         *outer, innermost = levels
         number, rounds = self._number([innermost])
-        arrays = [(each, _several(each, min(2, rounds))) for each in self.shared]
+        ahead = self._filled_by(innermost.fills)
+        arrays = [(each, _several(each, min(2, rounds))) for each in self.shared if each in ahead]
+        kept = [each for each in self.shared if each not in ahead]
 
         def in_half(stmt: tirx.Stmt, of: Expr) -> tirx.Stmt:
             return _moved(stmt, arrays, self._simple(tirx.floormod(of, min(2, rounds))))
 
         def filled(of: Expr) -> tirx.Stmt:
             """What fills SRAM for round `of`."""
-            body = _joined(fills)
+            body = _joined(innermost.fills)
             if innermost.loop is not None:
                 body = substitute(body, innermost.loop.loop_var, of)
             return _renewed(in_half(body, of))
 
         meet = tirx.Evaluate(tirx.call_intrin("int32", "tirx.tvm_storage_sync", SRAM_SCOPE))
         body = in_half(_joined(work), number)
-        nearest = outer[-1] if outer else _Level(None, (), ())
+        nearest = outer[-1] if outer else _Level(None)
         own_arrays, before = _allocations(nearest.before)
-        zero = tirx.IntImm("int32", 0)
-        first = tirx.IfThenElse(MEMORY_CORE, filled(zero), _joined(before) if before else None)
+        first = _by_kind([*nearest.fills, filled(tirx.IntImm("int32", 0))], before)
         if rounds == 1:
             round_ = [tirx.IfThenElse(tirx.Not(MEMORY_CORE), body, None), meet]
         else:
             last = tirx.IntImm("int32", rounds - 1)
-            ahead = tirx.IfThenElse(number < last, filled(number + 1), None)
+            next_ = tirx.IfThenElse(number < last, filled(number + 1), None)
             often = tirx.FloatImm("float32", (rounds - 1) / rounds)
-            round_ = [tirx.IfThenElse(MEMORY_CORE, _marked(OFTEN, often, ahead), body), meet]
-        parts = [*own_arrays, first, meet, *_around(innermost, round_), *_others(nearest.behind)]
+            round_ = [tirx.IfThenElse(MEMORY_CORE, _marked(OFTEN, often, next_), body), meet]
+        parts = [*own_arrays, *first, meet, *_around(innermost, round_), *_others(nearest.behind)]
         for place in reversed(range(len(outer))):
             parts = _around(outer[place], parts)
             if place:
-                parts = [*_others(outer[place - 1].before), *parts]
-                parts += _others(outer[place - 1].behind)
-        return tirx.SeqStmt([*(tirx.AllocBuffer(new) for _, new in arrays), *parts])
+                level = outer[place - 1]
+                own_arrays, before = _allocations(level.before)
+                sides = level.fills, before
+                parts = [*own_arrays, *_by_kind(*sides), *parts, *_others(level.behind)]
+        declared = [*kept, *(new for _, new in arrays)]
+        return tirx.SeqStmt([*map(tirx.AllocBuffer, declared), *parts])
 
     def _simple(self, node: Expr) -> Expr:
         return self.analyzer.simplify(node)
@@ -285,9 +300,17 @@ def _around(level: _Level, parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
 def _others(parts: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
     """Statements that the memory core leaves to the others."""
     arrays, rest = _allocations(parts)
-    if not rest:
-        return arrays
-    return [*arrays, tirx.IfThenElse(tirx.Not(MEMORY_CORE), _joined(rest), None)]
+    return [*arrays, *_by_kind((), rest)]
+
+
+def _by_kind(memory_core: Sequence[tirx.Stmt], others: Sequence[tirx.Stmt]) -> list[tirx.Stmt]:
+    """Statements of the memory core, and of the others."""
+    if not memory_core and not others:
+        return []
+    if not memory_core:
+        return [tirx.IfThenElse(tirx.Not(MEMORY_CORE), _joined(others), None)]
+    rest = _joined(others) if others else None
+    return [tirx.IfThenElse(MEMORY_CORE, _joined(memory_core), rest)]
 
 
 def _allocations(parts: Sequence[tirx.Stmt]) -> tuple[list[tirx.Stmt], list[tirx.Stmt]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 
 import tvm
@@ -34,13 +35,15 @@ class Tile:
     """A core's piece of the result, `rows` x `groups * LANES`, and `depth` products at a time.
 
     `cores` tells how many such tiles lie below and beside each other in what shares operands: one
-    core's alone, or those of a cluster.
+    core's alone, or those of a cluster. Where the tiles of a cluster lie beside each other, too,
+    one after the other, their rows of A may be `kept` in SRAM for all of them.
     """
 
     rows: int
     groups: int
     depth: int
     cores: tuple[int, int] = ALONE
+    kept: bool = False
 
     @property
     def columns(self) -> int:
@@ -61,7 +64,8 @@ class Tile:
 
     def __str__(self) -> str:
         size = f"{self.rows} x {self.columns} x {self.depth}"
-        return f"{size} on {self.cores[0]} x {self.cores[1]} cores" if self.shared else size
+        shared = f" on {self.cores[0]} x {self.cores[1]} cores" if self.shared else ""
+        return size + shared + (", rows kept" if self.kept else "")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Matrix:
     then brings into SRAM once; each core takes its own from there:
 
     for k: A_sram = A[I, k];  B_sram = B[k, J];  A_nram = A_sram[i];  W = B_sram[j];  C_nram += ...
+
+    or, before all tiles of a cluster that have the same rows, A_sram = A[I, :].
 
     Operands are bytes with int32 sums, of which the weights are signed, or sixteen-bit floats with
     float sums: products that the unit computes without rounding an operand. Others take `inexact`:
@@ -140,42 +146,55 @@ class Matrix:
 
     def _tiles(self, found: Contraction, item: int) -> list[Tile]:
         """Tiles that fit the program and the memories, large ones first."""
-        batch, rows, columns, depth = found.extents()
-        unit = ALIGN // item
         tiles: list[Tile] = []
-        for cores, (most_rows, most_groups, most_bytes) in product((ALONE, *CLUSTERS), SIZES):
-            below, beside = cores
-            groups = even(-(-columns // (LANES * beside)), most_groups)
-            bands = batch * -(-columns // (groups * LANES * beside))
-            fair = -(-rows * bands * beside // self.arch.cores)
-            own = -(-rows // below)
-            fewest = -(-own // min(most_rows, fair))
-            counts = [fewest]
-            if cores != ALONE:
-                # Tiles of a cluster are pipelined: it pays if all have equally many.
-                counts.append(_whole(fewest, bands, self.arch.clusters))
-            for count in counts:
-                step = unit * even(-(-depth // unit), most_bytes // ALIGN)
-                tile = Tile(-(-own // count), groups, step, cores)
+        for cores, most in product((ALONE, *CLUSTERS), SIZES):
+            for tile in self._of_size(found, item, cores, most):
                 if tile not in tiles and self._fits(tile, item, found):
                     tiles.append(tile)
         return tiles
 
+    def _of_size(
+        self, found: Contraction, item: int, cores: tuple[int, int], most: tuple[int, int, int]
+    ) -> Iterator[Tile]:
+        """Tiles of at most a size, with work for all cores if there is enough."""
+        batch, rows, columns, depth = found.extents()
+        (below, beside), (most_rows, most_groups, most_bytes) = cores, most
+        unit = ALIGN // item
+        step = unit * even(-(-depth // unit), most_bytes // ALIGN)
+        groups = even(-(-columns // (LANES * beside)), most_groups)
+        row = -(-columns // (groups * LANES * beside))
+        fair = -(-rows * batch * row * beside // self.arch.cores)
+        high = -(-rows // below)
+        fewest = -(-high // min(most_rows, fair))
+        if cores == ALONE:
+            yield Tile(-(-high // fewest), groups, step)
+            return
+        # The tiles of a cluster are pipelined: it pays if all clusters have equally many.
+        for count in (fewest, _whole(fewest, batch * row, self.arch.clusters)):
+            tile = Tile(-(-high // count), groups, step, cores)
+            yield tile
+            every = count * batch * row
+            own = every // share_out(every, self.arch, below * beside)
+            if own > 1 and row % own == 0:
+                yield replace(tile, kept=True)
+
     def _fits(self, tile: Tile, item: int, found: Contraction) -> bool:
         weights = tile.columns * tile.depth * item
-        steps = 1 + (tile.groups > 1) + (not found.right_runs)
+        copies = 1 + (tile.groups > 1) + (not found.right_runs)
         if tile.shared and found.right_runs:
-            steps = 0  # from SRAM they go to WRAM as they lie
+            copies = 0  # from SRAM they go to WRAM as they lie
         sums = tile.rows * tile.columns * 4 * (2 if item == 1 else 1)
         # Unsigned bytes are made signed ones in an array of their own.
         unsigned = str(found.stage.block.reads[found.left].source.dtype) == "uint8"
-        used = steps * weights + sums + tile.rows * tile.depth * item * (1 + unsigned)
+        used = copies * weights + sums + tile.rows * tile.depth * item * (1 + unsigned)
         # One step is brought in while another is used.
-        panels = 2 * (tile.all_rows + tile.all_columns) * tile.depth * item if tile.shared else 0
+        steps = -(-found.extents()[3] // tile.depth)
+        rows = tile.all_rows * (steps if tile.kept else 2)
+        panels = (rows + 2 * tile.all_columns) * tile.depth * item
         return (
             used <= self.arch.nram_usable - SLOTS
             and weights <= self.arch.wram
-            and panels <= self.arch.sram_usable
+            and (not tile.shared or panels <= self.arch.sram_usable)
         )
 
     def _schedule(self, mod: tvm.IRModule, tile: Tile) -> s_tir.Schedule:
@@ -200,11 +219,11 @@ class Matrix:
 
         # Step 3. Sums and operands on the chip, a step of k at a time.
         accumulate_in(sch, main, own, NRAM)
-        staged = [sch.cache_read(main, 0, NRAM)]
+        staged = sch.cache_read(main, 0, NRAM)
+        sch.compute_at(staged, steps, preserve_unit_loops=True)
         if tile.shared:
-            staged.append(sch.cache_read(staged[0], 0, SRAM))
-        for copy in staged:
-            sch.compute_at(copy, steps, preserve_unit_loops=True)
+            whole = sch.cache_read(staged, 0, SRAM)
+            sch.compute_at(whole, core if tile.kept else steps, preserve_unit_loops=True)
         turned, as_they_lie = self._weights(sch, main, tile, found.right_runs)
         for copy in (*turned, *as_they_lie):
             sch.compute_at(copy, steps, preserve_unit_loops=True)

@@ -148,3 +148,4 @@ def test_operands_are_shared_where_that_is_modelled_to_be_faster():
 def test_tiles_by_name():
     assert str(Tile(16, 2, 64)) == "16 x 128 x 64"
     assert str(Tile(16, 2, 64, (2, 2))) == "16 x 128 x 64 on 2 x 2 cores"
+    assert str(Tile(8, 1, 64, (1, 4), kept=True)) == "8 x 64 x 64 on 1 x 4 cores, rows kept"

@@ -46,6 +46,9 @@ CASES = {
     "columns": (lambda: product(64, 512, 300, columns=True), Tile(64, 2, 128, (1, 4))),
     "columns_padded": (lambda: product(33, 150, 70, columns=True), Tile(9, 1, 128, (4, 1))),
     "bytes": (lambda: product(64, 256, 300, "int8", "int32"), Tile(32, 1, 128, (2, 2))),
+    "kept": (lambda: product(96, 3072, 64), Tile(24, 1, 64, (4, 1), kept=True)),
+    "kept_rounds": (lambda: product(96, 1536, 300), Tile(24, 1, 128, (4, 1), kept=True)),
+    "across_rows": (lambda: product(128, 192, 64), Tile(4, 1, 64, (4, 1))),
     "bias": (lambda: product(40, 128, 64, bias=True), Tile(10, 2, 64, (4, 1))),
 }
 
