@@ -263,21 +263,22 @@ class _Rounds:
         nearest = outer[-1] if outer else _Level(None)
         own_arrays, before = _allocations(nearest.before)
         first = _by_kind([*nearest.fills, filled(tirx.IntImm("int32", 0))], before)
-        if rounds == 1:
-            round_ = [tirx.IfThenElse(tirx.Not(MEMORY_CORE), body, None), meet]
-        else:
+        round_ = _by_kind((), [body])
+        if rounds > 1:
             last = tirx.IntImm("int32", rounds - 1)
             next_ = tirx.IfThenElse(number < last, filled(number + 1), None)
             often = tirx.FloatImm("float32", (rounds - 1) / rounds)
-            round_ = [tirx.IfThenElse(MEMORY_CORE, _marked(OFTEN, often, next_), body), meet]
+            round_ = _by_kind([_marked(OFTEN, often, next_)], [body])
+        if innermost.loop is not None:
+            round_.append(meet)  # before anything else is filled
         parts = [*own_arrays, *first, meet, *_around(innermost, round_), *_others(nearest.behind)]
         for place in reversed(range(len(outer))):
             parts = _around(outer[place], parts)
             if place:
                 level = outer[place - 1]
                 own_arrays, before = _allocations(level.before)
-                sides = level.fills, before
-                parts = [*own_arrays, *_by_kind(*sides), *parts, *_others(level.behind)]
+                first = _by_kind(level.fills, before)
+                parts = [*own_arrays, *first, *parts, *_others(level.behind)]
         declared = [*kept, *(new for _, new in arrays)]
         return tirx.SeqStmt([*map(tirx.AllocBuffer, declared), *parts])
 
