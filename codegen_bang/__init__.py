@@ -9,9 +9,10 @@
 | the same, overlapped with its copies | `pipelines` |
 | scalar code as any C | `scalars` has its cost |
 
-`loops.py` says what a loop does, `vectors.py` holds vector code, `memory.py` divides NRAM, and
-`cost.py` is the model by which the printer and schedules choose. The facts are in
-`xpiler_tvm.dialects.bang` and the files beside it.
+`loops.py` says what a loop does, `vectors.py` holds vector code, `memory.py` divides the memories
+of a core, and `cost.py` is the model by which the printer and schedules choose. Before anything is
+printed `jobs.py` tells how tasks are put on cores, and `sharing.py` gives the memory core what a
+cluster shares. The facts are in `xpiler_tvm.dialects.bang` and the files beside it.
 """
 
 from .emit import bang_target, emit_bang

@@ -14,13 +14,18 @@ loops around them; nothing is run. A core has five pipes, which work side by sid
 `__memcpy` waits, and an instruction waits for the one before it whose result it needs: what stands
 in one line of control is added up. In a loop that is `overlapped` (asynchronous copies, one
 rendezvous an iteration) an iteration takes as long as its busiest pipe, and the rest of one
-iteration passes before and behind all. Tasks beyond the cores wait
-for a free core; all are taken to cost what the longest does.
+iteration passes before and behind all. Tasks beyond the cores wait for a free core; all are taken
+to cost what the longest does.
+
+Where a cluster's memory core works `beside` the others, what is between two meetings takes as long
+as the longer of both. It draws its cluster's whole share of memory off the chip, once for all four
+cores. What is `under_way` takes no longer than the iteration beside which it is.
 
 Assumed, because no source says: `dialects.bang_rates` marks the rates; that bandwidth is shared
-evenly by the cores at work, up to what one cluster draws; that branches are taken, and of two sides
-the longer; that a loop whose length only the data knows runs once (`Estimate.open_loops` counts
-these). Not modelled: caches, bank conflicts, launches, and the compiler's own reordering.
+evenly by the cores at work, up to what one cluster draws; that SRAM gives each core a beat a cycle,
+all four at once; that branches are taken, and of two sides the longer; that a loop whose length
+only the data knows runs once (`Estimate.open_loops` counts these). Not modelled: caches, bank
+conflicts, launches, and the compiler's own reordering.
 Nothing here was measured on a card. Estimates order schedules; they do not foretell times.
 """
 
@@ -92,6 +97,8 @@ class _Frame:
     busy: dict[Pipe, float] = field(default_factory=lambda: dict.fromkeys(PIPES, 0.0))
     peak: dict[Pipe, float] = field(default_factory=lambda: dict.fromkeys(PIPES, 0.0))
     elapsed: float = 0.0
+    later: float = 0.0
+    often: float = 1.0
     trips: float = 1.0
 
     def add(self, other: _Frame, times: float, elapsed: float) -> None:
@@ -101,7 +108,9 @@ class _Frame:
         self.elapsed += times * elapsed
 
     def copy(self) -> _Frame:
-        return _Frame(dict(self.busy), dict(self.peak), self.elapsed, self.trips)
+        return _Frame(
+            dict(self.busy), dict(self.peak), self.elapsed, self.later, self.often, self.trips
+        )
 
 
 MeterState: TypeAlias = "tuple[list[_Frame], int]"
@@ -114,7 +123,7 @@ class Estimate:
     Attributes
     ----------
     arch : the architecture's name; `tasks` the launch's, `cores` those at work at a time.
-    cycles : of one task; `busy` of it by pipe.
+    cycles : of one task; `busy` of it by pipe, with those of its cluster's memory core.
     seconds : of the launch, tasks that wait for a core included.
     bound : the pipe that is busiest.
     share : of that pipe's peak on the whole device, what the work that had to be done takes: for
@@ -156,22 +165,26 @@ class Estimate:
 
 
 class Meter:
-    """Adds up what one task of `tasks` costs on `arch`, as the printer goes along."""
+    """Adds up what one task of `tasks` costs on `arch`, as the printer goes along.
 
-    def __init__(self, arch: Arch, tasks: int) -> None:
+    `clusters` have work at a time: by default as many as can, as tasks go to free cores of any.
+    What is charged while `on_memory_core` is done by the memory core of the task's cluster.
+    """
+
+    def __init__(self, arch: Arch, tasks: int, clusters: int | None = None) -> None:
         self.arch, self.tasks = arch, tasks
         self.rates = RATES[arch.name]
         self.cores = min(tasks, arch.cores)
+        self.clusters = min(self.cores, arch.clusters) if clusters is None else clusters
+        self.on_memory_core = False
         self.frames = [_Frame()]
         self.open_loops = 0
 
     @property
     def bytes_per_cycle(self) -> float:
         """What a core draws from memory off the chip while all that have a task draw."""
-        # Tasks go to free cores of any cluster first: the clusters at work are as many as can be.
-        clusters = min(self.cores, self.arch.clusters)
-        cluster = min(self.rates.dram / clusters, self.rates.dram_cluster)
-        return cluster * clusters / self.cores / self.rates.clock
+        cluster = min(self.rates.dram / self.clusters, self.rates.dram_cluster) / self.rates.clock
+        return cluster if self.on_memory_core else cluster * self.clusters / self.cores
 
     # --- charging ---------------------------------------------------------------------------
 
@@ -230,12 +243,26 @@ class Meter:
         self.frames.append(_Frame(trips=trips))
         yield
         inner = self.frames.pop()
+        if inner.later:
+            # What stays under way passes beside the next iteration, or behind the last one. Memory
+            # off the chip serves both in turn.
+            inner.elapsed = max(inner.elapsed, inner.later, inner.busy["io"])
+            self.frames[-1].elapsed += inner.later
         self.frames[-1].add(inner, trips, inner.elapsed)
         if overlapped:
             # The busiest pipe sets the pace; the others are seen as the pipeline fills and drains.
             hidden = inner.elapsed - max(inner.busy.values())
             self.frames[-1].elapsed -= (trips - 1) * hidden
         self._spend("scalar", trips * ARITHMETIC, 0.0)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """What is charged inside goes on while the innermost loop's next iteration begins."""
+        self.frames.append(_Frame())
+        yield
+        inner = self.frames.pop()
+        self.frames[-1].add(inner, 1.0, 0.0)
+        self.frames[-1].later += inner.elapsed
 
     @contextmanager
     def either(self) -> Iterator[None]:
@@ -246,8 +273,29 @@ class Meter:
         longer = other if other.elapsed > one.elapsed else one
         self.frames[-1].add(longer, 1.0, longer.elapsed)
 
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """What is charged inside, up to `other` and behind it, is done at the same time."""
+        self.frames += [_Frame(), _Frame()]
+        yield
+        sides = sorted((self.frames.pop(), self.frames.pop()), key=lambda side: side.often)
+        for side in sides:
+            self.frames[-1].add(side, 1.0, 0.0)
+        often, longer = sides[0].often, max(side.elapsed for side in sides)
+        self.frames[-1].elapsed += often * longer + (1 - often) * sides[1].elapsed
+        self.frames[-1].later += sum(side.later for side in sides)
+
+    @contextmanager
+    def sometimes(self, often: float) -> Iterator[None]:
+        """What is charged inside is done in that part of the iterations by one side of `beside`."""
+        self.frames.append(_Frame())
+        yield
+        inner = self.frames.pop()
+        self.frames[-1].add(inner, often, inner.elapsed / often)
+        self.frames[-1].often = often
+
     def other(self) -> None:
-        """What follows is the other side of `either`."""
+        """What follows is the other side of `either` or `beside`."""
         self.frames[-2], self.frames[-1] = self.frames[-1], self.frames[-2]
 
     @property

@@ -20,14 +20,16 @@ from xpiler_tvm.codegen.c_family import (
     signature,
 )
 from xpiler_tvm.codegen.lower import DeviceFunction, device_function
-from xpiler_tvm.dialects.bang import ARCHS, DEFAULT_ARCH, KINDS, Arch, TaskKind
+from xpiler_tvm.dialects.bang import ARCHS, DEFAULT_ARCH, Arch, TaskKind
 from xpiler_tvm.errors import EmitError, ReadError
 from xpiler_tvm.kernel import Kernel, Launch
 
 from .cost import Estimate
-from .memory import ITEM_BYTES, LONGEST_SLOT, MOST_SLOTS, NramPlan
+from .jobs import Job, job_of
+from .memory import ITEM_BYTES, LONGEST_SLOT, MOST_SLOTS, MemoryPlan
 from .pipelines import FEWEST_PIECES
 from .printer import BangPrinter
+from .sharing import with_memory_core
 from .spaces import BANG
 
 
@@ -51,8 +53,10 @@ def emit_bang(scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_A
 
     Parameters
     ----------
-    scheduled_mod : a module whose `main` has one loop bound to `blockIdx.x`: the tasks. Buffers
-        in scope `local.nram` become arrays in NRAM.
+    scheduled_mod : a module whose `main` has one loop bound to `blockIdx.x`: the tasks, or the
+        clusters where another is bound to `threadIdx.x`: their cores. Buffers in the scopes
+        `local.nram`, `local.wram` and `shared.sram` become arrays in these memories; the memory
+        core fills what is in SRAM.
     kernel : the resolved source kernel; the emitted one has the same parameters.
     arch : a key of `dialects.bang.ARCHS`.
 
@@ -60,21 +64,23 @@ def emit_bang(scheduled_mod: tvm.IRModule, kernel: Kernel, arch: str = DEFAULT_A
     ------
     ReadError XP1012 : there is no such architecture.
     EmitError XP4001 : several kernels, or a construct without a form in BANG C.
-    EmitError XP4002 : the buffers do not fit into NRAM.
+    EmitError XP4002 : the buffers do not fit into their memories.
     """
     if arch not in ARCHS:
         raise ReadError("XP1012", f"no MLU is called {arch!r}", hint=f"one of {', '.join(ARCHS)}")
     function = device_function(scheduled_mod, bang_target())
-    tasks, kind = function.grid[0], _kind(function.grid[0])
-    printer, body = _cheapest(function, kernel, ARCHS[arch])
-    name = entry_name(kernel)
-    launch = Launch(tasks=(tasks, 1, 1), kind=kind.name)
+    job = job_of(function, ARCHS[arch])
+    printer, body = _cheapest(function, kernel, job, ARCHS[arch])
+    name, kind = entry_name(kernel), job.kind
+    # Where the memory core has a program of its own it must come to every barrier.
+    idle = kind.runs_on_mpu and not printer.plan.used("SRAM")
+    launch = Launch(tasks=job.tasks, kind=kind.name)
     parts = [
-        banner(kernel, f"BANG C for {arch}", f"{tasks} tasks, {kind.name}", scheduled_mod),
+        banner(kernel, f"BANG C for {arch}", f"{job.count} tasks, {kind.name}", scheduled_mod),
         "#include <bang.h>\n",
         "".join(f"{line}\n" for line in printer.plan.declarations()),
         *printer.helpers.values(),
-        _kernel_text(name, kernel, kind, body),
+        _kernel_text(name, kernel, body, idle=idle),
         _launcher_text(name, kernel, launch, kind),
     ]
     text = "\n".join(part for part in parts if part)
@@ -119,14 +125,22 @@ PIPELINE_SLOTS = (32 * 1024, 16 * 1024, 8 * 1024)
 
 
 def _cheapest(
-    function: DeviceFunction, kernel: Kernel, arch: Arch
+    function: DeviceFunction, kernel: Kernel, job: Job, arch: Arch
 ) -> tuple[BangPrinter, list[str]]:
     """The kernel's body, with tables and software pipelines where these are modelled to pay."""
-    best, tables = _print(function, kernel, arch), frozenset[str]()
+    shared = with_memory_core(function)
+    best, tables = _print(shared, kernel, job, arch), frozenset[str]()
+    if shared is not function:
+        overlapped = with_memory_core(function, overlapped=True)
+        with suppress(EmitError):  # no room for both halves
+            other = _print(overlapped, kernel, job, arch)
+            if other[0].meter.elapsed < best[0].meter.elapsed:
+                best = other
+        return best
     small = _small_operands(function, kernel) & best[0].far
     if small:
         with suppress(EmitError):  # no room for them
-            other = _print(function, kernel, arch, tables=small)
+            other = _print(function, kernel, job, arch, tables=small)
             if other[0].meter.elapsed < best[0].meter.elapsed:
                 best, tables = other, small
     longest = best[0].plan.longest
@@ -134,7 +148,7 @@ def _cheapest(
         if longest < FEWEST_PIECES * slot:
             continue
         try:
-            other = _print(function, kernel, arch, slot, pipelined=True, tables=tables)
+            other = _print(function, kernel, job, arch, slot, pipelined=True, tables=tables)
         except EmitError:  # no room for so many slots
             continue
         if other[0].meter.elapsed < best[0].meter.elapsed:
@@ -145,6 +159,7 @@ def _cheapest(
 def _print(
     function: DeviceFunction,
     kernel: Kernel,
+    job: Job,
     arch: Arch,
     longest: int = LONGEST_SLOT,
     *,
@@ -153,10 +168,10 @@ def _print(
 ) -> tuple[BangPrinter, list[str]]:
     """The kernel's body, printed again until slots are as long as can be beside all others."""
     first = min(longest, arch.nram_usable // MOST_SLOTS)
-    plan = NramPlan(arch, first, longest, pipelined)
+    plan = MemoryPlan(arch, first, longest, pipelined)
     printed: dict[int, tuple[BangPrinter, list[str]]] = {}
     for _ in range(4):
-        printer = BangPrinter(function, kernel, plan, tables)
+        printer = BangPrinter(function, kernel, job, plan, tables)
         body = printer.body()
         slot = plan.best_slot()
         if slot == plan.slot_bytes or not plan.slots:
@@ -165,17 +180,13 @@ def _print(
         if slot in printed:
             # With short slots longer ones are wished for, which turn out to be of no use.
             return printed[min(printed)]
-        plan = NramPlan(arch, slot, longest, pipelined)
+        plan = MemoryPlan(arch, slot, longest, pipelined)
     raise EmitError("XP4002", "the length of vectors in NRAM does not settle")
 
 
-def _kind(tasks: int) -> TaskKind:
-    """Whole clusters where the number of tasks allows it."""
-    return KINDS["union1" if tasks % KINDS["union1"].multiple == 0 else "block"]
-
-
-def _kernel_text(name: str, kernel: Kernel, kind: TaskKind, body: list[str]) -> str:
-    guard = [f"{INDENT}if (__is_mpu()) return;"] if kind.runs_on_mpu else []
+def _kernel_text(name: str, kernel: Kernel, body: list[str], *, idle: bool) -> str:
+    """The kernel; with `idle` the memory core returns at once."""
+    guard = [f"{INDENT}if (__is_mpu()) return;"] if idle else []
     head = f"__mlu_global__ void {name}({signature(kernel, BANG)}) {{"
     return "\n".join([head, *guard, *body, "}", ""])
 

@@ -88,8 +88,8 @@ def conjuncts(condition: Expr) -> list[Expr]:
 def bounds(condition: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | None:
     """The interval of `var` in which one comparison holds, `None` where it is no interval.
 
-    Understands comparisons that are linear in `var`, also through one floor division:
-    `u + var // 8 < 3` is what TVM makes of `u * 8 + var < 24`.
+    Understands comparisons that are linear in `var`, also through floor divisions, of which one
+    may stand in another: `u + var // 8 < 3` is what TVM makes of `u * 8 + var < 24`.
     """
     if isinstance(condition, tirx.EQ):
         parts = affine(condition.a - condition.b, var, analyzer)
@@ -148,9 +148,11 @@ def _positive(value: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | Non
 
 
 def _floor_divisions(node: Expr) -> list[tirx.FloorDiv]:
+    """The floor divisions in an expression that stand in no other one."""
     found: list[tirx.FloorDiv] = []
     tvm_ffi.structural_walk(node, [(tirx.FloorDiv, found.append)])
-    return found
+    inside = [each for outer in found for each in _floor_divisions(outer.a)]
+    return [each for each in found if not any(each.same_as(one) for one in inside)]
 
 
 def later(one: Expr, other: Expr, analyzer: tvm.sym.Analyzer) -> Expr:

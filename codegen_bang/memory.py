@@ -1,13 +1,14 @@
-"""What a kernel keeps in NRAM: the schedule's buffers, and slots for vectors on the way.
+"""What a kernel keeps on the chip: the schedule's buffers, and slots for vectors on the way.
 
-Buffers have the sizes the schedule gave them. What is left of the memory is divided into slots of
-equal length, as many as the most demanding loop needs and no longer than the longest loop.
+Buffers have the sizes the schedule gave them. What is left of NRAM is divided into slots of equal
+length, as many as the most demanding loop needs and no longer than the longest loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from xpiler_tvm.dialects.bang import ALIGN, Arch
 from xpiler_tvm.errors import EmitError
@@ -29,7 +30,28 @@ Pieces of one-byte elements then have as many elements as a strided copy can hav
 
 MOST_SLOTS = 64
 
-Snapshot = tuple[dict[str, tuple[str, int, int]], int, int]
+OnChip = Literal["NRAM", "WRAM", "SRAM"]
+"""Memories that a kernel declares arrays in, as directions of copies name them."""
+
+QUALIFIERS: Mapping[OnChip, str] = {
+    "SRAM": "__mlu_shared__",
+    "NRAM": "__nram__",
+    "WRAM": "__wram__",
+}
+"""What declares an array in each memory, in the order in which a file has them."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array on the chip: its memory, C type, elements and bytes."""
+
+    space: OnChip
+    ctype: str
+    elements: int
+    size: int
+
+
+Snapshot = tuple[dict[str, Array], int, int]
 
 
 def padded(size: int) -> int:
@@ -38,9 +60,8 @@ def padded(size: int) -> int:
 
 
 @dataclass
-class NramPlan:
-    """Sizes in bytes. `arrays` gives C type, elements and bytes by name, in order of appearance;
-    `weights` the same of those in WRAM.
+class MemoryPlan:
+    """Sizes in bytes. `arrays` are what is declared, by name, in order of appearance.
 
     `slot_bytes` is the length of a slot while printing; `best_slot` tells, after printing, what it
     should have been. Loops are `pipelined` where they can be.
@@ -50,23 +71,25 @@ class NramPlan:
     slot_bytes: int
     longest_slot: int = LONGEST_SLOT
     pipelined: bool = False
-    weights: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    arrays: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
     slots: int = 0
     longest: int = ALIGN
 
-    def add(self, name: str, ctype: str, size: int, item: int, *, weights: bool = False) -> None:
+    def add(self, name: str, ctype: str, size: int, item: int, space: OnChip = "NRAM") -> None:
         """Declare an array of `size` elements of `item` bytes, padded to whole vector words.
 
         What is declared again is as large as the largest of both.
         """
-        space = self.weights if weights else self.arrays
-        known = space[name][2] if name in space else 0
+        known = self.arrays[name].size if name in self.arrays else 0
         total = max(known, padded(size * item))
-        space[name] = (ctype, total // item, total)
+        self.arrays[name] = Array(space, ctype, total // item, total)
 
     def names(self) -> set[str]:
-        return {*self.arrays, *self.weights}
+        return set(self.arrays)
+
+    def used(self, space: OnChip) -> int:
+        """Bytes of the arrays in a memory."""
+        return sum(array.size for array in self.arrays.values() if array.space == space)
 
     def use_slots(self, count: int) -> None:
         self.slots = max(self.slots, count)
@@ -90,19 +113,26 @@ class NramPlan:
     def best_slot(self) -> int:
         """The length that slots can have beside the arrays.
 
-        Raises `EmitError` XP4002 where the arrays leave no room for them, or weights do not fit.
+        Raises `EmitError` XP4002 where the arrays leave no room for them, or another memory is too
+        small for its own.
         """
-        weights = sum(size for *_, size in self.weights.values())
-        if weights > self.arch.wram:
-            raise EmitError(
-                "XP4002",
-                f"the kernel keeps {weights} bytes in WRAM, {self.arch.name} has {self.arch.wram}",
-                hint="a schedule with smaller tiles fits",
-            )
-        fixed = sum(size for *_, size in self.arrays.values())
+        others: tuple[tuple[OnChip, int], ...] = (
+            ("WRAM", self.arch.wram),
+            ("SRAM", self.arch.sram_usable),
+        )
+        for space, limit in others:
+            if self.used(space) > limit:
+                raise EmitError(
+                    "XP4002",
+                    f"the kernel keeps {self.used(space)} bytes in {space}, {self.arch.name} has "
+                    f"{limit}",
+                    hint="a schedule with smaller tiles fits",
+                )
+        fixed = self.used("NRAM")
         room = self.arch.nram_usable - fixed
         if room < self.slots * ALIGN or self.slots > MOST_SLOTS:
-            largest = max(self.arrays, key=lambda name: self.arrays[name][2], default="")
+            mine = {name: one.size for name, one in self.arrays.items() if one.space == "NRAM"}
+            largest = max(mine, key=lambda name: mine[name], default="")
             raise EmitError(
                 "XP4002",
                 f"the kernel keeps {fixed} bytes and {self.slots} vectors in NRAM, "
@@ -118,12 +148,10 @@ class NramPlan:
         """The arrays, one a line; each fills whole vector words."""
         return [
             *(
-                f"__nram__ {ctype} {name}[{size}];"
-                for name, (ctype, size, _) in self.arrays.items()
-            ),
-            *(
-                f"__wram__ {ctype} {name}[{size}];"
-                for name, (ctype, size, _) in self.weights.items()
+                f"{qualifier} {array.ctype} {name}[{array.elements}];"
+                for space, qualifier in QUALIFIERS.items()
+                for name, array in self.arrays.items()
+                if array.space == space
             ),
             *(
                 f"__nram__ float {self.slot_name(index)}[{self.slot_bytes // 4}];"

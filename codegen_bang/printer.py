@@ -69,10 +69,16 @@ class BangPrinter(SpacePrinter):
 
     def stmt_For(self, node: tirx.For) -> None:
         node = digits(node, self.analyzer) or node
-        if print_whole(self, node):
+        # The memory core has no vectors that a single loop could be: its copies are of rows.
+        alone = self.on_memory_core and not isinstance(node.body, tirx.For)
+        whole = _single_row(node) if alone else node
+        if print_whole(self, whole):
             return
-        copied = block_copy(node, self.analyzer)
+        copied = block_copy(whole, self.analyzer)
         if copied is not None and self.copy_block(copied):
+            return
+        if self.on_memory_core:
+            self.scalar_loop(node, "no copy does the same")
             return
         if self.rows_at_once(node):
             return
@@ -173,7 +179,8 @@ class BangPrinter(SpacePrinter):
     def copy_block(self, copied: BlockCopy) -> bool:
         """Print one `__memcpy` for a rectangle, unless no instruction moves it in one piece."""
         target, source = copied.target, copied.source
-        if not (self.in_nram(target.buffer) or self.in_nram(source.buffer)):
+        direction = self.direction(source.buffer, target.buffer)
+        if direction is None or "WRAM" in direction:
             return False
         if self.name(target.buffer) == self.name(source.buffer):
             return False
@@ -186,9 +193,6 @@ class BangPrinter(SpacePrinter):
             for each in (copied.rows, copied.length)
             if not self.analyzer.can_prove(each > 0)
         ]
-        spaces = [self.space(each.buffer) for each in (source, target)]
-        if "WRAM" in spaces:
-            return False
         ends = f"{self.pointer(target.buffer, target.first)}, "
         ends += self.pointer(source.buffer, source.first)
         simplified = self.analyzer.simplify
@@ -198,16 +202,17 @@ class BangPrinter(SpacePrinter):
         )
         if gapless:
             total = self.expr(simplified(copied.rows * copied.length * size)).code
-            call = f"__memcpy({ends}, {total}, {'2'.join(spaces)});"
+            call = f"{self.copying(direction)}({ends}, {total}, {direction});"
         else:
             length = self.expr(simplified(copied.length * size)).code
             steps = f"{target.stride * size}, {source.stride * size}"
             last = self.expr(simplified(copied.rows - 1)).code
-            call = f"__memcpy({ends}, {length}, {'2'.join(spaces)}, {steps}, {last});"
+            copying = self.copying(direction)
+            call = f"{copying}({ends}, {length}, {direction}, {steps}, {last});"
         rows = self.upper_bound(copied.rows) or 1
         run = (self.upper_bound(copied.length) or 1) * size
         runs = (rows * run, 1) if gapless else (run, rows)
-        self.meter.charge(CopyWork("2".join(spaces), *runs))
+        self.meter.charge(CopyWork(direction, *runs))
         if not checks:
             self.line(call)
             return True
@@ -460,6 +465,12 @@ def _at(
     return tirx.BufferStore(
         store.buffer, analyzer.simplify(substitute(store.value, var, value)), indices
     )
+
+
+def _single_row(columns: tirx.For) -> tirx.For:
+    """A loop as the only row of a nest of two."""
+    zero, one = tirx.IntImm("int32", 0), tirx.IntImm("int32", 1)
+    return tirx.For(tirx.Var("row", "int32"), zero, one, tirx.ForKind.SERIAL, columns)
 
 
 def _adds_zero(store: tirx.BufferStore) -> bool:

@@ -121,11 +121,10 @@ class Selection:
 
     def direction(self, buffer: tirx.Buffer, *, into_nram: bool) -> str:
         """The direction of a copy between NRAM and the memory of `buffer`."""
-        if self.printer.in_nram(buffer):
-            return "NRAM2NRAM"
-        if self.printer.in_gdram(buffer):
-            return "GDRAM2NRAM" if into_nram else "NRAM2GDRAM"
-        raise NoVectorForm("a variable")
+        space = self.printer.space(buffer)
+        if space == "WRAM" or buffer in self.printer.scalars:
+            raise NoVectorForm("a variable")
+        return f"{space}2NRAM" if into_nram else f"NRAM2{space}"
 
     def copy(
         self,

@@ -6,7 +6,8 @@ This is the part of the printer that knows memories; `printer.py` builds the loo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import tvm
@@ -27,29 +28,33 @@ from xpiler_tvm.codegen.c_family import (
     identifier,
 )
 from xpiler_tvm.codegen.lower import DeviceFunction
-from xpiler_tvm.dialects.bang_rates import ARITHMETIC, DRAM_ACCESS, NRAM_ACCESS
+from xpiler_tvm.dialects.bang_rates import ARITHMETIC, BARRIER, DRAM_ACCESS, NRAM_ACCESS
 from xpiler_tvm.kernel import Kernel
 
 from .cost import CopyWork, Meter, MeterState, ScalarWork
 from .folds import LANES_ARRAY
-from .memory import ITEM_BYTES, NramPlan, Snapshot
+from .jobs import Job
+from .memory import ITEM_BYTES, MemoryPlan, OnChip, Snapshot
 from .scalars import scalar_cycles
+from .sharing import OFTEN, SRAM_SCOPE, UNDER_WAY, is_memory_core
 
-WRAM_SCOPE = "local.wram"
-"""The storage scope of weights for the matrix unit; every other array of a task is in NRAM."""
+_SPACES: Mapping[str, OnChip] = {"local.wram": "WRAM", SRAM_SCOPE: "SRAM"}
+"""Memories by storage scope; whatever else a kernel allocates is a task's own, in NRAM."""
 
 BANG = CDialect(
     name="BANG C",
     types={**C_TYPES, "float16": "half", "bfloat16": "bfloat16_t"},
-    indices={"blockIdx.x": "taskId"},
-    index_names={"blockIdx.x": "task"},
+    index_names={"blockIdx.x": "task", "threadIdx.x": "core"},
     scopes={"local": ""},
-    barriers={"shared": "", "shared.dyn": "", "warp": ""},
+    barriers={"shared": "", "shared.dyn": "", "warp": "", SRAM_SCOPE: "__sync_cluster();"},
     functions=BUILTINS,
     helper="static __mlu_func__",
     unroll="",
     reserved=frozenset(
-        {"taskId", "taskDim", "coreId", "coreDim", "clusterId", "clusterDim", "queue", "dim"}
+        {
+            *("taskId", "taskIdY", "taskDim", "coreId", "coreDim", "clusterId", "clusterDim"),
+            *("queue", "dim"),
+        }
     ),
 )
 
@@ -71,26 +76,32 @@ class SpacePrinter(CPrinter):
 
     `plan` collects what the kernel keeps on the chip, `meter` what it costs, and `slow` what of
     that is scalar loops: cycles by what they are. The parameters in `tables` are brought into NRAM
-    as a whole before all else; `far` are those off the chip that scalar code touches.
+    as a whole before all else; `far` are those off the chip that scalar code touches. What is
+    printed while `on_memory_core` runs on a cluster's memory core alone.
     """
 
     def __init__(
         self,
         function: DeviceFunction,
         kernel: Kernel,
-        plan: NramPlan,
+        job: Job,
+        plan: MemoryPlan,
         tables: Collection[str] = (),
     ) -> None:
-        super().__init__(BANG, function, kernel)
+        super().__init__(replace(BANG, indices=job.indices), function, kernel)
         self.plan = plan
+        self.leaves_under_way = False
         self.tables = tables
         self.far: set[str] = set()
-        self.meter = Meter(plan.arch, function.grid[0])
+        self.meter = Meter(plan.arch, job.count, job.clusters)
         self.slow: dict[str, float] = {}
         self.operations = 0  # that were looked at as vectors
         self.taken |= {*plan.slot_names(), LANES_ARRAY}
-        self.nram: set[tvm.ir.Var] = set()
-        self.wram: set[tvm.ir.Var] = set()
+        self.on_chip: dict[tvm.ir.Var, OnChip] = {}
+
+    @property
+    def on_memory_core(self) -> bool:
+        return self.meter.on_memory_core
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -107,7 +118,7 @@ class SpacePrinter(CPrinter):
         self.plan.add(name, self.dialect.type(dtype), size, item)
         self.meter.charge(CopyWork("GDRAM2NRAM", size * item))
         self.line(f"__memcpy({name}, {self.name(param)}, {size * item}, GDRAM2NRAM);")
-        self.nram.add(param)
+        self.on_chip[param] = "NRAM"
         self.names[param] = name
 
     def stmt_AllocBuffer(self, node: tirx.AllocBuffer) -> None:
@@ -117,16 +128,14 @@ class SpacePrinter(CPrinter):
             return
         if size is None:
             self.refuse(node, f"the extent of {buffer.name!r} is no constant")
-        # Whatever a kernel allocates is a task's own: tasks share nothing but their parameters.
         # Such arrays are declared at file scope: their names end with the file, not the block.
-        weights = buffer.scope() == WRAM_SCOPE
-        (self.wram if weights else self.nram).add(buffer)
-        short = re.sub("_local_(nram|wram)", r"_\1", identifier(buffer.name))
+        space = self.on_chip[buffer] = _SPACES.get(buffer.scope(), "NRAM")
+        short = re.sub("_(local|shared)_(nram|wram|sram)", r"_\2", identifier(buffer.name))
         name = identifier(short, self.taken | self.plan.names())
         self.taken.add(name)
         self.names[buffer] = name
         dtype = str(buffer.dtype)
-        self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype], weights=weights)
+        self.plan.add(name, self.dialect.type(dtype), size, ITEM_BYTES[dtype], space)
 
     def scratch(self, name: str, dtype: str, size: int) -> str:
         """The name of an array in NRAM that holds nothing from one statement to the next."""
@@ -136,26 +145,38 @@ class SpacePrinter(CPrinter):
 
     def stmt_DeclBuffer(self, node: tirx.DeclBuffer) -> None:
         super().stmt_DeclBuffer(node)
-        for space in (self.nram, self.wram):
-            if node.data.args[0] in space:
-                space.add(node.buffer)
+        if node.data.args[0] in self.on_chip:
+            self.on_chip[node.buffer] = self.on_chip[node.data.args[0]]
 
     def in_nram(self, buffer: tirx.Buffer) -> bool:
-        return buffer in self.nram
+        return self.space(buffer) == "NRAM"
 
     def in_wram(self, buffer: tirx.Buffer) -> bool:
-        return buffer in self.wram
+        return self.space(buffer) == "WRAM"
 
     def in_gdram(self, buffer: tirx.Buffer) -> bool:
-        return not any(buffer in space for space in (self.nram, self.wram, self.scalars))
+        return self.space(buffer) == "GDRAM" and buffer not in self.scalars
 
     def space(self, buffer: tirx.Buffer) -> str:
         """The memory of an array, as directions of copies name it."""
-        return "NRAM" if self.in_nram(buffer) else "WRAM" if self.in_wram(buffer) else "GDRAM"
+        return self.on_chip.get(buffer, "GDRAM")
+
+    def direction(self, source: tirx.Buffer, target: tirx.Buffer) -> str | None:
+        """The direction of a copy; `None` where no instruction of this core makes it."""
+        ends = self.space(source), self.space(target)
+        if self.on_memory_core:
+            return "2".join(ends) if {*ends} == {"GDRAM", "SRAM"} else None
+        return "2".join(ends) if {"NRAM", "SRAM"} & {*ends} else None
+
+    def copying(self, direction: str) -> str:
+        """The function of a copy in that direction: one that waits, but for results under way."""
+        asynchronous = self.leaves_under_way and direction == "NRAM2GDRAM"
+        return "__memcpy_async" if asynchronous else "__memcpy"
 
     def element(self, buffer: tirx.Buffer, indices: Iterable[Expr]) -> str:
-        if self.in_wram(buffer):
-            self.refuse(buffer, f"only the matrix unit can use {buffer.name!r}, which is in WRAM")
+        space = self.space(buffer)
+        if space in ("WRAM", "SRAM"):
+            self.refuse(buffer, f"{buffer.name!r} is in {space}, where scalar code cannot reach it")
         return super().element(buffer, indices)
 
     def pointer(self, buffer: tirx.Buffer, first: Expr) -> str:
@@ -184,7 +205,43 @@ class SpacePrinter(CPrinter):
 
     def stmt_IfThenElse(self, node: tirx.IfThenElse) -> None:
         self.charge_scalar(node.condition)
-        super().stmt_IfThenElse(node)
+        first = is_memory_core(node.condition)
+        if first is None:
+            super().stmt_IfThenElse(node)
+            return
+        head = f"if ({self.expr(node.condition).code})"
+        with self.meter.beside():
+            with self.braces(head, "}" if node.else_case is None else "} else {"):
+                self._on_cores(node.then_case, memory_core=first)
+            if node.else_case is not None:
+                self.depth += 1
+                self.meter.other()
+                self._on_cores(node.else_case, memory_core=not first)
+                self.depth -= 1
+                self.line("}")
+
+    def _on_cores(self, node: tirx.Stmt, *, memory_core: bool) -> None:
+        """What the memory core does, or what the others do."""
+        self.meter.on_memory_core = memory_core
+        self.stmt(node)
+        self.meter.on_memory_core = False
+
+    def stmt_AttrStmt(self, node: tirx.AttrStmt) -> None:
+        if node.attr_key == OFTEN:
+            with self.meter.sometimes(float(node.value)):
+                self.stmt(node.body)
+        elif node.attr_key == UNDER_WAY:
+            self.leaves_under_way = True
+            with self.meter.under_way():
+                self.stmt(node.body)
+            self.leaves_under_way = False
+        else:
+            super().stmt_AttrStmt(node)
+
+    def stmt_Evaluate(self, node: tirx.Evaluate) -> None:
+        super().stmt_Evaluate(node)
+        if isinstance(node.value, tvm.ir.Call) and node.value.op.name.endswith("storage_sync"):
+            self.meter.charge(ScalarWork(BARRIER))
 
     def note_slow(self, what: str, before: float, body: tirx.Stmt) -> None:
         """Remember a scalar loop with the cycles that passed since `before`, if none is in it."""

@@ -45,8 +45,9 @@ def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
 
 
 def _target_steps(printer: BangPrinter, nest: Nest) -> tuple[tuple[int, ...], Expr] | None:
-    """The steps in NRAM of an unguarded nest that writes every element of one piece of it."""
-    if nest.guards or not printer.in_nram(nest.store.buffer):
+    """The steps of an unguarded nest that writes every element of a piece of NRAM, or of SRAM."""
+    space = "SRAM" if printer.on_memory_core else "NRAM"
+    if nest.guards or printer.space(nest.store.buffer) != space:
         return None
     found = strides(nest.store.indices, nest.variables, printer.analyzer)
     if found is None or not is_compact(list(zip(nest.extents, found[0], strict=True))):
@@ -62,7 +63,7 @@ def _elements(nest: Nest) -> int:
 
 
 def _fill(printer: BangPrinter, nest: Nest) -> bool:
-    """One value into a piece of NRAM."""
+    """One value into a piece of NRAM, or of SRAM."""
     value, dtype = nest.store.value, str(nest.store.buffer.dtype)
     if (
         ITEM_BYTES[dtype] > VECTOR_BYTES
@@ -74,10 +75,13 @@ def _fill(printer: BangPrinter, nest: Nest) -> bool:
     if found is None:
         return False
     count, place = _elements(nest), printer.pointer(nest.store.buffer, found[1])
-    printer.meter.charge(VectorWork(count, ITEM_BYTES[dtype]))
-    printer.line(
-        f"__bang_write_value({place}, {count}, {printer.filling(printer.expr(value), dtype)});"
-    )
+    filling = printer.filling(printer.expr(value), dtype)
+    if printer.on_memory_core:
+        printer.meter.charge(CopyWork("SRAM2SRAM", count * ITEM_BYTES[dtype]))
+        printer.line(f"__sramset({place}, {count}, {filling});")
+    else:
+        printer.meter.charge(VectorWork(count, ITEM_BYTES[dtype]))
+        printer.line(f"__bang_write_value({place}, {count}, {filling});")
     return True
 
 
@@ -96,24 +100,24 @@ def _copy(printer: BangPrinter, nest: Nest) -> bool:
         return False
     walk = joined([Dimension(*each) for each in zip(nest.extents, to[0], of[0], strict=True)])
     target, source = printer.pointer(store.buffer, to[1]), printer.pointer(load.source, of[1])
-    spaces = printer.space(load.source), printer.space(store.buffer)
+    direction = printer.direction(load.source, store.buffer)
     size, count = ITEM_BYTES[dtype], _elements(nest)
-    if spaces == ("NRAM", "NRAM"):
+    if direction is None:
+        return False
+    if direction == "NRAM2NRAM":
         layout = _layout(walk, size)
         if layout is not None:
             name, arguments = layout
             printer.meter.charge(VectorWork(count, size))
             printer.line(f"{name}({target}, {source}, {', '.join(map(str, arguments))});")
             return True
-    if "NRAM" not in spaces:
-        return False
-    steps = _steps(walk, size, spaces)
+    steps = _steps(walk, size, direction)
     if steps is None:
         return False
     run, further = steps
-    direction = "2".join(spaces)
     printer.meter.charge(CopyWork(direction, run, count * size // run))
-    printer.line(f"__memcpy({', '.join([target, source, str(run), direction, *further])});")
+    ends = ", ".join([target, source, str(run), direction, *further])
+    printer.line(f"{printer.copying(direction)}({ends});")
     return True
 
 
@@ -131,15 +135,13 @@ def _layout(walk: tuple[Dimension, ...], size: int) -> tuple[str, tuple[int, ...
     return None
 
 
-def _steps(
-    walk: tuple[Dimension, ...], size: int, spaces: tuple[str, str]
-) -> tuple[int, list[str]] | None:
+def _steps(walk: tuple[Dimension, ...], size: int, direction: str) -> tuple[int, list[str]] | None:
     """Bytes of a run and the further arguments of a `__memcpy`; `None` where none walks so."""
     if not walk or (walk[-1].target, walk[-1].source) != (1, 1):
         return None
     *outer, inner = walk
     run = inner.extent * size
-    if "WRAM" in spaces and (outer or run % WRAM_COPY_SIZE):
+    if "WRAM" in direction and (outer or run % WRAM_COPY_SIZE):
         return None
     apart = [(each.target * size, each.source * size, each.extent) for each in outer]
     if any(min(to, of) < run or count > MAX_SEGMENTS for to, of, count in apart):

@@ -8,8 +8,10 @@
 | `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
 | `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
 
-A task is `blockIdx.x`. How long vectors are is left to the emitter, which knows how many it needs:
-an innermost loop may be of any length. Rules only bring the axis that runs along memory inside.
+A task is `blockIdx.x`. Where the cores of a cluster share operands through SRAM, which the model
+decides for products, a cluster is `blockIdx.x` and its core `threadIdx.x`. How long vectors are is
+left to the emitter, which knows how many it needs: an innermost loop may be of any length. Rules
+only bring the axis that runs along memory inside.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def rules(
     Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
     round float32 operands.
     """
-    products = (Matrix(arch, model, inexact), Matmul(arch))
+    products = (Matrix(arch, model, inexact), Matmul(arch, model))
     # What the model picks may still be refused, which the plainest schedule is not.
     rows = (
         (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch, name="bang.plain_rows"))

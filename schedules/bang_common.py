@@ -17,6 +17,9 @@ from .analysis import Stage, collect, is_parameter, stages
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
 
+SRAM = "shared.sram"
+"""Scope of arrays that the cores of a cluster share."""
+
 WRAM = "local.wram"
 """Scope of weights for a core's matrix unit."""
 
@@ -24,20 +27,22 @@ Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
 """What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
 
-def share_out(pieces: int, arch: Arch) -> int:
+def share_out(pieces: int, arch: Arch, cores: int = 1) -> int:
     """How many tasks share equal pieces of work, the same number of pieces each.
 
-    One task a core where that comes out nearly even, else so many that the last round of tasks is
-    short beside the others. Tasks beyond the number of cores wait for a free one.
+    One task a core, or as many `cores` as a piece takes, where that comes out nearly even, else so
+    many that the last round of tasks is short beside the others. Tasks beyond those that run at a
+    time wait for a free core.
     """
-    if pieces <= arch.cores:
+    workers = arch.cores // cores
+    if pieces <= workers:
         return pieces
     small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
     divisors = sorted({*small, *(pieces // each for each in small)})
-    fitting = max(each for each in divisors if each <= arch.cores)
-    if 4 * fitting >= 3 * arch.cores:
+    fitting = max(each for each in divisors if each <= workers)
+    if 4 * fitting >= 3 * workers:
         return fitting
-    return next((each for each in divisors if each >= 4 * arch.cores), pieces)
+    return next((each for each in divisors if each >= 4 * workers), pieces)
 
 
 def share_unevenly(pieces: int, arch: Arch) -> int:

@@ -176,3 +176,33 @@ def test_an_unknown_target() -> None:
     with pytest.raises(xt.XpilerError) as refusal:
         xt.transcompile(rows(), "metal")
     assert refusal.value.code == "XP1012"
+
+
+PRODUCT = """#include <cuda_fp16.h>
+__global__ void product(const half* a, const half* b, float* c) {
+    int j = blockIdx.x * blockDim.x + threadIdx.x, i = blockIdx.y;
+    float sum = 0;
+    for (int k = 0; k < 256; ++k) {
+        sum += __half2float(a[i * 256 + k]) * __half2float(b[k * 256 + j]);
+    }
+    c[i * 256 + j] = sum;
+}
+"""
+
+
+def test_operands_that_a_cluster_shares_come_back_as_a_product() -> None:
+    """Through the memory core of an MLU and back, held against the source at each step."""
+    params = (
+        xt.Tensor("a", (16, 256), "float16"),
+        xt.Tensor("b", (256, 256), "float16"),
+        xt.Tensor("c", (16, 256), intent="out"),
+    )
+    source = xt.Kernel(PRODUCT, "cuda", "product", params, xt.Launch((2, 16), (128,)))
+    there = xt.transcompile(xt.lift(source), "bang")
+    assert "GDRAM2SRAM" in there.kernel.source
+    back = xt.lift(there.kernel)
+    assert (back.rung, back.notes) == ("blocks", ())
+    again = xt.transcompile(back, "cuda")
+    verdicts = {check.name: check.verdict for check in again.evidence}
+    assert verdicts["emitted cuda = source"] == "tested"
+    assert "refuted" not in verdicts.values()

@@ -14,6 +14,7 @@ from xpiler_tvm.errors import LiftError, ReadError, Span
 
 from .. import ir
 from ..bang_declarations import LOCKS
+from ..partial_eval.meetings import HINT
 from ..partial_eval.tasks import Cores
 from ..values import Nothing, Number, Value
 from . import (
@@ -84,19 +85,21 @@ def _barrier(ev: Calls, cores: Cores, meeting: Meeting, span: Span) -> None:
         return
     apart = {"cluster": [cores.core], "all": [cores.core, cores.cluster]}
     for test in ev.path:
+        if meeting in apart and cores.tells_kinds(test):
+            continue  # where the other kind comes to is known at the end, see `meetings`
         divergent = tir.has_load(test) or tir.uses(test, apart.get(meeting, [cores.cluster]))
         if divergent or (meeting in ("ipu", "mpu") and not _holds(ev, cores, meeting, test)):
             raise LiftError(
                 "XP2001",
                 "not every core that this barrier waits for comes to it",
                 span=span,
-                hint="the memory core counts: __sync_all_ipu() waits for the others alone"
-                if tir.uses(test, [cores.core])
-                else "move the barrier out of the branch",
+                hint=HINT if tir.uses(test, [cores.core]) else "move the barrier out of the branch",
             )
     lanes = {"cluster": cores.job.lanes, "all": cores.job.cores}.get(meeting)
-    if lanes is None:  # the memory core does not wait, or waits for others than its cluster
-        lanes = 1 if cores.with_memory_core else cores.job.cores
+    if lanes is None and not cores.with_memory_core:
+        lanes = cores.job.cores
+    elif lanes is None:  # the memory core, the last of a cluster, does not wait, or does so alone
+        lanes = CORES_PER_CLUSTER if meeting == "ipu" and cores.job.clusters == 1 else 1
     ev.barrier(span, warp=True, lanes=lanes)
 
 

@@ -15,6 +15,7 @@ closed form, are unrolled where their tests are known, and are `While` otherwise
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tvm import tirx
@@ -29,6 +30,7 @@ from ..arenas import Access, Arena, Region, layout_of
 from ..values import Address, Number, Record, Value, size_of
 from .ids import counts
 from .loops import Loops
+from .meetings import join_meetings
 from .questions import is_constant
 from .state import FAULT, Demote, Findings, Kept, Mixed, Moves, Site, Stored, ThreadProgram
 
@@ -257,7 +259,9 @@ def evaluate(
             findings.layouts[request.ident] = None
             continue
         if not evaluator.laid_out():
-            return program
+            cores = evaluator.ids.cores
+            body = program.body if cores is None else join_meetings(program.body, cores)
+            return replace(program, body=body)
 
 
 def constants_of(unit: ir.Unit) -> Evaluator:

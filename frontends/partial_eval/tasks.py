@@ -38,6 +38,18 @@ class Cores:
             return tir.const(False, "bool")
         return tirx.GE(self.core, tir.const(CORES_PER_CLUSTER, "int32"))
 
+    def tells_kinds(self, test: Expr) -> bool:
+        """Whether a condition holds on all memory cores and on no other, or the reverse."""
+        if not self.with_memory_core or tir.has_load(test):
+            return False
+        simple = tir.analyzer_for({}).simplify
+        found = [
+            tir.as_const(simple(tir.substitute(test, {self.core: tir.const(lane, "int32")})))
+            for lane in range(CORES_PER_CLUSTER + 1)
+        ]
+        *others, memory_core = found
+        return None not in found and len(set(others)) == 1 and others[0] != memory_core
+
 
 def cores_of(kernel: Kernel) -> Cores:
     """The cores of the kernel's launch."""

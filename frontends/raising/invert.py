@@ -68,9 +68,14 @@ def injective(index: Expr, axes: list[Axis], analyzer: Any = None) -> bool:
     """Whether different points of the axes (of extent over 1) have different indices.
 
     `analyzer` may know more of the axes: of `27*y + 8*b + t` with `8*b + t < 27` the last two are
-    one digit.
+    one digit. `t//3*64 + t%3` is different where `t` is.
     """
     wide = [axis for axis in axes if axis[1] > 1]
+    digits = _in_digits(index, wide)
+    if digits is not None:
+        inside = [axis for axis in wide if axis not in digits.others]
+        apart = [*digits.digits, *digits.others]
+        return injective(digits.of, inside, analyzer) and injective(digits.index, apart, analyzer)
     used = strides(index, axes)
     if used is not None:
         return len(used) == len(wide)

@@ -109,3 +109,54 @@ def test_scalar_loops_are_told_with_what_they_cost():
     printed = estimate(programs.opaque())
     assert printed.slow
     assert printed.estimate.bound == "scalar"
+
+
+def test_the_memory_core_draws_for_its_cluster():
+    meter = Meter(ARCH, ARCH.cores)
+    copy = CopyWork("GDRAM2SRAM", 64 * 1024)
+    meter.on_memory_core = True
+    meter.charge(copy)
+    alone = meter.elapsed - COPY_START
+    rates = RATES["mtp_592"]
+    assert alone == pytest.approx(65536 * ARCH.clusters * rates.clock / rates.dram)
+    few = Meter(ARCH, 4, clusters=1)
+    few.on_memory_core = True
+    few.charge(copy)
+    assert few.elapsed - COPY_START == pytest.approx(65536 * rates.clock / rates.dram_cluster)
+
+
+def rounds(ahead: float, work: float, often: float = 1.0) -> Meter:
+    """Ten rounds in which the memory core takes `ahead` cycles and the others `work`."""
+    meter = Meter(ARCH, 4, clusters=1)
+    with meter.loop(10), meter.beside():
+        with meter.sometimes(often):
+            meter.charge(ScalarWork(ahead))
+        meter.other()
+        meter.charge(ScalarWork(work))
+    return meter
+
+
+def test_of_cores_that_meet_the_longer_counts():
+    overhead = rounds(0, 0).elapsed
+    assert rounds(300, 500).elapsed - overhead == 10 * 500
+    assert rounds(700, 500).elapsed - overhead == 10 * 700
+    # In the last round nothing is left to be brought.
+    assert rounds(700, 500, 0.9).elapsed - overhead == pytest.approx(9 * 700 + 500)
+    assert rounds(700, 500, 0.9).frames[0].busy["scalar"] - overhead == pytest.approx(
+        10 * (0.9 * 700 + 500)
+    )
+
+
+def test_what_is_under_way_passes_beside_the_next_iteration():
+    def loop(later: int, now: float) -> float:
+        meter = Meter(ARCH, ARCH.cores)
+        with meter.loop(10):
+            meter.charge(ScalarWork(now))
+            with meter.under_way():
+                meter.charge(CopyWork("NRAM2GDRAM", later))
+        return meter.elapsed
+
+    store = cycles(CopyWork("NRAM2GDRAM", 65536), tasks=ARCH.cores)
+    overhead = loop(64, 10000) - 10 * 10000 - cycles(CopyWork("NRAM2GDRAM", 64), tasks=ARCH.cores)
+    assert loop(65536, 10000) == pytest.approx(10 * 10000 + store + overhead)
+    assert loop(65536, 100) == pytest.approx(11 * store + overhead)

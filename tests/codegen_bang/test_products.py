@@ -13,9 +13,11 @@ from tvm import te, tirx
 from xpiler_tvm.codegen_bang import emit_bang
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation import find_faults
+from xpiler_tvm.errors import EmitError
 from xpiler_tvm.schedules.bang import rules
 from xpiler_tvm.schedules.bang_products import Matrix, Tile
 from xpiler_tvm.schedules.base import Declined, first_applicable
+from xpiler_tvm.targets.device import kernel_of
 
 
 def product(
@@ -122,3 +124,28 @@ def test_the_vector_unit_is_taken_where_it_is_modelled_to_be_faster():
     answer = Matrix(ARCHS["mtp_592"], lambda mod: 1.0).apply(product(64, 64, 64).mod)
     assert isinstance(answer, Declined)
     assert "modelled at 1e+06 us" in answer.reason
+
+
+def modelled(mod: tvm.IRModule) -> float | None:
+    try:
+        return emit_bang(mod, kernel_of(mod, "bang")).estimate.seconds
+    except EmitError:
+        return None
+
+
+def test_operands_are_shared_where_that_is_modelled_to_be_faster():
+    rule = Matrix(ARCHS["mtp_592"], modelled)
+
+    def shares(program: Program) -> bool:
+        answer = rule.apply(program.mod)
+        assert not isinstance(answer, Declined)
+        return "shared.sram" in answer.mod.script()
+
+    assert shares(product(1024, 1024, 512))
+    assert not shares(product(32, 64, 64))
+
+
+def test_tiles_by_name():
+    assert str(Tile(16, 2, 64)) == "16 x 128 x 64"
+    assert str(Tile(16, 2, 64, (2, 2))) == "16 x 128 x 64 on 2 x 2 cores"
+    assert str(Tile(8, 1, 64, (1, 4), kept=True)) == "8 x 64 x 64 on 1 x 4 cores, rows kept"

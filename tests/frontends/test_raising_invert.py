@@ -63,6 +63,24 @@ def test_injective_indices_are(given_terms: list[Term], offset: int) -> None:
         assert injective(index, [axis for _, axis in used])
 
 
+@settings(max_examples=100, deadline=None)
+@given(terms, st.integers(2, 7), st.integers(-8, 8), st.integers(-2, 2))
+@example([(6, 4), (2, 3), (1, 2)], 3, 3, 1)
+@example([(6, 4), (2, 3), (1, 2)], 3, 2, 1)
+def test_numbers_that_are_taken_apart(
+    given_terms: list[Term], base: int, high: int, low: int
+) -> None:
+    """`high * (t // base) + low * (t % base)` differs where the numbers t and their digits do."""
+    number, axes = sum_of(given_terms)
+    index = tirx.floordiv(number, base) * high + tirx.floormod(number, base) * low
+    values = [value_of(index, at) for at in points(axes)]
+    found = injective(index, axes)
+    if found:
+        assert len(set(values)) == len(values)
+    if given_terms == [(6, 4), (2, 3), (1, 2)]:
+        assert found == (high >= base)
+
+
 @settings(max_examples=60, deadline=None)
 @given(mixed_radix())
 def test_mixed_radix_is_injective(given_terms: list[Term]) -> None:

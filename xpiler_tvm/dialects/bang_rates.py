@@ -24,6 +24,9 @@ scalar access there takes."""
 MOVE_START = 32
 """Cycles before the first byte of a copy between memories on the chip. Assumed."""
 
+BARRIER = 100
+"""Cycles from when the last core of a cluster comes to a barrier to when all go on. Assumed."""
+
 LINE_BYTES = 64
 """Memory off the chip is read in lines of this size; to write less it is read first."""
 

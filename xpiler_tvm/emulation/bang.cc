@@ -132,14 +132,15 @@ static void leave(unsigned core) {
   save(per_core, core_slots[core]);
 }
 
-// Where the SRAM of another cluster holds what lies at `address` in this one's.
-static void* in_cluster(void* address, int cluster) {
-  if (cluster < 0 || cluster == live_cluster) return address;
-  keep(&cluster_slots[cluster], cluster_bytes);
-  const XpVariable* variable = find(address);
-  size_t before = 0;
-  for (const XpVariable* v = xp_variables; v < variable; ++v) before += per_cluster(*v) ? v->size : 0;
-  return cluster_slots[cluster] + before + (static_cast<unsigned char*>(address) - variable->address);
+// Variables in SRAM become those of a cluster.
+static void show_cluster(int cluster) {
+  if (cluster != live_cluster) {
+    keep(&cluster_slots[live_cluster], cluster_bytes);
+    save(per_cluster, cluster_slots[live_cluster]);
+    restore(per_cluster, cluster_slots[cluster]);
+    live_cluster = cluster;
+  }
+  if (xp_checks) xp_checks->cluster(cluster);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -158,16 +159,34 @@ static int unit(const XpCopy& copy) {
   return ((copy.from | copy.to) & (XP_GDRAM | XP_LDRAM)) != 0;
 }
 
+// One segment, into SRAM of another cluster by way of the stack.
+static void move_segment(const XpCopy& copy, char* dst, const char* src) {
+  const int own = live_cluster;
+  if (copy.cluster < 0 || copy.cluster == own) {
+    copy.move(dst, src, copy.size);
+    return;
+  }
+  char held[1024];
+  for (long long done = 0; done < copy.size; done += sizeof held) {
+    const long long left = copy.size - done;
+    const unsigned long bytes = left < (long long)sizeof held ? left : sizeof held;
+    copy.move(held, src + done, bytes);
+    show_cluster(copy.cluster);
+    copy.move(dst + done, held, bytes);
+    show_cluster(own);
+  }
+}
+
 static void perform(const XpCopy& copy) {
   const long long count = (copy.dst_segments[0] + 1) * (copy.dst_segments[1] + 1);
-  char* dst = static_cast<char*>(in_cluster(copy.dst, copy.cluster));
+  char* dst = static_cast<char*>(copy.dst);
   const char* src = static_cast<const char*>(copy.src);
   for (long long i = 0; i < count; ++i) {
     // Segment i in the source's order goes to segment i in the destination's.
     const long long d0 = i % (copy.dst_segments[0] + 1), d1 = i / (copy.dst_segments[0] + 1);
     const long long s0 = i % (copy.src_segments[0] + 1), s1 = i / (copy.src_segments[0] + 1);
-    copy.move(dst + d0 * copy.dst_stride[0] + d1 * copy.dst_stride[1],
-              src + s0 * copy.src_stride[0] + s1 * copy.src_stride[1], copy.size);
+    move_segment(copy, dst + d0 * copy.dst_stride[0] + d1 * copy.dst_stride[1],
+                 src + s0 * copy.src_stride[0] + s1 * copy.src_stride[1]);
   }
 }
 
@@ -535,12 +554,8 @@ static void enter(unsigned core, int fresh) {
     live_cluster = 0;
     live = launch->block[0];
     restore(per_cluster, nullptr);
-  } else if (cluster != live_cluster) {
-    keep(&cluster_slots[live_cluster], cluster_bytes);
-    save(per_cluster, cluster_slots[live_cluster]);
-    restore(per_cluster, cluster_slots[cluster]);
-    live_cluster = cluster;
   }
+  show_cluster(cluster);
   restore(per_core, fresh ? nullptr : core_slots[core]);
   if (fresh) laned[core].count = 0;
   const bool memory_core = jobs && lane == kCores;

@@ -228,10 +228,12 @@ void forget(Region* region) {
   latest = nullptr;
 }
 
+unsigned shown_cluster;
+
 // Which copy of a region's shadow the running thread sees.
 unsigned copy_of(const Region& region) {
   if (region.copies == 1) return 0;
-  return region.variable->spaces & XP_SRAM ? self / lanes : self;
+  return region.variable->spaces & XP_SRAM ? shown_cluster : self;
 }
 
 bool ours(uintptr_t address) {
@@ -683,8 +685,10 @@ void on_vector(bool begins) {
   element_without_value = false;
 }
 
+void on_cluster(int cluster) { shown_cluster = cluster; }
+
 const XpChecks checks = {on_start, on_block, on_enter,   on_barrier, on_sync,
-                         on_end,   on_copy,  on_arrival, on_vector};
+                         on_end,   on_copy,  on_arrival, on_vector,  on_cluster};
 
 }  // namespace
 

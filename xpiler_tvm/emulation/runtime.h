@@ -115,6 +115,7 @@ struct XpChecks {
   // a vector operation begins or ends: its elements are computed one after the other, and what
   // comes of memory that nothing has written counts as not written either
   void (*vector)(bool begins);
+  void (*cluster)(int cluster);  // what lies in SRAM is that of a cluster
 };
 extern XP_HIDDEN const XpChecks* xp_checks;
 

@@ -22,8 +22,8 @@ PLATFORMS: dict[str, str] = {
         "BANG C for Cambricon MLUs. A job of tasks, each on a core, told by `taskId`; a core works "
         "on vectors in NRAM and multiplies matrices with weights in WRAM; data comes by `__memcpy` "
         "from GDRAM. Operands of vector functions are whole arrays in NRAM, best of multiples of "
-        "128 bytes. TVM binds tasks to `blockIdx.x`; scopes are `local.nram`, `local.wram`, "
-        "`shared.sram`."
+        "128 bytes. TVM binds tasks to `blockIdx.x`, or clusters with `threadIdx.x` for their four "
+        "cores, which share `shared.sram`; a core's own scopes are `local.nram`, `local.wram`."
     ),
     "vnni": (
         "C for CPUs with AVX-512 VNNI: vectors of 16 float32 or 64 bytes, 32 registers. "

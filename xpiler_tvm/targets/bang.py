@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xpiler_tvm.dialects.bang import ALIGN, ARCHS, DEFAULT_ARCH, WRAM_ALIGN
+from xpiler_tvm.dialects.bang import ALIGN, ARCHS, CORES_PER_CLUSTER, DEFAULT_ARCH, WRAM_ALIGN
 
 from .base import Axis, Compiler, Emitted, Limits, Memory, TargetSpec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ARCH = ARCHS[DEFAULT_ARCH]
 LIMITS = Limits(
-    axes=(Axis("blockIdx.x", 65535),),
+    axes=(Axis("blockIdx.x", 65535), Axis("threadIdx.x", CORES_PER_CLUSTER)),
     memories=(
         Memory("local.nram", ARCH.nram_usable, ALIGN),
         Memory("local.wram", ARCH.wram, WRAM_ALIGN),
