@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tvm import tirx
@@ -10,35 +11,31 @@ from tvm.ir import Expr, TensorLoad
 
 from xpiler_tvm.codegen.c_family import dtype_of
 from xpiler_tvm.dialects.bang import ALIGN, LANES, MAX_SEGMENTS, WRAM_COPY_SIZE
-from xpiler_tvm.dialects.bang_matrix import FLOATING, granule
+from xpiler_tvm.dialects.bang_matrix import EXACT_DEPTH, FLOATING, granule
 
+from .copies import BoxCopy, box_copy
 from .cost import CopyWork, MatrixWork, VectorWork
 from .loops import condition_of, conjuncts, depends, loads, sides_of
-from .matrix import Product, product
+from .matrix import Convolution, Product, contraction
 from .memory import ITEM_BYTES, VECTOR_BYTES
 from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
 
-EXACT_DEPTH: Mapping[tuple[str, ...], int] = {
-    ("int32", "int8", "int8"): 1 << 10,
-    ("int32", "uint8", "int8"): 1 << 9,
-}
-"""Products of bytes that a float adds up without rounding: 2**24 / 2**14, or 2**15."""
-
-
 def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
     """Print the nest that begins with `loop` as one instruction; `False` where there is none."""
     nest = perfect_nest(loop)
     if nest is None:
         return False
-    found = product(nest, printer.in_wram, printer.analyzer)
-    if found is not None and _product(printer, found):
+    found = contraction(nest, printer.in_wram, printer.analyzer)
+    if found is not None and _contraction(printer, found):
         return True
     if len(nest.variables) < 2:
         return False
-    return _fill(printer, nest) or _copy(printer, nest) or _padded(printer, nest)
+    if _fill(printer, nest) or _copy(printer, nest) or _padded(printer, nest):
+        return True
+    return len(nest.variables) > 2 and _box(printer, nest)
 
 
 # --- fills and copies -----------------------------------------------------------------------------
@@ -155,6 +152,71 @@ def _steps(
     return None
 
 
+def _box(printer: BangPrinter, nest: Nest) -> bool:
+    """Elements of a part of a box that move without change, by one copy of runs of one length."""
+    found = box_copy(nest, printer.analyzer)
+    if found is None or not found.parts:
+        return False
+    dtype, simplified = str(found.target.dtype), printer.analyzer.simplify
+    same = printer.name(found.target) == printer.name(found.source)
+    if same or dtype != str(found.source.dtype):
+        return False
+    if printer.scalars & {found.target, found.source}:
+        return False
+    spaces = printer.space(found.source), printer.space(found.target)
+    *outer, inner = found.parts
+    size, most = ITEM_BYTES[dtype], [printer.upper_bound(each.count) for each in found.parts]
+    if "NRAM" not in spaces or "WRAM" in spaces or None in most or len(outer) > 2:
+        return False
+    *segments, longest = [int(count or 0) for count in most]
+    apart = all(min(each.target, each.source) >= longest for each in outer)
+    if (inner.target, inner.source) != (1, 1) or not apart or max(segments, default=1) > MAX_SEGMENTS:
+        return False
+
+    checks = [*found.conditions, *(each.count > 0 for each in found.parts)]
+    checks = [each for each in checks if not printer.analyzer.can_prove(each)]
+    guard = f"if ({printer.expr(tirx.all(*checks)).code})" if checks else ""
+    with printer.braces(guard) if guard else nullcontext():
+        _print_box(printer, found, spaces, size)
+    printer.meter.charge(CopyWork("2".join(spaces), longest * size, math.prod(segments)))
+    return True
+
+
+def _print_box(
+    printer: BangPrinter, found: BoxCopy, spaces: tuple[str, str], size: int
+) -> None:
+    simplified = printer.analyzer.simplify
+    for low, value in found.lows:
+        name = printer.reserve(str(low.name))
+        printer.line(f"const int {name} = {printer.expr(value).code};")
+        printer.names[low] = name
+    counts: list[Expr] = []
+    for part in found.parts:
+        count = part.count
+        if not isinstance(count, tirx.IntImm):
+            count = tirx.Var("count", "int32")
+            printer.names[count] = printer.reserve("count")
+            value = printer.expr(simplified(part.count)).code
+            printer.line(f"const int {printer.names[count]} = {value};")
+        counts.append(count)
+
+    def number(value: Expr) -> str:
+        return printer.expr(simplified(value)).code
+
+    arguments = [
+        printer.pointer(buffer, first)
+        for buffer, first in zip((found.target, found.source), found.firsts, strict=True)
+    ]
+    arguments += [number(counts[-1] * size), "2".join(spaces)]
+    last = [number(count - 1) for count in counts[:-1]]
+    far = [(str(each.target * size), str(each.source * size)) for each in found.parts[:-1]]
+    if len(far) == 1:
+        arguments += [*far[0], *last]
+    elif far:
+        arguments += [each for side in range(2) for each in (far[1][side], last[1], far[0][side], last[0])]
+    printer.line(f"__memcpy({', '.join(arguments)});")
+
+
 def _padded(printer: BangPrinter, nest: Nest) -> bool:
     """A copy with a constant where a condition fails: the constant everywhere, then the copy.
 
@@ -179,11 +241,11 @@ def _storing(store: tirx.BufferStore, value: Expr) -> tirx.BufferStore:
     return tirx.BufferStore(store.buffer, value, store.indices)
 
 
-# --- matrix products ------------------------------------------------------------------------------
+# --- the matrix unit ------------------------------------------------------------------------------
 
 
-def _product(printer: BangPrinter, found: Product) -> bool:
-    """A product on the matrix unit, added to what its target holds."""
+def _contraction(printer: BangPrinter, found: Product | Convolution) -> bool:
+    """A product or a convolution on the matrix unit, added to what its target holds."""
     dtypes = tuple(str(b.dtype) for b in (found.target, found.source, found.weights))
     places = tuple(
         printer.pointer(buffer, first)
@@ -193,25 +255,28 @@ def _product(printer: BangPrinter, found: Product) -> bool:
     )
     in_place = all(printer.in_nram(buffer) for buffer in (found.target, found.source))
     source_bytes, weight_bytes = ITEM_BYTES[dtypes[1]], ITEM_BYTES[dtypes[2]]
-    if not in_place or found.depth * weight_bytes % granule(source_bytes, weight_bytes):
+    if not in_place or found.channels * weight_bytes % granule(source_bytes, weight_bytes):
         return False
     rows, columns, depth = found.rows, found.columns, found.depth
     count = rows * columns
     work = MatrixWork(count * depth, source_bytes, weight_bytes, "float" in dtypes[1])
     target, source, weights = places
     if dtypes in FLOATING:
-        # A convolution of one pixel wide images with one pixel, which adds to a partial result.
-        image = f"{depth}, {rows}, 1, 1, 1, 1, 1, {columns}"
+        # Of the functions only a convolution adds to a partial result.
+        vectors = f"{target}, {source}, {weights}, {target}"
         printer.meter.charge(work)
-        printer.line(f"__bang_conv_partial({target}, {source}, {weights}, {target}, {image});")
+        printer.line(f"__bang_conv_partial({vectors}, {found.image});")
         return True
     if depth <= EXACT_DEPTH.get(dtypes, 0):
         # The unit gives no int32, but these sums are integers that a float holds.
         sums = printer.scratch("products", "float32", count)
         if dtypes[1] == "uint8":
-            source = _made_signed(printer, source, rows * depth)
+            source = _made_signed(printer, source, found.source_size)
         printer.meter.charge(work)
-        printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
+        if isinstance(found, Product):
+            printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
+        else:
+            printer.line(f"__bang_conv({sums}, {source}, {weights}, {found.image});")
         if dtypes[1] == "uint8":
             _compensate(printer, sums, weights, (rows, columns, depth))
         printer.meter.charge(VectorWork(count, 4))

@@ -24,20 +24,23 @@ Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
 """What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
 
-def share_out(pieces: int, arch: Arch) -> int:
+def share_out(pieces: int, arch: Arch, bands: int = 1) -> int:
     """How many tasks share equal pieces of work, the same number of pieces each.
+
+    There are as many of each of some `bands`, of which tasks are part of one only.
 
     One task a core where that comes out nearly even, else so many that the last round of tasks is
     short beside the others. Tasks beyond the number of cores wait for a free one.
     """
-    if pieces <= arch.cores:
+    cores = max(1, arch.cores // bands)
+    if pieces <= cores:
         return pieces
     small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
     divisors = sorted({*small, *(pieces // each for each in small)})
-    fitting = max(each for each in divisors if each <= arch.cores)
-    if 4 * fitting >= 3 * arch.cores:
+    fitting = max(each for each in divisors if each <= cores)
+    if 4 * fitting >= 3 * cores:
         return fitting
-    return next((each for each in divisors if each >= 4 * arch.cores), pieces)
+    return next((each for each in divisors if each >= 4 * cores), pieces)
 
 
 def share_unevenly(pieces: int, arch: Arch) -> int:

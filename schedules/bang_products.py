@@ -20,6 +20,22 @@ SLOTS = 16 * 1024
 """Bytes of NRAM that are left to what a schedule does not know of: vectors on the way."""
 
 
+def operand_bytes(types: tuple[str, str, str], *, inexact: bool) -> int | Declined:
+    """Bytes of an element of both operands where the matrix unit adds up such products exactly.
+
+    `types` are those of the sums, the source and the weights.
+    """
+    total, left, right = types
+    if total == "int32" and left in ("int8", "uint8") and right == "int8":
+        return 1
+    if total == "float32" and left == right and left in ("float16", "bfloat16"):
+        return 2
+    if total == "float32" and left == right == "float32" and inexact:
+        return 4
+    operands = " by ".join(sorted({left, right}))
+    return Declined(f"the matrix unit has no exact sum of {operands} in {total}")
+
+
 @dataclass(frozen=True)
 class Tile:
     """A piece of the result, `rows` x `groups * LANES`, and `depth` products at a time."""
@@ -88,19 +104,11 @@ class Matrix:
         block = found.stage.block
         total = str(block.writes[0].source.dtype)
         left, right = (str(block.reads[place].source.dtype) for place in (found.left, found.right))
-        operands = {left, right}
         added = block.body.value
         product = added.b if isinstance(added.b, tirx.Mul) else added.a
         if not isinstance(product, tirx.Mul) or str(product.ty.dtype) != total:
             return Declined("a product is rounded before it is added")
-        if total == "int32" and left in ("int8", "uint8") and right == "int8":
-            return 1
-        if total == "float32" and operands <= {"float16", "bfloat16"} and len(operands) == 1:
-            return 2
-        if total == "float32" and operands == {"float32"} and self.inexact:
-            return 4
-        types = " by ".join(sorted(operands))
-        return Declined(f"the matrix unit has no exact sum of {types} in {total}")
+        return operand_bytes((total, left, right), inexact=self.inexact)
 
     def _tiles(self, found: Contraction, item: int) -> list[Tile]:
         """Tiles that fit the program and the memories, large ones first."""
