@@ -88,7 +88,7 @@ def conjuncts(condition: Expr) -> list[Expr]:
 def bounds(condition: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | None:
     """The interval of `var` in which one comparison holds, `None` where it is no interval.
 
-    Understands comparisons that are linear in `var`, also through one floor division:
+    Understands comparisons that are linear in `var`, also through floor divisions:
     `u + var // 8 < 3` is what TVM makes of `u * 8 + var < 24`.
     """
     if isinstance(condition, tirx.EQ):
@@ -129,9 +129,12 @@ def _positive(value: Expr, var: Var, analyzer: tvm.sym.Analyzer) -> Bounds | Non
             return Bounds(low=analyzer.simplify(tirx.floordiv(-base, stride) + 1))
         return Bounds(high=analyzer.simplify(tirx.floordiv(base - stride - 1, -stride)))
     divisions = [node for node in _floor_divisions(value) if depends(node, var)]
-    if len(divisions) != 1 or not isinstance(divisions[0].b, tirx.IntImm):
+    # Of nested ones the outermost is undone first.
+    inner = [each for node in divisions for each in _floor_divisions(node.a)]
+    outermost = [node for node in divisions if not any(node.same_as(each) for each in inner)]
+    if len(outermost) != 1 or not isinstance(outermost[0].b, tirx.IntImm):
         return None
-    (division,) = divisions
+    (division,) = outermost
     whole = tirx.Var("quotient", division.ty)
     replaced = tvm_ffi.structural_map(
         value, (tirx.FloorDiv, lambda node: whole if node.same_as(division) else node)

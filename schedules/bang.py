@@ -6,6 +6,7 @@
 | `bang.transpose` | one copy with memory along another axis | a task some tiles |
 | `bang.conv` | a convolution that the matrix unit computes exactly | a task some tiles |
 | `bang.matrix` | a sum of products that the matrix unit computes exactly | a task some tiles |
+| `bang.windows` | a convolution, also one by depth | a task some tiles of the image |
 | `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
 | `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
 
@@ -29,6 +30,7 @@ from .bang_conv import Convolution
 from .bang_products import Matmul, Matrix
 from .bang_rows import Rows
 from .bang_transpose import Transpose
+from .bang_windows import VectorConvolution
 from .base import Declined, Rule, fresh
 from .knobs import knob
 from .steps import fused, inline_injective
@@ -48,6 +50,7 @@ def rules(
     products = (
         Convolution(arch, model, inexact),
         Matrix(arch, model, inexact),
+        VectorConvolution(arch, model),
         Matmul(arch),
     )
     # What the model picks may still be refused, which the plainest schedule is not.

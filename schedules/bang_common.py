@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
+from tvm.s_tir.schedule import SBlockRV
 
 from xpiler_tvm.dialects.bang import Arch
 
@@ -56,6 +57,30 @@ def keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
             if not is_parameter(sch, buffer) and buffer.scope() == "global":
                 alone = math.prod(int(extent) for extent in buffer.shape) == points
                 sch.set_scope(stage.rv, place, "local" if alone else NRAM)
+
+
+def place_of(sch: s_tir.Schedule, block: SBlockRV, ending: str) -> int:
+    """Which of the arrays that a block reads has a name that ends so."""
+    names = [str(region.source.name) for region in sch.get(block).reads]
+    return next(place for place, name in enumerate(names) if name.endswith(ending))
+
+
+def lie_as(sch: s_tir.Schedule, block: SBlockRV, order: Sequence[int]) -> None:
+    """Let what a block writes have its last dimensions in memory as `order` says."""
+
+    def turned(*indices: tirx.Var) -> list[tirx.Var]:
+        last = indices[-len(order) :]
+        return [*indices[: -len(order)], *(last[place] for place in order)]
+
+    if list(order) != sorted(order):
+        sch.transform_layout(block, ("write", 0), turned)
+
+
+def walk_as(sch: s_tir.Schedule, block: SBlockRV, order: Sequence[int]) -> None:
+    """Let a block run over its last loops as `order` says."""
+    last = sch.get_loops(block)[-len(order) :]
+    if list(order) != sorted(order):
+        sch.reorder(*(last[place] for place in order))
 
 
 def steps_of(sch: s_tir.Schedule, stage: Stage) -> list[list[int | None]]:

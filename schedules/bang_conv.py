@@ -13,12 +13,28 @@ from tvm.s_tir.schedule import SBlockRV
 from xpiler_tvm.dialects.bang import LANES, Arch
 from xpiler_tvm.dialects.bang_matrix import EXACT_DEPTH, granule
 
-from .bang_common import NRAM, WRAM, Model, keep_on_chip, share_out
+from .bang_common import (
+    NRAM,
+    WRAM,
+    Model,
+    keep_on_chip,
+    lie_as,
+    place_of,
+    share_out,
+    walk_as,
+)
 from .bang_products import SLOTS, Matmul, Matrix, even, operand_bytes
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .steps import accumulate_in, fused, inline_around
-from .windows import Multiples, Windows, find_windows, size_of, windowed
+from .windows import (
+    Multiples,
+    Windows,
+    farthest_first,
+    find_windows,
+    size_of,
+    windowed,
+)
 
 MOST_TILES = 12
 """That are scheduled, of those with the least traffic: to schedule one takes a while."""
@@ -68,6 +84,8 @@ class Convolution:
         found = find_windows(mod)
         if isinstance(found, Declined):
             return found
+        if not found.columns:
+            return Declined("there is one filter only")
         item = operand_bytes(found.types, inexact=self.inexact)
         if isinstance(item, Declined):
             return item
@@ -140,10 +158,10 @@ class Convolution:
 
     def _fits(self, found: Windows, tile: Window, item: int) -> bool:
         weights, image = self._bytes(found, tile, item)
-        steps = 1 + (tile.groups > 1) + (not _in_order(found.filter_order))
+        steps = 1 + (tile.groups > 1) + (not _in_order(_filter_order(found)))
         # Unsigned bytes are made signed ones in an array of their own.
-        images = 1 + (found.types[1] == "uint8") + (not _in_order(found.image_order))
-        sums = (2 if item == 1 else 1) + (not _in_order(found.result_order))
+        images = 1 + (found.types[1] == "uint8") + (not _in_order(_image_order(found)))
+        sums = (2 if item == 1 else 1) + (not _in_order(_result_order(found)))
         used = steps * weights + images * image + sums * tile.rows * tile.width * tile.columns * 4
         return used <= self.arch.nram_usable - SLOTS and weights <= self.arch.wram
 
@@ -193,12 +211,12 @@ class Convolution:
 
         # Step 2. Sums, the image and the filters on the chip.
         accumulate_in(sch, main, own, NRAM)
-        if not _in_order(found.result_order):
+        if not _in_order(_result_order(found)):
             (stored,) = sch.get_consumers(main)
             # TVM leaves the copy where the sums are, below the loop over tiles.
             turned = sch.cache_read(stored, 0, NRAM)
-            _lay(sch, turned, found.result_order)
-            _walk(sch, stored, found.result_order)
+            lie_as(sch, turned, _result_order(found))
+            walk_as(sch, stored, _result_order(found))
         for copy in self._image(sch, main, found):
             sch.compute_at(copy, steps, preserve_unit_loops=True)
         single = int(sch.get(steps).extent) * int(sch.get(slices).extent) == 1
@@ -213,10 +231,10 @@ class Convolution:
 
     def _image(self, sch: s_tir.Schedule, main: SBlockRV, found: Windows) -> list[SBlockRV]:
         """The copies of the image, the last first."""
-        copies = [sch.cache_read(main, _place(sch, main, "_image"), NRAM)]
-        if not _in_order(found.image_order):
+        copies = [sch.cache_read(main, place_of(sch, main, "_image"), NRAM)]
+        if not _in_order(_image_order(found)):
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
-            _lay(sch, copies[-1], found.image_order)
+            lie_as(sch, copies[-1], _image_order(found))
         return copies
 
     def _filters(
@@ -232,27 +250,36 @@ class Convolution:
             own = [r % tile.taps, q, c % tile.channels]
             return [*indices[:first], o // tile.columns, *steps, o % LANES, *groups, *own]
 
-        copies = [sch.cache_read(main, _place(sch, main, "_filters"), WRAM)]
+        copies = [sch.cache_read(main, place_of(sch, main, "_filters"), WRAM)]
         sch.transform_layout(copies[-1], ("write", 0), banks)
         if tile.groups > 1:
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
             sch.transform_layout(copies[-1], ("write", 0), banks)
         copies.append(sch.cache_read(copies[-1], 0, NRAM))
         sch.transform_layout(copies[-1], ("write", 0), _filters_last(first))
-        if not _in_order(found.filter_order):
+        if not _in_order(_filter_order(found)):
             copies.append(sch.cache_read(copies[-1], 0, NRAM))
-            _lay(sch, copies[-1], found.filter_order)
+            lie_as(sch, copies[-1], _filter_order(found))
         return copies
+
+
+def _image_order(found: Windows) -> tuple[int, ...]:
+    """How (h, w, c) lie in memory."""
+    return farthest_first(found.image_steps[-3:])
+
+
+def _filter_order(found: Windows) -> tuple[int, ...]:
+    """How (o, r, q, c) lie in memory."""
+    return farthest_first([found.filter_steps[len(found.batch)], *found.filter_steps[-3:]])
+
+
+def _result_order(found: Windows) -> tuple[int, ...]:
+    """How (y, x, o) lie in memory."""
+    return farthest_first(found.result_steps[-3:])
 
 
 def _in_order(order: Sequence[int]) -> bool:
     return list(order) == sorted(order)
-
-
-def _place(sch: s_tir.Schedule, block: SBlockRV, ending: str) -> int:
-    """Which of the arrays that a block reads is called so."""
-    names = [str(region.source.name) for region in sch.get(block).reads]
-    return next(place for place, name in enumerate(names) if name.endswith(ending))
 
 
 def _filters_last(groups: int):
@@ -263,19 +290,3 @@ def _filters_last(groups: int):
         return [*indices[:groups], *further, indices[groups], *indices[-3:]]
 
     return order
-
-
-def _lay(sch: s_tir.Schedule, copy: SBlockRV, order: Sequence[int]) -> None:
-    """Let a copy have its last dimensions in memory as `order` says."""
-
-    def turned(*indices: tirx.Var) -> list[tirx.Var]:
-        last = indices[-len(order) :]
-        return [*indices[: -len(order)], *(last[place] for place in order)]
-
-    sch.transform_layout(copy, ("write", 0), turned)
-
-
-def _walk(sch: s_tir.Schedule, copy: SBlockRV, order: Sequence[int]) -> None:
-    """Let a copy run over its last dimensions as `order` says."""
-    last = sch.get_loops(copy)[-len(order) :]
-    sch.reorder(*(last[place] for place in order))

@@ -32,7 +32,7 @@ Form = tuple[dict[tirx.Var, int], int]
 """A linear form: coefficients, and a constant."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Digit:
     """A part of a reduction iterator, which is the sum of its digits times their weights."""
 
@@ -85,8 +85,8 @@ class Windows:
     images : iterators of the image and the results that are no direction.
     beyond : directions above the two of a plane, `height` and `width`.
     channels : what else is summed over, in the order in which it lies in the image.
-    image_order, filter_order, result_order : how (h, w, c), (o, r, q, c) and (y, x, o) lie in
-        memory: their places, the one of which neighbours are the farthest apart first.
+    image_steps, filter_steps, result_steps : how far apart neighbours lie in memory, along each
+        dimension of the arrays I, F and S above; 0 where there are none.
     """
 
     nest: Nest
@@ -101,9 +101,9 @@ class Windows:
     height: Direction
     width: Direction
     channels: tuple[Digit, ...]
-    image_order: tuple[int, ...] = ()
-    filter_order: tuple[int, ...] = ()
-    result_order: tuple[int, ...] = ()
+    image_steps: tuple[int, ...] = ()
+    filter_steps: tuple[int, ...] = ()
+    result_steps: tuple[int, ...] = ()
 
     @property
     def types(self) -> tuple[str, str, str]:
@@ -234,7 +234,7 @@ def _directed(
     columns = tuple(each for each in nest.spatial if each.var not in of_image)
     batch = tuple(each for each in nest.spatial if each.var in (of_image & of_filters))
     form = _linear(_flat(image), nest.iterators)
-    if form is None or not columns:
+    if form is None or not (columns or batch):
         return Declined("an index is not linear" if columns else "there is one filter only")
     steps, _ = form
     pairs, digits = _pairs(rows, [Digit(i.var, int(i.dom.extent)) for i in nest.reduced], steps)
@@ -275,26 +275,26 @@ def _directed(
     places = _image_indices(found, {}) is not None
     if not places or any(_condition(found, each, {}) is None for each in conditions):
         return Declined("windows depend on more than their place in the image")
-    return _with_orders(found)
+    return _with_steps(found)
 
 
-def _with_orders(found: Windows) -> Windows:
-    outputs = [
-        None if each.output is None else Digit(each.output.var, each.outputs)
-        for each in (found.height, found.width)
-    ]
-    taps = [each.tap for each in (found.height, found.width)]
-    channel = found.channels[-1:] or (None,)
-    last = Digit(found.columns[-1].var, found.filter_count)
-    image = [each.unit for each in (found.height, found.width)]
-    image += _steps(found, found.image, channel)
-    filters = _steps(found, found.filters, (last, *taps, *channel))
-    results = _steps(found, found.nest.store, (*outputs, last))
+def _with_steps(found: Windows) -> Windows:
+    def single(iterators: Sequence[tirx.IterVar | None]) -> list[Digit | None]:
+        return [None if each is None else Digit(each.var, 1) for each in iterators]
+
+    channel = [found.channels[-1] if found.channels else None]
+    column = single(found.columns[-1:] or [None])
+    batch, taps = single(found.batch), [each.tap for each in found.directions]
+    planes = [*batch, *single(found.images)]
+    outputs = single([each.output for each in found.directions])
+    image = _steps(found, found.image, [*planes, *outputs, *channel])
+    first = len(planes)
+    units = [each.unit for each in found.directions]
     return replace(
         found,
-        image_order=_farthest_first(image),
-        filter_order=_farthest_first(filters),
-        result_order=_farthest_first(results),
+        image_steps=(*image[:first], *units, image[-1]),
+        filter_steps=tuple(_steps(found, found.filters, [*batch, *column, *taps, *channel])),
+        result_steps=tuple(_steps(found, found.nest.store, [*planes, *outputs, *column])),
     )
 
 
@@ -304,10 +304,12 @@ def _steps(
     """How far each digit moves in memory."""
     form = _linear(_flat(access), found.nest.iterators)
     weights = {} if form is None else form[0]
-    return [each.weight * weights.get(each.iterator, 0) if each is not None else 0 for each in digits]
+    return [
+        0 if each is None else each.weight * weights.get(each.iterator, 0) for each in digits
+    ]
 
 
-def _farthest_first(steps: Sequence[int]) -> tuple[int, ...]:
+def farthest_first(steps: Sequence[int]) -> tuple[int, ...]:
     """Places in the order of their steps; what does not move stays in front."""
     return tuple(sorted(range(len(steps)), key=lambda place: (-steps[place] or -math.inf, place)))
 
@@ -320,19 +322,20 @@ def _pairs(
 ) -> tuple[list[Pair], list[Digit]]:
     """Outputs and taps that are directions, and the digits that are left: the channels.
 
-    Windows that overlap tell, or lie side by side where more than one digit is left. Without any
-    channels the innermost taps are split: `2 * C * x + k`, `k` up to `3 * C`.
+    Windows that overlap tell, or lie side by side; then the longest of the digits that are left is
+    channels. Without any channels the innermost taps are split: `2 * C * x + k`, `k` to `3 * C`.
     """
     pairs: list[Pair] = []
     rest = list(digits)
 
-    def take(overlap: int, spared: int) -> None:
-        while len(rest) > spared:
+    def take(overlap: int, spared: Sequence[Digit]) -> None:
+        while True:
             fitting = [
                 (math.gcd(steps[row.var], steps[digit.iterator]), i, j)
                 for i, row in enumerate(rows)
                 for j, digit in enumerate(rest)
-                if not any(row.same_as(paired) for paired, _ in pairs)
+                if digit not in spared
+                and not any(row.same_as(paired) for paired, _ in pairs)
                 and _overlaps(row, digit, steps, overlap)
             ]
             if not fitting:
@@ -340,8 +343,8 @@ def _pairs(
             _, i, j = max(fitting)
             pairs.append((rows[i], rest.pop(j)))
 
-    take(1, 0)
-    take(0, 1)
+    take(1, [])
+    take(0, sorted(rest, key=lambda digit: digit.extent)[-1:])
     if pairs and not rest:
         row, digit = min(pairs, key=lambda pair: steps[pair[1].iterator])
         step, far = steps[digit.iterator], steps[row.var]
