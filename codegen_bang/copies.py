@@ -5,8 +5,8 @@ for r in range(rows):                                   __memcpy(dst + ..., src 
         dst[r * 64 + c] = src[r * width + c]
 
 for h, w, c:                                            if (t + 3 > 0)
-    if 0 <= h + t and w < 7:                    ->          __memcpy(dst + ..., src + ..., 7 * c, ...,
-        dst[h, w, c] = src[h + t, w, c]                              8 * c, 7 * c, 2 + min(t, 0))
+    if 0 <= h + t and w < 7:                    ->          __memcpy(dst + ..., src + ..., 7 * c,
+        dst[h, w, c] = src[h + t, w, c]                              ..., 8 * c, 7 * c, t + 2)
 """
 
 from __future__ import annotations
@@ -172,9 +172,9 @@ def _merged(parts: Sequence[Part], analyzer: tvm.sym.Analyzer) -> tuple[Part, ..
         if isinstance(outer.count, tirx.IntImm) and int(outer.count) == 1:
             continue
         last = found[-1] if found else None
-        whole = last is not None and isinstance(last.count, tirx.IntImm)
         if (
-            whole
+            last is not None
+            and isinstance(last.count, tirx.IntImm)
             and outer.target == last.target * int(last.count)
             and outer.source == last.source * int(last.count)
         ):

@@ -23,6 +23,7 @@ from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
 if TYPE_CHECKING:
     from .printer import BangPrinter
 
+
 def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
     """Print the nest that begins with `loop` as one instruction; `False` where there is none."""
     nest = perfect_nest(loop)
@@ -157,7 +158,7 @@ def _box(printer: BangPrinter, nest: Nest) -> bool:
     found = box_copy(nest, printer.analyzer)
     if found is None or not found.parts:
         return False
-    dtype, simplified = str(found.target.dtype), printer.analyzer.simplify
+    dtype = str(found.target.dtype)
     same = printer.name(found.target) == printer.name(found.source)
     if same or dtype != str(found.source.dtype):
         return False
@@ -169,8 +170,9 @@ def _box(printer: BangPrinter, nest: Nest) -> bool:
     if "NRAM" not in spaces or "WRAM" in spaces or None in most or len(outer) > 2:
         return False
     *segments, longest = [int(count or 0) for count in most]
+    runs = (inner.target, inner.source) == (1, 1)
     apart = all(min(each.target, each.source) >= longest for each in outer)
-    if (inner.target, inner.source) != (1, 1) or not apart or max(segments, default=1) > MAX_SEGMENTS:
+    if not runs or not apart or any(count > MAX_SEGMENTS for count in segments):
         return False
 
     checks = [*found.conditions, *(each.count > 0 for each in found.parts)]
@@ -182,9 +184,7 @@ def _box(printer: BangPrinter, nest: Nest) -> bool:
     return True
 
 
-def _print_box(
-    printer: BangPrinter, found: BoxCopy, spaces: tuple[str, str], size: int
-) -> None:
+def _print_box(printer: BangPrinter, found: BoxCopy, spaces: tuple[str, str], size: int) -> None:
     simplified = printer.analyzer.simplify
     for low, value in found.lows:
         name = printer.reserve(str(low.name))
@@ -213,7 +213,8 @@ def _print_box(
     if len(far) == 1:
         arguments += [*far[0], *last]
     elif far:
-        arguments += [each for side in range(2) for each in (far[1][side], last[1], far[0][side], last[0])]
+        for outer, near in zip(*far, strict=True):
+            arguments += [near, last[1], outer, last[0]]
     printer.line(f"__memcpy({', '.join(arguments)});")
 
 

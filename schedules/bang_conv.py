@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -27,14 +27,8 @@ from .bang_products import SLOTS, Matmul, Matrix, even, operand_bytes
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .steps import accumulate_in, fused, inline_around
-from .windows import (
-    Multiples,
-    Windows,
-    farthest_first,
-    find_windows,
-    size_of,
-    windowed,
-)
+from .windowed import Multiples, windowed
+from .windows import Windows, farthest_first, find_windows, size_of
 
 MOST_TILES = 12
 """That are scheduled, of those with the least traffic: to schedule one takes a while."""
@@ -138,9 +132,7 @@ class Convolution:
                             break
         return sorted(tiles, key=lambda tile: (tiles[tile], -tile.channels))[:MOST_TILES]
 
-    def _tallest(
-        self, found: Windows, tile: Window, times: int, item: int
-    ) -> Window | None:
+    def _tallest(self, found: Windows, tile: Window, times: int, item: int) -> Window | None:
         """The tile with as many rows as fit, up to some `times` those of a core's fair share."""
         rows = found.height.outputs
         bands, planes = self._pieces(found, tile)
@@ -183,9 +175,7 @@ class Convolution:
     # --- the schedule -----------------------------------------------------------------------------
 
     def _schedule(self, mod: tvm.IRModule, found: Windows, tile: Window) -> s_tir.Schedule:
-        made = windowed(
-            mod, found, Multiples(tile.rows, tile.width, tile.columns, tile.channels)
-        )
+        made = windowed(mod, found, Multiples(tile.rows, tile.width, tile.columns, tile.channels))
         sch = fresh(made.mod)
         main = sch.get_sblock(made.name)
 
@@ -282,7 +272,7 @@ def _in_order(order: Sequence[int]) -> bool:
     return list(order) == sorted(order)
 
 
-def _filters_last(groups: int):
+def _filters_last(groups: int) -> Callable[..., list[tirx.Var]]:
     """Filters behind the steps over directions that are no rows: `[o, f, r, q, c]`."""
 
     def order(*indices: tirx.Var) -> list[tirx.Var]:

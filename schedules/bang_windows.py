@@ -18,7 +18,8 @@ from .bang_rows import Rows
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .steps import accumulate_in, fused, inline_around
-from .windows import Multiples, Windows, farthest_first, find_windows, size_of, windowed
+from .windowed import Multiples, windowed
+from .windows import Windows, farthest_first, find_windows, size_of
 
 MOST_TILES = 10
 """That are scheduled: to schedule one takes a while."""
@@ -171,7 +172,8 @@ class VectorConvolution:
         if tile.order == "byxo":
             one = pixels * (vector(tile.columns) + NRAM_ACCESS) + vector(pixels * tile.columns)
         elif tile.gathers:
-            gather = tile.rows * (MOVE_START + (tile.width if found.image_steps[-2] * found.width.stride > 1 else 1))
+            runs = found.image_steps[-2] * found.width.stride == 1
+            gather = tile.rows * (MOVE_START + (1 if runs else tile.width))
             one = gather + tile.columns * (2 * vector(pixels) + NRAM_ACCESS)
         else:
             one = 2 * tile.rows * vector(tile.width * tile.batch)

@@ -2,16 +2,9 @@
 
     C[n, y, x, o] += X[n, 2 * y + r - 1, 2 * x + q - 1, c] * W[o, r, q, c] if inside else 0
 
-becomes a program in which nothing is conditional and no size is odd,
-
-    I[n, h, w, c] = X[n, h - 1, w - 1, c] if inside else 0
-    F[o, r, q, c] = W[o, r, q, c] if o and c exist else 0
-    S[n, y, x, o] += I[n, 2 * y + r, 2 * x + q, c] * F[o, r, q, c]
-    C[n, y, x, o] = S[n, y, x, o]
-
-An output and a tap belong to one direction of the image where they reach the same elements: `y` and
-`r` above. Arrays may lie in any order, and have any shape that says so. As in every library, a
-border is multiplied with the filter: zero by an infinity is no zero.
+An output and a tap belong to one direction of the image where they reach the same elements: `y`
+and `r` above. What is left to sum over is channels. Arrays may lie in any order, and have any shape
+that says so; `windowed.py` brings them to one form.
 """
 
 from __future__ import annotations
@@ -26,7 +19,7 @@ from tvm import tirx
 from xpiler_tvm import tir
 
 from .base import Declined
-from .nests import Iterators, Nest, parts_of, program_of, with_regions
+from .nests import Iterators, Nest, parts_of
 
 Form = tuple[dict[tirx.Var, int], int]
 """A linear form: coefficients, and a constant."""
@@ -86,7 +79,7 @@ class Windows:
     beyond : directions above the two of a plane, `height` and `width`.
     channels : what else is summed over, in the order in which it lies in the image.
     image_steps, filter_steps, result_steps : how far apart neighbours lie in memory, along each
-        dimension of the arrays I, F and S above; 0 where there are none.
+        dimension of the image, the filters and the results; 0 where there are none.
     """
 
     nest: Nest
@@ -130,24 +123,6 @@ class Windows:
         return (*self.beyond, self.height, self.width)
 
 
-@dataclass(frozen=True)
-class Multiples:
-    """What the sizes of the rewritten program are multiples of."""
-
-    height: int = 1
-    width: int = 1
-    columns: int = 1
-    channels: int = 1
-
-
-@dataclass(frozen=True)
-class Windowed:
-    """A rewritten program, and the name of its block S."""
-
-    mod: tvm.IRModule
-    name: str
-
-
 def size_of(iterators: Sequence[tirx.IterVar]) -> int:
     return math.prod(int(each.dom.extent) for each in iterators)
 
@@ -162,7 +137,7 @@ def find_windows(mod: tvm.IRModule) -> Windows | Declined:
     if len(nests) != len(parts_of(mod)) or len(summing) != 1:
         return Declined(f"there are {len(summing)} sums over plain loops, not one")
     (nest,) = summing
-    if tir.as_const(nest.guard) != 1 or not _is_zero(nest.init.value):
+    if tir.as_const(nest.guard) != 1 or not _is_zero(getattr(nest.init, "value", None)):
         return Declined(f"{nest.name} does not always start from zero")
     conditions: list[tvm.ir.Expr] = []
     term = _added(nest, conditions)
@@ -180,7 +155,7 @@ def find_windows(mod: tvm.IRModule) -> Windows | Declined:
     return reasons[0]
 
 
-def _is_zero(value: tvm.ir.Expr) -> bool:
+def _is_zero(value: tvm.ir.Expr | None) -> bool:
     return isinstance(value, (tirx.IntImm, tirx.FloatImm)) and float(value.value) == 0.0
 
 
@@ -237,13 +212,20 @@ def _directed(
     if form is None or not (columns or batch):
         return Declined("an index is not linear" if columns else "there is one filter only")
     steps, _ = form
-    pairs, digits = _pairs(rows, [Digit(i.var, int(i.dom.extent)) for i in nest.reduced], steps)
-    if not pairs:
-        return Declined("no windows overlap")
+    told = _told(nest, rows, steps, conditions)
+    digits = [Digit(each.var, int(each.dom.extent)) for each in nest.reduced]
+    pairs, digits = _pairs(rows, digits, steps, told)
+    if not pairs and not conditions and len(rows) < 2:
+        return Declined("it has no windows")
     directions = [_direction(row, tap, steps) for row, tap in pairs]
     plain = [row for row in rows if not any(row.same_as(paired) for paired, _ in pairs)]
     directions.sort(key=lambda each: -each.unit)
-    if len(directions) == 1:
+    if not directions:
+        near = sorted(plain, key=lambda row: -steps[row.var])[-2:]
+        directions = [Direction(row, None, steps[row.var]) for row in near]
+        plain = [row for row in plain if not any(row.same_as(each) for each in near)]
+        directions = [NOWHERE] * (2 - len(near)) + directions
+    elif len(directions) == 1:
         (only,) = directions
         within = [row for row in plain if 0 < steps[row.var] < only.unit]
         around = [row for row in plain if steps[row.var] > only.unit]
@@ -272,8 +254,8 @@ def _directed(
         width,
         tuple(digits),
     )
-    places = _image_indices(found, {}) is not None
-    if not places or any(_condition(found, each, {}) is None for each in conditions):
+    places = image_indices(found, {}) is not None
+    if not places or any(placed_condition(found, each, {}) is None for each in conditions):
         return Declined("windows depend on more than their place in the image")
     return _with_steps(found)
 
@@ -304,9 +286,7 @@ def _steps(
     """How far each digit moves in memory."""
     form = _linear(_flat(access), found.nest.iterators)
     weights = {} if form is None else form[0]
-    return [
-        0 if each is None else each.weight * weights.get(each.iterator, 0) for each in digits
-    ]
+    return [0 if each is None else each.weight * weights.get(each.iterator, 0) for each in digits]
 
 
 def farthest_first(steps: Sequence[int]) -> tuple[int, ...]:
@@ -318,20 +298,30 @@ Pair = tuple[tirx.IterVar, Digit]
 
 
 def _pairs(
-    rows: Sequence[tirx.IterVar], digits: list[Digit], steps: Mapping[tirx.Var, int]
+    rows: Sequence[tirx.IterVar],
+    digits: Sequence[Digit],
+    steps: Mapping[tirx.Var, int],
+    told: Sequence[tuple[tirx.IterVar, tirx.Var]],
 ) -> tuple[list[Pair], list[Digit]]:
     """Outputs and taps that are directions, and the digits that are left: the channels.
 
-    Windows that overlap tell, or lie side by side; then the longest of the digits that are left is
-    channels. Without any channels the innermost taps are split: `2 * C * x + k`, `k` to `3 * C`.
+    Borders have `told` some, overlapping windows tell others, or windows side by side; then the
+    longest of the digits that are left is channels. Where there are hardly any the innermost taps
+    are split: `2 * C * x + k`, `k` up to `3 * C`.
     """
-    pairs: list[Pair] = []
-    rest = list(digits)
+    tap_of = {row.var: tap for row, tap in told}
+    pairs = [
+        (row, digit)
+        for row in rows
+        for digit in digits
+        if row.var in tap_of and digit.iterator.same_as(tap_of[row.var])
+    ]
+    rest = [digit for digit in digits if not any(digit is tap for _, tap in pairs)]
 
     def take(overlap: int, spared: Sequence[Digit]) -> None:
         while True:
             fitting = [
-                (math.gcd(steps[row.var], steps[digit.iterator]), i, j)
+                (*_likeness(steps[row.var], steps[digit.iterator]), i, j)
                 for i, row in enumerate(rows)
                 for j, digit in enumerate(rest)
                 if digit not in spared
@@ -340,26 +330,50 @@ def _pairs(
             ]
             if not fitting:
                 return
-            _, i, j = max(fitting)
+            *_, i, j = max(fitting)
             pairs.append((rows[i], rest.pop(j)))
 
     take(1, [])
     take(0, sorted(rest, key=lambda digit: digit.extent)[-1:])
-    if pairs and not rest:
+    if pairs:
         row, digit = min(pairs, key=lambda pair: steps[pair[1].iterator])
         step, far = steps[digit.iterator], steps[row.var]
         inner = math.gcd(far // step, digit.extent) if far % step == 0 else 1
-        if inner > 1:
+        if inner > math.prod(each.extent for each in rest):
             pairs = [pair for pair in pairs if pair[1] is not digit]
-            rest = [Digit(digit.iterator, inner)]
+            rest.append(Digit(digit.iterator, inner))
             if inner < digit.extent:
                 pairs.append((row, Digit(digit.iterator, digit.extent // inner, inner)))
     return pairs, rest
 
 
-def _overlaps(
-    row: tirx.IterVar, digit: Digit, steps: Mapping[tirx.Var, int], overlap: int
-) -> bool:
+def _likeness(far: int, step: int) -> tuple[int, float]:
+    """How much an output and a tap have to do with each other: they move by common units."""
+    return math.gcd(far, step), -max(far, step) / min(far, step)
+
+
+def _told(
+    nest: Nest,
+    rows: Sequence[tirx.IterVar],
+    steps: Mapping[tirx.Var, int],
+    conditions: Sequence[tvm.ir.Expr],
+) -> list[tuple[tirx.IterVar, tirx.Var]]:
+    """Outputs and taps that a border is said of together: in the proportion of their steps."""
+    told: list[tuple[tirx.IterVar, tirx.Var]] = []
+    for condition in conditions:
+        form = _compared(nest, condition)
+        used = [] if form is None else [var for var, weight in form[0].items() if weight]
+        row = next((each for each in rows if each.var in used), None)
+        tap = next((each.var for each in nest.reduced if each.var in used), None)
+        if row is None or tap is None or len(used) != 2 or form is None:
+            continue
+        known = any(row.same_as(one) or tap.same_as(other) for one, other in told)
+        if not known and form[0][row.var] * steps[tap] == form[0][tap] * steps[row.var]:
+            told.append((row, tap))
+    return told
+
+
+def _overlaps(row: tirx.IterVar, digit: Digit, steps: Mapping[tirx.Var, int], overlap: int) -> bool:
     """Whether neighbouring windows share at least `overlap` elements or lie side by side."""
     far, step = steps[row.var], steps[digit.iterator]
     if far <= 0 or step <= 0:
@@ -411,7 +425,9 @@ def _placed(found: Windows, form: Form, places: Places) -> tvm.ir.Expr | None:
 
     for each in (*found.batch, *found.images):
         total = total + weights.pop(each.var) * place(each.var)
-    for digit, value in zip(found.channels, _digits(found, place("channel")), strict=True):
+    for digit, value in zip(
+        found.channels, digits_of_channel(found, place("channel")), strict=True
+    ):
         total = total + weights[digit.iterator] * digit.weight * value
     for direction in found.directions:
         sides = []
@@ -430,7 +446,7 @@ def _placed(found: Windows, form: Form, places: Places) -> tvm.ir.Expr | None:
     return tvm.sym.Analyzer().simplify(total)
 
 
-def _digits(found: Windows, channel: tvm.ir.Expr) -> list[tvm.ir.Expr]:
+def digits_of_channel(found: Windows, channel: tvm.ir.Expr) -> list[tvm.ir.Expr]:
     """The digits of a channel's number, the first one first."""
     values: list[tvm.ir.Expr] = []
     below = found.depth
@@ -441,7 +457,7 @@ def _digits(found: Windows, channel: tvm.ir.Expr) -> list[tvm.ir.Expr]:
     return values
 
 
-def _image_indices(found: Windows, places: Places) -> list[tvm.ir.Expr] | None:
+def image_indices(found: Windows, places: Places) -> list[tvm.ir.Expr] | None:
     """Where an element of the rewritten image comes from."""
     load, iterators = found.image, found.nest.iterators
     indices: list[tvm.ir.Expr | None] = []
@@ -462,18 +478,26 @@ def _image_indices(found: Windows, places: Places) -> list[tvm.ir.Expr] | None:
     return found_indices
 
 
-def _condition(found: Windows, condition: tvm.ir.Expr, places: Places) -> tvm.ir.Expr | None:
+def placed_condition(found: Windows, condition: tvm.ir.Expr, places: Places) -> tvm.ir.Expr | None:
     """A comparison in positions and channels; `None` where it is of something else."""
+    form = _compared(found.nest, condition)
+    if form is None:
+        return None
+    extents = {each.var: int(each.dom.extent) for each in found.nest.iterators}
+    for said in (form, without_small_parts(form, extents)):
+        value = _placed(found, said, places)
+        if value is not None:
+            return value >= 0
+    return None
+
+
+def _compared(nest: Nest, condition: tvm.ir.Expr) -> Form | None:
+    """What a comparison says is not negative."""
     orders = {tirx.LT: (1, -1), tirx.LE: (1, 0), tirx.GT: (-1, -1), tirx.GE: (-1, 0)}
     if type(condition) not in orders:
         return None
     sign, strict = orders[type(condition)]
-    form = _linear(sign * (condition.b - condition.a) + strict, found.nest.iterators)
-    if form is None:
-        return None
-    extents = {each.var: int(each.dom.extent) for each in found.nest.iterators}
-    value = _placed(found, without_small_parts(form, extents), places)
-    return None if value is None else value >= 0
+    return _linear(sign * (condition.b - condition.a) + strict, nest.iterators)
 
 
 def without_small_parts(form: Form, extents: Mapping[tirx.Var, int]) -> Form:
@@ -490,207 +514,3 @@ def without_small_parts(form: Form, extents: Mapping[tirx.Var, int]) -> Form:
             kept = {var: 0 if var in small else w // large for var, w in weights.items()}
             return kept, (constant + low) // large
     return form
-
-
-# --- rewriting them -------------------------------------------------------------------------------
-
-
-def windowed(mod: tvm.IRModule, found: Windows, sizes: Multiples) -> Windowed:
-    """The program with the image, the filters and the sums as arrays of their own (see above)."""
-    nest = found.nest
-    height, width = found.height, found.width
-    outputs = {
-        **{each: each.outputs for each in found.beyond},
-        height: _padded(height.outputs, sizes.height),
-        width: _padded(width.outputs, sizes.width),
-    }
-    columns = _padded(found.filter_count, sizes.columns)
-    channels = _padded(found.depth, sizes.channels)
-    spans = {each: each.span(outputs[each]) for each in found.directions}
-    names = {kind: f"{nest.name}_{kind}" for kind in ("image", "filters", "sums")}
-    own = [int(each.dom.extent) for each in (*found.batch, *found.images)]
-    groups = [int(each.dom.extent) for each in found.batch]
-    taps = [each.taps for each in found.directions]
-    image = tirx.decl_buffer(
-        [*own, *(spans[each] for each in found.directions), channels],
-        str(found.image.source.dtype),
-        names["image"],
-    )
-    filters = tirx.decl_buffer(
-        [*groups, columns, *taps, channels], str(found.filters.source.dtype), names["filters"]
-    )
-    sums = tirx.decl_buffer(
-        [*own, *(outputs[each] for each in found.directions), columns],
-        str(nest.store.buffer.dtype),
-        names["sums"],
-    )
-    parts = [
-        _gathered(found, image, spans),
-        _padded_filters(found, filters),
-        _summed(found, image, filters, sums),
-        _scattered(found, sums),
-    ]
-    before = parts_of(mod)
-    at = next(
-        place
-        for place, part in enumerate(before)
-        if isinstance(part, Nest) and part.name == nest.name
-    )
-    changed = [*before[:at], *parts, *before[at + 1 :]]
-    return Windowed(program_of(mod, changed, (image, filters, sums)), names["sums"])
-
-
-def _padded(extent: int, multiple: int) -> int:
-    return -(-extent // multiple) * multiple
-
-
-def _iterators(buffer: tirx.Buffer, names: str) -> Iterators:
-    return tuple(
-        tirx.IterVar(tvm.ir.Range(0, extent), tirx.Var(f"v{name}", "int32"), 0)
-        for name, extent in zip(_names(names, len(buffer.shape)), buffer.shape, strict=True)
-    )
-
-
-def _names(last: str, count: int) -> list[str]:
-    words = last.split()
-    return [*(f"n{place}" for place in range(count - len(words))), *words]
-
-
-def _store(buffer: tirx.Buffer, iterators: Iterators, value: tvm.ir.Expr) -> tirx.BufferStore:
-    return tirx.BufferStore(buffer, value, [each.var for each in iterators])
-
-
-def _always() -> tvm.ir.Expr:
-    return tirx.const(True, "bool")
-
-
-def _within(value: tvm.ir.Expr, extent: int, limit: int) -> list[tvm.ir.Expr]:
-    """That a value is below its limit, where it may not be."""
-    return [value < limit] if limit < extent else []
-
-
-def _chosen(conditions: Sequence[tvm.ir.Expr], value: tvm.ir.TensorLoad) -> tvm.ir.Expr:
-    """The value where all conditions hold, else 0."""
-    if not conditions:
-        return value
-    zero = tirx.const(0, str(value.source.dtype))
-    return tirx.if_then_else(tirx.all(*conditions), value, zero)
-
-
-def _gathered(found: Windows, image: tirx.Buffer, spans: Mapping[Direction, int]) -> Nest:
-    """I: the image with its borders, from where it lies."""
-    iterators = _iterators(image, "h w c")
-    names = [each.var for each in iterators]
-    first = len(found.batch) + len(found.images)
-    places: dict[object, tvm.ir.Expr] = {"channel": names[-1]}
-    for each, name in zip((*found.batch, *found.images), names[:first], strict=True):
-        places[each.var] = name
-    limits: list[tvm.ir.Expr] = []
-    for direction, name in zip(found.directions, names[first:-1], strict=True):
-        places[direction] = name
-        limits += _within(name, spans[direction], direction.span(direction.outputs))
-    limits += _within(names[-1], int(image.shape[-1]), found.depth)
-    conditions: list[tvm.ir.Expr] = []
-    for condition in found.conditions:
-        placed = _condition(found, condition, places)
-        assert placed is not None  # `find_windows` has asked the same
-        conditions.append(placed)
-    analyzer = tvm.sym.Analyzer()
-    with analyzer.constraint_scope(tirx.all(_always(), *conditions)):
-        conditions = [*(each for each in limits if not analyzer.can_prove(each)), *conditions]
-    indices = _image_indices(found, places)
-    assert indices is not None
-    value = _chosen(conditions, found.image.source[tuple(indices)])
-    store = _store(image, iterators, value)
-    return with_regions(Nest(iterators, _always(), store, None, (), (), str(image.name), None))
-
-
-def _padded_filters(found: Windows, filters: tirx.Buffer) -> Nest:
-    """F: the filters with as many more, and as many channels more, as the sizes ask for."""
-    iterators = _iterators(filters, "o r q c")
-    names = [each.var for each in iterators]
-    groups = len(found.batch)
-    values = _old_iterators(
-        found, names[:groups], names[groups], names[groups + 1 : -1], names[-1]
-    )
-    conditions = _within(names[groups], int(filters.shape[groups]), found.filter_count)
-    conditions += _within(names[-1], int(filters.shape[-1]), found.depth)
-    indices = [tir.substitute(index, values) for index in found.filters.indices]
-    value = _chosen(conditions, found.filters.source[tuple(indices)])
-    store = _store(filters, iterators, value)
-    return with_regions(Nest(iterators, _always(), store, None, (), (), str(filters.name), None))
-
-
-def _old_iterators(
-    found: Windows,
-    batch: Sequence[tvm.ir.Expr],
-    column: tvm.ir.Expr,
-    taps: Sequence[tvm.ir.Expr],
-    channel: tvm.ir.Expr,
-) -> dict[tirx.Var, tvm.ir.Expr]:
-    """The old iterators of the filters in terms of new ones."""
-    values = {each.var: new for each, new in zip(found.batch, batch, strict=True)}
-    below = found.filter_count
-    for place, each in enumerate(found.columns):
-        extent = int(each.dom.extent)
-        below //= extent
-        value = column if below == 1 else tirx.floordiv(column, below)
-        values[each.var] = value if place == 0 else tirx.floormod(value, extent)
-    parts = list(zip(found.channels, _digits(found, channel), strict=True))
-    parts += [(d.tap, tap) for d, tap in zip(found.directions, taps, strict=True) if d.tap is not None]
-    for digit, value in parts:
-        value = value * digit.weight if digit.weight > 1 else value
-        known = values.get(digit.iterator)
-        values[digit.iterator] = value if known is None else known + value
-    return values
-
-
-def _summed(
-    found: Windows, image: tirx.Buffer, filters: tirx.Buffer, sums: tirx.Buffer
-) -> Nest:
-    """S: the convolution."""
-    spatial = _iterators(sums, "y x o")
-    taps = tuple(
-        tirx.IterVar(tvm.ir.Range(0, extent), tirx.Var(f"v{name}", "int32"), 2)
-        for name, extent in zip(
-            _names("r q c", len(found.directions) + 1),
-            list(filters.shape)[len(found.batch) + 1 :],
-            strict=True,
-        )
-    )
-    outer = len(found.batch) + len(found.images)
-    out, reduced = [each.var for each in spatial], [each.var for each in taps]
-    positions = [
-        direction.stride * place + direction.dilation * tap
-        for direction, place, tap in zip(found.directions, out[outer:-1], reduced[:-1], strict=True)
-    ]
-    new = {
-        found.image.source: image[(*out[:outer], *positions, reduced[-1])],
-        found.filters.source: filters[(*out[: len(found.batch)], out[-1], *reduced)],
-    }
-    term = tir.map_loads(found.term, lambda load: new[load.source])
-    iterators = (*spatial, *taps)
-    store = _store(sums, spatial, sums[tuple(out)] + term)
-    init = _store(sums, spatial, found.nest.init.value)
-    return with_regions(Nest(iterators, _always(), store, init, (), (), str(sums.name), None))
-
-
-def _scattered(found: Windows, sums: tirx.Buffer) -> Nest:
-    """C: the sums to where they belong."""
-    nest = found.nest
-    own = {
-        each.var: tirx.IterVar(each.dom, tirx.Var(each.var.name, "int32"), 0)
-        for each in nest.spatial
-    }
-    names = {old: new.var for old, new in own.items()}
-    column: tvm.ir.Expr = tirx.IntImm("int32", 0)
-    for each in found.columns:
-        column = column * each.dom.extent + names[each.var]
-    zero = tirx.IntImm("int32", 0)
-    places = [names[each.var] for each in (*found.batch, *found.images)]
-    places += [zero if d.output is None else names[d.output.var] for d in found.directions]
-    places.append(tvm.sym.Analyzer().simplify(column))
-    indices = [tir.substitute(index, names) for index in nest.store.indices]
-    store = tirx.BufferStore(nest.store.buffer, sums[tuple(places)], indices)
-    made = Nest(tuple(own.values()), _always(), store, None, (), (), nest.name, None)
-    return with_regions(made)
