@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import tvm
 from tvm import s_tir
+from tvm.s_tir.schedule import SBlockRV
 
 from xpiler_tvm.dialects.bang import Arch
 from xpiler_tvm.dialects.bang_rates import BEAT_BYTES, MOVE_START, NRAM_ACCESS, VECTOR_START
@@ -34,7 +36,8 @@ class VectorWindow:
     """What one step computes: `rows` x `width` outputs of `columns` filters and `batch` groups,
     from `channels` of each pixel.
 
-    `order` names their axes, the one along which vectors run last.
+    `order` names their axes, the one along which vectors run last: `k` for a row of taps with all
+    its channels, which is summed over.
     """
 
     order: str
@@ -60,6 +63,7 @@ class VectorConvolution:
 
     for r, q, c: T[y, x] = I[c, y + r, x + q];  for o: C[o, :, :] += F[o, r, q, c] * T
     for r, q, c: for y, x: C[y, x, :] += I[y + r, x + q, c] * F[r, q, c, :]
+    for r: for y, x: for o: C[y, x, o] += sum of I[y + r, x:, :] * F[r, o, :, :]
     for r, q: for y: C[y, :, :] += I[y + r, q:, :] * F[r, q, :]              by depth
 
     The image lies in NRAM as it does in memory, with its borders, and each of its elements comes in
@@ -104,12 +108,15 @@ class VectorConvolution:
     def _tiles(self, found: Windows) -> list[VectorWindow]:
         """Tiles that fit the program and NRAM, the fastest first, of each order."""
         groups = int(found.batch[-1].dom.extent) if found.batch else 1
-        orders = ("boyx", "byxo") if found.columns else (_result_order(found),)
+        orders = ["boyx", "byxo"] if found.columns else [_result_order(found)]
+        if found.columns and found.width.dilation == 1:
+            orders.append("byxok")
         tiles: dict[VectorWindow, float] = {}
         sizes = (512, 64, 16, 8, 4, 2, 1)
         for order, most, times, across in product(orders, sizes, (1, 2), (1024, 64, 16)):
             # More steps are only for what does not fit otherwise.
-            for channels in (found.depth, 64, 16, 4, 1):
+            whole = order[-1] == "k" and found.width.taps > 1
+            for channels in (found.depth,) if whole else (found.depth, 64, 16, 4, 1):
                 flat = VectorWindow(
                     order,
                     1,
@@ -153,7 +160,9 @@ class VectorConvolution:
         weights = own * tile.columns * found.height.taps * found.width.taps * filters
         sums = pixels * tile.columns * tile.batch * total
         gathered = pixels * image if tile.gathers else 0
-        used = spans * own * image + 2 * weights + 2 * sums + gathered
+        images = len(_on_the_way(found.image_steps, self._pixels(found, tile)))
+        copies = len(_on_the_way(found.filter_steps, self._weights(found, tile)))
+        used = images * spans * own * image + copies * weights + 2 * sums + gathered
         return spans * own * image, weights, used
 
     def _cycles(self, found: Windows, tile: VectorWindow) -> float:
@@ -168,8 +177,14 @@ class VectorConvolution:
         def vector(count: int) -> int:
             return VECTOR_START + -(-count * item // BEAT_BYTES)
 
-        pixels = tile.rows * tile.width
-        if tile.order == "byxo":
+        pixels, one = tile.rows * tile.width, 0.0
+        if tile.order[-1] == "k":
+            together = tile.columns * found.width.taps
+            lanes = BEAT_BYTES // item
+            one = 2 * vector(together * tile.channels) + vector(tile.columns * lanes)
+            one += MOVE_START + tile.columns + vector(tile.columns)
+            one *= pixels / found.width.taps / tile.channels
+        elif tile.order == "byxo":
             one = pixels * (vector(tile.columns) + NRAM_ACCESS) + vector(pixels * tile.columns)
         elif tile.gathers:
             runs = found.image_steps[-2] * found.width.stride == 1
@@ -204,8 +219,14 @@ class VectorConvolution:
             batch[-1], own_b = sch.split(batch[-1], [None, tile.batch])
             inner.insert(0, own_b)
         axes = dict(zip("byxo"[4 - len(inner) :], inner, strict=True))
+        within = [axes[name] for name in tile.order if name in axes]
         outside = [*batch, band, *images, tile_y, tile_x, steps, *further]
-        sch.reorder(*outside, r, q, own_c, *(axes[name] for name in tile.order if name in axes))
+        if tile.order[-1] == "k":
+            *rows, column = within
+            sch.reorder(*outside, *rows, r, column, q, own_c)
+            own_c = sch.fuse(q, own_c)
+        else:
+            sch.reorder(*outside, r, q, own_c, *within)
         bands = fused(sch, main, [*batch, band])
         tiles = fused(sch, main, [*images, tile_y, tile_x])
         steps = fused(sch, main, [steps, *further])
@@ -219,25 +240,17 @@ class VectorConvolution:
         (stored,) = sch.get_consumers(main)
         lie_as(sch, main, _sums_order(found, tile.order))
         wanted = farthest_first(found.result_steps)
-        if _result_order(found) != tile.order:
+        if _result_order(found) != tile.order[:4]:
             # TVM leaves the copy where the sums are, below the loop over tiles.
             lie_as(sch, sch.cache_read(stored, 0, NRAM), wanted)
         walk_as(sch, stored, wanted)
         if tile.gathers:
             sch.set_scope(reader, 0, NRAM)
             sch.compute_at(reader, own_c, preserve_unit_loops=True)
-        image = sch.cache_read(reader, place_of(sch, reader, "_image"), NRAM)
-        lie_as(sch, image, farthest_first(found.image_steps))
-        sch.compute_at(image, steps, preserve_unit_loops=True)
         at = task if int(sch.get(steps).extent) == 1 else steps
-        natural = farthest_first(found.filter_steps)
-        last = {"o": len(found.batch), "b": len(found.batch) - 1}.get(tile.order[-1], natural[-1])
-        filters = [sch.cache_read(main, place_of(sch, main, "_filters"), NRAM)]
-        lie_as(sch, filters[0], [*(each for each in natural if each != last), last])
-        if natural[-1] != last:
-            filters.append(sch.cache_read(filters[0], 0, NRAM))
-            lie_as(sch, filters[1], natural)
-        for copy in filters:
+        for copy in _staged(sch, reader, "_image", found.image_steps, self._pixels(found, tile)):
+            sch.compute_at(copy, steps, preserve_unit_loops=True)
+        for copy in _staged(sch, main, "_filters", found.filter_steps, self._weights(found, tile)):
             sch.compute_at(copy, at, preserve_unit_loops=True)
         sch.decompose_reduction(main, steps)
 
@@ -245,6 +258,46 @@ class VectorConvolution:
         inline_around(sch)
         keep_on_chip(sch)
         return sch
+
+    def _pixels(self, found: Windows, tile: VectorWindow) -> list[int]:
+        """How the image has to lie: as it does, unless vectors run along its channels."""
+        natural = list(farthest_first(found.image_steps))
+        count = len(natural)
+        if tile.order[-1] == "k":
+            return [*(each for each in natural if each < count - 2), count - 2, count - 1]
+        return natural
+
+    def _weights(self, found: Windows, tile: VectorWindow) -> list[int]:
+        """How filters have to lie: what vectors run along last."""
+        natural = list(farthest_first(found.filter_steps))
+        column, count = len(found.batch), len(natural)
+        last = {"k": [column, count - 2, count - 1], "o": [column], "b": [column - 1]}
+        wanted = last.get(tile.order[-1], [])
+        return [*(each for each in natural if each not in wanted), *wanted]
+
+
+def _staged(
+    sch: s_tir.Schedule, block: SBlockRV, ending: str, steps: Sequence[int], order: Sequence[int]
+) -> list[SBlockRV]:
+    """The copies of an operand, the last first: its elements in `order`, and before that as they
+    lie in memory where runs of them would be torn apart."""
+    copies = [sch.cache_read(block, place_of(sch, block, ending), NRAM)]
+    for lying in _on_the_way(steps, order)[1:]:
+        copies.append(sch.cache_read(copies[-1], 0, NRAM))
+        lie_as(sch, copies[-1], lying)
+    lie_as(sch, copies[0], order)
+    return copies
+
+
+def _on_the_way(steps: Sequence[int], order: Sequence[int]) -> list[Sequence[int]]:
+    """The orders in which an operand lies in NRAM, the last first."""
+    natural = farthest_first(steps)
+    if natural[-1] == order[-1]:
+        return [order]
+    if order[-1] == len(order) - 1 and list(order) != sorted(order):
+        # Rows and columns change places first, then rows as a whole.
+        return [order, sorted(order), natural]
+    return [order, natural]
 
 
 def _item(dtype: str) -> int:
@@ -267,5 +320,5 @@ def _sums_order(found: Windows, order: str) -> list[int]:
     """Where the dimensions of the sums lie in a tile whose axes are in that order."""
     count = len(found.result_steps)
     places = {"b": len(found.batch) - 1, "y": count - 3, "x": count - 2, "o": count - 1}
-    own = [places[name] for name in order if places[name] >= 0]
+    own = [places[name] for name in order[:4] if places[name] >= 0]
     return [*(place for place in range(count) if place not in own), *own]

@@ -204,6 +204,11 @@ VECTOR = {
         Shape(1, (13, 12), 8, 20, stride=2, image="nchw", weights="oihw", dtype="float32"),
         "boyx",
     ),
+    "sums": (Shape(1, (12, 11), 32, 20, pad=1, dtype="float32"), "byxok"),
+    "sums_nchw": (
+        Shape(1, (9, 12), 32, 20, image="nchw", weights="oihw", dtype="float32"),
+        "byxok",
+    ),
     "by_depth": (Shape(1, (10, 9), 48, 48, pad=1, groups=48, dtype="float32"), "oyxb"),
     "by_depth_nchw": (
         Shape(1, (20, 9), 6, 6, groups=6, image="nchw", weights="oihw", dtype="float32"),
