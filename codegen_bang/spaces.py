@@ -91,6 +91,7 @@ class SpacePrinter(CPrinter):
         self.taken |= {*plan.slot_names(), LANES_ARRAY}
         self.nram: set[tvm.ir.Var] = set()
         self.wram: set[tvm.ir.Var] = set()
+        self.unset: set[tvm.ir.Var] = set()  # sums that nothing was stored to yet
 
     # --- memory -----------------------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Expr, TensorLoad
 
@@ -19,6 +21,7 @@ from .loops import condition_of, conjuncts, depends, loads, sides_of
 from .matrix import Convolution, Product, contraction
 from .memory import ITEM_BYTES, VECTOR_BYTES
 from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
+from .spaces import WRAM_SCOPE
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
@@ -245,47 +248,109 @@ def _storing(store: tirx.BufferStore, value: Expr) -> tirx.BufferStore:
 # --- the matrix unit ------------------------------------------------------------------------------
 
 
+def sets_sums(printer: BangPrinter, part: tirx.Stmt, rest: Sequence[tirx.Stmt]) -> bool:
+    """Whether `part` is zeros for sums that one contraction of the `rest` might as well set.
+
+    C = 0;  A_nram = A[...];  C += A_nram @ W   ->   A_nram = A[...];  C = A_nram @ W
+
+    The contraction is then printed so.
+    """
+    zeros = perfect_nest(part) if isinstance(part, tirx.For) else None
+    if zeros is None or zeros.guards or not _is_zero(zeros.store.value):
+        return False
+    target = zeros.store.buffer
+    filled = strides(zeros.store.indices, zeros.variables, printer.analyzer)
+    if filled is None:
+        return False
+    for stmt in rest:
+        nest = perfect_nest(stmt) if isinstance(stmt, tirx.For) else None
+        found = None if nest is None else contraction(nest, _is_weights, printer.analyzer)
+        if found is not None and found.target.same_as(target):
+            same = tvm_ffi.structural_equal(found.firsts[0], filled[1])
+            whole = found.rows * found.columns == _elements(zeros)
+            if not same or not whole or not _has_form(found):
+                return False
+            printer.unset.add(target)
+            return True
+        if depends(stmt, target):
+            return False
+    return False
+
+
+def _is_zero(value: Expr) -> bool:
+    return isinstance(value, (tirx.IntImm, tirx.FloatImm)) and float(value.value) == 0.0
+
+
+def _is_weights(buffer: tirx.Buffer) -> bool:
+    return bool(buffer.scope() == WRAM_SCOPE)
+
+
+def _dtypes(found: Product | Convolution) -> tuple[str, str, str]:
+    target, source, weights = (str(b.dtype) for b in (found.target, found.source, found.weights))
+    return target, source, weights
+
+
+def _has_form(found: Product | Convolution) -> bool:
+    """Whether the unit computes these types exactly, from pixels that fill whole words."""
+    dtypes = _dtypes(found)
+    source_bytes, weight_bytes = (ITEM_BYTES[dtype] for dtype in dtypes[1:])
+    return (
+        all(buffer.scope() not in ("global", WRAM_SCOPE) for buffer in (found.target, found.source))
+        and found.channels * weight_bytes % granule(source_bytes, weight_bytes) == 0
+        and (dtypes in FLOATING or found.depth <= EXACT_DEPTH.get(dtypes, 0))
+    )
+
+
 def _contraction(printer: BangPrinter, found: Product | Convolution) -> bool:
     """A product or a convolution on the matrix unit, added to what its target holds."""
-    dtypes = tuple(str(b.dtype) for b in (found.target, found.source, found.weights))
+    if not _has_form(found):
+        return False
+    dtypes = _dtypes(found)
     places = tuple(
         printer.pointer(buffer, first)
         for buffer, first in zip(
             (found.target, found.source, found.weights), found.firsts, strict=True
         )
     )
-    in_place = all(printer.in_nram(buffer) for buffer in (found.target, found.source))
     source_bytes, weight_bytes = ITEM_BYTES[dtypes[1]], ITEM_BYTES[dtypes[2]]
-    if not in_place or found.channels * weight_bytes % granule(source_bytes, weight_bytes):
-        return False
     rows, columns, depth = found.rows, found.columns, found.depth
     count = rows * columns
     work = MatrixWork(count * depth, source_bytes, weight_bytes, "float" in dtypes[1])
     target, source, weights = places
+    adds = found.target not in printer.unset
+    printer.unset.discard(found.target)
+
+    def print_sums(sums: str) -> None:
+        printer.meter.charge(work)
+        if isinstance(found, Product):
+            printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
+        else:
+            printer.line(f"__bang_conv({sums}, {source}, {weights}, {found.image});")
+
+    if dtypes in FLOATING and not adds:
+        print_sums(target)
+        return True
     if dtypes in FLOATING:
         # Of the functions only a convolution adds to a partial result.
         vectors = f"{target}, {source}, {weights}, {target}"
         printer.meter.charge(work)
         printer.line(f"__bang_conv_partial({vectors}, {found.image});")
         return True
-    if depth <= EXACT_DEPTH.get(dtypes, 0):
-        # The unit gives no int32, but these sums are integers that a float holds.
-        sums = printer.scratch("products", "float32", count)
-        if dtypes[1] == "uint8":
-            source = _made_signed(printer, source, found.source_size)
-        printer.meter.charge(work)
-        if isinstance(found, Product):
-            printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
-        else:
-            printer.line(f"__bang_conv({sums}, {source}, {weights}, {found.image});")
-        if dtypes[1] == "uint8":
-            _compensate(printer, sums, weights, (rows, columns, depth))
-        printer.meter.charge(VectorWork(count, 4))
-        printer.line(f"__bang_float2int32_rn((int*){sums}, {sums}, {count}, 0);")
-        printer.meter.charge(VectorWork(count, 4))
-        printer.line(f"__bang_add({target}, {target}, (int*){sums}, {count});")
+    # The unit gives no int32, but these sums are integers that a float holds.
+    sums = printer.scratch("products", "float32", count)
+    if dtypes[1] == "uint8":
+        source = _made_signed(printer, source, found.source_size)
+    print_sums(sums)
+    if dtypes[1] == "uint8":
+        _compensate(printer, sums, weights, (rows, columns, depth))
+    printer.meter.charge(VectorWork(count, 4))
+    if not adds:
+        printer.line(f"__bang_float2int32_rn({target}, {sums}, {count}, 0);")
         return True
-    return False
+    printer.line(f"__bang_float2int32_rn((int*){sums}, {sums}, {count}, 0);")
+    printer.meter.charge(VectorWork(count, 4))
+    printer.line(f"__bang_add({target}, {target}, (int*){sums}, {count});")
+    return True
 
 
 def _made_signed(printer: BangPrinter, source: str, count: int) -> str:
