@@ -14,6 +14,7 @@ from tvm.s_tir.schedule import SBlockRV
 from xpiler_tvm.dialects.bang import Arch
 
 from .analysis import Stage, collect, is_parameter, stages
+from .base import Declined, Rule
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -23,6 +24,28 @@ WRAM = "local.wram"
 
 Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
 """What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
+
+
+def cheapest(
+    mod: tvm.IRModule,
+    options: Sequence[s_tir.Schedule],
+    others: Sequence[Rule],
+    model: Model,
+) -> s_tir.Schedule | Declined:
+    """The option that the model says is cheapest; declined where one of the `others` is cheaper,
+    or no option can be emitted."""
+    costs = [(model(each.mod), place) for place, each in enumerate(options)]
+    known = [(cost, place) for cost, place in costs if cost is not None]
+    if not known:
+        return Declined("none of its schedules can be emitted")
+    best, place = min(known)
+    for rule in others:
+        other = rule.apply(mod)
+        instead = None if isinstance(other, Declined) else model(other.mod)
+        if instead is not None and instead < best:
+            what = f"{rule.name} is modelled at {instead * 1e6:.3g} us"
+            return Declined(f"{what}, this at {best * 1e6:.3g}")
+    return options[place]
 
 
 def share_out(pieces: int, arch: Arch, bands: int = 1) -> int:

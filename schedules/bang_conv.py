@@ -17,6 +17,7 @@ from .bang_common import (
     NRAM,
     WRAM,
     Model,
+    cheapest,
     keep_on_chip,
     lie_as,
     place_of,
@@ -95,20 +96,8 @@ class Convolution:
         if self.model is None:
             return self._schedule(mod, found, tiles[0])
         options = [self._schedule(mod, found, tile) for tile in tiles]
-        known = [(cost, place) for place, cost in enumerate(map(self._cost, options)) if cost]
-        if not known:
-            return Declined("the matrix unit takes the image in another form")
-        best, place = min(known)
-        for rule in (Matrix(self.arch, self.model, self.inexact), Matmul(self.arch)):
-            other = rule.apply(mod)
-            instead = None if isinstance(other, Declined) else self._cost(other)
-            if instead is not None and instead < best:
-                what = f"{rule.name} is modelled at {instead * 1e6:.3g} us"
-                return Declined(f"{what}, this at {best * 1e6:.3g}")
-        return options[place]
-
-    def _cost(self, schedule: s_tir.Schedule) -> float | None:
-        return None if self.model is None else self.model(schedule.mod)
+        others = (Matrix(self.arch, self.model, self.inexact), Matmul(self.arch))
+        return cheapest(mod, options, others, self.model)
 
     # --- tiles ------------------------------------------------------------------------------------
 

@@ -14,7 +14,16 @@ from tvm.s_tir.schedule import SBlockRV
 from xpiler_tvm.dialects.bang import Arch
 from xpiler_tvm.dialects.bang_rates import BEAT_BYTES, MOVE_START, NRAM_ACCESS, VECTOR_START
 
-from .bang_common import NRAM, Model, keep_on_chip, lie_as, place_of, share_out, walk_as
+from .bang_common import (
+    NRAM,
+    Model,
+    cheapest,
+    keep_on_chip,
+    lie_as,
+    place_of,
+    share_out,
+    walk_as,
+)
 from .bang_products import SLOTS, Matmul, even
 from .bang_rows import Rows
 from .base import Declined, fresh
@@ -88,20 +97,8 @@ class VectorConvolution:
         if self.model is None:
             return self._schedule(mod, found, tiles[0])
         options = [self._schedule(mod, found, tile) for tile in tiles]
-        known = [(cost, place) for place, cost in enumerate(map(self._cost, options)) if cost]
-        if not known:
-            return Declined("no tile of the image fits into NRAM")
-        best, place = min(known)
-        for rule in (Matmul(self.arch), Rows(self.arch)):
-            other = rule.apply(mod)
-            instead = None if isinstance(other, Declined) else self._cost(other)
-            if instead is not None and instead <= best:
-                what = f"{rule.name} is modelled at {instead * 1e6:.3g} us"
-                return Declined(f"{what}, this at {best * 1e6:.3g}")
-        return options[place]
-
-    def _cost(self, schedule: s_tir.Schedule) -> float | None:
-        return None if self.model is None else self.model(schedule.mod)
+        others = (Matmul(self.arch), Rows(self.arch))
+        return cheapest(mod, options, others, self.model)
 
     # --- tiles ------------------------------------------------------------------------------------
 

@@ -272,16 +272,38 @@ __global__ void conv(const half* x, const half* w, float* y) {
   y[i] = sum;
 }
 """
+VOLUMES = """
+__global__ void conv(const half* x, const half* w, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= 4 * 5 * 6 * 70) return;
+  int o = i % 70, ow = i / 70 % 6, oh = i / 420 % 5, od = i / 2100;
+  float sum = 0;
+  for (int t = 0; t < 3; ++t)
+    for (int r = 0; r < 3; ++r)
+      for (int q = 0; q < 3; ++q)
+        if (od + t >= 1 && od + t < 5)
+          for (int c = 0; c < 32; ++c)
+            sum += __half2float(x[(((od + t - 1) * 7 + oh + r) * 8 + ow + q) * 32 + c]) *
+                   __half2float(w[(((o * 3 + t) * 3 + r) * 3 + q) * 32 + c]);
+  y[i] = sum;
+}
+"""
 
 
-def test_groups_are_convolutions_side_by_side():
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [(GROUPS, (8 * 9 * 64, 128 * 9 * 32, 6 * 7 * 128)), (VOLUMES, (7168, 60480, 8400))],
+    ids=["groups", "volumes"],
+)
+def test_groups_and_volumes_are_planes_side_by_side(text, sizes):
+    x, w, y = sizes
     params = (
-        Tensor("x", (8 * 9 * 64,), "float16"),
-        Tensor("w", (128 * 9 * 32,), "float16"),
-        Tensor("y", (6 * 7 * 128,), "float32", "out"),
+        Tensor("x", (x,), "float16"),
+        Tensor("w", (w,), "float16"),
+        Tensor("y", (y,), "float32", "out"),
     )
     source = frontends.resolve(
-        Kernel(GROUPS, "cuda", "conv", params, Launch(grid=(42, 1, 1), block=(128, 1, 1)))
+        Kernel(text, "cuda", "conv", params, Launch(grid=(-(-y // 128), 1, 1), block=(128, 1, 1)))
     )
     reading = frontends.read(source)
     raised = raise_program(reading.program).mod
