@@ -9,6 +9,7 @@ that says so; `windowed.py` brings them to one form.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -215,7 +216,7 @@ def _directed(
     told = _told(nest, rows, steps, conditions)
     digits = [Digit(each.var, int(each.dom.extent)) for each in nest.reduced]
     pairs, digits = _pairs(rows, digits, steps, told)
-    if not pairs and not conditions and len(rows) < 2:
+    if not pairs and not conditions and _without_gaps(rows, steps):
         return Declined("it has no windows")
     directions = [_direction(row, tap, steps) for row, tap in pairs]
     plain = [row for row in rows if not any(row.same_as(paired) for paired, _ in pairs)]
@@ -350,6 +351,15 @@ def _pairs(
 def _likeness(far: int, step: int) -> tuple[int, float]:
     """How much an output and a tap have to do with each other: they move by common units."""
     return math.gcd(far, step), -max(far, step) / min(far, step)
+
+
+def _without_gaps(rows: Sequence[tirx.IterVar], steps: Mapping[tirx.Var, int]) -> bool:
+    """Whether rows lie in memory as if they were one: a product of matrices."""
+    ordered = sorted(rows, key=lambda row: steps[row.var])
+    return all(
+        steps[outer.var] == steps[inner.var] * int(inner.dom.extent)
+        for inner, outer in itertools.pairwise(ordered)
+    )
 
 
 def _told(

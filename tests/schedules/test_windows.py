@@ -97,6 +97,19 @@ def test_a_matrix_product_has_no_windows():
     assert answer.reason == "it has no windows"
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_single_taps_are_windows_where_they_leave_pixels_out(step):
+    x, w = te.placeholder((8, 8, 16), name="X"), te.placeholder((4, 16), name="W")
+    k = te.reduce_axis((0, 16), "k")
+    y = te.compute(
+        (8 // step, 8 // step, 4),
+        lambda i, j, o: te.sum(x[i * step, j * step, k] * w[o, k], axis=k),
+        "Y",
+    )
+    found = find_windows(from_te(x, w, y))
+    assert isinstance(found, Declined if step == 1 else Windows)
+
+
 def test_windows_at_places_from_memory_are_declined():
     x, at = te.placeholder((64,), name="X"), te.placeholder((8,), "int32", "at")
     w, k = te.placeholder((4, 3), name="W"), te.reduce_axis((0, 3), "k")
