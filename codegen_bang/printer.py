@@ -47,7 +47,7 @@ from .pipelines import FEWEST_PIECES, Walk, print_pipeline, stages
 from .selection import Selection
 from .spaces import SpacePrinter
 from .vectors import NoVectorForm, Side, Vector, VectorCode
-from .whole import print_whole
+from .whole import print_whole, sets_sums
 
 SHORT = 32
 """Iterations below which a scalar loop may be cheaper: starting an instruction costs the same for
@@ -66,6 +66,11 @@ class BangPrinter(SpacePrinter):
     parts = 0  # that the loop at hand has been divided into
 
     # --- loops ------------------------------------------------------------------------------
+
+    def stmt_SeqStmt(self, node: tirx.SeqStmt) -> None:
+        for place, part in enumerate(node.seq):
+            if not sets_sums(self, part, node.seq[place + 1 :]):
+                self.stmt(part)
 
     def stmt_For(self, node: tirx.For) -> None:
         node = digits(node, self.analyzer) or node

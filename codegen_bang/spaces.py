@@ -38,7 +38,9 @@ from .memory import ITEM_BYTES, MemoryPlan, OnChip, Snapshot
 from .scalars import scalar_cycles
 from .sharing import OFTEN, SRAM_SCOPE, UNDER_WAY, is_memory_core
 
-_SPACES: Mapping[str, OnChip] = {"local.wram": "WRAM", SRAM_SCOPE: "SRAM"}
+WRAM_SCOPE = "local.wram"
+"""The storage scope of weights."""
+_SPACES: Mapping[str, OnChip] = {WRAM_SCOPE: "WRAM", SRAM_SCOPE: "SRAM"}
 """Memories by storage scope; whatever else a kernel allocates is a task's own, in NRAM."""
 
 BANG = CDialect(
@@ -98,6 +100,7 @@ class SpacePrinter(CPrinter):
         self.operations = 0  # that were looked at as vectors
         self.taken |= {*plan.slot_names(), LANES_ARRAY}
         self.on_chip: dict[tvm.ir.Var, OnChip] = {}
+        self.unset: set[tvm.ir.Var] = set()  # sums that nothing was stored to yet
 
     @property
     def on_memory_core(self) -> bool:

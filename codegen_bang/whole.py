@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import Expr, TensorLoad
 
 from xpiler_tvm.codegen.c_family import dtype_of
 from xpiler_tvm.dialects.bang import ALIGN, LANES, MAX_SEGMENTS, WRAM_COPY_SIZE
-from xpiler_tvm.dialects.bang_matrix import FLOATING, granule
+from xpiler_tvm.dialects.bang_matrix import EXACT_DEPTH, FLOATING, granule
 
+from .copies import BoxCopy, box_copy
 from .cost import CopyWork, MatrixWork, VectorWork
 from .loops import condition_of, conjuncts, depends, loads, sides_of
-from .matrix import Product, product
+from .matrix import Convolution, Product, contraction
 from .memory import ITEM_BYTES, VECTOR_BYTES
 from .nests import Dimension, Nest, is_compact, joined, perfect_nest, strides
+from .spaces import WRAM_SCOPE
 
 if TYPE_CHECKING:
     from .printer import BangPrinter
-
-EXACT_DEPTH: Mapping[tuple[str, ...], int] = {
-    ("int32", "int8", "int8"): 1 << 10,
-    ("int32", "uint8", "int8"): 1 << 9,
-}
-"""Products of bytes that a float adds up without rounding: 2**24 / 2**14, or 2**15."""
 
 
 def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
@@ -33,12 +32,14 @@ def print_whole(printer: BangPrinter, loop: tirx.For) -> bool:
     nest = perfect_nest(loop)
     if nest is None:
         return False
-    found = product(nest, printer.in_wram, printer.analyzer)
-    if found is not None and _product(printer, found):
+    found = contraction(nest, printer.in_wram, printer.analyzer)
+    if found is not None and _contraction(printer, found):
         return True
     if len(nest.variables) < 2:
         return False
-    return _fill(printer, nest) or _copy(printer, nest) or _padded(printer, nest)
+    if _fill(printer, nest) or _copy(printer, nest) or _padded(printer, nest):
+        return True
+    return len(nest.variables) > 2 and _box(printer, nest)
 
 
 # --- fills and copies -----------------------------------------------------------------------------
@@ -157,6 +158,71 @@ def _steps(walk: tuple[Dimension, ...], size: int, direction: str) -> tuple[int,
     return None
 
 
+def _box(printer: BangPrinter, nest: Nest) -> bool:
+    """Elements of a part of a box that move without change, by one copy of runs of one length."""
+    found = box_copy(nest, printer.analyzer)
+    if found is None or not found.parts:
+        return False
+    dtype = str(found.target.dtype)
+    same = printer.name(found.target) == printer.name(found.source)
+    if same or dtype != str(found.source.dtype):
+        return False
+    if printer.scalars & {found.target, found.source}:
+        return False
+    spaces = printer.space(found.source), printer.space(found.target)
+    *outer, inner = found.parts
+    size, most = ITEM_BYTES[dtype], [printer.upper_bound(each.count) for each in found.parts]
+    if "NRAM" not in spaces or "WRAM" in spaces or None in most or len(outer) > 2:
+        return False
+    *segments, longest = [int(count or 0) for count in most]
+    runs = (inner.target, inner.source) == (1, 1)
+    apart = all(min(each.target, each.source) >= longest for each in outer)
+    if not runs or not apart or any(count > MAX_SEGMENTS for count in segments):
+        return False
+
+    checks = [*found.conditions, *(each.count > 0 for each in found.parts)]
+    checks = [each for each in checks if not printer.analyzer.can_prove(each)]
+    guard = f"if ({printer.expr(tirx.all(*checks)).code})" if checks else ""
+    with printer.braces(guard) if guard else nullcontext():
+        _print_box(printer, found, spaces, size)
+    printer.meter.charge(CopyWork("2".join(spaces), longest * size, math.prod(segments)))
+    return True
+
+
+def _print_box(printer: BangPrinter, found: BoxCopy, spaces: tuple[str, str], size: int) -> None:
+    simplified = printer.analyzer.simplify
+    for low, value in found.lows:
+        name = printer.reserve(str(low.name))
+        printer.line(f"const int {name} = {printer.expr(value).code};")
+        printer.names[low] = name
+    counts: list[Expr] = []
+    for part in found.parts:
+        count = part.count
+        if not isinstance(count, tirx.IntImm):
+            count = tirx.Var("count", "int32")
+            printer.names[count] = printer.reserve("count")
+            value = printer.expr(simplified(part.count)).code
+            printer.line(f"const int {printer.names[count]} = {value};")
+        counts.append(count)
+
+    def number(value: Expr) -> str:
+        return printer.expr(simplified(value)).code
+
+    arguments = [
+        printer.pointer(buffer, first)
+        for buffer, first in zip((found.target, found.source), found.firsts, strict=True)
+    ]
+    arguments += [number(counts[-1] * size), "2".join(spaces)]
+    last = [number(count - 1) for count in counts[:-1]]
+    far = [(str(each.target * size), str(each.source * size)) for each in found.parts[:-1]]
+    if len(far) == 1:
+        arguments += [*far[0], *last]
+    elif far:
+        for outer, near in zip(*far, strict=True):
+            arguments += [near, last[1], outer, last[0]]
+    printer.line(f"__memcpy({', '.join(arguments)});")
+
+
 def _padded(printer: BangPrinter, nest: Nest) -> bool:
     """A copy with a constant where a condition fails: the constant everywhere, then the copy.
 
@@ -181,47 +247,112 @@ def _storing(store: tirx.BufferStore, value: Expr) -> tirx.BufferStore:
     return tirx.BufferStore(store.buffer, value, store.indices)
 
 
-# --- matrix products ------------------------------------------------------------------------------
+# --- the matrix unit ------------------------------------------------------------------------------
 
 
-def _product(printer: BangPrinter, found: Product) -> bool:
-    """A product on the matrix unit, added to what its target holds."""
-    dtypes = tuple(str(b.dtype) for b in (found.target, found.source, found.weights))
+def sets_sums(printer: BangPrinter, part: tirx.Stmt, rest: Sequence[tirx.Stmt]) -> bool:
+    """Whether `part` is zeros for sums that one contraction of the `rest` might as well set.
+
+    C = 0;  A_nram = A[...];  C += A_nram @ W   ->   A_nram = A[...];  C = A_nram @ W
+
+    The contraction is then printed so.
+    """
+    zeros = perfect_nest(part) if isinstance(part, tirx.For) else None
+    if zeros is None or zeros.guards or not _is_zero(zeros.store.value):
+        return False
+    target = zeros.store.buffer
+    filled = strides(zeros.store.indices, zeros.variables, printer.analyzer)
+    if filled is None:
+        return False
+    for stmt in rest:
+        nest = perfect_nest(stmt) if isinstance(stmt, tirx.For) else None
+        found = None if nest is None else contraction(nest, _is_weights, printer.analyzer)
+        if found is not None and found.target.same_as(target):
+            same = tvm_ffi.structural_equal(found.firsts[0], filled[1])
+            whole = found.rows * found.columns == _elements(zeros)
+            if not same or not whole or not _has_form(found):
+                return False
+            printer.unset.add(target)
+            return True
+        if depends(stmt, target):
+            return False
+    return False
+
+
+def _is_zero(value: Expr) -> bool:
+    return isinstance(value, (tirx.IntImm, tirx.FloatImm)) and float(value.value) == 0.0
+
+
+def _is_weights(buffer: tirx.Buffer) -> bool:
+    return bool(buffer.scope() == WRAM_SCOPE)
+
+
+def _dtypes(found: Product | Convolution) -> tuple[str, str, str]:
+    target, source, weights = (str(b.dtype) for b in (found.target, found.source, found.weights))
+    return target, source, weights
+
+
+def _has_form(found: Product | Convolution) -> bool:
+    """Whether the unit computes these types exactly, from pixels that fill whole words."""
+    dtypes = _dtypes(found)
+    source_bytes, weight_bytes = (ITEM_BYTES[dtype] for dtype in dtypes[1:])
+    return (
+        all(buffer.scope() not in ("global", WRAM_SCOPE) for buffer in (found.target, found.source))
+        and found.channels * weight_bytes % granule(source_bytes, weight_bytes) == 0
+        and (dtypes in FLOATING or found.depth <= EXACT_DEPTH.get(dtypes, 0))
+    )
+
+
+def _contraction(printer: BangPrinter, found: Product | Convolution) -> bool:
+    """A product or a convolution on the matrix unit, added to what its target holds."""
+    if not _has_form(found):
+        return False
+    dtypes = _dtypes(found)
     places = tuple(
         printer.pointer(buffer, first)
         for buffer, first in zip(
             (found.target, found.source, found.weights), found.firsts, strict=True
         )
     )
-    in_place = all(printer.in_nram(buffer) for buffer in (found.target, found.source))
     source_bytes, weight_bytes = ITEM_BYTES[dtypes[1]], ITEM_BYTES[dtypes[2]]
-    if not in_place or found.depth * weight_bytes % granule(source_bytes, weight_bytes):
-        return False
     rows, columns, depth = found.rows, found.columns, found.depth
     count = rows * columns
     work = MatrixWork(count * depth, source_bytes, weight_bytes, "float" in dtypes[1])
     target, source, weights = places
+    adds = found.target not in printer.unset
+    printer.unset.discard(found.target)
+
+    def print_sums(sums: str) -> None:
+        printer.meter.charge(work)
+        if isinstance(found, Product):
+            printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
+        else:
+            printer.line(f"__bang_conv({sums}, {source}, {weights}, {found.image});")
+
+    if dtypes in FLOATING and not adds:
+        print_sums(target)
+        return True
     if dtypes in FLOATING:
-        # A convolution of one pixel wide images with one pixel, which adds to a partial result.
-        image = f"{depth}, {rows}, 1, 1, 1, 1, 1, {columns}"
+        # Of the functions only a convolution adds to a partial result.
+        vectors = f"{target}, {source}, {weights}, {target}"
         printer.meter.charge(work)
-        printer.line(f"__bang_conv_partial({target}, {source}, {weights}, {target}, {image});")
+        printer.line(f"__bang_conv_partial({vectors}, {found.image});")
         return True
-    if depth <= EXACT_DEPTH.get(dtypes, 0):
-        # The unit gives no int32, but these sums are integers that a float holds.
-        sums = printer.scratch("products", "float32", count)
-        if dtypes[1] == "uint8":
-            source = _made_signed(printer, source, rows * depth)
-        printer.meter.charge(work)
-        printer.line(f"__bang_matmul({sums}, {source}, {weights}, {rows}, {depth}, {columns});")
-        if dtypes[1] == "uint8":
-            _compensate(printer, sums, weights, (rows, columns, depth))
-        printer.meter.charge(VectorWork(count, 4))
-        printer.line(f"__bang_float2int32_rn((int*){sums}, {sums}, {count}, 0);")
-        printer.meter.charge(VectorWork(count, 4))
-        printer.line(f"__bang_add({target}, {target}, (int*){sums}, {count});")
+    # The unit gives no int32, but these sums are integers that a float holds.
+    sums = printer.scratch("products", "float32", count)
+    if dtypes[1] == "uint8":
+        source = _made_signed(printer, source, found.source_size)
+    print_sums(sums)
+    if dtypes[1] == "uint8":
+        _compensate(printer, sums, weights, (rows, columns, depth))
+    printer.meter.charge(VectorWork(count, 4))
+    if not adds:
+        printer.line(f"__bang_float2int32_rn({target}, {sums}, {count}, 0);")
         return True
-    return False
+    printer.line(f"__bang_float2int32_rn((int*){sums}, {sums}, {count}, 0);")
+    printer.meter.charge(VectorWork(count, 4))
+    printer.line(f"__bang_add({target}, {target}, (int*){sums}, {count});")
+    return True
 
 
 def _made_signed(printer: BangPrinter, source: str, count: int) -> str:

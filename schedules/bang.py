@@ -4,7 +4,9 @@
 |---|---|---|
 | `bang.flat` | elementwise, every array indexed alike | a task a contiguous piece |
 | `bang.transpose` | one copy with memory along another axis | a task some tiles |
+| `bang.conv` | a convolution that the matrix unit computes exactly | a task some tiles |
 | `bang.matrix` | a sum of products that the matrix unit computes exactly | a task some tiles |
+| `bang.windows` | a convolution, also one by depth | a task some tiles of the image |
 | `bang.matmul` | a sum of products, elementwise work | a task some tiles, a vector a row of one |
 | `bang.rows` | stages that share axes, or anything | a task some rows, a vector along the row |
 
@@ -26,9 +28,11 @@ from xpiler_tvm.dialects.bang import ALIGN, ARCHS, DEFAULT_ARCH, Arch
 
 from .analysis import Stage, collect, coupled_buffers, mentions, plain_axis
 from .bang_common import Model
+from .bang_conv import Convolution
 from .bang_products import Matmul, Matrix
 from .bang_rows import Rows
 from .bang_transpose import Transpose
+from .bang_windows import VectorConvolution
 from .base import Declined, Rule, fresh
 from .knobs import knob
 from .steps import fused, inline_injective
@@ -45,7 +49,12 @@ def rules(
     Where several schedules fit, `model` tells which is cheaper. With `inexact` the matrix unit may
     round float32 operands.
     """
-    products = (Matrix(arch, model, inexact), Matmul(arch, model))
+    products = (
+        Convolution(arch, model, inexact),
+        Matrix(arch, model, inexact),
+        VectorConvolution(arch, model),
+        Matmul(arch, model),
+    )
     # What the model picks may still be refused, which the plainest schedule is not.
     rows = (
         (Rows(arch),) if model is None else (Rows(arch, model), Rows(arch, name="bang.plain_rows"))

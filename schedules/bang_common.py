@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
+from tvm.s_tir.schedule import SBlockRV
 
 from xpiler_tvm.dialects.bang import Arch
 
 from .analysis import Stage, collect, is_parameter, stages
+from .base import Declined, Rule
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -27,14 +29,36 @@ Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
 """What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
 
+def cheapest(
+    mod: tvm.IRModule,
+    options: Sequence[s_tir.Schedule],
+    others: Sequence[Rule],
+    model: Model,
+) -> s_tir.Schedule | Declined:
+    """The option that the model says is cheapest; declined where one of the `others` is cheaper,
+    or no option can be emitted."""
+    costs = [(model(each.mod), place) for place, each in enumerate(options)]
+    known = [(cost, place) for cost, place in costs if cost is not None]
+    if not known:
+        return Declined("none of its schedules can be emitted")
+    best, place = min(known)
+    for rule in others:
+        other = rule.apply(mod)
+        instead = None if isinstance(other, Declined) else model(other.mod)
+        if instead is not None and instead < best:
+            what = f"{rule.name} is modelled at {instead * 1e6:.3g} us"
+            return Declined(f"{what}, this at {best * 1e6:.3g}")
+    return options[place]
+
+
 def share_out(pieces: int, arch: Arch, cores: int = 1) -> int:
     """How many tasks share equal pieces of work, the same number of pieces each.
 
-    One task a core, or as many `cores` as a piece takes, where that comes out nearly even, else so
-    many that the last round of tasks is short beside the others. Tasks beyond those that run at a
-    time wait for a free core.
+    One task a core, or one for as many `cores` as a piece takes or there are pieces beside it,
+    where that comes out nearly even, else so many that the last round of tasks is short beside the
+    others. Tasks beyond those that run at a time wait for a free core.
     """
-    workers = arch.cores // cores
+    workers = max(1, arch.cores // cores)
     if pieces <= workers:
         return pieces
     small = [each for each in range(1, math.isqrt(pieces) + 1) if pieces % each == 0]
@@ -58,6 +82,30 @@ def keep_on_chip(sch: s_tir.Schedule, points: int | None = None) -> None:
             if not is_parameter(sch, buffer) and buffer.scope() == "global":
                 alone = math.prod(int(extent) for extent in buffer.shape) == points
                 sch.set_scope(stage.rv, place, "local" if alone else NRAM)
+
+
+def place_of(sch: s_tir.Schedule, block: SBlockRV, ending: str) -> int:
+    """Which of the arrays that a block reads has a name that ends so."""
+    names = [str(region.source.name) for region in sch.get(block).reads]
+    return next(place for place, name in enumerate(names) if name.endswith(ending))
+
+
+def lie_as(sch: s_tir.Schedule, block: SBlockRV, order: Sequence[int]) -> None:
+    """Let what a block writes have its last dimensions in memory as `order` says."""
+
+    def turned(*indices: tirx.Var) -> list[tirx.Var]:
+        last = indices[-len(order) :]
+        return [*indices[: -len(order)], *(last[place] for place in order)]
+
+    if list(order) != sorted(order):
+        sch.transform_layout(block, ("write", 0), turned)
+
+
+def walk_as(sch: s_tir.Schedule, block: SBlockRV, order: Sequence[int]) -> None:
+    """Let a block run over its last loops as `order` says."""
+    last = sch.get_loops(block)[-len(order) :]
+    if list(order) != sorted(order):
+        sch.reorder(*(last[place] for place in order))
 
 
 def steps_of(sch: s_tir.Schedule, stage: Stage) -> list[list[int | None]]:

@@ -12,7 +12,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from xpiler_tvm.dialects.bang import ALIGN, CORES_PER_CLUSTER, LANES, Arch
 
-from .bang_common import NRAM, SRAM, WRAM, Model, keep_on_chip, share_out
+from .bang_common import NRAM, SRAM, WRAM, Model, cheapest, keep_on_chip, share_out
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .matmul import Contraction, find_contraction, normalize
@@ -28,6 +28,22 @@ SIZES = ((256, 2, 512), (256, 2, 256), (128, 1, 1024), (64, 1, 512))
 ALONE = (1, 1)
 CLUSTERS = ((4, 1), (2, 2), (1, 4))
 """How many tiles below and beside each other the cores of a cluster work on together."""
+
+
+def operand_bytes(types: tuple[str, str, str], *, inexact: bool) -> int | Declined:
+    """Bytes of an element of both operands where the matrix unit adds up such products exactly.
+
+    `types` are those of the sums, the source and the weights.
+    """
+    total, left, right = types
+    if total == "int32" and left in ("int8", "uint8") and right == "int8":
+        return 1
+    if total == "float32" and left == right and left in ("float16", "bfloat16"):
+        return 2
+    if total == "float32" and left == right == "float32" and inexact:
+        return 4
+    operands = " by ".join(sorted({left, right}))
+    return Declined(f"the matrix unit has no exact sum of {operands} in {total}")
 
 
 @dataclass(frozen=True)
@@ -112,37 +128,18 @@ class Matrix:
         options = [self._schedule(mod, tile) for tile in tiles]
         if self.model is None:
             return options[0]
-        seconds = [self.model(each.mod) for each in options]
-        known = [(cost, place) for place, cost in enumerate(seconds) if cost is not None]
-        if not known:
-            return Declined("the matrix unit takes the operands in another form")
-        best, place = min(known)
-        vectors = Matmul(self.arch, self.model).apply(mod)
-        instead = None if isinstance(vectors, Declined) else self.model(vectors.mod)
-        if instead is not None and instead <= best:
-            return Declined(
-                f"the vector unit is modelled at {instead * 1e6:.3g} us, this at {best * 1e6:.3g}"
-            )
-        return options[place]
+        return cheapest(mod, options, [Matmul(self.arch, self.model)], self.model)
 
     def _item(self, found: Contraction) -> int | Declined:
         """Bytes of an element of the operands."""
         block = found.stage.block
         total = str(block.writes[0].source.dtype)
         left, right = (str(block.reads[place].source.dtype) for place in (found.left, found.right))
-        operands = {left, right}
         added = block.body.value
         product = added.b if isinstance(added.b, tirx.Mul) else added.a
         if not isinstance(product, tirx.Mul) or str(product.ty.dtype) != total:
             return Declined("a product is rounded before it is added")
-        if total == "int32" and left in ("int8", "uint8") and right == "int8":
-            return 1
-        if total == "float32" and operands <= {"float16", "bfloat16"} and len(operands) == 1:
-            return 2
-        if total == "float32" and operands == {"float32"} and self.inexact:
-            return 4
-        types = " by ".join(sorted(operands))
-        return Declined(f"the matrix unit has no exact sum of {types} in {total}")
+        return operand_bytes((total, left, right), inexact=self.inexact)
 
     def _tiles(self, found: Contraction, item: int) -> list[Tile]:
         """Tiles that fit the program and the memories, large ones first."""

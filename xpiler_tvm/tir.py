@@ -73,6 +73,15 @@ def reinterpreted(expr: Expr, dtype: str) -> Expr:
     return tirx.reinterpret(dtype, expr) if np.isnan(value) else const(value.item(), dtype)
 
 
+def with_known_bits(expr: Expr) -> Expr:
+    """`expr` with constants for what it sees of constants as another type: a fill that was read."""
+
+    def known(call: Expr) -> Expr:
+        return reinterpreted(call.args[0], dtype_of(call)) if is_reinterpreted(call) else call
+
+    return tvm_ffi.structural_map(expr, (tvm.ir.Call, known), order="post")
+
+
 def as_const(expr: Expr) -> int | None:
     """The value of an integer constant."""
     return int(expr.value) if isinstance(expr, tirx.IntImm) else None

@@ -221,7 +221,7 @@ class _Writer:
             for (var, extent), kind in zip((*spatial, *reduced), kinds, strict=True)
         ]
         at = [tir.substitute(self._reads(p, tensor), inside) for p in point]
-        value = tir.substitute(self._reads(tensor.value, tensor), inside)
+        value = tir.with_known_bits(tir.substitute(self._reads(tensor.value, tensor), inside))
         init = None
         if tensor.reduction is not None:
             init = tirx.BufferStore(target, tir.substitute(tensor.reduction.init, inside), at)

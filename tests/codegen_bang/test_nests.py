@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tvm import tirx
 
-from xpiler_tvm.codegen_bang.nests import Dimension, digits, is_compact, joined, perfect_nest
+from xpiler_tvm.codegen_bang.copies import box_copy
+from xpiler_tvm.codegen_bang.loops import bounds
+from xpiler_tvm.codegen_bang.nests import (
+    Dimension,
+    Nest,
+    digits,
+    is_compact,
+    joined,
+    perfect_nest,
+)
 from xpiler_tvm.codegen_bang.whole import _layout, _steps
 
 
@@ -48,6 +57,35 @@ def test_joining_dimensions_changes_no_place(extents, order):
 def test_rows_without_gaps_are_one_dimension():
     assert joined([Dimension(4, 8, 8), Dimension(8, 1, 1)]) == (Dimension(32, 1, 1),)
     assert not is_compact([(4, 16), (8, 1)])
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(-3, 9), st.booleans())
+def test_bounds_through_quotients_of_quotients(inner, outer, limit, above):
+    var = tirx.Var("i", "int32")
+    value = tirx.floordiv(tirx.floordiv(var, inner) + 3, outer)
+    condition = value >= limit if above else value < limit
+    found = bounds(condition, var, tvm.sym.Analyzer())
+    assert found is not None
+    low = -100 if found.low is None else int(found.low)
+    high = 100 if found.high is None else int(found.high)
+    for i in range(-40, 40):
+        number = (i // inner + 3) // outer
+        assert (low <= i < high) == (number >= limit if above else number < limit)
+
+
+def test_a_part_of_a_box_is_one_copy():
+    h, w, c = (tirx.Var(name, "int32") for name in "hwc")
+    t = tirx.Var("t", "int32")
+    target, source = tirx.decl_buffer((800,), name="d"), tirx.decl_buffer((800,), name="s")
+    store = tirx.BufferStore(target, source[(h + t) * 40 + w * 8 + c - 48], [h * 48 + w * 8 + c])
+    guards = (h + t >= 1, h + t < 10, w >= 1, w < 6)
+    nest = Nest((h, w, c), (4, 6, 8), guards, store)
+    found = box_copy(nest, tvm.sym.Analyzer())
+    assert found is not None
+    assert [str(part.count) for part in found.parts][1:] == ["40"]
+    assert [(part.target, part.source) for part in found.parts] == [(48, 40), (1, 1)]
+    beside = Nest((h, w, c), (4, 6, 8), (h + w < 5,), store)
+    assert box_copy(beside, tvm.sym.Analyzer()) is None
 
 
 def test_layouts_that_are_instructions():

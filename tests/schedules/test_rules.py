@@ -94,7 +94,7 @@ BANG_RULES = {
     "dense_relu": "bang.matmul",
     "batched_gemm": "bang.matmul",
     "bmm_tall": "bang.matmul",
-    "conv2d": "bang.matmul",
+    "conv2d": "bang.windows",
     "two_outputs": "bang.flat",
     "concat": "bang.flat",
     "halves": "bang.flat",

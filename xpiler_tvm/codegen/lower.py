@@ -84,6 +84,8 @@ def pipeline(target: Target) -> tvm.ir.transform.Sequential:
             block.PlanAndUpdateBufferAllocationLocation(),
             block.ConvertBlocksToOpaque(),
             block.LiftThreadBinding(),
+            # Regions are compared as they are written: tiles of a task as quotients of its number.
+            *([flat.StmtSimplify()] if "bang" in target.keys else []),
             block.CompactBufferAllocation(),
             block.UnifyThreadBinding(),
             block.LowerMatchBuffer(),

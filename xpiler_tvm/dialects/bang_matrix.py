@@ -6,6 +6,7 @@ or as a copy with the banks' stride puts them there. Public kernels store them a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .bang import LANES, Mode
@@ -84,6 +85,16 @@ class Contraction:
     rules: Rules = ()
 
 
+EXACT_DEPTH: Mapping[tuple[str, ...], int] = {
+    ("int32", "int8", "int8"): 1 << 10,
+    ("int32", "uint8", "int8"): 1 << 9,
+}
+"""Products of bytes that a float adds up without rounding: 2**24 / 2**14, or 2**15."""
+
+MOST_STRIDE = 1023
+"""Of the windows of a convolution."""
+
+
 def granule(source_bytes: int, weight_bytes: int) -> int:
     """Bytes that a pixel's part of a filter fills as a whole (3xx), by the size of an element."""
     return {4: 16, 2: 32}.get(source_bytes // max(1, weight_bytes), 64)
@@ -97,8 +108,10 @@ _HEIGHT = "((h - (kh - 1) * dilation_h - 1) / stride_h + 1)"
 _WIDTH = "((w - (kw - 1) * dilation_w - 1) / stride_w + 1)"
 _ROW = f"(({_WIDTH} - 1) * out_w + 1)"
 _STRIDES = (
-    ("stride_w >= 1 && stride_w <= 1023", "a stride is 1 to 1023"),
-    ("stride_h >= 1 && stride_h <= 1023", "a stride is 1 to 1023"),
+    *(
+        (f"{name} >= 1 && {name} <= {MOST_STRIDE}", f"a stride is 1 to {MOST_STRIDE}")
+        for name in ("stride_w", "stride_h")
+    ),
     ("dilation_w >= 1 && dilation_h >= 1 && out_w >= 1 && out_h >= 1", "a dilation is positive"),
     ("h > (kh - 1) * dilation_h && w > (kw - 1) * dilation_w", "the filter is not larger than src"),
 )
