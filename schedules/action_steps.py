@@ -50,11 +50,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a target offers: kinds of loops to bind to, memories, and instructions by name."""
+    """What a target offers: kinds of loops to bind to, memories, and instructions by name.
+
+    `overlaps` where its copies can run under its work.
+    """
 
     kinds: tuple[str, ...]
     scopes: tuple[str, ...]
     instructions: tuple[str, ...] = ()
+    overlaps: bool = True
 
 
 class Action(ABC):

@@ -25,7 +25,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import tvm
-from tvm import s_tir
+import tvm_ffi
+from tvm import s_tir, tirx
 
 from .action_steps import (
     Action,
@@ -94,18 +95,28 @@ class Bind(Action):
     def options(self, sch: s_tir.Schedule, scene: Scene) -> Iterator[Step]:
         for block, place, extent in serial_loops(sch):
             for kind in scene.kinds:
-                if 1 < extent <= self.longest.get(kind, 1 << 30):
+                nested = kind == "parallel" and _is_parallel(sch, block, place)
+                if 1 < extent <= self.longest.get(kind, 1 << 30) and not nested:
                     yield Step(self.name, (block, place, kind))
 
     def apply(self, sch: s_tir.Schedule, step: Step) -> None:
         block, place, kind = three(step)
         loop = loop_at(sch, block, place)
+        if kind == "parallel" and _is_parallel(sch, block, place):
+            raise Illegal("a loop around it or in it is parallel already")
         if kind in ("parallel", "vectorize", "unroll"):
             getattr(sch, str(kind))(loop)
         elif kind in _TAGS:
             sch.bind(loop, kind)
         else:
             raise Illegal(f"{kind!r} is no kind of loop")
+
+
+def _is_parallel(sch: s_tir.Schedule, block: str, place: int) -> bool:
+    """Whether a loop around a loop, or in it, is parallel: TVM's thread pool has one level."""
+    found: list[tirx.For] = [sch.get(each) for each in sch.get_loops(block_at(sch, block))]
+    tvm_ffi.structural_walk(sch.get(loop_at(sch, block, place)), [(tirx.For, found.append)])
+    return any(loop.kind == tirx.ForKind.PARALLEL for loop in found)
 
 
 _TAGS = tuple(f"{kind}.{axis}" for kind in ("blockIdx", "threadIdx") for axis in "xyz")
@@ -276,7 +287,7 @@ class Pipeline(Action):
     knobs = "The loop, which must hold two or more statements, the first of which copies."
 
     def options(self, sch: s_tir.Schedule, scene: Scene) -> Iterator[Step]:
-        for block, place, extent in serial_loops(sch):
+        for block, place, extent in serial_loops(sch) if scene.overlaps else ():
             if extent > 1 and statements_in(sch, block, place) > 1:
                 yield Step(self.name, (block, place))
 

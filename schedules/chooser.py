@@ -125,7 +125,7 @@ def scene_of(spec: TargetSpec) -> Scene:
     tags = tuple(axis.tag for axis in spec.limits.axes if axis.tag.endswith(".x"))
     if spec.name.partition(":")[0] == "vnni":
         names = tuple(dot.register() for dot in DOT_PRODUCTS.values())
-        return Scene(("parallel", "vectorize", "unroll"), ("local",), names)
+        return Scene(("parallel", "vectorize", "unroll"), ("local",), names, overlaps=False)
     scopes = tuple(memory.scope for memory in spec.limits.memories)
     return Scene((*tags, "vectorize", "unroll"), scopes)
 

@@ -77,6 +77,17 @@ def test_a_loop_of_two_statements_can_be_pipelined() -> None:
     assert "software_pipeline_stage" in sch.mod.script()
 
 
+def test_one_loop_of_a_nest_is_parallel() -> None:
+    sch = fresh(program())
+    apply(sch, Step.parse('bind("e", 1, "parallel")'))
+    assert "parallel already" in str(refusal(sch, Step.parse('bind("e", 0, "parallel")')))
+    scene = Scene(("parallel",), (), overlaps=False)
+    assert {str(step) for step in ACTIONS["bind"].options(sch, scene)} == {
+        'bind("sum", 0, "parallel")', 'bind("sum", 1, "parallel")',
+    }  # fmt: skip
+    assert not list(ACTIONS["pipeline"].options(sch, scene))
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
