@@ -3,8 +3,8 @@
     python benchmarks/results.py
     python benchmarks/results.py --from build --to docs
 
-The page and its pictures are written again as a whole; a part that was not run is left out, and the
-page says so.
+The page and its pictures are written again. A part that was not run stays as the page has it, with
+the commit that it is of; the page says so where it has none.
 """
 
 from __future__ import annotations
@@ -52,39 +52,52 @@ which take it 1.2 to 7.8 hours each; the median here is {median:.1f} CPU seconds
 {"".join(f"* {line}{chr(10)}" for line in totals(rows))}"""
 
 
-def section(part: str, folder: Path) -> str:
-    """What a part has to say, under its heading."""
+def section(part: str, folder: Path, before: str) -> str:
+    """What a part has to say, under its heading; where it did not run, what `before` has of it."""
     title, command = PARTS[part]
     head = f"## {title}\n\n{made_by(folder)}\n"
+    known = under(title, before) or f"{head}Not run: `{command}`.\n"
     if part == "accuracy":
         rows = sorted(kept(folder / "accuracy.jsonl"), key=lambda row: (row.dialect, row.target))
-        return head + (accuracy_section(rows) if rows else f"Not run: `{command}`.\n")
+        return head + accuracy_section(rows) if rows else known
     file = folder / f"{part}.md"
     if not file.exists():
-        return head + f"Not run: `{command}`.\n"
+        return known
     picture = (
         "![ratios by operator](results/speed.svg)\n\n" if (folder / "speed.svg").exists() else ""
     )
     return head + picture + file.read_text(encoding="utf-8")
 
 
-def missing(folder: Path) -> str:
+def missing(folder: Path, before: str) -> str:
     """Every cell that failed, with its reason."""
+    title = "What is wrong or missing"
     rows = kept(folder / "accuracy" / "accuracy.jsonl")
+    if not rows and (known := under(title, before)):
+        return known
     said = shortfalls(sorted(rows, key=lambda row: (row.dialect, row.target, row.name)))
-    return f"## What is wrong or missing\n\n{said}"
+    return f"## {title}\n\n{said}"
 
 
-def page(folder: Path) -> str:
-    """The whole page."""
-    parts = "\n".join(section(part, folder / part) for part in PARTS)
+def under(title: str, page: str) -> str:
+    """A page's section of a title, heading included; empty where it has none, or one not run."""
+    _, found, rest = page.partition(f"## {title}\n")
+    lines = rest.splitlines(keepends=True)
+    end = next((at for at, line in enumerate(lines) if line.startswith("## ")), len(lines))
+    body = "".join(lines[:end]).strip("\n")
+    return f"## {title}\n\n{body}\n" if found and "Not run: `" not in body else ""
+
+
+def page(folder: Path, before: str = "") -> str:
+    """The whole page; `before` is the one that it takes the place of."""
+    parts = "\n".join(section(part, folder / part, before) for part in PARTS)
     return f"""# Results
 
 Written by `benchmarks/results.py` from what the commands below left; not edited by hand. CUDA and
 HIP are emulated on a CPU, BANG C too; what is modelled is called so.
 
 {parts}
-{missing(folder)}"""
+{missing(folder, before)}"""
 
 
 def main() -> int:
@@ -97,8 +110,10 @@ def main() -> int:
     for part in PARTS:
         for file in sorted((options.source / part).glob("*.svg")):
             shutil.copy(file, pictures / file.name)
-    (options.to / "results.md").write_text(page(options.source), encoding="utf-8")
-    print(f"wrote {options.to / 'results.md'}")
+    file = options.to / "results.md"
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(page(options.source, before), encoding="utf-8")
+    print(f"wrote {file}")
     return 0
 
 

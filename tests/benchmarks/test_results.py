@@ -53,6 +53,22 @@ def test_the_page_has_every_part_and_every_miss(
     assert "no rule" in wrong and "add.cu" not in wrong
 
 
+def test_parts_that_were_not_run_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, to = folder_of(tmp_path), tmp_path / "docs"
+    monkeypatch.setattr(sys, "argv", ["results.py", "--from", str(source), "--to", str(to)])
+    assert results.main() == 0
+    first = (to / "results.md").read_text()
+    (source / "accuracy" / "accuracy.jsonl").unlink()
+    (source / "speed").mkdir()
+    (source / "speed" / "speed.md").write_text("### As fast as light\n")
+    assert results.main() == 0
+    text = (to / "results.md").read_text()
+    assert "As fast as light" in text and "Not run: `make bench-ablation`." in text
+    for title in ("Accuracy", "What is wrong or missing"):
+        assert results.under(title, text) == results.under(title, first) != ""
+    assert results.main() == 0 and (to / "results.md").read_text() == text
+
+
 def test_figures_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(about.__file__).parent.parent.parent
     monkeypatch.setattr(sys, "argv", [str(root / "benchmarks" / "a.py"), "--out", "/some/where"])
