@@ -38,6 +38,8 @@ LATENCY = 4.0
 """Cycles until a sum can be added to again."""
 CALL, SCALAR_CALL = 20.0, 40.0
 """Instructions of a function of mathematics for a vector, and cycles of one for a number."""
+TILES, TURNED = (4, 8, 16), 3.0
+"""Sides of tiles that are transposed in registers, and cycles of one of their vectors."""
 STEP = 1.0
 """Cycles that a loop itself takes, a step."""
 RATES = {"L1": 64.0, "L2": 32.0, "L3": 16.0}
@@ -98,6 +100,8 @@ def _core(work: Work) -> Core:
     lanes = math.prod(work.extents[at] for at in inner if work.kinds[at] == "vectorized")
     unrolled = math.prod(work.extents[at] for at in inner) // lanes
     *_, store = work.accesses
+    if _is_turned(work):
+        return Core(work.times * TURNED / VECTOR * store.item, 0.0, 0.0, False)
     if serial is not None and not inner and _compiled_to_vectors(work, serial):
         lanes = min(work.extents[serial], COMPILED // min(COMPILED, store.item))
         inner, steps = [serial], steps / lanes
@@ -121,6 +125,16 @@ def _core(work: Work) -> Core:
     return Core(
         steps * (issue + 2 * spilled), steps * LATENCY if kept else 0.0, steps * spilled, scalar
     )
+
+
+def _is_turned(work: Work) -> bool:
+    """Whether the last loops are a tile that is transposed in registers (`codegen.transposes`)."""
+    if len(work.extents) < 2 or len(work.accesses) != 2 or work.operations > 1 or work.calls:
+        return False
+    (load, store), side = work.accesses, work.extents[-1]
+    along = store.strides[-1] == 1 == load.strides[-2]
+    across = store.strides[-2] not in (0, 1, None) and load.strides[-1] not in (0, 1, None)
+    return work.extents[-2] == side and side in TILES and along and across
 
 
 def _compiled_to_vectors(work: Work, serial: int) -> bool:

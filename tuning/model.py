@@ -28,8 +28,8 @@ from xpiler_tvm.errors import SetupError
 from .features import NAMES, SCHEMA
 
 FORMAT = 2
-MEMBERS, ROUNDS, MORE_ROUNDS = 4, 60, 15
-TRUST = {"vnni": 0.5}
+MEMBERS, ROUNDS, MORE_ROUNDS = 4, 150, 30
+TRUST = {"vnni": 0.75}
 """What a doubling of the modelled cycles takes off a score to start with."""
 GRADES = 31
 """Steps of relevance that times are turned into: what XGBoost can tell apart in a ranking."""
@@ -38,8 +38,8 @@ PARAMETERS: dict[str, Any] = {
     "objective": "rank:pairwise",
     "lambdarank_pair_method": "mean",
     "lambdarank_num_pair_per_sample": 8,
-    "max_depth": 6,
-    "eta": 0.15,
+    "max_depth": 2,
+    "eta": 0.1,
     "subsample": 0.8,
     "colsample_bytree": 0.8,
     "min_child_weight": 0.5,

@@ -65,6 +65,18 @@ def test_compilers_make_vectors_of_simple_loops() -> None:
     assert not core.scalar and core.issue < 64 * 64 / 2
 
 
+def test_tiles_are_transposed_in_registers() -> None:
+    def turned(side: int) -> float:
+        load, store = access("x", 256 * 256, 1, 256), access("y", 256 * 256, 256, 1)
+        one = Work(
+            (side, side), ("serial",) * 2, 1, 0, False, False, (load, store), loops=("i", "j")
+        )
+        (core,) = cycles_of(Profile([one])).cores
+        return core.issue / side**2
+
+    assert turned(16) < turned(32) / 3 and turned(17) > 3 * turned(16)
+
+
 def test_functions_of_scalars_are_dear() -> None:
     x = te.placeholder((64,), name="x")
     k = te.reduce_axis((0, 64), name="k")
