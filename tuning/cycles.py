@@ -96,7 +96,7 @@ def _core(work: Work) -> Core:
     while loops and work.kinds[loops[-1]] in ("vectorized", "unrolled"):
         inner.append(loops.pop())
     serial = loops[-1] if loops else None
-    steps = math.prod(work.extents[at] for at in loops)
+    steps = float(math.prod(work.extents[at] for at in loops))
     lanes = math.prod(work.extents[at] for at in inner if work.kinds[at] == "vectorized")
     unrolled = math.prod(work.extents[at] for at in inner) // lanes
     *_, store = work.accesses
