@@ -28,6 +28,7 @@ from xpiler_tvm.processor import missing_features
 from xpiler_tvm.targets.vnni import mcpu_of
 from xpiler_tvm.trials import Arrays, Trial
 
+from .cycles import CLOCK, cycles_of
 from .measure import measure
 from .oracle import Oracle
 from .profile import profile_of
@@ -278,8 +279,11 @@ class Modelled:
 
 def model_of(target: str) -> Model:
     """Seconds that a model of a target's device gives a scheduled program."""
-    if target.partition(":")[0] == "bang":
+    family = target.partition(":")[0]
+    if family == "bang":
         return _cycles
+    if family == "vnni":
+        return lambda scheduled: cycles_of(profile_of(scheduled)).total / CLOCK
     return lambda scheduled: roof_of(profile_of(scheduled), target)
 
 

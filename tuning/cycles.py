@@ -26,6 +26,8 @@ from itertools import groupby
 
 from .profile import LEVELS, Access, Profile, Work
 
+CLOCK = 2.5e9
+"""Cycles a second, where no processor is at hand that would say."""
 VECTOR, LINE = 64, 64
 """Bytes of a register, and of a line of caches."""
 COMPILED = 32

@@ -93,8 +93,10 @@ def test_a_crash_costs_its_trial_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bench.outcome(Space(mod, "vnni").default.scheduled.mod).ok
 
 
-@pytest.mark.parametrize("target", ["bang", "cuda", "hip"])
-def test_other_devices_are_modelled(target: str) -> None:
+@pytest.mark.parametrize("target", ["bang", "cuda", "hip", "vnni"])
+def test_other_devices_are_modelled(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_module, "missing_features", lambda _: ("avx512vnni",))
+    monkeypatch.setattr(bench_module, "find", lambda _: None)
     mod = rows()
     bench = bench_for(mod, target, Oracle.of_module(mod))
     assert isinstance(bench, Modelled)

@@ -130,7 +130,7 @@ def made_up(seed: int) -> Group:
 
 def test_a_model_learns_an_order_and_keeps_it(tmp_path: pytest.TempPathFactory) -> None:
     model = CostModel("vnni")
-    model.fit([made_up(seed) for seed in range(4)], rounds=20)
+    model.fit([made_up(seed) for seed in range(4)])
     fresh = made_up(9)
     scores = model.scores(fresh.features)
     assert np.corrcoef(scores.mean, -np.log(fresh.seconds))[0, 1] > 0.8
