@@ -30,15 +30,17 @@ def reduce_by_lanes(
     the same way, by fewer lanes each time. With `names` the stages of these alone. The partial
     results are in memory `scope`.
     """
-    for stage in stages(sch):
-        if names is not None and stage.name not in names:
-            continue
-        along = _reduction_along_memory(stage)
-        if along is None:
-            continue
+    found = [
+        (stage, along)
+        for stage in stages(sch)
+        if (names is None or stage.name in names) and (along := _reduction_along_memory(stage))
+    ]
+    for stage, along in found:
         lanes = limits.lanes(str(stage.block.writes[0].source.dtype))
         position, extent = along.position, along.extent
-        vectors = knob(f"{stage.name}: vectors of partial results", 4, (1, 2, 4, 8))
+        # To combine many takes its time, too, which the only pass over memory hides.
+        usual = 8 if len(found) == 1 and extent >= 8 * 8 * lanes else 4
+        vectors = knob(f"{stage.name}: vectors of partial results", usual, (1, 2, 4, 8))
         for most, least in ((vectors * lanes, 8), (lanes, 2), (lanes // 4, 2)):
             width = math.gcd(extent, most)
             if width < 4 or extent < least * width:

@@ -27,7 +27,7 @@ from .child import in_child
 from .stack import PIPELINE
 from .vector_math import vectorisable
 
-UNROLLED = 80
+UNROLLED = 40
 """Up to what cost LLVM unrolls a loop whole; its own choice is 300."""
 
 
