@@ -23,6 +23,8 @@ from .tree import Prior, Tree, by_rule
 
 POOL = 2
 """Candidates in the pool for each that is proposed."""
+ATTEMPTS = 32
+"""At something that was not tried, before a space counts as exhausted."""
 RANDOM_SHARE = 0.2
 CURIOSITY = 0.3
 """How much the model's doubt counts beside its opinion."""
@@ -121,7 +123,7 @@ class Search:
 
     def _from_pool(self, count: int) -> list[Candidate]:
         pool: dict[str, Candidate] = {}
-        for _ in range(2 * POOL * count):
+        for _ in range(max(ATTEMPTS, 2 * POOL * count)):
             if len(pool) >= POOL * count:
                 break
             candidate = self._another()
