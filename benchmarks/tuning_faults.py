@@ -225,11 +225,11 @@ def server(folder: Path, given: argparse.Namespace) -> str:
     if missing_features("cascadelake"):
         return "left out: this processor has no AVX512-VNNI"
     generator, watched = random.Random(given.seed), Watched(folder)
-    port = _free_port()
+    port = free_port()
     ends = ("--host", "127.0.0.1", "--port", str(port), "--port-end", str(port + 1))
     words = ("tvm.exec.rpc_server", "--tracker", f"127.0.0.1:{port}", "--key", "faults")
     tracker = f"127.0.0.1:{port}"
-    with _running("tvm.exec.rpc_tracker", *ends), _running(*words) as first, _running(*words):
+    with running("tvm.exec.rpc_tracker", *ends), running(*words) as first, running(*words):
         tuner = Tuner.start(folder, "vnni", given.trials, tracker=tracker)
         _wait_for(tuner)
         time.sleep(generator.uniform(0.0, 3.0))
@@ -240,7 +240,7 @@ def server(folder: Path, given: argparse.Namespace) -> str:
 
 
 @contextmanager
-def _running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     """A module as a process, with all that it starts, for a while."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(  # type: ignore[call-overload]
@@ -254,7 +254,7 @@ def _running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

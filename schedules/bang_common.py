@@ -9,12 +9,13 @@ from typing import TypeAlias
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
-from tvm.s_tir.schedule import SBlockRV
+from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from xpiler_tvm.dialects.bang import Arch
 
 from .analysis import Stage, collect, is_parameter, stages
 from .base import Declined, Rule
+from .steps import fused
 
 NRAM = "local.nram"
 """Scope of arrays in a core's vector memory."""
@@ -67,6 +68,22 @@ def share_out(pieces: int, arch: Arch, cores: int = 1) -> int:
     if 4 * fitting >= 3 * workers:
         return fitting
     return next((each for each in divisors if each >= 4 * workers), pieces)
+
+
+def to_tasks(
+    sch: s_tir.Schedule,
+    block: SBlockRV,
+    bands: Sequence[LoopRV],
+    tiles: Sequence[LoopRV],
+    arch: Arch,
+) -> tuple[LoopRV, LoopRV]:
+    """Let tasks share the tiles of each band: the loop over tasks, and over a task's own tiles."""
+    band, tile = fused(sch, block, bands), fused(sch, block, tiles)
+    wide, count = (int(sch.get(each).extent) for each in (band, tile))
+    part, own = sch.split(tile, [share_out(count, arch, wide), None])
+    task = sch.fuse(band, part)
+    sch.bind(task, "blockIdx.x")
+    return task, own
 
 
 def share_unevenly(pieces: int, arch: Arch) -> int:

@@ -21,7 +21,7 @@ from .bang_common import (
     keep_on_chip,
     lie_as,
     place_of,
-    share_out,
+    to_tasks,
     walk_as,
 )
 from .bang_products import SLOTS, Matmul, Matrix, even, operand_bytes
@@ -180,13 +180,9 @@ class Convolution:
         steps, own_c = sch.split(c, [None, tile.channels])
         outside = [*batch, band, *images, tile_y, tile_x, steps, *further, slices]
         sch.reorder(*outside, own_y, own_x, group, lane, own_r, q, own_c)
-        bands = fused(sch, main, [*batch, band])
-        tiles = fused(sch, main, [*images, tile_y, tile_x])
+        tiles = [*images, tile_y, tile_x]
+        task, own = to_tasks(sch, main, [*batch, band], tiles, self.arch)
         steps = fused(sch, main, [steps, *further])
-        wide, count = (int(sch.get(each).extent) for each in (bands, tiles))
-        task, own = sch.split(tiles, [share_out(count, self.arch, wide), None])
-        task = sch.fuse(bands, task)
-        sch.bind(task, "blockIdx.x")
 
         # Step 2. Sums, the image and the filters on the chip.
         accumulate_in(sch, main, own, NRAM)

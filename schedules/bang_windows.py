@@ -21,7 +21,7 @@ from .bang_common import (
     keep_on_chip,
     lie_as,
     place_of,
-    share_out,
+    to_tasks,
     walk_as,
 )
 from .bang_products import SLOTS, Matmul, even
@@ -224,13 +224,9 @@ class VectorConvolution:
             own_c = sch.fuse(q, own_c)
         else:
             sch.reorder(*outside, r, q, own_c, *within)
-        bands = fused(sch, main, [*batch, band])
-        tiles = fused(sch, main, [*images, tile_y, tile_x])
+        tiles = [*images, tile_y, tile_x]
+        task, own = to_tasks(sch, main, [*batch, band], tiles, self.arch)
         steps = fused(sch, main, [steps, *further])
-        wide, count = (int(sch.get(each).extent) for each in (bands, tiles))
-        task, own = sch.split(tiles, [share_out(count, self.arch, wide), None])
-        task = sch.fuse(bands, task)
-        sch.bind(task, "blockIdx.x")
 
         # Step 2. Sums, the image and the filters on the chip.
         accumulate_in(sch, main, own, NRAM)

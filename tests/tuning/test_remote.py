@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.support import script
 from tests.tuning.programs import product
 from xpiler_tvm.errors import SetupError
 from xpiler_tvm.processor import missing_features
 from xpiler_tvm.tuning.oracle import Oracle
 from xpiler_tvm.tuning.remote import Remote, on_servers
 from xpiler_tvm.tuning.space import Space
+
+faults = script("tuning_faults")
 
 
 def bench(port: int = 1, seconds: float = 30.0) -> Remote:
@@ -77,29 +74,9 @@ def test_addresses_and_targets_are_looked_at() -> None:
         on_servers("localhost:1", "test")(product(), "bang", Oracle.of_module(product()))
 
 
-@contextmanager
-def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # A server of TVM's starts others: all of them are killed.
-    process = subprocess.Popen(  # type: ignore[call-overload]
-        [sys.executable, "-m", *words], start_new_session=True, **quiet
-    )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.mark.skipif(bool(missing_features("cascadelake")), reason="needs AVX512-VNNI")
 def test_a_server_that_is_killed_is_replaced_by_the_next() -> None:
-    port = free_port()
+    port = faults.free_port()
     tracker = (
         "tvm.exec.rpc_tracker",
         "--host",
@@ -112,11 +89,11 @@ def test_a_server_that_is_killed_is_replaced_by_the_next() -> None:
     server = ("tvm.exec.rpc_server", "--tracker", f"127.0.0.1:{port}", "--key", "test")
     mod = product()
     default = Space(mod, "vnni").default.scheduled.mod
-    with running(*tracker):
-        with running(*server):
+    with faults.running(*tracker):
+        with faults.running(*server):
             found = bench(port).outcome(default)
             assert found.ok, found.why
         assert not bench(port, seconds=1.0).outcome(default).ok
-        with running(*server):
+        with faults.running(*server):
             found = bench(port).outcome(default)
             assert found.ok, found.why
