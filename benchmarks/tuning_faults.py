@@ -123,7 +123,7 @@ class Watched:
     seen: bytes = b""
 
     def trials(self) -> list[Record]:
-        """The trials on record. Raises `Lost` where lines were lost, changed or made twice."""
+        """The trials on record. Raises `Lost` where lines were lost, changed or broken."""
         path = self.folder / TRIALS
         now = path.read_bytes() if path.exists() else b""
         whole = now[: now.rfind(b"\n") + 1]  # what follows is half a line of a killed writer
@@ -158,9 +158,9 @@ def ended_well(words: Sequence[str], trials: int) -> str:
 
 
 def kills(folder: Path, given: argparse.Namespace) -> str:
-    """Killed at a random moment after its first or second trial, or before any."""
+    """Killed at a random moment behind its first trial, or before it."""
     generator, watched = random.Random(given.seed), Watched(folder)
-    trials, most = given.trials, 0.0
+    trials = given.trials
     for number in range(given.kills):
         before = len(watched.once())
         tuner = Tuner.start(folder, given.target, trials, seed=number)
@@ -171,7 +171,6 @@ def kills(folder: Path, given: argparse.Namespace) -> str:
         after = len(watched.once())
         if after < max(told, before):
             raise Lost(f"{told} trials were told, {after} are on record")
-        most = max(most, after - before)
         print(f"  kill {number + 1}: {before} -> {after} on record, {told} told", flush=True)
         if after >= trials:
             trials += given.trials  # there must be something left to do

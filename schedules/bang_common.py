@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import tvm
 import tvm_ffi
@@ -15,6 +15,7 @@ from xpiler_tvm.dialects.bang import Arch
 
 from .analysis import Stage, collect, is_parameter, stages
 from .base import Declined, Rule
+from .knobs import AS_MODELLED, knob
 from .steps import fused
 
 NRAM = "local.nram"
@@ -29,15 +30,30 @@ WRAM = "local.wram"
 Model: TypeAlias = "Callable[[tvm.IRModule], float | None]"
 """What a scheduled program is modelled to take, in seconds; `None` where it cannot be emitted."""
 
+Tile = TypeVar("Tile")
 
-def cheapest(
+
+def of_tiles(
     mod: tvm.IRModule,
-    options: Sequence[s_tir.Schedule],
+    name: str,
+    tiles: Sequence[Tile],
+    schedule: Callable[[Tile], s_tir.Schedule],
+    *,
     others: Sequence[Rule],
-    model: Model,
+    model: Model | None,
 ) -> s_tir.Schedule | Declined:
-    """The option that the model says is cheapest; declined where one of the `others` is cheaper,
-    or no option can be emitted."""
+    """The schedule of one of some tiles: of that which the knob `name` says, else of that which the
+    model says is cheapest, and without a model of the first.
+
+    Declined where one of the `others` is modelled to be cheaper, or no option can be emitted.
+    """
+    named = {str(tile): tile for tile in tiles}
+    chosen = knob(name, AS_MODELLED, list(named))
+    if chosen != AS_MODELLED:
+        return schedule(named[chosen])
+    if model is None:
+        return schedule(tiles[0])
+    options = [schedule(tile) for tile in tiles]
     costs = [(model(each.mod), place) for place, each in enumerate(options)]
     known = [(cost, place) for cost, place in costs if cost is not None]
     if not known:

@@ -17,16 +17,15 @@ from .bang_common import (
     NRAM,
     WRAM,
     Model,
-    cheapest,
     keep_on_chip,
     lie_as,
+    of_tiles,
     place_of,
     to_tasks,
     walk_as,
 )
 from .bang_products import SLOTS, Matmul, Matrix, even, operand_bytes
 from .base import Declined, fresh
-from .knobs import AS_MODELLED, knob
 from .steps import accumulate_in, fused, inline_around
 from .windowed import Multiples, windowed
 from .windows import Windows, farthest_first, find_windows, size_of
@@ -89,15 +88,15 @@ class Convolution:
         tiles = self._tiles(found, item)
         if not tiles:
             return Declined("no tile of the image fits into NRAM and WRAM")
-        named = {str(tile): tile for tile in tiles}
-        chosen = knob("tile of a convolution", AS_MODELLED, list(named))
-        if chosen != AS_MODELLED:
-            return self._schedule(mod, found, named[chosen])
-        if self.model is None:
-            return self._schedule(mod, found, tiles[0])
-        options = [self._schedule(mod, found, tile) for tile in tiles]
         others = (Matrix(self.arch, self.model, self.inexact), Matmul(self.arch))
-        return cheapest(mod, options, others, self.model)
+        return of_tiles(
+            mod,
+            "tile of a convolution",
+            tiles,
+            lambda tile: self._schedule(mod, found, tile),
+            others=others,
+            model=self.model,
+        )
 
     # --- tiles ------------------------------------------------------------------------------------
 

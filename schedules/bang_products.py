@@ -12,7 +12,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from xpiler_tvm.dialects.bang import ALIGN, CORES_PER_CLUSTER, LANES, Arch
 
-from .bang_common import NRAM, SRAM, WRAM, Model, cheapest, keep_on_chip, share_out
+from .bang_common import NRAM, SRAM, WRAM, Model, keep_on_chip, of_tiles, share_out
 from .base import Declined, fresh
 from .knobs import AS_MODELLED, knob
 from .matmul import Contraction, find_contraction, normalize
@@ -121,14 +121,14 @@ class Matrix:
         tiles = self._tiles(found, item)
         if not tiles:
             return Declined("no tile fits into NRAM and WRAM")
-        named = {str(tile): tile for tile in tiles}
-        chosen = knob("tile of the matrix unit", AS_MODELLED, list(named))
-        if chosen != AS_MODELLED:
-            return self._schedule(mod, named[chosen])
-        options = [self._schedule(mod, tile) for tile in tiles]
-        if self.model is None:
-            return options[0]
-        return cheapest(mod, options, [Matmul(self.arch, self.model)], self.model)
+        return of_tiles(
+            mod,
+            "tile of the matrix unit",
+            tiles,
+            lambda tile: self._schedule(mod, tile),
+            others=[Matmul(self.arch, self.model)],
+            model=self.model,
+        )
 
     def _item(self, found: Contraction) -> int | Declined:
         """Bytes of an element of the operands."""

@@ -17,9 +17,9 @@ from xpiler_tvm.dialects.bang_rates import BEAT_BYTES, MOVE_START, NRAM_ACCESS, 
 from .bang_common import (
     NRAM,
     Model,
-    cheapest,
     keep_on_chip,
     lie_as,
+    of_tiles,
     place_of,
     to_tasks,
     walk_as,
@@ -27,7 +27,6 @@ from .bang_common import (
 from .bang_products import SLOTS, Matmul, even
 from .bang_rows import Rows
 from .base import Declined, fresh
-from .knobs import AS_MODELLED, knob
 from .steps import accumulate_in, fused, inline_around
 from .windowed import Multiples, windowed
 from .windows import Windows, farthest_first, find_windows, size_of
@@ -90,15 +89,15 @@ class VectorConvolution:
         tiles = self._tiles(found)
         if not tiles:
             return Declined("no tile of the image fits into NRAM")
-        named = {str(tile): tile for tile in tiles}
-        chosen = knob("tile of windows", AS_MODELLED, list(named))
-        if chosen != AS_MODELLED:
-            return self._schedule(mod, found, named[chosen])
-        if self.model is None:
-            return self._schedule(mod, found, tiles[0])
-        options = [self._schedule(mod, found, tile) for tile in tiles]
         others = (Matmul(self.arch), Rows(self.arch))
-        return cheapest(mod, options, others, self.model)
+        return of_tiles(
+            mod,
+            "tile of windows",
+            tiles,
+            lambda tile: self._schedule(mod, found, tile),
+            others=others,
+            model=self.model,
+        )
 
     # --- tiles ------------------------------------------------------------------------------------
 
