@@ -6,6 +6,7 @@
 | `cpu.vnni` | products of bytes or words summed in int32 | `vpdpbusd`, `vpdpwssd` on packed tiles |
 | `cpu.matmul` | any other sum of products | packed tiles, results in registers |
 | `cpu.products` | sums of products among other stages | tiles for each of them |
+| `cpu.windows` | one reduction of windows that overlap | tiles of results in registers |
 | `cpu.rows` | stages that share axes | all stages of a row together, rows in parallel |
 | `cpu.stages` | anything | each stage by itself |
 
@@ -34,6 +35,7 @@ from .cpu_gemm import DotProducts, Matmul
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops, reduce_by_lanes
 from .cpu_sequence import Products
+from .cpu_windows import WindowTiles
 from .knobs import knob
 from .shared_values import read_twice, with_shared_values
 from .steps import in_tiles, inline_injective, is_costly, one_loop
@@ -51,6 +53,7 @@ def rules(limits: CpuLimits) -> tuple[Rule, ...]:
         DotProducts(limits),
         Matmul(limits),
         Products(limits),
+        WindowTiles(limits),
         Rows(limits),
         Stages(limits),
     )

@@ -97,7 +97,7 @@ def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int, vector: int = 0)
     loops = sch.get_loops(stage.rv)
     if len(order) > 1:
         sch.reorder(*(loops[axis.position] for axis in order))
-    if along and vector and _is_contiguous(stage, along[0]):
+    if along and vector and is_contiguous(stage, along[0]):
         lanes = vector
         while along[0].extent % lanes:
             lanes //= 2
@@ -108,11 +108,21 @@ def order_loops(sch: s_tir.Schedule, stage: Stage, placed: int, vector: int = 0)
         sch.decompose_reduction(stage.rv, loops[summed[0].position])
 
 
-def _is_contiguous(stage: Stage, axis: Axis) -> bool:
-    """Whether what a stage touches lies along an axis, or stands still as it runs."""
-    if tir.as_const(stage.guard) != 1 or any(
-        getattr(call.op, "name", "") in _BY_LOOPS for call in collect(stage.block.body, tvm.ir.Call)
-    ):
+def is_contiguous(stage: Stage, axis: Axis, stride: int = 1, conditional: bool = False) -> bool:
+    """Whether what a stage touches lies along an axis, or stands still as it runs.
+
+    In steps of at most `stride` elements. What happens under conditions does not, unless the axis
+    has no part in these and values may be `conditional`.
+    """
+    calls = collect(stage.block.body, tvm.ir.Call)
+    apart = [call for call in calls if getattr(call.op, "name", "") in _BY_LOOPS]
+    if conditional and axis.iterator is not None:
+        apart = [
+            call
+            for call in apart
+            if call.op.name != CHOICE or mentions(call.args[0], axis.iterator)
+        ]
+    if tir.as_const(stage.guard) != 1 or apart:
         return False
     if axis.iterator is None:
         return True
@@ -121,11 +131,15 @@ def _is_contiguous(stage: Stage, axis: Axis) -> bool:
     places = [load.indices for load in loads] + [[r.min for r in stage.block.writes[0].region]]
     moving = [place for place in places if any(mentions(index, iterator) for index in place)]
     return not any(
-        mentions(index, iterator)
+        any(mentions(index, iterator) for index in outer)
+        or all(
+            mentions(simplify(last - step * iterator), iterator) for step in range(1, stride + 1)
+        )
         for *outer, last in moving
-        for index in (*outer, simplify(last - iterator))
     )
 
 
-_BY_LOOPS = ("prim.if_then_else", "tirx.sin", "tirx.cos")
+CHOICE = "prim.if_then_else"
+
+_BY_LOOPS = (CHOICE, "tirx.sin", "tirx.cos")
 """Calls that become vectors better from a loop than one by one."""

@@ -124,6 +124,8 @@ CPU_RULES = {
     "batched_gemm": "cpu.matmul",
     "bmm_tall": "cpu.matmul",
     "conv2d": "cpu.matmul",
+    "maxpool": "cpu.windows",
+    "avgpool": "cpu.windows",
     "normalize_vector": "cpu.stages",
     "concat": "cpu.stages",
     "sequential": "cpu.stages",
