@@ -6,6 +6,7 @@ one of those loops. Rules ask questions about stages and act on the schedule the
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,12 +97,16 @@ def stages(sch: s_tir.Schedule) -> tuple[Stage, ...]:
     tvm_ffi.structural_walk(sch.mod["main"].body, [(s_tir.SBlockRealize, realizes.append)])
     found = []
     for rv in sch.get_child_blocks(sch.get_sblock(root.name_hint)):
-        block = sch.get(rv)
+        block = _get(sch, rv)
         realize = next(each for each in realizes if each.block.same_as(block))
-        loops = [sch.get(loop) for loop in sch.get_loops(rv)]
+        loops = [_get(sch, loop) for loop in sch.get_loops(rv)]
         axes = tuple(_axis(place, loop, realize) for place, loop in enumerate(loops))
         found.append(Stage(rv, block, axes, _guard(realize, axes)))
     return tuple(found)
+
+
+_get = inspect.unwrap(s_tir.Schedule.get)
+"""Without TVM's look at the types of arguments, which takes longer than the rest."""
 
 
 def _guard(realize: s_tir.SBlockRealize, axes: Sequence[Axis]) -> tvm.ir.Expr:

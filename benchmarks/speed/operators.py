@@ -619,6 +619,92 @@ void kernel(const float *restrict x, const float *restrict w, float *restrict y)
     )
 
 
+def _depthwise_planes(channels: int, size: int) -> Operator:
+    """The same of [C, H, W], with a border so that results are as large as images."""
+    x, y = (Tensor(name, (1, channels, size, size)) for name in "xy")
+    w = Tensor("w", (channels, 1, 3, 3))
+    source = f"""#define S {size}
+#define C {channels}
+void kernel(const float *restrict x, const float *restrict w, float *restrict y) {{
+  for (int c = 0; c < C; c++)
+    for (int i = 0; i < S; i++)
+      for (int j = 0; j < S; j++) {{
+        float s = 0.0f;
+        for (int k = 0; k < 3; k++)
+          for (int l = 0; l < 3; l++) {{
+            const int yy = i + k - 1, xx = j + l - 1;
+            if (yy >= 0 && yy < S && xx >= 0 && xx < S)
+              s += x[(c * S + yy) * S + xx] * w[(c * 3 + k) * 3 + l];
+          }}
+        y[(c * S + i) * S + j] = s;
+      }}
+}}
+"""
+
+    def exact(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        moved = np.moveaxis(_bordered(x, 0.0), 1, -1)
+        found = np.einsum("nijckl,cmkl->nijc", _windows(moved, 3, 3, 1), w)
+        return np.moveaxis(found, -1, 1)
+
+    attributes = {"kernel_shape": [3, 3], "group": channels, "pads": [1, 1, 1, 1]}
+    return Operator(
+        f"depthwise_nchw@{channels}x{size}x{size}",
+        source,
+        (x, w, y),
+        _bytes(x, w, y),
+        "B",
+        exact,
+        None,
+        lambda torch, x, w, out: torch.nn.functional.conv2d(x, w, padding=1, groups=channels),
+        [("Conv", ["x", "w"], ["y"], attributes)],
+    )
+
+
+def _maxpool_planes(channels: int, size: int) -> Operator:
+    """3 x 3 by steps of 2 with a border, of [C, H, W]."""
+    out = (size - 1) // 2 + 1
+    x, y = Tensor("x", (1, channels, size, size)), Tensor("y", (1, channels, out, out))
+    source = f"""#include <math.h>
+#define S {size}
+#define O {out}
+void kernel(const float *restrict x, float *restrict y) {{
+  for (int c = 0; c < {channels}; c++)
+    for (int i = 0; i < O; i++)
+      for (int j = 0; j < O; j++) {{
+        float s = -INFINITY;
+        for (int k = 0; k < 3; k++)
+          for (int l = 0; l < 3; l++) {{
+            const int yy = i * 2 + k - 1, xx = j * 2 + l - 1;
+            if (yy >= 0 && yy < S && xx >= 0 && xx < S) s = fmaxf(s, x[(c * S + yy) * S + xx]);
+          }}
+        y[(c * O + i) * O + j] = s;
+      }}
+}}
+"""
+
+    def exact(x: np.ndarray) -> np.ndarray:
+        moved = np.moveaxis(_bordered(x, -np.inf), 1, -1)
+        return np.moveaxis(_windows(moved, 3, 3, 2).max((-1, -2)), -1, 1)
+
+    attributes = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    return Operator(
+        f"maxpool_nchw@{channels}x{size}x{size}",
+        source,
+        (x, y),
+        _bytes(x, y),
+        "B",
+        exact,
+        None,
+        lambda torch, x, out: torch.nn.functional.max_pool2d(x, 3, 2, 1),
+        [("MaxPool", ["x"], ["y"], attributes)],
+    )
+
+
+def _bordered(x: np.ndarray, value: float) -> np.ndarray:
+    """[N, C, H, W] with one more row and column on each side."""
+    return np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=value)
+
+
 def _pool(name: str) -> Operator:
     n, size, channels, stride = 4, 56, 128, 2
     out = (size - 3) // stride + 1
@@ -808,6 +894,8 @@ def operators() -> list[Operator]:
         _conv("f32", "nchw", 56, 64),
         _conv("u8s8", "nhwc", 56, 64),
         _depthwise(128, 128),
+        _depthwise_planes(64, 112),
+        _maxpool_planes(64, 112),
         _pool("maxpool"),
         _pool("avgpool"),
         _batchnorm(4, 64, 56),
