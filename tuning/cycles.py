@@ -32,6 +32,8 @@ VECTOR, LINE = 64, 64
 """Bytes of a register, and of a line of caches."""
 COMPILED = 32
 """Bytes of the vectors that compilers prefer where nobody chose."""
+UNROLLED = 16
+"""Vectors of a loop that they unroll whole."""
 REGISTERS = 30
 """Of 32, those that partial results can have."""
 ARITHMETIC, LOADS, STORES = 2.0, 2.0, 1.0
@@ -104,12 +106,17 @@ def _core(work: Work) -> Core:
     *_, store = work.accesses
     if _is_turned(work):
         return Core(work.times * TURNED / VECTOR * store.item, 0.0, 0.0, False)
+    width = VECTOR
     if serial is not None and not inner and _compiled_to_vectors(work, serial):
-        lanes = min(work.extents[serial], COMPILED // min(COMPILED, store.item))
+        width, extent = COMPILED, work.extents[serial]
+        # A short loop is unrolled whole: what the one around it does not move is kept.
+        most = extent if extent * store.item <= UNROLLED * COMPILED else COMPILED // store.item
+        lanes = min(extent, max(1, most))
         inner, steps = [serial], steps / lanes
-        serial = loops[-2] if len(loops) > 1 else None
-    step = _Step(work, inner, lanes, serial)
-    copies = unrolled * max(1, math.ceil(store.item * lanes / VECTOR))
+        if lanes == extent:
+            serial = loops[-2] if len(loops) > 1 else None
+    step = _Step(work, inner, lanes, serial, width)
+    copies = unrolled * max(1, math.ceil(store.item * lanes / width))
     operations = float(work.operations)
     if work.tensor:
         operations = max(1.0, operations / TENSOR_OPERATIONS)
@@ -147,12 +154,16 @@ def _compiled_to_vectors(work: Work, serial: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """One step: the loops in it, the elements of its vectors, and the loop that it is a step of."""
+    """One step: the loops in it, the elements of its vectors, and the loop that it is a step of.
+
+    `width` are the bytes of registers.
+    """
 
     work: Work
     inner: Sequence[int]
     lanes: int
     serial: int | None
+    width: int
 
     def stays(self, access: Access) -> bool:
         """Whether the next step has the same elements."""
@@ -168,7 +179,7 @@ class _Step:
             if self.work.kinds[at] == "unrolled":
                 count *= extent
             elif stride == 1:
-                count *= math.ceil(access.item * self.lanes / VECTOR)
+                count *= math.ceil(access.item * self.lanes / self.width)
             else:
                 count *= self.lanes
         stays = self.stays(access) and self.serial is not None

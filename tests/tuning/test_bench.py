@@ -50,6 +50,27 @@ def test_a_right_program_has_a_time_above_the_floor() -> None:
 
 
 @native
+def test_programs_are_compared_on_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    mod = product()
+    bench = bench_for(mod, "vnni", Oracle.of_module(mod))
+    assert isinstance(bench, Measured)
+    seen: list[Arrays] = []
+    prepared = bench_module._prepared
+
+    def watched(*given: object) -> object:
+        found = prepared(*given)
+        seen.append(found[0])
+        return found
+
+    monkeypatch.setattr(bench_module, "_prepared", watched)
+    default = Space(mod, "vnni").default.scheduled.mod
+    first, second = bench._beside([default, default])  # here, not in a process of its own
+    assert first > 0 and second > 0
+    one, two = seen
+    assert all(np.shares_memory(one[name], two[name]) for name in one)
+
+
+@native
 def test_a_wrong_program_has_none() -> None:
     mod = product()
     bench = bench_for(mod, "vnni", Oracle.of_module(mod))

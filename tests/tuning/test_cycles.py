@@ -65,6 +65,22 @@ def test_compilers_make_vectors_of_simple_loops() -> None:
     assert not core.scalar and core.issue < 64 * 64 / 2
 
 
+def partial_sums(lanes: int) -> float:
+    """Cycles for an element of sums side by side, the loop over which is the innermost."""
+    x, k = te.placeholder((64, lanes), name="x"), te.reduce_axis((0, 64), "k")
+    s = te.compute((lanes,), lambda lane: te.sum(x[k, lane], axis=k), name="s")
+    sch = s_tir.Schedule(tvm.IRModule({"main": te.create_prim_func([x, s])}))
+    lane, step = sch.get_loops(sch.get_sblock("s"))
+    sch.reorder(step, lane)
+    sch.decompose_reduction(sch.get_sblock("s"), step)
+    return update(profile_of(sch.mod)).issue / (64 * lanes)
+
+
+def test_compilers_unroll_short_loops_whole() -> None:
+    # The sums then stay in registers from step to step.
+    assert partial_sums(64) < 0.75 * partial_sums(1024)
+
+
 def test_tiles_are_transposed_in_registers() -> None:
     def turned(side: int) -> float:
         load, store = access("x", 256 * 256, 1, 256), access("y", 256 * 256, 256, 1)
