@@ -14,7 +14,7 @@ used, and stays in the second cache.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,7 +25,8 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 from . import intrinsics
 from .analysis import Stage, collect, extent_of, is_parameter, mentions, stages
 from .base import Declined, fresh
-from .compensation import Compensated, compensated
+from .borders import with_borders
+from .compensation import compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
 from .cpu_packing import has_windows, order_panel, order_panels
@@ -63,7 +64,8 @@ class Matmul:
     name: str = "cpu.matmul"
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
-        sch = fresh(mod)
+        bordered = with_borders(mod)
+        sch = fresh(bordered.mod)
         found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
@@ -72,7 +74,8 @@ class Matmul:
         if rows < 2 or columns < lanes or depth < 4:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
         found = by_lines(found, lanes)
-        return tiled(sch, found, plan(found, self.limits, lanes, 1))
+        beside = _schedule_beside(sch, bordered.names)
+        return tiled(sch, found, plan(found, self.limits, lanes, 1), beside=beside)
 
 
 @dataclass(frozen=True)
@@ -89,20 +92,20 @@ class DotProducts:
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         if not self.limits.vnni:
             return Declined("the processor has no dot products of bytes")
-        sch = fresh(mod)
+        bordered = with_borders(mod)
+        sch, before = fresh(bordered.mod), bordered.names
         found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
-        beside: tuple[SBlockRV, ...] = ()
         if types_of(found) == ["int8", "int8", "int32"]:
-            form = compensated(mod, found)
+            form = compensated(bordered.mod, found)
             if form is None:
                 return Declined("sums of signed bytes so deep may not fit int32 when compensated")
             sch = fresh(form.mod)
             product = contraction(next(s for s in stages(sch) if s.name == form.product))
             found = oriented(sch, product)
             assert isinstance(found, Contraction)
-            beside = _schedule_beside(sch, form)
+            before = (*before, form.unsigned, form.sums)
         *dtypes, summed = types_of(found)
         dot = intrinsics.DOT_PRODUCTS.get((dtypes[0], dtypes[1]))
         if dot is None or summed != "int32":
@@ -111,7 +114,7 @@ class DotProducts:
         if columns < dot.lanes or depth < dot.group:
             return Declined(f"{rows} x {columns} x {depth} is too thin for vectors")
         cut = plan(found, self.limits, dot.lanes, dot.group)
-        return tiled(sch, found, cut, dot, beside)
+        return tiled(sch, found, cut, dot, _schedule_beside(sch, before))
 
 
 def types_of(found: Contraction) -> list[str]:
@@ -121,11 +124,13 @@ def types_of(found: Contraction) -> list[str]:
     return [str(buffer.dtype) for buffer in (*reads, block.writes[0].source)]
 
 
-def _schedule_beside(sch: s_tir.Schedule, form: Compensated) -> tuple[SBlockRV, ...]:
-    """What a compensation works out before the product: each by itself, along memory."""
-    found = [stage for stage in stages(sch) if stage.name in (form.unsigned, form.sums)]
+def _schedule_beside(sch: s_tir.Schedule, names: Collection[str]) -> tuple[SBlockRV, ...]:
+    """What is worked out before the product: each stage by itself, along memory."""
+    found = [stage for stage in stages(sch) if stage.name in names]
     for stage in found:
-        order_loops(sch, stage, 0)
+        if stage.is_injective and stage.size() >= WORTH_THREADS:
+            sch.parallel(sch.get_loops(stage.rv)[0])
+        order_loops(sch, stage, int(stage.is_injective))
     return tuple(stage.rv for stage in found)
 
 
