@@ -24,6 +24,8 @@ from xpiler_tvm import tir
 from .analysis import collect
 from .nests import Nest, Part, parts_of, program_of, with_regions
 
+CHOICE = "prim.if_then_else"
+
 
 @dataclass(frozen=True)
 class Bordered:
@@ -54,14 +56,14 @@ def _bordered(nest: Nest) -> tuple[Nest, Nest] | None:
     """A stage for the image that a nest reads, and the nest with that; `None` where it does not
     fit."""
     calls = collect(nest.store.value, tvm.ir.Call)
-    choices = [call for call in calls if call.op.name.endswith("if_then_else")]
+    choices = [call for call in calls if getattr(call.op, "name", "") == CHOICE]
     if len(choices) != 1 or tir.as_const(nest.guard) != 1:
         return None
     condition, value, otherwise = choices[0].args
     for load in tir.loads(value):
         outside = _outside(value, load, otherwise)
         if outside is not None and not any(tir.has_load(index) for index in load.indices):
-            box = _box(nest, load)
+            box = box_of(nest, load)
             if box is not None and _means_inside(nest, condition, load):
                 return _split(nest, choices[0], load, box, outside)
     return None
@@ -89,7 +91,7 @@ def _analyzer(nest: Nest) -> tvm.sym.Analyzer:
     return tir.analyzer_for({each.var: each.dom.extent for each in nest.iterators})
 
 
-def _box(nest: Nest, load: tvm.ir.TensorLoad) -> list[tuple[int, int]] | None:
+def box_of(nest: Nest, load: tvm.ir.TensorLoad) -> list[tuple[int, int]] | None:
     """The least and the greatest index that is asked for along each dimension."""
     analyzer = _analyzer(nest)
     box = [tir.bounds(analyzer, index) for index in load.indices]
@@ -111,7 +113,7 @@ def _inside(
 
 def _means_inside(nest: Nest, condition: tvm.ir.Expr, load: tvm.ir.TensorLoad) -> bool:
     """Whether a condition holds exactly where an element is in the image."""
-    box = _box(nest, load)
+    box = box_of(nest, load)
     assert box is not None
     tests = _inside(load.indices, box, load.source)
     return _follow(nest, tir.conjuncts(condition), tests) and _follow(
@@ -148,7 +150,7 @@ def _split(
     store = tirx.BufferStore(array, copy, places)
     stage = with_regions(Nest(iterators, always, store, None, (), (), name, None, kept=True))
 
-    simplify = _analyzer(nest).simplify
+    simplify = tvm.sym.Analyzer().simplify  # an iterator of one step is to stay
     shifted = [simplify(index - low) for index, (low, _) in zip(load.indices, box, strict=True)]
     value = tir.map_loads(
         choice.args[1], lambda each: array[tuple(shifted)] if tir.same(each, load) else each

@@ -29,7 +29,8 @@ from .borders import with_borders
 from .compensation import compensated
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import order_loops
-from .cpu_packing import has_windows, order_panel, order_panels
+from .cpu_packing import has_windows, is_of_lines, order_panel, order_panels
+from .joined_lines import Joined, with_joined_lines
 from .knobs import knob
 from .matmul import Contraction, contraction, find_contraction, normalize
 from .steps import inline_around
@@ -45,7 +46,7 @@ class Plan:
     """How a contraction is cut: a tile of `mr` x `nr`, `panels` tiles down and `tiles` across.
 
     `group` steps of depth make one instruction; `direct` says that the left operand is read where
-    it lies.
+    it lies, `packed` that the right one is not.
     """
 
     mr: int
@@ -54,6 +55,7 @@ class Plan:
     tiles: int
     group: int
     direct: bool
+    packed: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,22 @@ class Matmul:
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         bordered = with_borders(mod)
-        sch = fresh(bordered.mod)
+        sch, before, after = fresh(bordered.mod), list(bordered.names), list[str]()
         found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
-        _, rows, columns, depth = found.extents()
         lanes = self.limits.lanes(str(found.stage.block.writes[0].source.dtype))
+        joined = with_joined_lines(bordered.mod, 2 * lanes)
+        if joined is not None and _is_worth_joining(joined, lanes):
+            sch = fresh(joined.mod)
+            found = oriented(sch, find_contraction(sch))
+            before, after = [joined.name], [joined.result]
+            assert isinstance(found, Contraction)  # as it was before
+        _, rows, columns, depth = found.extents()
         if rows < 2 or columns < lanes or depth < 4:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
         found = by_lines(found, lanes)
-        beside = _schedule_beside(sch, bordered.names)
+        beside = _schedule_beside(sch, [*before, *after])
         return tiled(sch, found, plan(found, self.limits, lanes, 1), beside=beside)
 
 
@@ -115,6 +123,13 @@ class DotProducts:
             return Declined(f"{rows} x {columns} x {depth} is too thin for vectors")
         cut = plan(found, self.limits, dot.lanes, dot.group)
         return tiled(sch, found, cut, dot, _schedule_beside(sch, before))
+
+
+def _is_worth_joining(joined: Joined, lanes: int) -> bool:
+    """Whether joined lines fill vectors better than lines by themselves."""
+    apart = joined.length / (-(-joined.length // (2 * lanes)) * 2 * lanes)
+    usual = "joined" if joined.worth > 1.05 * apart else "apart"
+    return knob("lines of images", usual, ("joined", "apart")) == "joined"
 
 
 def types_of(found: Contraction) -> list[str]:
@@ -225,12 +240,18 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
         most = _even(panels, max(1, block_rows // mr))
     size = tvm.DataType(str(found.stage.block.reads[found.right].source.dtype)).bits // 8
     # Lines of an image are gathered a tile at a time: each is used at once, out of the first cache.
-    by_tiles = direct and bool(found.batch) and has_windows(found)
+    by_tiles = direct and is_of_lines(found)
+    # Or not at all: neighbouring windows have most elements in common.
+    ways = ("in place", "packed") if by_tiles and columns % nr == 0 else ("packed",)
+    packed = knob(f"{name}: right operand", ways[0], ways) == "packed"
     tiles, usual_bytes = -(-columns // nr), nr * depth * size if by_tiles else limits.panel_bytes
     panel = knob(
         f"{name}: bytes of a panel", usual_bytes, [usual_bytes * n // 16 for n in (1, 2, 4, 8, 32)]
     )
-    return Plan(mr, nr, most, _even(tiles, panel // (nr * depth * size)), group, direct)
+    across = panel // (nr * depth * size)
+    if not packed:
+        across = max(n for n in range(1, max(1, across) + 1) if tiles % n == 0)
+    return Plan(mr, nr, most, _even(tiles, across), group, direct, packed)
 
 
 def _even(count: int, most: int) -> int:
@@ -285,8 +306,8 @@ def tiled(
     if not cut.direct:
         padded[0], padded[-1] = panel_rows, group
     sch.pad_einsum(main, [1, *padded])
-    packed_right = sch.cache_read(main, right, "global")
-    keep = [packed_right, *beside]
+    keep = list(beside)
+    packed_right = sch.cache_read(main, right, "global") if cut.packed else None
 
     def panelled(b: tirx.Var, *rest: tirx.Var) -> list[tvm.ir.Expr]:
         *outer, k, j = rest
@@ -294,8 +315,10 @@ def tiled(
             return [b, j // nr, *outer, k, j % nr]
         return [b, j // nr, *outer, k // group, j % nr, k % group]
 
-    order = tirx.IndexMap.from_func(panelled, ndim=2 + deep, index_dtype="int32")
-    sch.transform_layout(main, ("read", right), order)
+    if packed_right is not None:
+        keep.append(packed_right)
+        order = tirx.IndexMap.from_func(panelled, ndim=2 + deep, index_dtype="int32")
+        sch.transform_layout(main, ("read", right), order)
     if not cut.direct:
         packed_left = sch.cache_read(main, left, "global")
         keep.append(packed_left)
@@ -324,15 +347,16 @@ def tiled(
     if not cut.direct:
         sch.compute_at(packed_left, outer, preserve_unit_loops=True)
     once = down == 1 and cut.panels * mr >= rows and dot is None
-    if once and not has_windows(found):
+    packing = None
+    if packed_right is None:
+        pass
+    elif once and not has_windows(found):
         sch.compute_at(packed_right, tile, preserve_unit_loops=True)
         order_panel(sch, packed_right, found.right_runs, nr, even=columns % (nr * cut.tiles) == 0)
-        packing = None
-    elif once and cut.direct and found.batch:
+    elif once and cut.direct and is_of_lines(found):
         sch.compute_at(packed_right, outer, preserve_unit_loops=True)
         j_tile, _ = sch.split(sch.get_loops(packed_right)[-1], [None, nr])
         sch.unroll(j_tile)  # what ends within a tile is a test in one copy alone
-        packing = None
     else:
         packing = order_panels(sch, packed_right, found.right_runs, nr, group)
     if batch * rows * columns * depth >= WORTH_THREADS:

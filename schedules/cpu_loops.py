@@ -12,6 +12,7 @@ from tvm import s_tir
 from xpiler_tvm import tir
 
 from .analysis import Axis, Stage, collect, mentions, stages
+from .borders import CHOICE
 from .cpu_limits import CpuLimits
 from .knobs import knob
 
@@ -138,8 +139,6 @@ def is_contiguous(stage: Stage, axis: Axis, stride: int = 1, conditional: bool =
         for *outer, last in moving
     )
 
-
-CHOICE = "prim.if_then_else"
 
 _BY_LOOPS = (CHOICE, "tirx.sin", "tirx.cos")
 """Calls that become vectors better from a loop than one by one."""

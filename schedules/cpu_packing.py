@@ -31,6 +31,11 @@ def has_windows(found: Contraction) -> bool:
     return found.right_runs and not is_turned(found)
 
 
+def is_of_lines(found: Contraction) -> bool:
+    """Whether the right operand's windows move along one line, whose vectors are in memory."""
+    return has_windows(found) and len(found.columns) == 1
+
+
 def order_panel(sch: s_tir.Schedule, block: SBlockRV, turned: bool, nr: int, even: bool) -> None:
     """The loops of one panel's copy: by vectors along a row, or by square tiles if the operand is
     transposed, which are exchanged in registers (`codegen/transposes.py`).

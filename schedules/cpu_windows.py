@@ -24,9 +24,9 @@ from xpiler_tvm import tir
 
 from .analysis import Axis, Stage, collect, is_parameter, mentions, plain_axis
 from .base import Declined, fresh
-from .borders import Bordered, with_borders
+from .borders import CHOICE, Bordered, with_borders
 from .cpu_limits import WORTH_THREADS, CpuLimits
-from .cpu_loops import CHOICE, is_contiguous
+from .cpu_loops import is_contiguous
 from .knobs import knob
 from .steps import fused, inline_injective, loops_of
 
@@ -194,7 +194,7 @@ def _sliding(stage: Stage) -> list[Axis]:
 
     An index of what is read is the sum of such an axis and a tap, times what they step by.
     """
-    taps = [axis.iterator for axis in stage.of_kind("R")]
+    taps = [axis.iterator for axis in stage.of_kind("R") if axis.extent > 1]
     loads = collect(stage.block.body, tvm.ir.TensorLoad)
     sums = [
         index for load in loads for index in load.indices if any(mentions(index, t) for t in taps)

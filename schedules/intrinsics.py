@@ -21,7 +21,7 @@ def description(
     C: T.Buffer(({lanes},), "int32", offset_factor=1, scope="local"),
 ):
     with T.sblock("root"):
-        T.reads(C[0:{lanes}], A[0:{group}], B[0:{lanes}, 0:{group}])
+        T.reads({reads})
         T.writes(C[0:{lanes}])
         for i, k in T.grid({lanes}, {group}):
             with T.sblock("update"):
@@ -73,9 +73,11 @@ class DotProduct:
         """
         name = f"xpiler_{self.left}_{self.right}_{self.lanes}x{self.group}"
         factors = ['T.cast(A[vk], "int32")', 'T.cast(B[vi, vk], "int32")']
+        read = [f"A[0:{self.group}]", f"B[0:{self.lanes}, 0:{self.group}]"]
         if right_first:
-            name, factors = f"{name}_right_first", factors[::-1]
+            name, factors, read = f"{name}_right_first", factors[::-1], read[::-1]
         facts = {
+            "reads": ", ".join([f"C[0:{self.lanes}]", *read]),
             "group": self.group,
             "lanes": self.lanes,
             "left": self.left,
