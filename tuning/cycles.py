@@ -20,7 +20,7 @@ inputs of the trained one, and no claim.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -36,6 +36,10 @@ UNROLLED = 16
 """Vectors of a loop that they unroll whole."""
 REGISTERS = 30
 """Of 32, those that partial results can have."""
+REGISTERS_OF_TAPS = 16
+"""Where a step adds to each of them several times: compilers then load ahead."""
+MOST_PLACES = 4096
+"""Of unrolled loops, that are told apart."""
 ARITHMETIC, LOADS, STORES = 2.0, 2.0, 1.0
 """Instructions of a kind in a cycle."""
 LATENCY = 4.0
@@ -88,13 +92,20 @@ class Cycles:
 def cycles_of(found: Profile) -> Cycles:
     """Of a profile."""
     beyond = {level: sum(passed(found.works, LEVELS[level]).values()) for level in RATES}
-    return Cycles(tuple(map(_core, found.works)), beyond)
+    begun = {
+        (work.accesses[-1].array, loop)
+        for work in found.works
+        if not work.updates
+        for loop in work.loops
+    }
+    return Cycles(tuple(_core(work, begun) for work in found.works), beyond)
 
 
 # -- In the core ----------------------------------------------------------------------------------
 
 
-def _core(work: Work) -> Core:
+def _core(work: Work, begun: Collection[tuple[str, str]]) -> Core:
+    """Of one store; `begun` are arrays that begin anew in a loop's steps."""
     loops = [at for at, extent in enumerate(work.extents) if extent > 1]
     inner: list[int] = []
     while loops and work.kinds[loops[-1]] in ("vectorized", "unrolled"):
@@ -115,25 +126,48 @@ def _core(work: Work) -> Core:
         inner, steps = [serial], steps / lanes
         if lanes == extent:
             serial = loops[-2] if len(loops) > 1 else None
+    elif serial is not None and inner and lanes == 1 and _is_of_lines(work, serial, begun):
+        width, lanes = COMPILED, max(1, min(work.extents[serial], COMPILED // store.item))
+        steps /= lanes
     step = _Step(work, inner, lanes, serial, width)
-    copies = unrolled * max(1, math.ceil(store.item * lanes / width))
+    vectors = max(1, math.ceil(store.item * lanes / width))
+    copies = step.different(store) * vectors
     operations = float(work.operations)
     if work.tensor:
         operations = max(1.0, operations / TENSOR_OPERATIONS)
     elif work.updates and operations > 1:
         operations -= 1  # a product and its sum are one instruction
-    arithmetic = copies * (operations + CALL * work.calls)
+    arithmetic = unrolled * vectors * (operations + CALL * work.calls)
     loads = sum(map(step.instructions, work.accesses[:-1]))
     stores = step.instructions(store)
     issue = max(arithmetic / ARITHMETIC, loads / LOADS, stores / STORES) + STEP
     scalar = lanes == 1 and not work.tensor
     if scalar:
         issue += SCALAR_CALL * work.calls * unrolled
-    kept = work.updates and step.stays(store)
-    spilled = float(max(0, copies - REGISTERS)) if kept else 0.0
+    kept = work.updates and step.stays(store) and not _is_anew(work, serial, begun)
+    taps = unrolled // step.different(store)
+    registers = REGISTERS if taps == 1 else REGISTERS_OF_TAPS
+    spilled = float(max(0, copies - registers)) if work.updates and (kept or taps > 1) else 0.0
     return Core(
-        steps * (issue + 2 * spilled), steps * LATENCY if kept else 0.0, steps * spilled, scalar
+        steps * (issue + 2 * taps * spilled),
+        steps * LATENCY if kept else 0.0,
+        steps * spilled,
+        scalar,
     )
+
+
+def _is_anew(work: Work, serial: int | None, begun: Collection[tuple[str, str]]) -> bool:
+    """Whether what is written begins anew in each step of a loop, and is no sum over them."""
+    return serial is not None and (work.accesses[-1].array, work.loops[serial]) in begun
+
+
+def _is_of_lines(work: Work, serial: int, begun: Collection[tuple[str, str]]) -> bool:
+    """Whether a compiler can make vectors of a loop around unrolled ones."""
+    *loads, store = work.accesses
+    own = store.strides[serial] == 1 or (
+        store.strides[serial] == 0 and _is_anew(work, serial, begun)
+    )
+    return own and not work.calls and all(one.strides[serial] in (0, 1, 2) for one in loads)
 
 
 def _is_turned(work: Work) -> bool:
@@ -171,19 +205,33 @@ class _Step:
 
     def instructions(self, access: Access) -> float:
         """Loads or stores of a step; what stays is loaded before the loop."""
-        count = 1
+        count = self.different(access)
         for at in self.inner:
-            stride, extent = access.strides[at], self.work.extents[at]
-            if stride == 0:
+            stride = access.strides[at]
+            if stride == 0 or self.work.kinds[at] == "unrolled":
                 continue
-            if self.work.kinds[at] == "unrolled":
-                count *= extent
-            elif stride == 1:
+            if stride == 1:
                 count *= math.ceil(access.item * self.lanes / self.width)
             else:
                 count *= self.lanes
         stays = self.stays(access) and self.serial is not None
         return count / self.work.extents[self.serial] if stays else float(count)  # type: ignore[index]
+
+    def different(self, access: Access) -> int:
+        """The places that unrolled loops move an access to; some meet, as those of windows."""
+        places = {0}
+        for at in self.inner:
+            stride, extent = access.strides[at], self.work.extents[at]
+            if self.work.kinds[at] != "unrolled" or stride == 0:
+                continue
+            if stride is None or len(places) * extent > MOST_PLACES:
+                return math.prod(
+                    self.work.extents[each]
+                    for each in self.inner
+                    if self.work.kinds[each] == "unrolled" and access.strides[each] != 0
+                )
+            places = {place + step * stride for place in places for step in range(extent)}
+        return len(places)
 
 
 # -- Between memories -----------------------------------------------------------------------------

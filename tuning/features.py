@@ -16,7 +16,7 @@ from .cycles import RATES, cycles_of
 from .profile import LEVELS, Access, Profile, Work, profile_of
 from .roofline import roof_of
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def _log(value: float) -> float:

@@ -219,7 +219,9 @@ def _work(store: tirx.BufferStore, place: _Place) -> Work:
             counted["calls"] += 1
 
     table = [(kind, operation) for kind in ARITHMETIC] + [(tvm.ir.Call, call)]
-    tvm_ffi.structural_walk(store.value, table)
+    # Without what places are worked out with, which loops do step by step.
+    value = tir.map_loads(store.value, lambda load: tirx.Var("element", tir.dtype_of(load)))
+    tvm_ffi.structural_walk(value, table)
     loads = [(load.source, load.indices) for load in tir.loads(store.value)]
     order = _threads_first(place.kinds)
     accesses = tuple(
