@@ -73,7 +73,7 @@ class Matmul:
             return found
         lanes = self.limits.lanes(str(found.stage.block.writes[0].source.dtype))
         joined = with_joined_lines(bordered.mod, 2 * lanes)
-        if joined is not None and _is_worth_joining(joined, lanes):
+        if joined is not None and _is_worth_joining(found, joined, lanes):
             sch = fresh(joined.mod)
             found = oriented(sch, find_contraction(sch))
             before, after = [joined.name], [joined.result]
@@ -125,9 +125,10 @@ class DotProducts:
         return tiled(sch, found, cut, dot, _schedule_beside(sch, before))
 
 
-def _is_worth_joining(joined: Joined, lanes: int) -> bool:
-    """Whether joined lines fill vectors better than lines by themselves."""
+def _is_worth_joining(found: Contraction, joined: Joined, lanes: int) -> bool:
+    """Whether joined lines fill vectors better than lines by themselves, where these are tiles."""
     apart = joined.length / (-(-joined.length // (2 * lanes)) * 2 * lanes)
+    apart = apart if len(by_lines(found, lanes).columns) == 1 else 0.0
     usual = "joined" if joined.worth > 1.05 * apart else "apart"
     return knob("lines of images", usual, ("joined", "apart")) == "joined"
 
@@ -184,7 +185,8 @@ def by_lines(found: Contraction, lanes: int) -> Contraction:
     length = extent_of(last.dom)
     padded = -(-length // (2 * lanes)) * 2 * lanes
     along = all(mentions(load.indices[-1], last.var) for load in loads)
-    if not outer or not found.right_runs or not along or 3 * length < 2 * padded:
+    # Two batches, of which the left operand has one, would be no batch of products.
+    if not outer or found.batch or not found.right_runs or not along or 3 * length < 2 * padded:
         return found
     return dataclasses.replace(found, batch=(*found.batch, *outer), columns=(last,))
 

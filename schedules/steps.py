@@ -81,7 +81,8 @@ def inline_around(sch: s_tir.Schedule, keep: Sequence[SBlockRV] = ()) -> None:
                 sch.compute_inline(stage.rv)
     for stage in stages(sch):
         if is_around(stage):
-            with suppress(s_tir.ScheduleError):
+            # TVM finds some maps of indices that it cannot invert only when it is on its way.
+            with suppress(s_tir.ScheduleError, tvm.error.InternalError):
                 sch.reverse_compute_inline(stage.rv)
 
 

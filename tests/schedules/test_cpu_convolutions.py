@@ -64,6 +64,48 @@ def planes(
     return Program(from_te(x, w, b, out) if finished else sums_only, reference)
 
 
+def grouped(size: int, groups: int, channels: int, filters: int) -> Program:
+    """[G, C, H, W], 3 x 3 with a border: each group has filters of its own."""
+    x = te.placeholder((groups, channels, size, size), name="X")
+    w = te.placeholder((groups, filters, channels, 3, 3), name="W")
+    c, k, q = (te.reduce_axis((0, n), name) for n, name in ((channels, "c"), (3, "k"), (3, "q")))
+
+    def point(g: Expr, o: Expr, i: Expr, j: Expr) -> Expr:
+        y, z = i + k - 1, j + q - 1
+        inside = tirx.all(y >= 0, y < size, z >= 0, z < size)
+        term = x[g, c, y, z] * w[g, o, c, k, q]
+        return te.sum(tirx.if_then_else(inside, term, 0.0), axis=[c, k, q])
+
+    def reference(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+        found = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+        return np.einsum("gcijkl,gockl->goij", found, w, optimize=True)
+
+    return Program(from_te(x, w, te.compute((groups, filters, size, size), point, "S")), reference)
+
+
+def channels_last(size: int, channels: int, filters: int, dtypes: str) -> Program:
+    """[H, W, C], 3 x 3 with a border, filters [O, 3, 3, C]."""
+    left, right, result = dtypes.split()
+    x = te.placeholder((size, size, channels), left, "X")
+    w = te.placeholder((filters, 3, 3, channels), right, "W")
+    c, k, q = (te.reduce_axis((0, n), name) for n, name in ((channels, "c"), (3, "k"), (3, "q")))
+
+    def point(i: Expr, j: Expr, o: Expr) -> Expr:
+        y, z = i + k - 1, j + q - 1
+        inside = tirx.all(y >= 0, y < size, z >= 0, z < size)
+        term = x[y, z, c].astype(result) * w[o, k, q, c].astype(result)
+        return te.sum(tirx.if_then_else(inside, term, tirx.const(0, result)), axis=[k, q, c])
+
+    def reference(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        x, w = x.astype(result), w.astype(result)
+        found = np.pad(x, [(1, 1), (1, 1), (0, 0)])
+        found = np.lib.stride_tricks.sliding_window_view(found, (3, 3), axis=(0, 1))
+        return np.einsum("ijckl,oklc->ijo", found, w, optimize=True)
+
+    return Program(from_te(x, w, te.compute((size, size, filters), point, "S")), reference)
+
+
 JOINED = {
     "plain": planes(20),
     "border": planes(14, border=1),
@@ -71,10 +113,12 @@ JOINED = {
     "images": planes(14, images=3, border=1),
     "finished": planes(14, border=1, finished=True),
     "finished, no border": planes(18, finished=True),
+    "groups": grouped(14, 3, 6, 8),
 }
 APART = {
     "steps": planes(16, border=1, stride=2),
     "whole vectors": planes(34),
+    "channels last": channels_last(14, 8, 32, "float32 float32 float32"),
     "whole vectors, border": planes(32, border=1),
 }
 
@@ -89,8 +133,12 @@ def test_planes(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtypes", ["uint8 int8 int32", "int8 int8 int32"])
-def test_bytes_with_borders(dtypes: str) -> None:
-    program = planes(14, channels=8, filters=16, border=1, dtypes=dtypes)
+@pytest.mark.parametrize("last", [False, True], ids=["planes", "channels last"])
+def test_bytes_with_borders(dtypes: str, *, last: bool) -> None:
+    if last:
+        program = channels_last(28, 64, 64, dtypes)
+    else:
+        program = planes(14, channels=8, filters=16, border=1, dtypes=dtypes)
     scheduled = schedules.apply(program.mod, "vnni")
     assert scheduled.rule == "cpu.vnni"
     if missing_features("cascadelake"):
