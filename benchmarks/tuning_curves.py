@@ -39,6 +39,8 @@ from xpiler_tvm.tuning.tree import uniform
 
 OPERATORS = "gemm_f32@512,gemm_u8s8@512,conv2d_nhwc_f32,softmax,layernorm,depthwise"
 Curve = list[float]
+IN_VAIN = 64
+"""Choices by chance, one after the other, that bring nothing new: few programs are left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +70,12 @@ class Remembered:
 def by_chance(space: Space, bench: Bench, trials: int, seed: int) -> Curve:
     """Every decision any option, programs that were not tried yet."""
     generator, known, seconds = random.Random(seed), set[str](), list[float]()
-    for _ in range(20 * trials):
+    in_vain = 0
+    while len(seconds) < trials and in_vain < IN_VAIN:
         candidate = space.sample(generator, changes=1.0)
-        if len(seconds) < trials and candidate is not None and candidate.key not in known:
+        in_vain += 1
+        if candidate is not None and candidate.key not in known:
+            in_vain = 0
             known.add(candidate.key)
             found = bench.outcome(candidate.scheduled.mod, min(seconds, default=None))
             seconds.append(float("inf") if found.seconds is None else found.seconds)

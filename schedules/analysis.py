@@ -149,6 +149,10 @@ def extent_of(ranged: tirx.For | tvm.ir.Range) -> int:
 
 def mentions(node: tvm.ir.Expr | tirx.Stmt, var: tirx.Var) -> bool:
     """Whether `var` occurs in an expression or statement."""
+    if isinstance(node, tirx.Var):
+        return bool(var.same_as(node))
+    if isinstance(node, tirx.IntImm):
+        return False
     return any(var.same_as(each) for each in collect(node, tirx.Var))
 
 
