@@ -95,15 +95,15 @@ class Bind(Action):
     def options(self, sch: s_tir.Schedule, scene: Scene) -> Iterator[Step]:
         for block, place, extent in serial_loops(sch):
             for kind in scene.kinds:
-                nested = kind == "parallel" and _is_parallel(sch, block, place)
+                nested = _is_nested(sch, block, place, kind)
                 if 1 < extent <= self.longest.get(kind, 1 << 30) and not nested:
                     yield Step(self.name, (block, place, kind))
 
     def apply(self, sch: s_tir.Schedule, step: Step) -> None:
         block, place, kind = three(step)
         loop = loop_at(sch, block, place)
-        if kind == "parallel" and _is_parallel(sch, block, place):
-            raise Illegal("a loop around it or in it is parallel already")
+        if _is_nested(sch, block, place, str(kind)):
+            raise Illegal(f"a loop around it or in it is {kind} already")
         if kind in ("parallel", "vectorize", "unroll"):
             getattr(sch, str(kind))(loop)
         elif kind in _TAGS:
@@ -112,11 +112,19 @@ class Bind(Action):
             raise Illegal(f"{kind!r} is no kind of loop")
 
 
-def _is_parallel(sch: s_tir.Schedule, block: str, place: int) -> bool:
-    """Whether a loop around a loop, or in it, is parallel: TVM's thread pool has one level."""
+def _is_nested(sch: s_tir.Schedule, block: str, place: int, kind: str) -> bool:
+    """Whether a loop around a loop, or in it, is of a kind that there is one level of.
+
+    TVM's thread pool has one, and a thread has one number along each axis.
+    """
+    if kind != "parallel" and kind not in _TAGS:
+        return False
     found: list[tirx.For] = [sch.get(each) for each in sch.get_loops(block_at(sch, block))]
     tvm_ffi.structural_walk(sch.get(loop_at(sch, block, place)), [(tirx.For, found.append)])
-    return any(loop.kind == tirx.ForKind.PARALLEL for loop in found)
+    if kind == "parallel":
+        return any(loop.kind == tirx.ForKind.PARALLEL for loop in found)
+    threads = [loop.thread_binding for loop in found if loop.thread_binding is not None]
+    return any(str(each.thread_tag) == kind for each in threads)
 
 
 _TAGS = tuple(f"{kind}.{axis}" for kind in ("blockIdx", "threadIdx") for axis in "xyz")

@@ -19,8 +19,10 @@ import tvm
 
 from xpiler_tvm import targets
 from xpiler_tvm.codegen.vnni import build, unaligned
+from xpiler_tvm.emulation import run_text
 from xpiler_tvm.emulation.module import as_argument
 from xpiler_tvm.errors import EmitError, XpilerError
+from xpiler_tvm.evidence import Check
 from xpiler_tvm.gpu import Gpu, find, timed
 from xpiler_tvm.isolation import forked
 from xpiler_tvm.isolation.threads import in_fresh_thread
@@ -44,6 +46,7 @@ ROUNDS = 5
 GPU_ROUNDS, GPU_REPEATS = 3, 20
 GPU_OPERATIONS, GPU_BYTES = 4e15, 4e13
 """What no GPU does in a second: more than any's matrix units and first caches."""
+TOO_LONG = "XP5004"
 GIVE_UP = 4.0
 """A candidate that takes so many times the best so far in its first run is not measured further."""
 
@@ -86,7 +89,7 @@ def bench_for(mod: tvm.IRModule, target: str, oracle: Oracle) -> Bench:
     gpu = find(family)
     if gpu is not None:
         return OnGpu(oracle, target, gpu, floor_of(mod, GPU_OPERATIONS, GPU_BYTES))
-    return Modelled(oracle, model_of(target))
+    return Modelled(oracle, model_of(target), "" if family == "vnni" else target)
 
 
 # -- Measured -------------------------------------------------------------------------------------
@@ -244,7 +247,10 @@ class OnGpu:
         return Outcome(seconds, self.kind)
 
     def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
-        trial, kernels = self.oracle.trials[0], [self._emitted(program) for program in programs]
+        trial, kernels = (
+            self.oracle.trials[0],
+            [_emitted(self.target, program, self.oracle) for program in programs],
+        )
         rounds = [
             [
                 timed(each, self.gpu, trial.inputs, trial.scalars, repeats=GPU_REPEATS)[1]
@@ -254,14 +260,9 @@ class OnGpu:
         ]
         return [min(column) for column in zip(*rounds, strict=True)]
 
-    def _emitted(self, scheduled: tvm.IRModule) -> Kernel:
-        kernel = targets.get(self.target).emit(scheduled, self.oracle.kernel).kernel
-        assert kernel is not None  # targets with a GPU have text
-        return kernel
-
     def _timed(self, scheduled: tvm.IRModule) -> tuple[float, list[Arrays]]:
         """Seconds of the first trial, and what comes of each."""
-        kernel = self._emitted(scheduled)
+        kernel = _emitted(self.target, scheduled, self.oracle)
         runs = [
             timed(
                 kernel, self.gpu, trial.inputs, trial.scalars, repeats=0 if place else GPU_REPEATS
@@ -271,6 +272,12 @@ class OnGpu:
         return runs[0][1], [arrays for arrays, _ in runs]
 
 
+def _emitted(target: str, scheduled: tvm.IRModule, oracle: Oracle) -> Kernel:
+    kernel = targets.get(target).emit(scheduled, oracle.kernel).kernel
+    assert kernel is not None  # devices have text
+    return kernel
+
+
 # -- Modelled -------------------------------------------------------------------------------------
 
 Model = Callable[[tvm.IRModule], "float | None"]
@@ -278,10 +285,12 @@ Model = Callable[[tvm.IRModule], "float | None"]
 
 @dataclass(frozen=True, eq=False)
 class Modelled:
-    """By a model of the device. What would be the best so far is run, unscheduled for the CPU."""
+    """By a model of the device. What would be the best so far is emitted for the `target` and run
+    in the emulator; without a target, or where that takes too long, unscheduled on the CPU."""
 
     oracle: Oracle
     model: Model
+    target: str = ""
     kind: Kind = "modelled"
 
     def outcome(self, scheduled: tvm.IRModule, best: float | None = None) -> Outcome:
@@ -289,10 +298,28 @@ class Modelled:
         if seconds is None:
             return Outcome(None, self.kind, "the target has no form for it")
         if best is None or seconds < best:
-            check = self.oracle.run(scheduled)
+            try:
+                check = self._check(scheduled)
+            except XpilerError as error:
+                return Outcome(None, self.kind, f"{error.code}: {error.message}")
             if not check.ok:
                 return Outcome(None, self.kind, f"{check.verdict}: {check.detail}")
         return Outcome(seconds, self.kind)
+
+    def _check(self, scheduled: tvm.IRModule) -> Check:
+        """Of what runs on the device: loops of threads that are serial elsewhere may meet there."""
+        if self.target:
+            kernel = _emitted(self.target, scheduled, self.oracle)
+            try:
+                runs = [
+                    run_text(kernel, trial.inputs, trial.scalars, seconds=SECONDS)
+                    for trial in self.oracle.trials
+                ]
+                return self.oracle.check([run.arrays for run in runs])
+            except XpilerError as error:
+                if error.code != TOO_LONG:
+                    raise
+        return self.oracle.run(scheduled)
 
     def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
         return [self.model(program) or float("inf") for program in programs]

@@ -125,6 +125,37 @@ def test_other_devices_are_modelled(target: str, monkeypatch: pytest.MonkeyPatch
     assert found.kind == "modelled" and found.seconds is not None and 0 < found.seconds < 1
 
 
+def test_what_is_emitted_has_to_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that does another's part is right where tasks are loops, and wrong on the device."""
+    mod = rows()
+    bench = bench_for(mod, "bang", Oracle.of_module(mod))
+    assert isinstance(bench, Modelled)
+    default = Space(mod, "bang").default.scheduled.mod
+    assert bench.outcome(default).ok
+    emitted = bench_module._emitted
+
+    def by_one_task(*given: object) -> Kernel:
+        kernel = emitted(*given)
+        assert "taskId" in kernel.source
+        return replace(kernel, source=kernel.source.replace("taskId", "0"))
+
+    monkeypatch.setattr(bench_module, "_emitted", by_one_task)
+    found = bench.outcome(default)
+    assert found.seconds is None and found.why
+    assert bench.outcome(default, best=1e-12).ok  # not the best: it is not looked at
+
+
+def test_what_the_emulator_does_not_end_is_run_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    mod = rows()
+    bench = bench_for(mod, "bang", Oracle.of_module(mod))
+
+    def endless(*_: object, **__: object) -> None:
+        raise CheckError("XP5004", "it takes too long")
+
+    monkeypatch.setattr(bench_module, "run_text", endless)
+    assert bench.outcome(Space(mod, "bang").default.scheduled.mod).ok
+
+
 def emulated(monkeypatch: pytest.MonkeyPatch, seconds: float, factor: int = 1) -> None:
     """A GPU that is the emulator, with a clock that stands still."""
 
