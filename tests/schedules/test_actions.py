@@ -88,6 +88,17 @@ def test_one_loop_of_a_nest_is_parallel() -> None:
     assert not list(ACTIONS["pipeline"].options(sch, scene))
 
 
+def test_a_thread_has_one_number_along_an_axis() -> None:
+    sch = fresh(program())
+    apply(sch, Step.parse('bind("e", 0, "blockIdx.x")'))
+    refused = refusal(sch, Step.parse('bind("e", 1, "blockIdx.x")'))
+    assert "blockIdx.x already" in str(refused)
+    assert refusal(sch, Step.parse('bind("e", 1, "threadIdx.x")')) is None
+    offered = {str(step) for step in ACTIONS["bind"].options(sch, GPU)}
+    assert 'bind("e", 1, "blockIdx.x")' not in offered
+    assert 'bind("e", 1, "threadIdx.x")' in offered
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -149,5 +160,6 @@ def test_the_first_and_the_last_are_the_frontends() -> None:
 
 def test_scenes_are_what_targets_offer() -> None:
     assert "threadIdx.x" in scene_of(targets.get("cuda")).kinds
-    assert scene_of(targets.get("bang")).scopes[0] == "local.nram"
+    memories = scene_of(targets.get("bang")).scopes
+    assert memories[0] == "local.nram" and "shared.sram" not in memories  # tasks share that
     assert "parallel" in scene_of(targets.get("vnni")).kinds
