@@ -126,11 +126,8 @@ def scene_of(spec: TargetSpec) -> Scene:
     if spec.name.partition(":")[0] == "vnni":
         names = tuple(dot.register() for dot in DOT_PRODUCTS.values())
         return Scene(("parallel", "vectorize", "unroll"), ("local",), names, overlaps=False)
-    scopes = [memory.scope for memory in spec.limits.memories]
-    if not any(tag.startswith("threadIdx") for tag in tags):
-        # What tasks share takes turns, which is for the rules to arrange (`codegen_bang.sharing`).
-        scopes = [scope for scope in scopes if not scope.startswith("shared")]
-    return Scene((*tags, "vectorize", "unroll"), tuple(scopes))
+    scopes = tuple(memory.scope for memory in spec.limits.memories if not memory.in_turns)
+    return Scene((*tags, "vectorize", "unroll"), scopes)
 
 
 def choose(

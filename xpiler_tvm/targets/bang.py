@@ -23,7 +23,7 @@ LIMITS = Limits(
     memories=(
         Memory("local.nram", ARCH.nram_usable, ALIGN),
         Memory("local.wram", ARCH.wram, WRAM_ALIGN),
-        Memory("shared.sram", ARCH.sram_usable, ALIGN),
+        Memory("shared.sram", ARCH.sram_usable, ALIGN, in_turns=True),
     ),
 )
 

@@ -33,11 +33,14 @@ class Memory:
     scope : TVM's storage scope (`"shared"`); scopes below it (`"shared.dyn"`) count as it.
     size : bytes that one block, task or thread has of it.
     alignment : bytes on whose multiples arrays begin.
+    in_turns : whether its users take turns, which rules arrange: a single step cannot put an array
+        there.
     """
 
     scope: str
     size: int
     alignment: int = 1
+    in_turns: bool = False
 
     def holds(self, scope: str) -> bool:
         return f"{scope}.".startswith(f"{self.scope}.")
