@@ -249,7 +249,7 @@ class OnGpu:
     def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
         trial, kernels = (
             self.oracle.trials[0],
-            [_emitted(self.target, program, self.oracle) for program in programs],
+            [self._text(program) for program in programs],
         )
         rounds = [
             [
@@ -260,9 +260,14 @@ class OnGpu:
         ]
         return [min(column) for column in zip(*rounds, strict=True)]
 
+    def _text(self, scheduled: tvm.IRModule) -> Kernel:
+        kernel = _emitted(self.target, scheduled, self.oracle)
+        assert kernel is not None  # what GPUs run is text that is read
+        return kernel
+
     def _timed(self, scheduled: tvm.IRModule) -> tuple[float, list[Arrays]]:
         """Seconds of the first trial, and what comes of each."""
-        kernel = _emitted(self.target, scheduled, self.oracle)
+        kernel = self._text(scheduled)
         runs = [
             timed(
                 kernel, self.gpu, trial.inputs, trial.scalars, repeats=0 if place else GPU_REPEATS
@@ -272,10 +277,9 @@ class OnGpu:
         return runs[0][1], [arrays for arrays, _ in runs]
 
 
-def _emitted(target: str, scheduled: tvm.IRModule, oracle: Oracle) -> Kernel:
-    kernel = targets.get(target).emit(scheduled, oracle.kernel).kernel
-    assert kernel is not None  # devices have text
-    return kernel
+def _emitted(target: str, scheduled: tvm.IRModule, oracle: Oracle) -> Kernel | None:
+    """What a program becomes on a device; `None` for a language that is not read or emulated."""
+    return targets.get(target).emit(scheduled, oracle.kernel).kernel
 
 
 # -- Modelled -------------------------------------------------------------------------------------
@@ -286,7 +290,7 @@ Model = Callable[[tvm.IRModule], "float | None"]
 @dataclass(frozen=True, eq=False)
 class Modelled:
     """By a model of the device. What would be the best so far is emitted for the `target` and run
-    in the emulator; without a target, or where that takes too long, unscheduled on the CPU."""
+    in the emulator; where there is none, or where that takes too long, unscheduled on the CPU."""
 
     oracle: Oracle
     model: Model
@@ -308,8 +312,8 @@ class Modelled:
 
     def _check(self, scheduled: tvm.IRModule) -> Check:
         """Of what runs on the device: loops of threads that are serial elsewhere may meet there."""
-        if self.target:
-            kernel = _emitted(self.target, scheduled, self.oracle)
+        kernel = _emitted(self.target, scheduled, self.oracle) if self.target else None
+        if kernel is not None:
             try:
                 runs = [
                     run_text(kernel, trial.inputs, trial.scalars, seconds=SECONDS)
