@@ -21,12 +21,13 @@ to a copy (`refusal`). `options` names those steps that are worth asking about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import tvm
 import tvm_ffi
 from tvm import s_tir, tirx
+from tvm.s_tir.schedule import SBlockRV
 
 from .action_steps import (
     Action,
@@ -93,16 +94,17 @@ class Bind(Action):
     longest: ClassVar[dict[str, int]] = {"vectorize": 64, "unroll": 16}
 
     def options(self, sch: s_tir.Schedule, scene: Scene) -> Iterator[Step]:
+        nests = {block: _loops(sch, stage.rv) for block, stage in labelled(sch).items()}
         for block, place, extent in serial_loops(sch):
             for kind in scene.kinds:
-                nested = _is_nested(sch, block, place, kind)
+                nested = _is_nested(nests[block], place, kind)
                 if 1 < extent <= self.longest.get(kind, 1 << 30) and not nested:
                     yield Step(self.name, (block, place, kind))
 
     def apply(self, sch: s_tir.Schedule, step: Step) -> None:
         block, place, kind = three(step)
         loop = loop_at(sch, block, place)
-        if _is_nested(sch, block, place, str(kind)):
+        if _is_nested(_loops(sch, block_at(sch, block)), place, str(kind)):
             raise Illegal(f"a loop around it or in it is {kind} already")
         if kind in ("parallel", "vectorize", "unroll"):
             getattr(sch, str(kind))(loop)
@@ -112,15 +114,19 @@ class Bind(Action):
             raise Illegal(f"{kind!r} is no kind of loop")
 
 
-def _is_nested(sch: s_tir.Schedule, block: str, place: int, kind: str) -> bool:
-    """Whether a loop around a loop, or in it, is of a kind that there is one level of.
+def _loops(sch: s_tir.Schedule, block: SBlockRV) -> list[tirx.For]:
+    return [sch.get(each) for each in sch.get_loops(block)]
+
+
+def _is_nested(loops: Sequence[tirx.For], place: int, kind: str) -> bool:
+    """Whether a loop around one of a block's loops, or in it, is of a kind with one level.
 
     TVM's thread pool has one, and a thread has one number along each axis.
     """
     if kind != "parallel" and kind not in _TAGS:
         return False
-    found: list[tirx.For] = [sch.get(each) for each in sch.get_loops(block_at(sch, block))]
-    tvm_ffi.structural_walk(sch.get(loop_at(sch, block, place)), [(tirx.For, found.append)])
+    found = list(loops)
+    tvm_ffi.structural_walk(loops[place], [(tirx.For, found.append)])
     if kind == "parallel":
         return any(loop.kind == tirx.ForKind.PARALLEL for loop in found)
     threads = [loop.thread_binding for loop in found if loop.thread_binding is not None]

@@ -21,7 +21,7 @@ from xpiler_tvm import targets
 from xpiler_tvm.codegen.vnni import build, unaligned
 from xpiler_tvm.emulation import run_text
 from xpiler_tvm.emulation.module import as_argument
-from xpiler_tvm.errors import EmitError, XpilerError
+from xpiler_tvm.errors import XpilerError
 from xpiler_tvm.evidence import Check
 from xpiler_tvm.gpu import Gpu, find, timed
 from xpiler_tvm.isolation import forked
@@ -333,17 +333,9 @@ def model_of(target: str) -> Model:
     """Seconds that a model of a target's device gives a scheduled program."""
     family = target.partition(":")[0]
     if family == "bang":
-        return _cycles
+        from xpiler_tvm.codegen_bang.estimates import seconds_of
+
+        return seconds_of
     if family == "vnni":
         return lambda scheduled: cycles_of(profile_of(scheduled)).total / CLOCK
     return lambda scheduled: roof_of(profile_of(scheduled), target)
-
-
-def _cycles(scheduled: tvm.IRModule) -> float | None:
-    from xpiler_tvm.codegen_bang import emit_bang
-    from xpiler_tvm.targets.device import kernel_of
-
-    try:
-        return emit_bang(scheduled, kernel_of(scheduled, "bang")).estimate.seconds
-    except EmitError:
-        return None

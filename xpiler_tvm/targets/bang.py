@@ -35,28 +35,17 @@ def _target() -> Target:
 
 
 def _rules() -> tuple[tuple[Rule, ...], Accept | None]:
+    from xpiler_tvm.codegen_bang.estimates import seconds_of
     from xpiler_tvm.schedules import bang
 
     from .device import kernel_of, reasons
 
     def check(mod: tvm.IRModule) -> None:
         # How many vectors a program keeps in NRAM is known once there is a text.
-        _emit(mod, kernel_of(mod, "bang"))
+        if seconds_of(mod) is None:
+            _emit(mod, kernel_of(mod, "bang"))  # which says why
 
-    return bang.rules(model=_modelled), reasons(check)
-
-
-def _modelled(mod: tvm.IRModule) -> float | None:
-    """The seconds that a model of the device gives a scheduled program."""
-    from xpiler_tvm.codegen_bang import emit_bang
-    from xpiler_tvm.errors import EmitError
-
-    from .device import kernel_of
-
-    try:
-        return emit_bang(mod, kernel_of(mod, "bang")).estimate.seconds
-    except EmitError:
-        return None
+    return bang.rules(model=seconds_of), reasons(check)
 
 
 def _emit(mod: tvm.IRModule, kernel: Kernel) -> Emitted:
