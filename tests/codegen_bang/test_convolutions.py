@@ -14,6 +14,7 @@ from tvm import te, tirx
 
 from xpiler_tvm import frontends
 from xpiler_tvm.codegen_bang import emit_bang
+from xpiler_tvm.codegen_bang.estimates import seconds_of
 from xpiler_tvm.dialects.bang import ARCHS
 from xpiler_tvm.emulation import find_faults, run_module, run_text
 from xpiler_tvm.frontends.raising import raise_program
@@ -23,7 +24,6 @@ from xpiler_tvm.schedules.bang_conv import Convolution, Window
 from xpiler_tvm.schedules.bang_windows import VectorConvolution
 from xpiler_tvm.schedules.base import Declined, first_applicable
 from xpiler_tvm.schedules.windows import Windows, find_windows
-from xpiler_tvm.targets.bang import _modelled
 from xpiler_tvm.verification.inputs import inputs_for
 
 
@@ -255,7 +255,7 @@ def test_the_cheapest_form_is_taken():
 
     unpadded = Shape(1, (28, 28), 64, 64)
     assert declined(Convolution(ARCHS["mtp_592"], dear), unpadded).startswith("bang.matmul is")
-    assert declined(Convolution(ARCHS["mtp_592"], _modelled), shape) == ""
+    assert declined(Convolution(ARCHS["mtp_592"], seconds_of), shape) == ""
 
 
 GROUPS = """
