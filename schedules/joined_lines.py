@@ -150,20 +150,21 @@ def _joined(
     *others, row, column = load.indices
     offset = (row - down.var - lows[-2]) * length + column - along.var - lows[-1]
     indices = [simplify(each - low) for each, low in zip(others, lows, strict=False)]
-    element = array[(*indices, simplify(together.var + offset))]
+    place = (*indices, simplify(together.var + offset))
+    element, own_sum = array[place], (*first, together.var)
 
     def changed(each: tvm.ir.TensorLoad) -> tvm.ir.Expr:
         if tir.same(each, load):
             return element
-        return target[(*first, together.var)] if nest.is_own(each) else each
+        return target[own_sum] if nest.is_own(each) else each
 
     value = tir.map_loads(nest.store.value, changed)
     assert nest.init is not None
     sums = replace(
         nest,
         iterators=tuple(iterators),
-        store=tirx.BufferStore(target, value, [*first, together.var]),
-        init=tirx.BufferStore(target, nest.init.value, [*first, together.var]),
+        store=tirx.BufferStore(target, value, own_sum),
+        init=tirx.BufferStore(target, nest.init.value, own_sum),
         name=f"{nest.name}_sums",
         stmt=None,
     )
@@ -172,8 +173,8 @@ def _joined(
     fresh = _iterators([extent_of(each.dom) for each in spatial])
     names = {old.var: new.var for old, new in zip(spatial, fresh, strict=True)}
     at = [tir.substitute(index, names) for index in nest.store.indices]
-    read = target[(*at[:-2], at[-2] * length + at[-1])]
-    stored = tirx.BufferStore(written, read, at)
+    joined = (*at[:-2], at[-2] * length + at[-1])
+    stored = tirx.BufferStore(written, target[joined], at)
     result = with_regions(Nest(fresh, always, stored, None, (), (), nest.name, None))
     return image, with_regions(sums), result
 
