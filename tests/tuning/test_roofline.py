@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tvm
 from tvm import te
@@ -9,7 +11,7 @@ from tvm import te
 from xpiler_tvm import schedules
 from xpiler_tvm.dialects.peaks import PEAKS
 from xpiler_tvm.tuning.profile import profile_of
-from xpiler_tvm.tuning.roofline import LAUNCH_SECONDS, TENSOR, roof_of
+from xpiler_tvm.tuning.roofline import LAUNCH_SECONDS, TENSOR, highest_clock, roof_of
 
 from .programs import product
 
@@ -42,3 +44,21 @@ def test_fragments_are_the_work_of_a_warp_on_matrix_units(target: str) -> None:
 def test_threads_share_what_lies_in_registers() -> None:
     found = profile_of(schedules.apply(product(256, 256, 256), "cuda").mod)
     assert not any(work.of_warp for work in found.works)
+
+
+def test_no_core_is_faster_than_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of bytes at 1.7 times the clock that a virtual machine tells."""
+    text = "processor : 0\ncpu MHz\t\t: 2600.000\n"
+
+    def read(path: Path, **_: str) -> str:
+        if path.name != "cpuinfo":
+            raise FileNotFoundError(path)
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read)
+    highest_clock.cache_clear()
+    try:
+        clock = highest_clock()
+    finally:
+        highest_clock.cache_clear()
+    assert clock > 1.7 * 2600e6
