@@ -67,7 +67,7 @@ class Matmul:
 
     def apply(self, mod: tvm.IRModule) -> s_tir.Schedule | Declined:
         bordered = with_borders(mod)
-        sch, before, after = fresh(bordered.mod), list(bordered.names), list[str]()
+        sch, beside = fresh(bordered.mod), bordered.names
         found = oriented(sch, find_contraction(sch))
         if isinstance(found, Declined):
             return found
@@ -76,14 +76,15 @@ class Matmul:
         if joined is not None and _is_worth_joining(found, joined, lanes):
             sch = fresh(joined.mod)
             found = oriented(sch, find_contraction(sch))
-            before, after = [joined.name], [joined.result]
-            assert isinstance(found, Contraction)  # as it was before
+            if isinstance(found, Declined):
+                return found
+            beside = joined.names
         _, rows, columns, depth = found.extents()
         if rows < 2 or columns < lanes or depth < 4:
             return Declined(f"{rows} x {columns} x {depth} is too thin for tiles")
         found = by_lines(found, lanes)
-        beside = _schedule_beside(sch, [*before, *after])
-        return tiled(sch, found, plan(found, self.limits, lanes, 1), beside=beside)
+        cut = plan(found, self.limits, lanes, 1)
+        return tiled(sch, found, cut, beside=_schedule_beside(sch, beside))
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def types_of(found: Contraction) -> list[str]:
 
 
 def _schedule_beside(sch: s_tir.Schedule, names: Collection[str]) -> tuple[SBlockRV, ...]:
-    """What is worked out before the product: each stage by itself, along memory."""
+    """What is worked out before the product, or behind it: each stage by itself, along memory."""
     found = [stage for stage in stages(sch) if stage.name in names]
     for stage in found:
         if stage.is_injective and stage.size() >= WORTH_THREADS:

@@ -37,8 +37,7 @@ class Joined:
     """
 
     mod: tvm.IRModule
-    name: str
-    result: str
+    names: tuple[str, str]
     worth: float
     length: int
 
@@ -77,8 +76,7 @@ def with_joined_lines(mod: tvm.IRModule, multiple: int) -> Joined | None:
     asked = math.prod(extent_of(each.dom) for each in _last_two(nest))
     return Joined(
         program_of(mod, changed, added),
-        image.name,
-        result.name,
+        (image.name, result.name),
         asked / int(sums.store.buffer.shape[-1]),
         extent_of(_last_two(nest)[-1].dom),
     )
