@@ -37,7 +37,7 @@ from xpiler_tvm.tuning.search import Options, Search
 from xpiler_tvm.tuning.space import Space, key_of
 from xpiler_tvm.tuning.tree import uniform
 
-OPERATORS = "gemm_f32@512,gemm_u8s8@512,conv2d_nhwc_f32,softmax,layernorm,depthwise"
+OPERATORS = "gemm_f32@512,gemm_u8s8@512,conv2d_nhwc_f32,softmax,layernorm,depthwise@"
 Curve = list[float]
 IN_VAIN = 64
 """Choices by chance, one after the other, that bring nothing new: few programs are left."""
