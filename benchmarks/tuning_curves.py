@@ -206,7 +206,7 @@ def table(given: argparse.Namespace, names: Sequence[str]) -> None:
     columns = steps(given.trials)
     heads = "".join(f"{count:>20}" for count in columns)
     kind = "measured" if given.target == "vnni" else "modelled"
-    print(f"{given.target}, us {kind}: median (quartiles) after trials\n{'':<34}{heads}")
+    print(f"{given.target}, us {kind}: median (quartiles) after trials\n{'':<42}{heads}")
     for name in names:
         for arm in given.arms.split(","):
             keys = [(given.target, name, arm, given.trials, seed) for seed in range(given.seeds)]
@@ -216,7 +216,7 @@ def table(given: argparse.Namespace, names: Sequence[str]) -> None:
                 best = [curve[min(count, len(curve)) - 1] for curve in curves]
                 low, middle, high = np.percentile(best, [25, 50, 75], method="nearest")
                 cells += f"{middle:>8.4g} ({low:.3g}-{high:.3g})".rjust(20)
-            print(f"{name:<18}{arm:<16}{cells or '-'}")
+            print(f"{name:<26}{arm:<16}{cells or '-'}")
 
 
 def plot(given: argparse.Namespace, names: Sequence[str], folder: Path) -> None:

@@ -66,8 +66,11 @@ def test_programs_are_compared_on_the_same_arrays(monkeypatch: pytest.MonkeyPatc
     default = Space(mod, "vnni").default.scheduled.mod
     first, second = bench._beside([default, default])  # here, not in a process of its own
     assert first > 0 and second > 0
-    one, two = seen
-    assert all(np.shares_memory(one[name], two[name]) for name in one)
+    assert len(seen) == 2 * len(bench_module.PLACES)
+    for one, two in zip(seen[::2], seen[1::2], strict=True):
+        assert all(np.shares_memory(one[name], two[name]) for name in one)
+    starts = [[each.ctypes.data % 4096 for each in arrays.values()] for arrays in seen[::2]]
+    assert starts == [[apart * n % 4096 for n in range(3)] for apart in bench_module.PLACES]
 
 
 @native
