@@ -245,8 +245,9 @@ def plan(found: Contraction, limits: CpuLimits, lanes: int, group: int) -> Plan:
     # Lines of an image are gathered a tile at a time: each is used at once, out of the first cache.
     by_tiles = direct and is_of_lines(found)
     # Or not at all: neighbouring windows have most elements in common.
-    ways = ("in place", "packed") if by_tiles and columns % nr == 0 else ("packed",)
-    packed = knob(f"{name}: right operand", ways[0], ways) == "packed"
+    packed = True
+    if by_tiles and columns % nr == 0:
+        packed = knob(f"{name}: right operand", "in place", ("in place", "packed")) == "packed"
     tiles, usual_bytes = -(-columns // nr), nr * depth * size if by_tiles else limits.panel_bytes
     panel = knob(
         f"{name}: bytes of a panel", usual_bytes, [usual_bytes * n // 16 for n in (1, 2, 4, 8, 32)]
