@@ -4,8 +4,8 @@
     python benchmarks/vnni_speed.py --operators gemm,softmax --json
     python benchmarks/vnni_speed.py --tuned 64 --work-dir build/tuning
 
-Plain C (`speed/operators.py`) is transcompiled by the rules alone, or `--tuned` by so many trials
-(records are kept, so that a run that was stopped goes on), and runs beside PyTorch (oneDNN),
+Plain C (`speed/operators.py`) is transcompiled by the rules alone, or `--tuned` by trials, 16 an
+operator unless told (records are kept, so that a run that was stopped goes on), and runs beside PyTorch (oneDNN),
 onnxruntime, numpy and the same C by `g++ -O3 -march=native`. Times are thread-CPU time, the least
 of several runs; the first line tells what the machine can do. `ratio` is the time of the fastest
 library by ours (above 1 we are faster), `x g++` the same against g++. A library that is not
@@ -103,7 +103,15 @@ def main() -> int:
     parser.add_argument("--operators", default="", help="prefixes of names, by commas")
     parser.add_argument("--slow", type=float, default=3e8, help="operations above which g++ rests")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--tuned", type=int, default=0, metavar="N", help="trials to tune ours by")
+    parser.add_argument(
+        "--tuned",
+        type=int,
+        nargs="?",
+        default=0,
+        const=16,
+        metavar="N",
+        help="trials (16) for ours",
+    )
     parser.add_argument("--work-dir", default="build/tuning", help="where records of trials are")
     options = parser.parse_args()
     if options.tuned:
