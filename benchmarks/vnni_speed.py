@@ -5,12 +5,12 @@
     python benchmarks/vnni_speed.py --tuned 64 --work-dir build/tuning
 
 Plain C (`speed/operators.py`) is transcompiled by the rules alone, or `--tuned` by trials, 16 an
-operator unless told (records are kept, so that a run that was stopped goes on), and runs beside PyTorch (oneDNN),
-onnxruntime, numpy and the same C by `g++ -O3 -march=native`. Times are thread-CPU time, the least
-of several runs; the first line tells what the machine can do. `ratio` is the time of the fastest
-library by ours (above 1 we are faster), `x g++` the same against g++. A library that is not
-installed, or has no such operator, is a '-': `pip install 'xpiler-tvm[bench]'`. Every result is
-compared with float64 or int64 numpy before it is timed; a wrong one ends with exit code 1.
+operator unless told (records are kept, so that a run that was stopped goes on), and runs beside
+PyTorch (oneDNN), onnxruntime, numpy and the same C by `g++ -O3 -march=native`. Times are thread-CPU
+time, the least of several runs; the first line tells what the machine can do. `ratio` is the time
+of the fastest library by ours (above 1 we are faster), `x g++` the same against g++. A library that
+is not installed, or has no such operator, is a '-': `pip install 'xpiler-tvm[bench]'`. Every result
+is compared with float64 or int64 numpy before it is timed; a wrong one ends with exit code 1.
 
 The libraries are held to the instructions of the target, AVX512-VNNI: oneDNN by its variable
 `ONEDNN_MAX_CPU_ISA`, the others by not being granted AMX. Another value of it gives them all.
