@@ -55,8 +55,7 @@ def with_borders(mod: tvm.IRModule) -> Bordered:
 def _bordered(nest: Nest) -> tuple[Nest, Nest] | None:
     """A stage for the image that a nest reads, and the nest with that; `None` where it does not
     fit."""
-    calls = collect(nest.store.value, tvm.ir.Call)
-    choices = [call for call in calls if getattr(call.op, "name", "") == CHOICE]
+    choices = choices_in(nest.store.value)
     if len(choices) != 1 or tir.as_const(nest.guard) != 1:
         return None
     condition, value, otherwise = choices[0].args
@@ -67,6 +66,12 @@ def _bordered(nest: Nest) -> tuple[Nest, Nest] | None:
             if box is not None and _means_inside(nest, condition, load):
                 return _split(nest, choices[0], load, box, outside)
     return None
+
+
+def choices_in(node: tvm.ir.Expr | tirx.Stmt) -> list[tvm.ir.Call]:
+    """The conditional values under `node`."""
+    calls = collect(node, tvm.ir.Call)
+    return [call for call in calls if getattr(call.op, "name", "") == CHOICE]
 
 
 def _outside(
@@ -95,6 +100,8 @@ def box_of(nest: Nest, load: tvm.ir.TensorLoad) -> list[tuple[int, int]] | None:
     """The least and the greatest index that is asked for along each dimension."""
     analyzer = _analyzer(nest)
     box = [tir.bounds(analyzer, index) for index in load.indices]
+    if not all(isinstance(extent, tirx.IntImm) for extent in load.source.shape):
+        return None
     return box if all(low > -tir.INT32_MAX and high < tir.INT32_MAX for low, high in box) else None
 
 

@@ -24,7 +24,7 @@ from xpiler_tvm import tir
 
 from .analysis import Axis, Stage, collect, is_parameter, mentions, plain_axis
 from .base import Declined, fresh
-from .borders import CHOICE, Bordered, with_borders
+from .borders import Bordered, choices_in, with_borders
 from .cpu_limits import WORTH_THREADS, CpuLimits
 from .cpu_loops import is_contiguous
 from .knobs import knob
@@ -69,22 +69,20 @@ class WindowTiles:
         sch = fresh(form.mod)
         program = inline_injective(sch)
         borders = tuple(stage.rv for stage in program if stage.name in form.names)
-        stage, *others = program[len(borders) :]
-        simple = stage.is_reduction and all(_is_made_of(other, stage) for other in others)
-        if len(others) > 1 or not simple:
+        stages = program[len(borders) :]
+        reduces = 1 <= len(stages) <= 2 and stages[0].is_reduction
+        if not reduces or not all(_is_made_of(other, stages[0]) for other in stages[1:]):
             return Declined("this is not one reduction, and what is made of its results")
+        stage, *others = stages
         if others and is_parameter(sch, stage.block.writes[0].source):
             return Declined("the results themselves are asked for, too")
         if any(axis.kind == "O" or axis.iterator is None for axis in stage.axes):
             return Declined("the loops of the reduction are not its iterators")
-        along = plain_axis(stage, stage.block.writes[0].region[-1])
+        written = stage.block.writes[0].region
+        along = plain_axis(stage, written[-1]) if written else None
         if along is None or along.kind != "S":
             return Declined("no axis runs along what is written")
-        conditions = [
-            call.args[0]
-            for call in collect(stage.block.body, tvm.ir.Call)
-            if getattr(call.op, "name", "") == CHOICE
-        ]
+        conditions = [call.args[0] for call in choices_in(stage.block.body)]
         if any(mentions(each, along.iterator) for each in conditions):
             return AT_BORDERS
         # A condition that whole vectors share costs little, but LLVM would not make them.
@@ -169,13 +167,14 @@ def _weights(stage: Stage, down: Axis, along: Axis) -> tuple[bool, bool]:
 
 def _is_made_of(stage: Stage, other: Stage) -> bool:
     """Whether a stage makes each of its elements of the element of `other` at the same place."""
+    if not stage.is_injective or not stage.block.writes[0].region:
+        return False
     result = other.block.writes[0].source
     written = [index.min for index in stage.block.writes[0].region]
     read = [load for load in tir.loads(stage.block.body.value) if load.source.same_as(result)]
     last = plain_axis(stage, stage.block.writes[0].region[-1])
     return (
-        stage.is_injective
-        and bool(read)
+        bool(read)
         and all(tvm_ffi.structural_equal(list(load.indices), written) for load in read)
         and last is stage.axes[-1]
     )

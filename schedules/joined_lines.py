@@ -23,8 +23,8 @@ from tvm import tirx
 
 from xpiler_tvm import tir
 
-from .analysis import collect, extent_of, mentions
-from .borders import CHOICE, box_of
+from .analysis import extent_of, mentions
+from .borders import box_of, choices_in
 from .nests import Iterators, Nest, parts_of, program_of, with_regions
 
 
@@ -54,9 +54,7 @@ def with_joined_lines(mod: tvm.IRModule, multiple: int) -> Joined | None:
     if len(nests) != len(parts) or len(reducing) != 1 or len(reducing[0].store.indices) < 2:
         return None
     (nest,) = reducing
-    if any(
-        getattr(call.op, "name", "") == CHOICE for call in collect(nest.store.value, tvm.ir.Call)
-    ):
+    if choices_in(nest.store.value):
         return None
     found = next((load for load in nest.loads() if _slides(nest, load)), None)
     box = box_of(nest, found) if found is not None else None

@@ -265,10 +265,8 @@ class OnGpu:
         return Outcome(seconds, self.kind)
 
     def again(self, programs: Sequence[tvm.IRModule]) -> list[float]:
-        trial, kernels = (
-            self.oracle.trials[0],
-            [self._text(program) for program in programs],
-        )
+        trial = self.oracle.trials[0]
+        kernels = [self._text(program) for program in programs]
         rounds = [
             [
                 timed(each, self.gpu, trial.inputs, trial.scalars, repeats=GPU_REPEATS)[1]

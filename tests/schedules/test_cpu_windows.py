@@ -8,10 +8,13 @@ import tvm
 from tvm import te, tirx
 
 from xpiler_tvm import schedules
+from xpiler_tvm.schedules.base import Declined
 from xpiler_tvm.schedules.borders import with_borders
+from xpiler_tvm.schedules.cpu_limits import CpuLimits
+from xpiler_tvm.schedules.cpu_windows import WindowTiles
 from xpiler_tvm.tuning.space import Space
 
-from .programs import Program, from_te, maxpool, stencil
+from .programs import Program, from_te, from_text, maxpool, stencil
 from .running import check_module
 
 Expr = tvm.ir.Expr
@@ -152,6 +155,31 @@ def test_declined(program: Program, reason: str) -> None:
     scheduled = schedules.apply(program.mod, "vnni")
     assert scheduled.rule != "cpu.windows"
     assert reason in dict(scheduled.declined)["cpu.windows"]
+
+
+def test_what_is_no_store_of_its_results_is_left_alone() -> None:
+    """A reduction with a stage of several statements behind it, and one to a single number."""
+    text = """
+@T.prim_func(s_tir=True)
+def main(A: T.Buffer((20, 34), "float32"), O: T.Buffer((18, 32), "float32")):
+    S = T.sblock_alloc_buffer((18, 32))
+    for i, j, k in T.grid(18, 32, 3):
+        with T.sblock("S"):
+            vi, vj, vk = T.axis.remap("SSR", [i, j, k])
+            with T.init():
+                S[vi, vj] = T.float32(0)
+            S[vi, vj] = S[vi, vj] + A[vi + vk, vj]
+    for i, j in T.grid(18, 32):
+        with T.sblock("O"):
+            vi, vj = T.axis.remap("SS", [i, j])
+            O[vi, vj] = S[vi, vj]
+            O[vi, vj] = O[vi, vj] * T.float32(2)
+"""
+    rule = WindowTiles(CpuLimits())
+    assert isinstance(rule.apply(from_text(text)), Declined)
+    x, k = te.placeholder((20,), name="X"), te.reduce_axis((0, 20), "k")
+    total = te.compute((), lambda: te.sum(x[k], axis=k), "O")
+    assert isinstance(rule.apply(from_te(x, total)), Declined)
 
 
 def conditional(condition, otherwise: float = 0.0) -> tvm.IRModule:
